@@ -1,0 +1,332 @@
+"""The study file, as frozen typed values. Paths in it are relative to the file itself."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+
+from automl.history import Limit
+from search_spaces.errors import InputError, Mistake
+from search_spaces.source import Document, read, validate
+
+STRATEGIES = ("controller", "evolution", "nsga2", "random", "tpe")
+_UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+class Part(BaseModel):
+    """Base of every part of the file: frozen, strict, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+def _day(value: object) -> object:
+    if isinstance(value, str):
+        try:
+            return dt.date.fromisoformat(value)
+        except ValueError:
+            raise ValueError("must be a day like 2022-04-25") from None
+    if isinstance(value, dt.datetime):
+        return value.date()
+    return value
+
+
+def parse_seconds(value: object) -> object:
+    """`90`, `90s`, `10m` or `1.5h` to seconds; anything else is refused."""
+    if isinstance(value, str):
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", value.strip())
+        if not match:
+            raise ValueError("must be a duration like 90s, 10m or 1h")
+        return float(match[1]) * _SECONDS[match[2]]
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _bytes(value: object) -> object:
+    if isinstance(value, str):
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMG])i?B?", value.strip())
+        if not match:
+            raise ValueError("must be a size like 512MiB or 4GiB")
+        return int(float(match[1]) * _UNITS[match[2]])
+    return value
+
+
+def _pair(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value
+
+
+Day = Annotated[dt.date, BeforeValidator(_day)]
+DayRange = Annotated[tuple[Day, Day], BeforeValidator(_pair)]
+Seconds = Annotated[float, BeforeValidator(parse_seconds), Field(gt=0)]
+Bytes = Annotated[int, BeforeValidator(_bytes), Field(gt=0)]
+
+
+class JoinConfig(Part):
+    """A side table, joined to the log by a key that is unique in it."""
+
+    path: str
+    on: str
+
+
+class TimeConfig(Part):
+    """When an example was seen. `unit` None: the column is a timestamp, or its size tells the unit."""
+
+    column: str
+    unit: Literal["s", "ms", "us", "ns"] | None = None
+    timezone: str = "UTC"
+
+
+class LabelConfig(Part):
+    """A binary column; with `given`, only the rows where that column is 1 are examples."""
+
+    column: str
+    given: str | None = None
+    name: str = "label"
+
+
+class CategoricalConfig(Part):
+    """An id feature. Ids seen less often than min_count in the training window share row 0."""
+
+    min_count: Annotated[int, Field(ge=1)] = 1
+
+
+class DenseConfig(Part):
+    """A numeric feature: standardised, or log1p and then standardised."""
+
+    transform: Literal["standardize", "log"] = "standardize"
+
+
+class FeaturesConfig(Part):
+    """Features by column; `@hour` and `@weekday` are made from the time column."""
+
+    categorical: dict[str, CategoricalConfig] = Field(default_factory=dict)
+    dense: dict[str, DenseConfig] = Field(default_factory=dict)
+
+    @field_validator("dense", mode="before")
+    @classmethod
+    def _names(cls, value: object) -> object:
+        return {name: {} for name in value} if isinstance(value, list) else value
+
+    @model_validator(mode="after")
+    def _some(self) -> FeaturesConfig:
+        if not self.categorical:
+            raise ValueError("must name at least one categorical feature")
+        return self
+
+
+class RandomSplit(Part):
+    """Shares of the rows, drawn at random: only where the log has no time."""
+
+    train: Annotated[float, Field(gt=0, lt=1)]
+    validate_: Annotated[float, Field(gt=0, lt=1, alias="validate")]
+    test: Annotated[float, Field(gt=0, lt=1)]
+    seed: int = 0
+
+
+class SplitConfig(Part):
+    """Days of each window, both ends included; or `random` shares."""
+
+    train: DayRange | None = None
+    validate_: DayRange | None = Field(default=None, alias="validate")
+    test: DayRange | None = None
+    random: RandomSplit | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> SplitConfig:
+        days = (self.train, self.validate_, self.test)
+        if (self.random is None) == any(day is None for day in days):
+            raise ValueError("must give train, validate and test as days, or random shares")
+        if self.random is not None and any(days):
+            raise ValueError("must give days or random shares, not both")
+        return self
+
+
+class DataConfig(Part):
+    """Where the log is and what its columns mean."""
+
+    path: str
+    join: tuple[JoinConfig, ...] = ()
+    time: TimeConfig | None = None
+    label: LabelConfig
+    weight: str | None = None
+    negatives_kept: Annotated[float, Field(gt=0, le=1)] | None = None
+    drop_duplicates: bool = False
+    cluster: str | None = None
+    features: FeaturesConfig
+    split: SplitConfig
+
+    @field_validator("join", mode="before")
+    @classmethod
+    def _joins(cls, value: object) -> object:
+        return tuple(value) if isinstance(value, list) else value
+
+    @field_validator("time", mode="before")
+    @classmethod
+    def _time(cls, value: object) -> object:
+        return {"column": value} if isinstance(value, str) else value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _labels(cls, value: object) -> object:
+        """`label: c`, `label: {column, given}` and `labels: {name: ...}` of one label are the same thing."""
+        if not isinstance(value, dict):
+            return value
+        if "label" in value and "labels" in value:
+            raise ValueError("must give label or labels, not both")
+        if "label" in value:
+            return {**value, "label": _label(value["label"], None)}
+        if isinstance(value.get("labels"), dict):
+            rest = {key: part for key, part in value.items() if key != "labels"}
+            if len(value["labels"]) != 1:
+                raise ValueError("labels must name exactly one label: a search has one NE to lower")
+            ((name, label),) = value["labels"].items()
+            return {**rest, "label": _label(label, name)}
+        return value
+
+    @model_validator(mode="after")
+    def _time_for_days(self) -> DataConfig:
+        if self.split.random is None and self.time is None:
+            raise ValueError("a split by days must have a time column")
+        return self
+
+
+def _label(value: object, name: str | None) -> object:
+    if isinstance(value, str):
+        return {"column": value, "name": name or value}
+    if isinstance(value, dict) and "name" not in value:
+        return {**value, "name": name or value.get("column", "label")}
+    return value
+
+
+class SearchConfig(Part):
+    """How candidates are proposed."""
+
+    strategy: Literal["controller", "evolution", "nsga2", "random", "tpe"] = "controller"
+    batch: Annotated[int, Field(ge=1, le=1000)] = 10
+    stop_early: bool = True
+
+
+class TrialConfig(Part):
+    """Hard limits of one trial: seconds of wall time, bytes of memory beyond what its process held before."""
+
+    timeout: Seconds = 600.0
+    memory: Bytes = 4 << 30
+
+
+class ResourcesConfig(Part):
+    """What one trial holds of the machine while it runs; fractions are allowed."""
+
+    cpu: Annotated[float, Field(gt=0)] = 1.0
+    gpu: Annotated[float, Field(ge=0)] = 0.0
+
+
+class QpsConfig(Part):
+    """How serving speed is timed. `analytic` derives it from FLOPs and bytes: for replays, not for shipping."""
+
+    batch_rows: Annotated[int, Field(ge=1, le=65536)] = 512
+    max_seconds: Seconds = 1.0
+    clock: Literal["cpu", "analytic"] = "cpu"
+
+
+class FinalsConfig(Part):
+    """Retraining of the picks: by how much NE may be worse and still count as no worse, and with how many seeds."""
+
+    margin_pct: Annotated[float, Field(gt=0)] = 0.2
+    seeds: Annotated[int, Field(ge=2, le=100)] = 5
+
+
+class StudyConfig(Part):
+    """One study file."""
+
+    name: Annotated[str, Field(min_length=1, max_length=100)]
+    data: DataConfig
+    space: str
+    baseline: str
+    objectives: dict[Literal["ne", "qps", "train_qps"], Literal["minimize", "maximize"]] = Field(
+        default_factory=lambda: {"ne": "minimize", "qps": "maximize"}
+    )
+    constraints: tuple[str, ...] = ()
+    search: SearchConfig = SearchConfig()
+    trial: TrialConfig = TrialConfig()
+    resources: ResourcesConfig = ResourcesConfig()
+    qps: QpsConfig = QpsConfig()
+    finals: FinalsConfig = FinalsConfig()
+    baseline_seeds: Annotated[int, Field(ge=2, le=20)] = 3
+    seed: int = 0
+
+    @field_validator("constraints", mode="before")
+    @classmethod
+    def _constraints(cls, value: object) -> object:
+        return tuple(value) if isinstance(value, list) else value
+
+    @field_validator("constraints")
+    @classmethod
+    def _limits(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            parse_limit(text)
+        return value
+
+    @field_validator("objectives")
+    @classmethod
+    def _objectives(cls, value: dict[str, str]) -> dict[str, str]:
+        if value != {"ne": "minimize", "qps": "maximize"}:
+            raise ValueError("must be {ne: minimize, qps: maximize}")
+        return value
+
+    @property
+    def limits(self) -> tuple[Limit, ...]:
+        return tuple(parse_limit(text) for text in self.constraints)
+
+
+_LIMIT = re.compile(r"(ne|qps|train_qps)\s*(>=|<=)\s*(?:(\d+(?:\.\d+)?)\s*\*\s*)?baseline\.(ne|qps|train_qps)")
+
+
+def parse_limit(text: str) -> Limit:
+    """`qps >= 0.95 * baseline.qps` to a Limit on the ratio (for ne: on the gain in percent).
+
+    Raises:
+        ValueError: where the text is not of that form.
+    """
+    match = _LIMIT.fullmatch(text.strip())
+    if not match or match[1] != match[4]:
+        raise ValueError(
+            f"must read like `qps >= 0.95 * baseline.qps` (ne, qps or train_qps against its own baseline), but found `{text}`"
+        )
+    factor = float(match[3] or 1)
+    metric, bound = (
+        ("ne_gain_pct", 100 * (factor - 1)) if match[1] == "ne" else (f"{match[1]}_ratio", factor)
+    )
+    return Limit(metric, low=bound) if match[2] == ">=" else Limit(metric, high=bound)
+
+
+def load_study_file(path: Path | str) -> tuple[StudyConfig, Document]:
+    """Read and check a study file; what it points to is checked by its reader.
+
+    Raises:
+        InputError: with every mistake of the file.
+    """
+    document = read(path)
+    config = validate(StudyConfig, document)
+    _check_windows(config, document)
+    return config, document
+
+
+def _check_windows(config: StudyConfig, document: Document) -> None:
+    split = config.data.split
+    windows: list[tuple[str, Any]] = [("train", split.train), ("validate", split.validate_), ("test", split.test)]
+    mistakes = []
+    for name, days in windows:
+        if days is not None and days[0] > days[1]:
+            where = document.at("data", "split", name)
+            mistakes.append(Mistake(where, f"{name} must start before it ends", f"{days[0]} to {days[1]}"))
+    if not mistakes and split.random is None:
+        for (first, a), (second, b) in zip(windows, windows[1:], strict=False):
+            if b[0] <= a[1]:
+                where = document.at("data", "split", second)
+                must = f"{second} must start after {first} ends ({a[1]})"
+                mistakes.append(Mistake(where, must, str(b[0]), "a model must be scored on days it has not seen"))
+    if mistakes:
+        raise InputError(mistakes)
