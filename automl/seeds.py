@@ -1,0 +1,20 @@
+"""Seeds as a hash of what they belong to, so that a number is the same whenever and wherever it is asked."""
+
+from __future__ import annotations
+
+import hashlib
+
+
+def seed_of(*parts: str | int) -> int:
+    """A 63-bit seed from its parts."""
+    text = "\x1f".join(str(part) for part in parts)
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+
+
+def trial_seeds(study_seed: int, key: str, repeat: int) -> dict[str, int]:
+    """`weights` (initial weights, dropout) belongs to the model; `order` (of the data) is shared by all models of a repeat."""
+    return {
+        "weights": seed_of("weights", study_seed, key, repeat),
+        "order": seed_of("order", study_seed, repeat),
+        "repeat": repeat,
+    }
