@@ -1,0 +1,184 @@
+"""One HTML file that opens offline: the template filled, Plotly's bundle, style and script inlined."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from automl.history import State, Trial
+from automl.report import figures, formats, search_figures
+from automl.report.data import ReportData
+from automl.report.derived import SECONDS_PER_HOUR, View, trial_seconds
+from automl.report.parallel import parallel
+from automl.report.plot import Figure, Nothing, plain
+from automl.report.tables import write_tables
+from automl.report.verdict import answer
+from automl.report.words import architecture, changes, difference, training
+
+Chart = Figure | Nothing
+
+
+def write_report(data: ReportData, out_dir: Path) -> Path:
+    """Write report.html, pareto.csv and trials.parquet into `out_dir` and return the page's path.
+
+    The page is about 5 MB, nearly all of it Plotly's script: it needs no network and no other file.
+    """
+    out_dir.mkdir(parents=True, exist_ok=True)
+    view = View(data)
+    page = out_dir / "report.html"
+    part = page.with_name("report.html.part")
+    part.write_text(render(view, out_dir), encoding="utf-8")
+    part.replace(page)
+    write_tables(view, out_dir)
+    return page
+
+
+def render(view: View, out_dir: Path) -> str:
+    """The whole page as text."""
+    charts = _charts(view)
+    drawn = [chart for chart in charts.values() if isinstance(chart, Figure)]
+    extra = [chart for chart in _importances(view) if isinstance(chart, Figure)]
+    scripts = {"plotly": get_plotlyjs(), "theme": _asset("theme.js"), "charts": _asset("charts.js"),
+               "page": _asset("page.js")}
+    environment = Environment(
+        loader=PackageLoader("automl.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["chart"] = lambda name: charts[name]
+    return environment.get_template("report.html.j2").render(
+        answer=answer(view, out_dir),
+        bundle_mb=f"{len(scripts['plotly']) / 1e6:.1f}",
+        charts=charts,
+        facts=view.data.facts,
+        failures=view.failure_counts,
+        figures_json=_json([chart.to_json() for chart in [*drawn, *extra]]),
+        f=formats,
+        importances=_importances(view),
+        is_figure=lambda chart: isinstance(chart, Figure),
+        policy=_policy(scripts.values()),
+        scripts={name: Markup(text) for name, text in scripts.items()},  # noqa: S704 our own files
+        style=Markup(_asset("report.css")),  # noqa: S704
+        tiles=_tiles(view),
+        trials_json=_json(_records(view)),
+        view=view,
+        windows=_windows(view),
+    )
+
+
+def _charts(view: View) -> dict[str, Chart]:
+    return {
+        "front": figures.front(view),
+        "finals": figures.finals(view),
+        "best_gain": search_figures.best_gain(view),
+        "best_ratio": search_figures.best_ratio(view),
+        "hypervolume": search_figures.hypervolume(view),
+        "per_core_hour": search_figures.gain_per_core_hour(view),
+        "parallel": parallel(view),
+        "curves": figures.curves(view),
+        "origins": search_figures.origins(view),
+        "rankings": search_figures.rankings(view),
+        "failures": search_figures.failures(view),
+    }
+
+
+def _importances(view: View) -> list[Chart]:
+    if not view.data.importances:
+        return [Nothing("What moves the objectives", "Too few complete trials to tell the knobs apart.")]
+    return [figures.importances(objective, shares) for objective, shares in view.data.importances.items()]
+
+
+def _tiles(view: View) -> list[tuple[str, str, str]]:
+    """(label, number, small print) of the search as a whole."""
+    facts, counts, progress = view.data.facts, view.state_counts, view.progress
+    states = ", ".join(f"{counts[s]} {s.value}" for s in State if counts[s]) or "none yet"
+    core_hours = facts.core_seconds_inside_trials / SECONDS_PER_HOUR
+    held = facts.workers * facts.wall_seconds
+    busy = formats.share(facts.core_seconds_inside_trials / held) if held > 0 else formats.ABSENT
+    best = progress.best_gain_at_speed_pct[-1] if len(progress.best_gain_at_speed_pct) else float("nan")
+    rate = best / core_hours if core_hours > 0 and formats.is_number(best) and best < 0 else None
+    volume = progress.hypervolume[-1] if len(progress.hypervolume) else 0.0
+    return [
+        ("trials", f"{len(view.history.trials):,}", states),
+        ("front", formats.counted(len(view.front), "model"), "not beaten in both NE and QPS"),
+        ("wall clock", formats.duration(facts.wall_seconds), formats.counted(facts.workers, "worker")),
+        ("core time inside trials", formats.duration(facts.core_seconds_inside_trials), f"{busy} of workers × wall clock"),
+        ("NE gain per core-hour", formats.percent(rate), "best at baseline speed or faster"),
+        ("hypervolume", f"{volume:.3g}", f"{search_figures.last_slice(view)} of it in the last quarter of the core time"),
+    ]
+
+
+def _windows(view: View) -> list[tuple[str, str, str]]:
+    """(window, days, Bayes NE) as far as they are known."""
+    facts = view.data.facts
+    names = [*facts.split_days, *(name for name in facts.bayes_ne if name not in facts.split_days)]
+    return [
+        (name, facts.split_days.get(name, formats.ABSENT), formats.decimal(facts.bayes_ne.get(name))) for name in names
+    ]
+
+
+def _records(view: View) -> list[dict[str, Any]]:
+    """What the script knows of each trial: table, tooltip and detail."""
+    roles = {point.trial.number: role for role, point in view.picks}
+    if view.finals is not None:
+        roles |= {pick.trial: pick.role for pick in view.finals.picks}
+    front = {point.trial.number for point in view.front}
+    baseline = view.history.baseline
+    first = {
+        "id": "baseline", "state": "baseline", "origin": "baseline", "ne": baseline.ne, "gain": 0.0, "ratio": 1.0,
+        "noise": view.noise_pct, "seeds": len(baseline.trials), **_model_record(view, baseline.candidate.model),
+        "changes": [], "front": False, "role": "",
+    }
+    return [first] + [_record(view, t, roles.get(t.number, ""), t.number in front) for t in view.history.trials]
+
+
+def _record(view: View, trial: Trial, role: str, on_front: bool) -> dict[str, Any]:
+    m = trial.measurement
+    measured: dict[str, Any] = {}
+    if m is not None:
+        measured = {
+            "ne": m.ne, "gain": view.gain_pct(trial), "ratio": m.speed.qps_ratio, "low": m.speed.qps_ratio_low,
+            "high": m.speed.qps_ratio_high, "auc": m.auc, "calibration": m.calibration, "trainQps": m.speed.train_qps,
+            "params": m.params, "flops": m.flops,
+        }
+    failure = {"kind": trial.failure.kind, "reason": trial.failure.reason} if trial.failure else {}
+    return {
+        "id": trial.number, "state": trial.state.value, "origin": trial.origin.value, "round": trial.round,
+        "role": role, "front": on_front, "seconds": trial_seconds(trial), **measured, **failure,
+        **_model_record(view, trial.candidate.model),
+    }
+
+
+def _model_record(view: View, model: Any) -> dict[str, Any]:
+    baseline = view.history.baseline.candidate.model
+    return {
+        "words": architecture(model), "training": training(model), "changes": changes(model, baseline),
+        "diff": [mark + line for mark, line in difference(model, baseline)],
+    }
+
+
+def _json(value: Sequence[Mapping[str, Any]]) -> Markup:
+    """JSON for a script element: no "<", so that no text in it can end the element."""
+    text = json.dumps(plain(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    text = text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    return Markup(text)  # noqa: S704
+
+
+def _policy(scripts: Any) -> str:
+    """Only our own scripts may run, and nothing may be fetched: a text that slipped through could do no harm."""
+    hashes = " ".join(
+        f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'" for text in scripts
+    )
+    return f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data: blob:; font-src data:"
+
+
+def _asset(name: str) -> str:
+    return (resources.files("automl.report") / "templates" / name).read_text(encoding="utf-8")

@@ -1,0 +1,94 @@
+"""The numbers behind the page as files: pareto.csv for people, trials.parquet for programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from automl.history import Trial
+from automl.report.derived import View, trial_seconds
+from automl.report.words import describe, knobs
+
+_PARETO_COLUMNS = ("trial", "role", "ne", "ne_gain_pct", "qps_ratio", "qps_ratio_low", "qps_ratio_high", "train_qps",
+                   "params", "flops", "activation_bytes", "origin", "words", "model")
+
+
+def write_tables(view: View, out_dir: Path) -> tuple[Path, Path]:
+    """Write pareto.csv (the front, from the most accurate on) and trials.parquet (every trial and the baseline's)."""
+    front_file, trials_file = out_dir / "pareto.csv", out_dir / "trials.parquet"
+    roles = {point.trial.number: role for role, point in view.picks}
+    rows = [trial_row(view, trial) for trial in view.history.trials]
+    front = {point.trial.number for point in view.front}
+    winners = [{**row, "role": roles.get(row["trial"], "")} for row in rows if row["trial"] in front]
+    winners.sort(key=lambda row: row["ne_gain_pct"])
+    _replace(front_file, lambda path: pd.DataFrame(winners, columns=list(_PARETO_COLUMNS)).to_csv(path, index=False))
+    frame = trials_frame(view, rows)
+    _replace(trials_file, lambda path: frame.to_parquet(path, index=False))
+    return front_file, trials_file
+
+
+def trials_frame(view: View, rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    """One row a trial; what was measured, then every knob of the model as `knob.PATH` (absent where not used)."""
+    front = {point.trial.number for point in view.front}
+    seeds = [trial_row(view, trial) for trial in view.history.baseline.trials]
+    measured = [{**row, "on_front": False} for row in seeds]
+    measured += [{**row, "on_front": row["trial"] in front} for row in rows]
+    models = [trial.candidate.model for trial in (*view.history.baseline.trials, *view.history.trials)]
+    frame = pd.DataFrame(measured, columns=[*_columns()])
+    settings = pd.DataFrame([{f"knob.{path}": value for path, value in knobs(model).items()} for model in models])
+    frame[["ne", "ne_gain_pct", "qps_ratio"]] = frame[["ne", "ne_gain_pct", "qps_ratio"]].astype("float64")
+    return pd.concat([frame, settings.convert_dtypes(convert_floating=False)], axis=1)
+
+
+def _columns() -> tuple[str, ...]:
+    measured = [name for name in _PARETO_COLUMNS if name != "role"]
+    return (*measured, "state", "on_front", "round", "key", "auc", "calibration", "forecast_ne", "forecast_ne_std",
+            "forecast_qps_ratio", "failure_kind", "failure_reason", "seconds", "seconds_by_part", "started_at",
+            "ended_at", "curve")
+
+
+def trial_row(view: View, trial: Trial) -> dict[str, Any]:
+    """What is known of a trial, flat; None where it is not."""
+    m, forecast, failure = trial.measurement, trial.forecast, trial.failure
+    speed = m.speed if m else None
+    return {
+        "trial": trial.number,
+        "ne": m.ne if m else None,
+        "ne_gain_pct": view.gain_pct(trial) if m else None,
+        "qps_ratio": speed.qps_ratio if speed else None,
+        "qps_ratio_low": speed.qps_ratio_low if speed else None,
+        "qps_ratio_high": speed.qps_ratio_high if speed else None,
+        "train_qps": speed.train_qps if speed else None,
+        "params": m.params if m else None,
+        "flops": m.flops if m else None,
+        "activation_bytes": m.activation_bytes if m else None,
+        "origin": trial.origin.value,
+        "words": describe(trial.candidate.model),
+        "model": json.dumps(trial.candidate.model.to_tree()),
+        "state": trial.state.value,
+        "round": trial.round,
+        "key": trial.candidate.key,
+        "auc": m.auc if m else None,
+        "calibration": m.calibration if m else None,
+        "forecast_ne": forecast.ne if forecast else None,
+        "forecast_ne_std": forecast.ne_std if forecast else None,
+        "forecast_qps_ratio": forecast.qps_ratio if forecast else None,
+        "failure_kind": failure.kind if failure else None,
+        "failure_reason": failure.reason if failure else None,
+        "seconds": trial_seconds(trial),
+        "seconds_by_part": json.dumps(dict(m.seconds)) if m else None,
+        "started_at": trial.started_at,
+        "ended_at": trial.ended_at,
+        "curve": json.dumps([[p.rows, p.window_ne, p.lifetime_ne] for p in trial.curve]),
+    }
+
+
+def _replace(path: Path, write: Any) -> None:
+    """Write beside the file and move it there, so that a reader never sees half of one."""
+    part = path.with_name(path.name + ".part")
+    write(part)
+    part.replace(path)

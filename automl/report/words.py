@@ -1,0 +1,194 @@
+"""A model in words, as YAML, and as a difference to another model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from difflib import SequenceMatcher
+from itertools import groupby
+from typing import Any
+
+from automl.report.formats import knob_value
+from search_spaces.knobs import Value
+from search_spaces.model import ModelSpec
+
+# A knob whose bare value would mislead.
+_SPECIAL = {("cross", "rank", 0): "full matrix"}
+
+
+def describe(model: ModelSpec) -> str:
+    """One line: the architecture, then how it is trained."""
+    return f"{architecture(model)}; {training(model)}"
+
+
+def architecture(model: ModelSpec) -> str:
+    """The graph in words: embeddings, interaction, deep tower."""
+    tree = model.to_tree()
+    parts = [f"embeddings of {model.embedding.dim}"]
+    crossed = interaction_words(tree["interaction"])
+    parts.append(crossed or "no interaction layer")
+    tower = tower_words(tree["deep"])
+    beside = " beside it" if model.wiring == "parallel" and crossed else ""
+    parts.append(f"deep tower {tower}{beside}" if tower else "no deep tower")
+    return ", ".join(parts)
+
+
+def training(model: ModelSpec) -> str:
+    """How the model is trained, in words."""
+    train, embedding = model.train, model.embedding
+    parts = [
+        f"batch {knob_value(train.batch_size)}",
+        f"dense rate {knob_value(train.dense_lr)}",
+        f"embedding rate {knob_value(embedding.lr)}",
+        f"{train.schedule} schedule" + (f" with {knob_value(train.warmup)} warm-up" if train.warmup else ""),
+        f"{train.order} order",
+    ]
+    if train.epochs != 1:
+        parts.append(f"{train.epochs} epochs")
+    if embedding.min_count != 1:
+        parts.append(f"ids seen {embedding.min_count} times or more")
+    return ", ".join(parts)
+
+
+def interaction_words(layers: Sequence[Mapping[str, Any]]) -> str:
+    """2 × cross (rank 32), then dot (compress 16)."""
+    steps = []
+    for words, run in groupby(_layer_words(layer) for layer in layers):
+        times = len(list(run))
+        steps.append(words if times == 1 else f"{times} × {words}")
+    return ", then ".join(steps)
+
+
+def tower_words(layers: Sequence[Mapping[str, Any]]) -> str:
+    """256-128 (batch norm, relu, dropout 0.1); what differs between the layers is listed."""
+    if not layers:
+        return ""
+    mlps = [layer["mlp"] for layer in layers]
+    extras = []
+    for name in (knob for knob in mlps[0] if knob != "width"):
+        values = [mlp[name] for mlp in mlps]
+        if any(value not in (0, "none") for value in values):
+            shown = dict.fromkeys(knob_value(v) for v in values) if len(set(values)) == 1 else map(knob_value, values)
+            text = "/".join(shown)
+            extras.append(text if name == "activation" else f"{name} {text}")
+    widths = "-".join(str(mlp["width"]) for mlp in mlps)
+    return f"{widths} ({', '.join(extras)})" if extras else widths
+
+
+def _layer_words(layer: Mapping[str, Any]) -> str:
+    blocks = [_block_words(name, knobs) for name, knobs in layer.items() if name != "fuse"]
+    return blocks[0] if "fuse" not in layer else f"[{' + '.join(blocks)}] by {layer['fuse']}"
+
+
+def _block_words(name: str, knobs: Mapping[str, Value]) -> str:
+    said = [
+        _SPECIAL.get((name, knob, value), f"{knob.replace('_', ' ')} {knob_value(value)}")
+        for knob, value in knobs.items()
+    ]
+    return f"{name} ({', '.join(said)})" if said else name
+
+
+def to_yaml(model: ModelSpec) -> str:
+    """The model as a baseline file, one line a knob or a layer."""
+    return "\n".join(yaml_lines(model)) + "\n"
+
+
+def yaml_lines(model: ModelSpec) -> list[str]:
+    """Lines of the baseline file: knobs of a part below it, a layer in one line."""
+    lines: list[str] = []
+    for part, content in model.to_tree().items():
+        if isinstance(content, dict):
+            lines.append(f"{part}:")
+            lines += [f"  {name}: {_scalar(value)}" for name, value in content.items()]
+        elif isinstance(content, list):
+            lines.append(f"{part}:" if content else f"{part}: []")
+            lines += [f"  - {_flow(layer)}" for layer in content]
+        else:
+            lines.append(f"{part}: {_scalar(content)}")
+    return lines
+
+
+def _flow(node: object) -> str:
+    if isinstance(node, Mapping):
+        return "{" + ", ".join(f"{key}: {_flow(value)}" for key, value in node.items()) + "}"
+    return _scalar(node)
+
+
+def _scalar(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        text = repr(value)  # the shortest text that reads back as the same number
+        return text if "." in text or "e" not in text else text.replace("e", ".0e")  # YAML 1.1 wants the point
+    return str(value)
+
+
+def difference(model: ModelSpec, baseline: ModelSpec) -> list[tuple[str, str]]:
+    """All lines of both files in order, marked " " same, "-" only in the baseline, "+" only in the model."""
+    old, new = yaml_lines(baseline), yaml_lines(model)
+    marked: list[tuple[str, str]] = []
+    for tag, i1, i2, j1, j2 in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        if tag == "equal":
+            marked += [(" ", line) for line in old[i1:i2]]
+        else:
+            marked += [("-", line) for line in old[i1:i2]]
+            marked += [("+", line) for line in new[j1:j2]]
+    return marked
+
+
+def short_difference(marked: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Changed lines only, each under the heading of its part."""
+    shown: list[tuple[str, str]] = []
+    heading: tuple[str, str] | None = None
+    for mark, line in marked:
+        if mark == " " and not line.startswith(" "):
+            heading = (mark, line)
+        elif mark != " ":
+            if heading and line.startswith(" "):
+                shown.append(heading)
+            heading = None
+            shown.append((mark, line))
+    return shown
+
+
+def changes(model: ModelSpec, baseline: ModelSpec) -> list[str]:
+    """The same difference in words: embedding dim 16 → 8, deep 256-128 → 128."""
+    new, old = model.to_tree(), baseline.to_tree()
+    said = []
+    for part in ("embedding", "train"):
+        for name, value in new[part].items():
+            before = old[part][name]
+            if value != before:
+                words = name.replace("_", " ")
+                said.append(f"{part} {words} {knob_value(before)} → {knob_value(value)}")
+    for part, in_words in (("interaction", interaction_words), ("deep", tower_words)):
+        if new[part] != old[part]:
+            said.append(f"{part} {in_words(old[part]) or 'none'} → {in_words(new[part]) or 'none'}")
+    if new["wiring"] != old["wiring"]:
+        said.append(f"wiring {old['wiring']} → {new['wiring']}")
+    return said
+
+
+def knobs(model: ModelSpec) -> dict[str, Value]:
+    """Every setting by its path, with the number of layers as `interaction.repeat` and `deep.repeat`."""
+    tree = model.to_tree()
+    flat: dict[str, Value] = {}
+    for part in ("embedding", "train"):
+        flat |= {f"{part}.{name}": value for name, value in tree[part].items()}
+    flat["wiring"] = tree["wiring"]
+    for part in ("interaction", "deep"):
+        flat[f"{part}.repeat"] = len(tree[part])
+        for index, layer in enumerate(tree[part]):
+            flat |= _layer_knobs(f"{part}[{index}]", layer)
+    return flat
+
+
+def _layer_knobs(path: str, layer: Mapping[str, Any]) -> dict[str, Value]:
+    flat: dict[str, Value] = {}
+    if path.startswith("interaction"):
+        flat[f"{path}.block"] = " + ".join(name for name in layer if name != "fuse")
+    for name, content in layer.items():
+        if isinstance(content, Mapping):
+            flat |= {f"{path}.{name}.{knob}": value for knob, value in content.items()}
+        else:
+            flat[f"{path}.{name}"] = content
+    return flat

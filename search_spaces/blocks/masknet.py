@@ -1,0 +1,34 @@
+"""MaskNet block (arXiv 2102.07619): relu(LN(W (mask * LN(x)))), mask = W2 relu(W1 x), x the flattened fields."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from search_spaces.blocks.base import (
+    BlockSpec,
+    Cost,
+    Dense,
+    Fields,
+    elementwise_cost,
+    linear_cost,
+)
+from search_spaces.knobs import knob
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Masknet(BlockSpec):
+    """An instance-guided mask on the normed embeddings (LN per field), then one hidden layer."""
+
+    name: ClassVar[str] = "masknet"
+    width: int = knob(128, ge=1, le=4096, doc="width of the output")
+    hidden: int = knob(64, ge=1, le=4096, doc="hidden width of the mask")
+
+    def out_shape(self, fields: Fields) -> Dense:
+        return Dense(self.width)
+
+    def cost(self, fields: Fields) -> Cost:
+        mask = linear_cost(fields.width, self.hidden) + linear_cost(self.hidden, fields.width)
+        norms = elementwise_cost(2 * fields.width, params=2 * fields.dim)
+        out_norm = elementwise_cost(2 * self.width, params=2 * self.width)
+        return mask + norms + linear_cost(fields.width, self.width, bias=False) + out_norm

@@ -1,0 +1,234 @@
+"""A ranking model written down: what a candidate or a baseline file stands for. No torch here.
+
+The graph, with n fields of dimension E (the dense features are projected to one more field):
+
+    X0 = [embeddings; project(dense)]                               (n, E)
+    a layer of one block:   fields replace X, a flat output is set beside X
+    a layer of several:     X = LN(fuse(blocks(X)) + X), flat outputs first mapped to (n, E)
+    stacked:   logit = w . deep(flat(X) ++ beside)
+    parallel:  logit = w . (deep(flat(X0)) ++ flat(X) ++ beside)
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from search_spaces.blocks import INTERACTION_BLOCKS, Mlp
+from search_spaces.blocks.base import (
+    BlockSpec,
+    Cost,
+    Dense,
+    Fields,
+    elementwise_cost,
+    linear_cost,
+)
+from search_spaces.knobs import Checked, Value, knob, knobs_of
+
+T = TypeVar("T")
+
+WIRINGS = ("stacked", "parallel")
+FUSES = ("sum", "concat")
+SCHEDULES = ("constant", "linear", "cosine")
+ORDERS = ("shuffled", "time")
+
+
+@dataclass(frozen=True, slots=True)
+class InputShape:
+    """What the data gives to a model.
+
+    `id_counts[f]` holds, for field f, the training-window count of every id by falling frequency, so that a
+    cut-off `min_count` is a prefix; rows are examples of the training window.
+    """
+
+    id_counts: tuple[tuple[int, ...], ...]
+    dense: int
+    train_rows: int
+
+    @property
+    def fields(self) -> int:
+        return len(self.id_counts)
+
+    def table_rows(self, min_count: int) -> tuple[int, ...]:
+        """Rows of each field's table: the ids seen at least min_count times, and row 0 for all others."""
+        return tuple(1 + _at_least(counts, min_count) for counts in self.id_counts)
+
+
+def _at_least(counts: tuple[int, ...], minimum: int) -> int:
+    low, high = 0, len(counts)
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (middle + 1, high) if counts[middle] >= minimum else (low, middle)
+    return low
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Embedding(Checked):
+    """The fused embedding table and its row-wise Adagrad."""
+
+    dim: int = knob(16, ge=1, le=1024, doc="dimension E of every field")
+    lr: float = knob(0.02, above=0.0, le=10.0, doc="learning rate of row-wise Adagrad")
+    init_std: float = knob(0.01, above=0.0, le=1.0, doc="standard deviation of the initial weights")
+    weight_decay: float = knob(0.0, ge=0.0, le=1.0, doc="L2 on the rows that a batch touches")
+    min_count: int = knob(2, ge=1, doc="ids seen less often in training share row 0")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Train(Checked):
+    """How the model is trained: one pass over the training window unless `epochs` says more."""
+
+    batch_size: int = knob(1024, ge=1, le=1 << 20, doc="examples a step")
+    dense_lr: float = knob(1e-3, above=0.0, le=1.0, doc="learning rate of Adam on the dense weights")
+    weight_decay: float = knob(0.0, ge=0.0, le=1.0, doc="decoupled weight decay of the dense weights")
+    schedule: str = knob("constant", choices=SCHEDULES, doc="both learning rates over the run, to 0 at its end")
+    warmup: float = knob(0.0, ge=0.0, le=0.5, doc="share of the steps with a rising learning rate")
+    order: str = knob("shuffled", choices=ORDERS, doc="order of the training examples")
+    epochs: int = knob(1, ge=1, le=100, doc="passes over the training window")
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One interaction layer: one block, or several side by side with a fuse."""
+
+    blocks: tuple[BlockSpec, ...]
+    fuse: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.blocks:
+            raise ValueError("a layer must hold at least one block")
+        if self.fuse is None and len(self.blocks) != 1:
+            raise ValueError("a layer of several blocks must have a fuse")
+        if self.fuse is not None and self.fuse not in FUSES:
+            raise ValueError(f"fuse must be one of {', '.join(FUSES)}, but found {self.fuse!r}")
+        names = [block.name for block in self.blocks]
+        if len(set(names)) != len(names):
+            raise ValueError(f"a layer must hold a block once, but found {', '.join(names)}")
+        object.__setattr__(self, "blocks", tuple(sorted(self.blocks, key=lambda b: b.name)))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelSpec:
+    """A whole model with every knob answered. Equal specs build equal models."""
+
+    embedding: Embedding = field(default_factory=Embedding)
+    interaction: tuple[Layer, ...] = ()
+    wiring: str = "stacked"
+    deep: tuple[Mlp, ...] = ()
+    train: Train = field(default_factory=Train)
+
+    def __post_init__(self) -> None:
+        if self.wiring not in WIRINGS:
+            raise ValueError(f"wiring must be one of {', '.join(WIRINGS)}, but found {self.wiring!r}")
+
+    @property
+    def key(self) -> str:
+        """16 hex digits, the same for every way to write this model."""
+        text = json.dumps(self.to_tree(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def to_tree(self) -> dict[str, Any]:
+        """The form of a baseline file, all defaults filled in; plain data, JSON-able."""
+        return {
+            "embedding": _knob_values(self.embedding),
+            "interaction": [_layer_tree(layer) for layer in self.interaction],
+            "wiring": self.wiring,
+            "deep": [{"mlp": _knob_values(mlp)} for mlp in self.deep],
+            "train": _knob_values(self.train),
+        }
+
+    @classmethod
+    def from_tree(cls, tree: Mapping[str, Any]) -> ModelSpec:
+        """From the form of a baseline file; what is left out takes its default.
+
+        Raises:
+            ValueError: naming the part and what must hold. (Files are checked with positions before this.)
+        """
+        unknown = set(tree) - {"embedding", "interaction", "wiring", "deep", "train"}
+        if unknown:
+            raise ValueError(f"unknown keys {', '.join(sorted(unknown))}")
+        return cls(
+            embedding=_made(Embedding, tree.get("embedding") or {}),
+            interaction=tuple(_layer_of(layer) for layer in tree.get("interaction") or ()),
+            wiring=tree.get("wiring", "stacked"),
+            deep=tuple(_made(Mlp, _only_item(layer, "mlp")) for layer in tree.get("deep") or ()),
+            train=_made(Train, tree.get("train") or {}),
+        )
+
+    def fields_shape(self, inputs: InputShape) -> Fields:
+        """Shape of X: one field an id feature, and one for all dense features together."""
+        return Fields(inputs.fields + (1 if inputs.dense else 0), self.embedding.dim)
+
+    def embedding_params(self, inputs: InputShape) -> int:
+        """Weights of the fused table."""
+        return sum(inputs.table_rows(self.embedding.min_count)) * self.embedding.dim
+
+    def cost(self, inputs: InputShape) -> Cost:
+        """Weights (embeddings included), FLOPs and activation bytes of one row, forward pass."""
+        shape = self.fields_shape(inputs)
+        total = Cost(params=self.embedding_params(inputs)) + elementwise_cost(shape.width)
+        if inputs.dense:
+            total += linear_cost(inputs.dense, shape.dim)
+        beside = 0
+        for layer in self.interaction:
+            total += layer_cost(layer, shape)
+            out = layer.blocks[0].out_shape(shape) if layer.fuse is None else shape
+            beside += out.width if isinstance(out, Dense) else 0
+        crossed = shape.width + beside
+        deep_in = crossed if self.wiring == "stacked" else shape.width
+        for mlp in self.deep:
+            total += mlp.cost(Dense(deep_in))
+            deep_in = mlp.width
+        head_in = deep_in if self.wiring == "stacked" else deep_in + crossed
+        return total + linear_cost(head_in, 1)
+
+
+def layer_cost(layer: Layer, fields: Fields) -> Cost:
+    """Cost of a layer: its blocks, and for a fused one the maps to (n, E), the fuse, shortcut and norm."""
+    total = Cost()
+    for block in layer.blocks:
+        total += block.cost(fields)
+        out = block.out_shape(fields)
+        if layer.fuse is not None and isinstance(out, Dense):
+            total += linear_cost(out.width, fields.width)
+    if layer.fuse == "concat":
+        total += linear_cost(len(layer.blocks) * fields.count, fields.count, bias=False, rows=fields.dim)
+    if layer.fuse is not None:
+        total += elementwise_cost(2 * fields.width, params=2 * fields.dim)
+    return total
+
+
+def _knob_values(spec: Any) -> dict[str, Value]:
+    return {name: getattr(spec, name) for name in knobs_of(type(spec))}
+
+
+def _layer_tree(layer: Layer) -> dict[str, Any]:
+    tree: dict[str, Any] = {block.name: _knob_values(block) for block in layer.blocks}
+    return tree if layer.fuse is None else {**tree, "fuse": layer.fuse}
+
+
+def _layer_of(tree: Mapping[str, Any]) -> Layer:
+    blocks = []
+    for name, knobs in tree.items():
+        if name == "fuse":
+            continue
+        if name not in INTERACTION_BLOCKS:
+            raise ValueError(f"unknown block {name!r}")
+        blocks.append(_made(INTERACTION_BLOCKS[name], knobs or {}))
+    return Layer(tuple(blocks), tree.get("fuse"))
+
+
+def _only_item(tree: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    if set(tree) != {name}:
+        raise ValueError(f"must be a mapping with the one key {name}, but found {', '.join(tree)}")
+    return tree[name] or {}
+
+
+def _made(spec: type[T], knobs: Mapping[str, Any]) -> T:
+    unknown = set(knobs) - set(knobs_of(spec))
+    if unknown:
+        raise ValueError(f"{spec.__name__.lower()} has no {', '.join(sorted(unknown))}")
+    return spec(**knobs)
