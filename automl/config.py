@@ -266,7 +266,8 @@ class StudyConfig(Part):
     @classmethod
     def _limits(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for text in value:
-            parse_limit(text)
+            if not is_cost_limit(text):
+                parse_limit(text)
         return value
 
     @field_validator("objectives")
@@ -278,10 +279,24 @@ class StudyConfig(Part):
 
     @property
     def limits(self) -> tuple[Limit, ...]:
-        return tuple(parse_limit(text) for text in self.constraints)
+        """Constraints on what is measured."""
+        return tuple(parse_limit(text) for text in self.constraints if not is_cost_limit(text))
+
+    @property
+    def cost_limits(self) -> tuple[str, ...]:
+        """Constraints on analytic cost: expressions of the space language, checked before training."""
+        return tuple(text for text in self.constraints if is_cost_limit(text))
 
 
 _LIMIT = re.compile(r"(ne|qps|train_qps)\s*(>=|<=)\s*(?:(\d+(?:\.\d+)?)\s*\*\s*)?baseline\.(ne|qps|train_qps)")
+
+
+_COST = re.compile(r"\b(params|flops|activation_bytes)\b")
+
+
+def is_cost_limit(text: str) -> bool:
+    """Whether a constraint speaks of cost that is known before training."""
+    return _COST.search(text) is not None
 
 
 def parse_limit(text: str) -> Limit:

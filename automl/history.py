@@ -107,6 +107,7 @@ class Trial:
     curve: tuple[CurvePoint, ...] = ()
     started_at: float | None = None
     ended_at: float | None = None
+    cpu_seconds: float | None = None  # of its process: what it truly used of a core
     seeds: Mapping[str, int] = field(default_factory=dict)
 
     @property

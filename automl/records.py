@@ -94,6 +94,7 @@ def outcome_json(trial: Trial) -> dict[str, Any]:
         "curve": [[p.rows, _finite(p.window_ne), _finite(p.lifetime_ne)] for p in trial.curve],
         "started_at": trial.started_at,
         "ended_at": trial.ended_at,
+        "cpu_seconds": trial.cpu_seconds,
         "seeds": dict(trial.seeds),
     }
 
@@ -123,6 +124,7 @@ def trial_of(number: int, round_: int, proposal: Json, outcome: Json | None) -> 
         curve=tuple(CurvePoint(rows, _or_nan(window), _or_nan(life)) for rows, window, life in outcome["curve"]),
         started_at=outcome["started_at"],
         ended_at=outcome["ended_at"],
+        cpu_seconds=outcome["cpu_seconds"],
         seeds=outcome["seeds"],
     )
 

@@ -65,10 +65,15 @@ def knob(
 
 
 def knobs_of(spec: type) -> dict[str, Knob]:
-    """The knobs of a spec class by name, in the order of the class."""
-    return {
-        f.name: f.metadata["knob"] for f in dataclasses.fields(spec) if "knob" in f.metadata
-    }
+    """The knobs of a spec class by name, in the order of the class. Remembered: every spec that is made asks."""
+    found = _KNOBS.get(spec)
+    if found is None:
+        found = {f.name: f.metadata["knob"] for f in dataclasses.fields(spec) if "knob" in f.metadata}
+        _KNOBS[spec] = found
+    return found
+
+
+_KNOBS: dict[type, dict[str, Knob]] = {}
 
 
 class Checked:

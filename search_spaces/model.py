@@ -11,7 +11,6 @@ The graph, with n fields of dimension E (the dense features are projected to one
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping

@@ -1,4 +1,7 @@
-"""The blocks that an interaction layer may hold. To add one: its file here, its twin in automl/ranking/blocks, a line below."""
+"""The blocks that an interaction layer may hold.
+
+To add one: its file here, its twin in automl/ranking/blocks, a line below.
+"""
 
 from __future__ import annotations
 

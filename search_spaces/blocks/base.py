@@ -1,7 +1,8 @@
 """The torch-free half of a block: its knobs, the shape it gives and what it costs.
 
 A block reads the field embeddings X (n fields of dimension E) and gives either new fields of the same n and E, or
-a flat vector. Costs count one row: FLOPs are 2 x multiply-adds of matrix products; bytes are float32 activations written.
+a flat vector. Costs count one row: FLOPs are 2 x multiply-adds of matrix products; bytes are float32 activations
+written.
 """
 
 from __future__ import annotations

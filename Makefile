@@ -1,0 +1,28 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: demo test check clean
+.DEFAULT_GOAL := test
+
+demo: $(STAMP)  ## search the click simulator's log, prove the picks, open the report
+	$(BIN)/python -m experiments.demo
+
+test: $(STAMP) check  ## everything that CI runs
+	$(BIN)/python -m pytest
+
+check: $(STAMP)  ## lint, format, types, import arrow
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+$(STAMP): setup.cfg constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,dashboard]'
+	touch $@
+
+clean:  ## remove the environment and what the demo wrote
+	rm -rf $(VENV) demo

@@ -1,0 +1,69 @@
+"""An external sort: rows go to buckets by key as they stream, and each bucket is sorted in memory on its own.
+
+A bucket is a span of keys within a window, so that buckets in order are the windows in order, each sorted by key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+_BUCKET_BYTES = 64 << 20
+_MAX_SLOTS = 1024
+
+Rows = NDArray[np.void]  # of record_type()
+
+
+def record_type(fields: int, dense: int) -> np.dtype[Any]:
+    """One row on its way: key sorts, hash tells duplicates, ids are codes of a Numbering, dense raw (NaN: missing)."""
+    return np.dtype(
+        [
+            ("key", "i8"), ("time", "i8"), ("hash", "u8"), ("label", "f4"), ("weight", "f4"), ("cluster", "i4"),
+            ("ids", "i4", (fields,)), ("dense", "f8", (dense,)),
+        ]
+    )  # fmt: skip
+
+
+class Spill:
+    """Buckets of rows in a folder of their own."""
+
+    def __init__(self, folder: Path, record: np.dtype[Any], keys: tuple[int, int], rows: int) -> None:
+        self.record = record
+        self._folder = folder
+        self._low, self._span = keys[0], max(1, keys[1] - keys[0] + 1)
+        self._slots = int(np.clip(rows * record.itemsize // _BUCKET_BYTES + 1, 1, _MAX_SLOTS))
+        folder.mkdir()
+
+    def add(self, rows: Rows, window: NDArray[np.int8]) -> None:
+        """Append rows to their buckets, in the order given."""
+        part = (rows["key"] - self._low).astype(np.float64) / self._span  # monotone in the key, and no overflow
+        slot = np.clip((part * self._slots).astype(np.int64), 0, self._slots - 1)
+        bucket = window.astype(np.int64) * self._slots + slot
+        order = np.argsort(bucket, kind="stable")
+        rows, bucket = rows[order], bucket[order]
+        starts = np.flatnonzero(np.diff(bucket, prepend=-1))
+        for start, end in zip(starts, [*starts[1:], len(bucket)], strict=True):
+            with open(self._folder / f"{bucket[start]:08d}", "ab") as file:
+                file.write(rows[start:end].data)
+
+    def sort(self, drop_duplicates: bool) -> Iterator[tuple[int, Rows]]:
+        """Sort every bucket on disk; yields (window, rows) in order. Rows of equal key keep the order they came in."""
+        for path in sorted(self._folder.iterdir()):
+            rows = np.fromfile(path, self.record)
+            if drop_duplicates:
+                rows = rows[np.lexsort((rows["hash"], rows["key"]))]
+                again = (rows["key"][1:] == rows["key"][:-1]) & (rows["hash"][1:] == rows["hash"][:-1])
+                rows = rows[np.concatenate([[True], ~again])]
+            else:
+                rows = rows[np.argsort(rows["key"], kind="stable")]
+            rows.tofile(path)
+            yield int(path.name) // self._slots, rows
+
+    def sorted(self) -> Iterator[Rows]:
+        """The rows again, after sort() has gone through all of them."""
+        for path in sorted(self._folder.iterdir()):
+            yield np.fromfile(path, self.record)

@@ -1,0 +1,134 @@
+"""An encoded log: columns on disk, memory-mapped by every trial and worker.
+
+Shapes: N examples sorted by time, F id fields, D dense features.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from search_spaces.errors import InputError
+from search_spaces.model import InputShape
+
+FORMAT = 1
+_FACTS = "facts.json"
+
+
+@dataclass(frozen=True, eq=False)
+class EncodedLog:
+    """A log as arrays. Pickled by its folder: a worker maps the same files.
+
+    ids_NF (int32): 0 is missing or out of vocabulary, k the k-th most frequent id of the fit windows.
+    dense_ND (float32): standardised over the fit windows, missing is 0. clusters_N: rows that depend share a number.
+    """
+
+    folder: Path
+    fields: tuple[str, ...]
+    dense: tuple[str, ...]
+    windows: Mapping[str, slice]
+    base_rates: Mapping[str, float]
+    fit: tuple[str, ...]
+    label: str
+    negatives_kept: float | None
+    fingerprint: str
+    notes: tuple[str, ...]
+    ids_NF: NDArray[np.int32]
+    dense_ND: NDArray[np.float32]
+    labels_N: NDArray[np.float32]
+    weights_N: NDArray[np.float32]
+    clusters_N: NDArray[np.int32]
+    times_N: NDArray[np.int64] | None
+
+    def __len__(self) -> int:
+        return len(self.labels_N)
+
+    @cached_property
+    def inputs(self) -> InputShape:
+        """What a model is built from: id counts of the fit windows."""
+        with np.load(self.folder / "id_counts.npz") as counts:
+            id_counts = tuple(tuple(counts[f"arr_{k}"].tolist()) for k in range(len(self.fields)))
+        rows = sum(self.windows[name].stop - self.windows[name].start for name in self.fit)
+        return InputShape(id_counts, len(self.dense), rows)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return open_log, (self.folder,)
+
+
+def open_log(folder: Path | str) -> EncodedLog:
+    """Map an encoded log.
+
+    Raises:
+        InputError: where the folder holds none, or one of another version.
+    """
+    folder = Path(folder).absolute()
+    try:
+        facts = json.loads((folder / _FACTS).read_text())
+    except (OSError, ValueError) as error:
+        raise InputError.of(str(folder), "must hold an encoded log", str(error).splitlines()[0]) from error
+    if facts["format"] != FORMAT:
+        hint = "remove the folder; it is made anew"
+        raise InputError.of(str(folder), f"must hold an encoded log of format {FORMAT}", str(facts["format"]), hint)
+
+    def column(name: str) -> NDArray[Any]:
+        return np.load(folder / f"{name}.npy", mmap_mode="r")  # type: ignore[no-any-return]
+
+    return EncodedLog(
+        folder=folder,
+        fields=tuple(facts["fields"]),
+        dense=tuple(facts["dense"]),
+        windows={name: slice(*span) for name, span in facts["windows"].items()},
+        base_rates=facts["base_rates"],
+        fit=tuple(facts["fit"]),
+        label=facts["label"],
+        negatives_kept=facts["negatives_kept"],
+        fingerprint=facts["fingerprint"],
+        notes=tuple(facts["notes"]),
+        ids_NF=column("ids"),
+        dense_ND=column("dense"),
+        labels_N=column("labels"),
+        weights_N=column("weights"),
+        clusters_N=column("clusters"),
+        times_N=column("times") if facts["timed"] else None,
+    )
+
+
+def is_log(folder: Path) -> bool:
+    return (folder / _FACTS).exists()
+
+
+def write_facts(folder: Path, facts: Mapping[str, Any]) -> None:
+    """Written last: a folder with facts is a whole log."""
+    (folder / _FACTS).write_text(json.dumps({"format": FORMAT, **facts}, indent=1))
+
+
+class ColumnWriter:
+    """One .npy file of known length, written in order by plain writes, so that no page of it counts as ours."""
+
+    def __init__(self, path: Path, shape: tuple[int, ...], dtype: str) -> None:
+        self._shape, self._dtype, self._written = shape, np.dtype(dtype), 0
+        self._file: IO[bytes] = open(path, "wb")  # noqa: SIM115 - closed by __exit__
+        header = {"descr": np.lib.format.dtype_to_descr(self._dtype), "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(self._file, header)
+
+    def write(self, rows: NDArray[Any]) -> None:
+        self._file.write(np.ascontiguousarray(rows, self._dtype).data if rows.size else b"")
+        self._written += len(rows)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+        if kind is None and self._written != self._shape[0]:
+            raise ValueError(f"must write {self._shape[0]} rows, but got {self._written}")

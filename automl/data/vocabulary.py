@@ -1,0 +1,77 @@
+"""Ids of categorical columns: numbered as they come while the log streams, renumbered by falling frequency after."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+Codes = NDArray[np.int32]
+
+
+class Numbering:
+    """Numbers values 1, 2, ... in the order of their first appearance; 0 is missing (null or NaN)."""
+
+    def __init__(self) -> None:
+        self._codes: dict[object, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._codes)
+
+    def add(self, array: pa.Array) -> Codes:
+        """Codes of the values, new ones numbered."""
+        codes = self._codes
+        return _through(array, lambda value: codes.setdefault(value, len(codes) + 1))
+
+    def find(self, array: pa.Array) -> Codes:
+        """Codes of the values, 0 for those never added."""
+        codes = self._codes
+        return _through(array, lambda value: codes.get(value, 0))
+
+    def values(self, kind: pa.DataType) -> pa.Array:
+        """The values in the order of their codes, as `kind`."""
+        return pa.array(list(self._codes), kind)
+
+
+def _through(array: pa.Array, code: Callable[[object], int]) -> Codes:
+    """Apply a function value -> code to the distinct values of an array only."""
+    if isinstance(array, pa.ChunkedArray):
+        array = array.combine_chunks()
+    if pa.types.is_floating(array.type):
+        array = pc.if_else(pc.is_nan(array), pa.scalar(None, array.type), array)
+    encoded = array if pa.types.is_dictionary(array.type) else array.dictionary_encode()
+    values = encoded.dictionary
+    plain = values.to_numpy().tolist() if pa.types.is_integer(values.type) else values.to_pylist()
+    table = np.zeros(len(plain) + 1, np.int32)
+    table[1:] = [0 if value is None else code(value) for value in plain]
+    indices = pc.fill_null(encoded.indices.cast(pa.int64()), -1).to_numpy(zero_copy_only=False)
+    codes: Codes = table[indices + 1]
+    return codes
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """Ids kept, by falling count of the fit windows: id k is values[k - 1], seen counts[k - 1] times."""
+
+    values: pa.Array
+    counts: NDArray[np.int64]
+    recode: Codes  # code of the numbering -> id, 0 where the id is not kept
+
+
+def fit_vocabulary(values: pa.Array, counts: NDArray[np.int64], min_count: int) -> Vocabulary:
+    """`counts[c]` is how often code c was seen in the fit windows; code 0 is missing.
+
+    Ties are broken by value, so that ids do not depend on the order of files or rows.
+    """
+    kept = np.flatnonzero(counts[1:] >= max(1, min_count))
+    chosen = values.take(pa.array(kept))
+    by_value = np.empty(len(kept), np.int64)
+    by_value[pc.array_sort_indices(chosen).to_numpy()] = np.arange(len(kept))
+    order = np.lexsort((by_value, -counts[1:][kept]))
+    recode = np.zeros(len(counts), np.int32)
+    recode[kept[order] + 1] = np.arange(1, len(kept) + 1)
+    return Vocabulary(chosen.take(pa.array(order)), counts[1:][kept][order], recode)

@@ -1,0 +1,27 @@
+"""What the trainer asks of a log: columns side by side, one row an example. An encoded log on disk has this form."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Examples(Protocol):
+    """N examples of F id fields and D dense features; arrays may be memory maps.
+
+    `ids_NF` counts from 1 by falling frequency in each field, 0 is "not known"; `dense_ND` is standardised; `labels_N` lies in 0..1.
+    """
+
+    @property
+    def ids_NF(self) -> NDArray[np.int32]: ...
+
+    @property
+    def dense_ND(self) -> NDArray[np.float32]: ...
+
+    @property
+    def labels_N(self) -> NDArray[np.float32]: ...
+
+    @property
+    def weights_N(self) -> NDArray[np.float32]: ...

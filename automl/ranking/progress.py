@@ -1,0 +1,64 @@
+"""Progressive NE: of predictions made before the model learnt from them, gathered without a look at their values in the hot loop."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from automl.metrics import NESums
+
+EXPLODED_NE = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """NE of the rows since the last point, and of all so far; NaN where only one class was seen."""
+
+    rows: int
+    window_ne: float
+    lifetime_ne: float
+
+
+class Diverged(Exception):
+    """Training cannot go on: predictions or weights are not finite, or NE exploded."""
+
+
+class Prequential:
+    """Collects logits and labels of batches; makes a point of them about `points` times over `total` rows."""
+
+    def __init__(self, total: int, points: int) -> None:
+        self.rows = 0
+        self._total, self._points, self._told = total, points, 0
+        self._lifetime = NESums()
+        self._batches: list[tuple[Tensor, Tensor, Tensor | None]] = []
+
+    def add(self, logits_B: Tensor, labels_B: Tensor, weights_B: Tensor | None) -> None:
+        self._batches.append((logits_B, labels_B, weights_B))
+        self.rows += len(logits_B)
+
+    @property
+    def due(self) -> bool:
+        """Whether the next point was reached; the last row always is one."""
+        return self.rows * self._points >= (self._told + 1) * self._total
+
+    def point(self) -> Progress:
+        """NE since the last point and of all.
+
+        Raises:
+            Diverged: where training cannot go on.
+        """
+        logits = torch.cat([logits for logits, _, _ in self._batches]).double()
+        if not torch.isfinite(logits).all():
+            raise Diverged(f"predictions are not finite after {self.rows} rows")
+        labels = np.concatenate([labels.numpy() for _, labels, _ in self._batches])
+        weights = [np.ones(len(y)) if w is None else w.numpy() for _, y, w in self._batches]
+        window = NESums.of(labels, torch.sigmoid(logits).numpy(), np.concatenate(weights))
+        if window.ne > EXPLODED_NE:
+            raise Diverged(f"NE rose to {window.ne:.3g} after {self.rows} rows")
+        self._lifetime = self._lifetime + window
+        self._batches.clear()
+        self._told = self.rows * self._points // self._total
+        return Progress(self.rows, window.ne, self._lifetime.ne)

@@ -1,0 +1,29 @@
+"""The graph that serves: a copy in eval mode, batch norm folded into the linear map before it, no autograd."""
+
+from __future__ import annotations
+
+import copy
+
+from torch import nn
+from torch.nn.utils.fusion import fuse_linear_bn_eval
+
+from automl.ranking.blocks.mlp import MlpLayer
+from automl.ranking.model import RankingModel
+
+
+def serving_graph(model: RankingModel) -> RankingModel:
+    """A model that gives the same probabilities with fewer operations; the table is shared, not copied."""
+    served = copy.deepcopy(model, {id(model.table): model.table}).eval()
+    for layer in served.deep:
+        if isinstance(layer, MlpLayer):
+            _fold(layer)
+    for part in served.parameters():
+        part.requires_grad_(False)
+    return served
+
+
+def _fold(layer: MlpLayer) -> None:
+    if isinstance(layer.norm, nn.BatchNorm1d):
+        layer.linear = fuse_linear_bn_eval(layer.linear, layer.norm)
+        layer.norm = nn.Identity()
+    layer.dropout = nn.Identity()

@@ -1,0 +1,129 @@
+"""Serving speed as a ratio to a reference model, both timed batch by batch in turn (A B, B A) on the same core.
+
+What a neighbour on the machine does to one it does to the other, so the ratio holds still where rows a second do not.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.special import stdtrit
+from torch import Tensor
+
+from automl.history import Speed
+from automl.ranking.clocks import Clock
+from automl.ranking.model import RankingModel
+from automl.ranking.serving import serving_graph
+
+WARM_UP = 5
+FEWEST_BLOCKS = 20  # a block is A B, B A
+MOST_BLOCKS = 1000
+GROUPS = 10
+TRIMMED = 0.2
+WIDTH = 0.02
+
+
+def time_ratio(
+    model: RankingModel,
+    reference: RankingModel,
+    ids_NF: NDArray[np.int32],
+    dense_ND: NDArray[np.float32],
+    *,
+    batch_rows: int,
+    max_seconds: float,
+    clock: Clock,
+) -> Speed:
+    """QPS of a model over QPS of the reference, with its interval of 95%.
+
+    Both score the same batches. Ends when the interval is 2% wide, or after max_seconds of the clock.
+    """
+    batches = _batches(ids_NF, dense_ND, batch_rows)
+    ours, theirs = _Timed(model, clock), _Timed(reference, clock)
+    for _ in range(WARM_UP):
+        ours.seconds(batches[0]), theirs.seconds(batches[0])
+    logs: list[float] = []
+    spent = 0.0
+    while len(logs) < MOST_BLOCKS:
+        batch = batches[len(logs) % len(batches)]
+        a1, b1 = ours.seconds(batch), theirs.seconds(batch)
+        b2, a2 = theirs.seconds(batch), ours.seconds(batch)
+        logs.append(math.log((b1 + b2) / (a1 + a2)))
+        spent += a1 + a2 + b1 + b2
+        if len(logs) >= FEWEST_BLOCKS and len(logs) % GROUPS == 0:
+            middle, half = interval(np.array(logs))
+            if spent >= max_seconds or 2 * half <= WIDTH:
+                break
+    return Speed(
+        qps_ratio=math.exp(middle), qps_ratio_low=math.exp(middle - half), qps_ratio_high=math.exp(middle + half)
+    )
+
+
+def quiet_qps(
+    model: RankingModel,
+    ids_NF: NDArray[np.int32],
+    dense_ND: NDArray[np.float32],
+    *,
+    batch_rows: int,
+    max_seconds: float,
+    clock: Clock,
+) -> float:
+    """Rows a second of a model alone: the median batch."""
+    batches = _batches(ids_NF, dense_ND, batch_rows)
+    timed = _Timed(model, clock)
+    for _ in range(WARM_UP):
+        timed.seconds(batches[0])
+    seconds: list[float] = []
+    while len(seconds) < FEWEST_BLOCKS or (len(seconds) < MOST_BLOCKS and sum(seconds) < max_seconds):
+        seconds.append(timed.seconds(batches[len(seconds) % len(batches)]))
+    return len(batches[0][0]) / float(np.median(seconds))
+
+
+def interval(values: NDArray[np.float64]) -> tuple[float, float]:
+    """Trimmed mean and the half-width of its interval of 95%.
+
+    Neighbours in time share their noise: the error is the larger of that of single values and that of the means of ten stretches.
+    """
+    stretches = np.array([trimmed_mean(part)[0] for part in np.array_split(values, GROUPS)])
+    middle, error = trimmed_mean(values)
+    single = stdtrit((1 - 2 * TRIMMED) * len(values) - 1, 0.975) * error
+    grouped = stdtrit(GROUPS - 1, 0.975) * stretches.std(ddof=1) / math.sqrt(GROUPS)
+    return middle, float(max(single, grouped))
+
+
+def trimmed_mean(values: NDArray[np.float64]) -> tuple[float, float]:
+    """Mean without the extreme fifth at either end, and its standard error (Tukey and McLaughlin: winsorised variance)."""
+    ordered = np.sort(values)
+    cut = int(TRIMMED * len(ordered))
+    kept = ordered[cut : len(ordered) - cut]
+    deviation = np.clip(ordered, kept[0], kept[-1]).std(ddof=1) if len(ordered) > 1 else math.nan
+    return float(kept.mean()), float(deviation / ((1 - 2 * TRIMMED) * math.sqrt(len(ordered))))
+
+
+class _Timed:
+    def __init__(self, model: RankingModel, clock: Clock) -> None:
+        self._model, self._clock, self._serve = model, clock, serving_graph(model)
+
+    def seconds(self, batch: tuple[Tensor, Tensor]) -> float:
+        ids_BF, dense_BD = batch
+        run: Callable[[], object] = lambda: self._serve(ids_BF, dense_BD)  # noqa: E731
+        with torch.inference_mode():
+            return self._clock.seconds(self._model, len(ids_BF), run)
+
+
+def _batches(
+    ids_NF: NDArray[np.int32], dense_ND: NDArray[np.float32], batch_rows: int
+) -> list[tuple[Tensor, Tensor]]:
+    """Different rows each time, so that a small table is not flattered by one batch in the cache; at most 64 batches."""
+    size = min(batch_rows, len(ids_NF))
+    starts = range(0, len(ids_NF) - size + 1, size)[:64]
+    return [
+        (
+            torch.from_numpy(np.ascontiguousarray(ids_NF[start : start + size])),
+            torch.from_numpy(np.ascontiguousarray(dense_ND[start : start + size])),
+        )
+        for start in starts
+    ]

@@ -1,0 +1,71 @@
+"""Ray up and down, quietly, with nothing left behind."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+
+_MARK = "AUTOML_RUN_FOLDER"  # inherited by all that Ray starts, so that leftovers of a killed run can be told
+_OBJECT_STORE_BYTES = 100 << 20  # data is mapped from files; the store holds next to nothing
+_QUIET = {
+    "RAY_DEDUP_LOGS": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_enable_metrics_collection": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
+    "TUNE_GLOBAL_CHECKPOINT_S": "1000000",
+    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+    "OMP_NUM_THREADS": "1",
+}
+
+
+@contextmanager
+def cluster(folder: Path, cpus: float, address: str | None = None) -> Iterator[None]:
+    """Ray for the length of the block: a cluster of this machine, or the one at `address`."""
+    mark = str(folder.absolute())
+    reap(mark)
+    os.environ.update({name: value for name, value in _QUIET.items() if name not in os.environ}, **{_MARK: mark})
+    import ray  # after the environment: Ray reads it at import
+
+    for name in ("ray", "ray.tune", "ray._private"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    warnings.filterwarnings("ignore", module="ray")
+    local = {} if address else {
+        "num_cpus": max(1, round(cpus)), "include_dashboard": False, "object_store_memory": _OBJECT_STORE_BYTES,
+    }
+    try:
+        ray.init(address=address, log_to_driver=False, logging_level=logging.CRITICAL, configure_logging=False, **local)
+        yield
+    finally:
+        ray.shutdown()
+        os.environ.pop(_MARK, None)
+        reap(mark)
+
+
+def reap(mark: str) -> int:
+    """End processes that a run over this folder has left; how many. Never called while such a run is alive: the folder is locked."""
+    found = [process for process in psutil.process_iter() if process.pid != os.getpid() and _marked(process, mark)]
+    for process in found:
+        try:
+            process.kill()
+        except psutil.NoSuchProcess:
+            continue
+    psutil.wait_procs(found, timeout=5)
+    return len(found)
+
+
+def _marked(process: psutil.Process, mark: str) -> bool:
+    try:
+        return process.environ().get(_MARK) == mark
+    except (psutil.Error, OSError):
+        return False

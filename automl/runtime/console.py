@@ -1,0 +1,88 @@
+"""One quiet line of progress on a terminal; a line now and then where the output is a file."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from automl import pareto
+from automl.history import Baseline, State, Trial
+
+_BAR = 24
+_LINE_EVERY_S = 20.0
+
+
+class ProgressLine:
+    """Shows how far a run is. `describe` gives (done, total, words)."""
+
+    def __init__(self, console: Console, describe: Callable[[], tuple[int, int, str]], clock: Callable[[], float]) -> None:
+        self._console, self._describe, self._clock = console, describe, clock
+        self._live = Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
+        self._start = clock()
+        self._first_done: int | None = None
+        self._last_line = -math.inf
+
+    def __enter__(self) -> Self:
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._live:
+            self._live.stop()
+
+    def update(self) -> None:
+        """Draw anew; cheap enough for every event."""
+        done, total, words = self._describe()
+        if self._first_done is None:
+            self._first_done, self._start = done, self._clock()
+        line = Text.assemble((f"{done}/{total} ", "bold"), (_bar(done, total), "cyan"), f"  {words}{self._left(done, total)}")
+        if self._live:
+            self._live.update(line, refresh=True)
+        elif self._clock() - self._last_line >= _LINE_EVERY_S or done == total:
+            self._last_line = self._clock()
+            self._console.print(line, soft_wrap=True)
+
+    def _left(self, done: int, total: int) -> str:
+        fresh = done - (self._first_done or 0)
+        if fresh < 2 or done >= total:
+            return ""
+        seconds = (self._clock() - self._start) / fresh * (total - done)
+        return f"  {seconds // 60:.0f}:{seconds % 60:02.0f} left"
+
+
+def _bar(done: int, total: int) -> str:
+    full = min(_BAR, _BAR * done // max(total, 1))
+    return "#" * full + "-" * (_BAR - full)
+
+
+def search_words(trials: tuple[Trial, ...], baseline: Baseline | None) -> str:
+    """Best so far, size of the front, stopped and failed."""
+    if baseline is None:
+        return "training the baseline"
+    done = [t for t in trials if t.state is State.COMPLETE and t.measurement]
+    parts = []
+    if done:
+        gains = [baseline.gain_pct(t.measurement.ne) for t in done if t.measurement]
+        ratios = [t.measurement.speed.qps_ratio for t in done if t.measurement]
+        import numpy as np
+
+        front = int(pareto.front(pareto.objectives(np.array(gains), np.array(ratios))).sum())
+        parts += [f"best NE {min(gains):+.2f}%", f"best QPS x{max(ratios):.2f}", f"front {front}"]
+    for state in (State.STOPPED, State.FAILED):
+        count = sum(t.state is state for t in trials)
+        if count:
+            parts.append(f"{state.value} {count}")
+    return "  ".join(parts)
+
+
+def now() -> float:
+    """The clock of progress lines."""
+    return time.monotonic()

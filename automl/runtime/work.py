@@ -1,0 +1,147 @@
+"""What happens inside a trial: build, time, train, score. A generator, so that whoever runs it may stop in between."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from automl.data.store import EncodedLog, open_log
+from automl.history import CurvePoint, Failure, Measurement, Speed
+from automl.ranking.model import RankingModel, build_model
+from automl.ranking.scoring import score, scores_of
+from automl.ranking.clocks import AnalyticClock, Clock, CpuClock
+from automl.ranking.throughput import time_ratio
+from automl.ranking.training import Diverged, train
+from automl.runtime.jobs import Job, Step, Timing
+from search_spaces.model import ModelSpec
+
+CURVE_POINTS = 20
+_REFERENCE_SEED = 0  # speed does not depend on the weights
+
+
+class Stopwatch:
+    """Seconds by part of a trial."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._last = time.perf_counter()
+        self._cpu_start = time.process_time()
+
+    def lap(self, part: str) -> None:
+        now = time.perf_counter()
+        self.seconds[part] = self.seconds.get(part, 0.0) + now - self._last
+        self._last = now
+
+    def resume(self) -> None:
+        """Leave out the time since the last lap: the trial was waiting for its driver."""
+        self._last = time.perf_counter()
+
+    @property
+    def cpu_seconds(self) -> float:
+        return time.process_time() - self._cpu_start
+
+
+def run_job(job: Job) -> Iterator[Step]:
+    """Run a job; yields at its stops, and at last the step with `done`.
+
+    A model that diverges or breaks a limit ends with a failure; whatever else goes wrong is raised.
+    """
+    watch = Stopwatch()
+    log = open_log(Path(job.log))
+    spec = ModelSpec.from_tree(job.model)
+    model = build_model(spec, log.inputs, seed=job.weights_seed)
+    watch.lap("build")
+    speed = _time(model, log, job) if job.timing else Speed(qps_ratio=1.0, qps_ratio_low=1.0, qps_ratio_high=1.0)
+    watch.lap("time")
+    start = _untrained(spec, log, speed, watch)
+    broken = _broken_limit(job.timing, speed)
+    if broken:
+        yield Step(share=0.0, measurement=start, failure=Failure("constraint", broken), done=True,
+                   cpu_seconds=watch.cpu_seconds)
+        return
+    curve: list[CurvePoint] = []
+    stops = list(job.stops)
+    train_cpu = Stopwatch()
+    try:
+        for point in train(model, spec, log, window_rows(log, job.train), order_seed=job.order_seed,
+                           weights_seed=job.weights_seed, points=CURVE_POINTS):
+            curve.append(CurvePoint(point.rows, point.window_ne, point.lifetime_ne))
+            share = len(curve) / CURVE_POINTS
+            if stops and stops[0] <= share < 1:
+                stops.pop(0)
+                watch.lap("train")
+                yield Step(share=share, curve=tuple(curve), measurement=start, cpu_seconds=watch.cpu_seconds)
+                watch.resume()
+        watch.lap("train")
+        train_qps = curve[-1].rows / max(train_cpu.cpu_seconds, 1e-9)
+        scored = _score(model, log, job, replace(start, speed=replace(speed, train_qps=train_qps)))
+    except Diverged as diverged:
+        yield Step(share=len(curve) / CURVE_POINTS, curve=tuple(curve), measurement=start,
+                   failure=Failure("diverged", str(diverged)), done=True, cpu_seconds=watch.cpu_seconds)
+        return
+    watch.lap("score")
+    yield Step(share=1.0, curve=tuple(curve), measurement=replace(scored, seconds=dict(watch.seconds)), done=True,
+               cpu_seconds=watch.cpu_seconds)
+
+
+def window_rows(log: EncodedLog, windows: tuple[str, ...]) -> slice:
+    """Rows of neighbouring windows as one."""
+    parts = [log.windows[name] for name in windows]
+    for before, after in pairwise(parts):
+        if before.stop != after.start:
+            raise ValueError(f"windows must follow each other, but found {windows}")
+    return slice(parts[0].start, parts[-1].stop)
+
+
+def make_clock(name: Literal["cpu", "analytic"]) -> Clock:
+    """The clock of the study file's `qps.clock`."""
+    return CpuClock() if name == "cpu" else AnalyticClock()
+
+
+def _time(model: RankingModel, log: EncodedLog, job: Job) -> Speed:
+    timing = job.timing
+    assert timing is not None
+    reference = build_model(ModelSpec.from_tree(timing.reference), log.inputs, seed=_REFERENCE_SEED)
+    rows = log.windows[job.score]
+    return time_ratio(model, reference, log.ids_NF[rows], log.dense_ND[rows], batch_rows=timing.batch_rows,
+                      max_seconds=timing.max_seconds, clock=make_clock(timing.clock))
+
+
+def _untrained(spec: ModelSpec, log: EncodedLog, speed: Speed, watch: Stopwatch) -> Measurement:
+    cost = spec.cost(log.inputs)
+    return Measurement(ne=math.nan, auc=None, calibration=None, speed=speed, params=cost.params, flops=cost.flops,
+                       activation_bytes=cost.bytes, seconds=watch.seconds)
+
+
+def _broken_limit(timing: Timing | None, speed: Speed) -> str | None:
+    for limit in timing.limits if timing else ():
+        if limit.low is not None and speed.qps_ratio_high < limit.low:
+            return f"QPS must be at least {limit.low:g} x the baseline's, but it is {speed.qps_ratio:.3g} x"
+        if limit.high is not None and speed.qps_ratio_low > limit.high:
+            return f"QPS must be at most {limit.high:g} x the baseline's, but it is {speed.qps_ratio:.3g} x"
+    return None
+
+
+def _score(model: RankingModel, log: EncodedLog, job: Job, start: Measurement) -> Measurement:
+    rows = log.windows[job.score]
+    probs_N = score(model, log, rows)
+    scores = scores_of(probs_N, log, rows, negatives_kept=log.negatives_kept)
+    if job.predictions is not None:
+        save_predictions(Path(job.predictions), probs_N)
+    return replace(start, ne=scores.ne, auc=scores.auc, calibration=scores.calibration)
+
+
+def save_predictions(path: Path, probs_N: NDArray[np.float64]) -> None:
+    """Written beside and moved, so that a file that is there is whole."""
+    part = path.with_name(path.name + ".part")
+    with part.open("wb") as file:
+        np.save(file, probs_N)
+    part.replace(path)

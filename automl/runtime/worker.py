@@ -1,0 +1,98 @@
+"""The Ray Tune trainable: one process that runs one job after the other."""
+
+from __future__ import annotations
+
+import gc
+import json
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from ray import tune
+
+from automl.history import CurvePoint, Failure, Measurement, Speed
+from automl.runtime.jobs import Job, Progress, Step, job_of
+from automl.runtime.limits import MemoryWatch, time_limit
+from automl.runtime.work import run_job
+
+Work = Callable[[Job], Iterator[Step]]
+_STEP = "step"  # key in Tune's result; the value is text, since Tune flattens what is nested
+
+
+class Worker(tune.Trainable):  # type: ignore[misc]
+    """Tune calls step() until a result says done; with reuse_actors the process goes on to the next job."""
+
+    work: Work = staticmethod(run_job)
+
+    def setup(self, config: dict[str, Any]) -> None:
+        torch.set_num_threads(max(1, int(config["threads"])))
+        self._memory = MemoryWatch()
+        self._begin(config)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        self._begin(new_config)
+        return True
+
+    def step(self) -> dict[str, Any]:
+        job = self._job
+        notes = Path(job.notes)
+        self._memory.begin(job.memory_bytes, notes / f"{job.name}.json")
+        start = time.monotonic()
+        try:
+            with time_limit(job.timeout_s - self._used, notes / f"{job.name}.stack"):
+                step = next(self._steps)
+        except Exception as error:
+            step = Step(share=0.0, failure=Failure("error", explain(error)), done=True)
+        finally:
+            self._used += time.monotonic() - start
+            self._memory.end()
+        if step.done:
+            self._steps = iter(())
+            gc.collect()
+        return {_STEP: json.dumps(asdict(step)), "done": step.done}
+
+    def cleanup(self) -> None:
+        self._steps = iter(())
+
+    def _begin(self, config: dict[str, Any]) -> None:
+        self._job = job_of(config["job"])
+        self._used = 0.0
+        self._steps = iter(self.work(self._job))
+
+
+def worker_of(work: Work) -> type[Worker]:
+    """A worker that does other work: how tests put faults into trials."""
+    return Worker if work is run_job else type("Worker", (Worker,), {"work": staticmethod(work)})
+
+
+def explain(error: BaseException) -> str:
+    """What was raised, and the innermost place in one line."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
+    return f"{type(error).__name__}: {error}{place}".strip()
+
+
+def step_of(result: Mapping[str, Any]) -> Step:
+    """The step in one of Tune's results."""
+    data = json.loads(result[_STEP])
+    measurement, failure = data["measurement"], data["failure"]
+    if measurement is not None:
+        measurement = Measurement(**{**measurement, "speed": Speed(**measurement["speed"])})
+    return Step(
+        share=data["share"],
+        curve=tuple(CurvePoint(**point) for point in data["curve"]),
+        measurement=measurement,
+        failure=None if failure is None else Failure(**failure),
+        done=data["done"],
+        cpu_seconds=data["cpu_seconds"],
+    )
+
+
+def progress_of(step: Step) -> Progress:
+    """What the driver may judge a job by at a stop."""
+    ratio = step.measurement.speed.qps_ratio if step.measurement else None
+    return Progress(share=step.share, curve=step.curve, qps_ratio=ratio)

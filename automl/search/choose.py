@@ -1,0 +1,103 @@
+"""From a pool of candidates to a batch: for each place one member of the bag, and the candidate of largest gain.
+
+Thompson sampling: a member of the bag is drawn and believed. The candidate that would add most hypervolume, times its
+chance to end within the limits, gets the place, and then counts as known for the next one, like the trials that still
+run; so a batch spreads over the front of itself.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from automl import pareto
+from automl.history import Origin
+from automl.search.draft import Draft
+from automl.search.evidence import Evidence, answers_of
+from automl.search.outlook import Outlook
+from search_spaces.space import Candidate, SearchSpace
+
+Floats = NDArray[np.float64]
+
+
+class Pool:
+    """Distinct candidates that a draft could take, each with the generator that made it first."""
+
+    def __init__(self, space: SearchSpace, draft: Draft) -> None:
+        self._space = space
+        self._draft = draft
+        self._keys: set[str] = set()
+        self._rows: list[Floats] = []
+        self.candidates: list[Candidate] = []
+        self.origins: list[Origin] = []
+
+    def __len__(self) -> int:
+        return len(self.candidates)
+
+    def add(self, candidate: Candidate, origin: Origin, answers_D: Floats | None = None) -> None:
+        """Take a candidate in if it is new; `answers_D` where its row is known already."""
+        if candidate.key in self._keys or not self._draft.fresh(candidate):
+            return
+        self._keys.add(candidate.key)
+        self._rows.append(self._space.answers(candidate) if answers_D is None else answers_D)
+        self.candidates.append(candidate)
+        self.origins.append(origin)
+
+    def add_answers(self, answers_ND: Floats, origin: Origin) -> None:
+        """Take in what is new of the rows of a matrix."""
+        for answers_D in answers_ND:
+            self.add(self._space.candidate(answers_D), origin, answers_D)
+
+    def answers(self) -> Floats:
+        """(N, D): the rows of the candidates."""
+        return np.array(self._rows, dtype=np.float64).reshape(len(self), len(self._space.decisions))
+
+
+def choose(
+    space: SearchSpace,
+    pool: Pool,
+    outlook: Outlook,
+    evidence: Evidence,
+    draft: Draft,
+    count: int,
+    rng: np.random.Generator,
+) -> None:
+    """Add to the draft until it holds `count`, or the pool is empty."""
+    if not len(pool) or len(draft) >= count:
+        return
+    sight = outlook.see(pool.answers())
+    coming = [*evidence.pending, *(proposal.candidate for proposal in draft.proposals)]
+    awaited = outlook.see(answers_of(space, coming))
+    left = np.ones(len(pool), dtype=bool)
+    while len(draft) < count and left.any():
+        member = int(rng.integers(len(sight.gain_MN)))
+        points = sight.points(member)
+        known = np.vstack([evidence.points, awaited.points(member), points[~left]])
+        worth = np.where(left, worths(points, known) * sight.chance_N, -1.0)
+        best = int(np.argmax(worth))
+        left[best] = False
+        draft.add(pool.candidates[best], pool.origins[best], sight.forecast(best, evidence.baseline_ne))
+
+
+def scatter(
+    pool: Pool, outlook: Outlook | None, evidence: Evidence, draft: Draft, count: int, rng: np.random.Generator
+) -> None:
+    """Add at random from the pool. An outlook that is not believed still makes its forecasts, so that it can be
+    judged again."""
+    sight = outlook.see(pool.answers()) if outlook is not None and len(pool) else None
+    for index in rng.permutation(len(pool)):
+        if len(draft) >= count:
+            break
+        forecast = None if sight is None else sight.forecast(int(index), evidence.baseline_ne)
+        draft.add(pool.candidates[index], pool.origins[index], forecast)
+
+
+def worths(candidates: Floats, known: Floats) -> Floats:
+    """Hypervolume that each candidate adds to what is known. Where none adds any, all are moved ahead together until
+    one does, so that there is always an order."""
+    ahead = 0.0
+    while True:
+        added = pareto.improvements(candidates - ahead, known)
+        if added.any() or ahead > 1e3:
+            return added
+        ahead = max(0.05, 2.0 * ahead)

@@ -1,0 +1,152 @@
+"""What the history says of candidates that were not trained: NE, speed, failure. Refitted for every proposal.
+
+NE is ranked to normal scores before the fit, so that a diverged trial cannot dominate, and mapped back where a
+forecast or a hypervolume needs it. Shapes: N candidates, D decisions, M members of the bag.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit, ndtr
+
+from automl.history import Forecast, History, Limit
+from automl.search.evidence import Evidence, answers_of, measured
+from predictors.cost import SpeedModel, fit_speed
+from predictors.evaluate import Ranked, pooled_tau, rankings
+from predictors.gbdt import Bag, BagConfig, ScoreScale, fit_bag, normal_scores
+from search_spaces.encoding import Encoder
+from search_spaces.space import SearchSpace
+
+Floats = NDArray[np.float64]
+MIN_MEASURED = 8  # fewer trials than these teach nothing
+MIN_FAILED = 2
+MIN_RANKED = 10  # forecasts that must have been tested before a predictor can be given up
+RECENT = 5  # groups of trials by which it is judged
+PENALTY = 3.0  # in standard deviations of either objective
+_FAILURE = BagConfig(members=1, trees=40, rate=0.1, objective="binary")
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What is foreseen of N candidates."""
+
+    score_MN: Floats  # normal score of NE, by each member; lower is better
+    gain_MN: Floats  # the same in percent against the baseline
+    log2_ratio_N: Floats
+    chance_N: Floats  # of not failing and of keeping every limit; 0 where the space forbids it
+
+    def points(self, member: int) -> Floats:
+        """Objectives (N, 2) if that member of the bag is right."""
+        return np.column_stack([self.gain_MN[member], -self.log2_ratio_N])
+
+    def forecast(self, index: int, baseline_ne: float) -> Forecast:
+        """Mean and spread of the bag for one candidate."""
+        ne = baseline_ne * (1.0 + self.gain_MN[:, index] / 100.0)
+        return Forecast(float(ne.mean()), float(ne.std()), float(np.exp2(self.log2_ratio_N[index])))
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """The fitted predictors of one proposal."""
+
+    encoder: Encoder
+    ne: Bag
+    scale: ScoreScale  # normal score to gain
+    speed: SpeedModel
+    train_speed: SpeedModel | None  # only where a limit asks for it
+    failure: Bag | None
+    limits: tuple[Limit, ...]
+
+    def see(self, answers_ND: Floats) -> Sight:
+        """Foresee candidates given as answers."""
+        rows, costs = self.encoder.rows_and_costs(answers_ND)
+        scores = self.ne.members(rows)
+        gains = self.scale.value(scores)
+        speed = self.speed.predict(costs, rows)
+        chance = self.encoder.allowed(answers_ND).astype(np.float64)
+        if self.failure is not None:
+            chance *= expit(-self.failure.predict(rows).mean[:, 0])
+        figures = {
+            "qps_ratio": (speed.mean[:, 0], speed.std[:, 0]),
+            "ne_gain_pct": (gains.mean(axis=0), gains.std(axis=0)),
+        }
+        if self.train_speed is not None:
+            train = self.train_speed.predict(costs, rows)
+            figures["train_qps_ratio"] = (train.mean[:, 0], train.std[:, 0])
+        for limit in self.limits:
+            if limit.metric in figures:
+                chance *= _chance(limit, *figures[limit.metric])
+        return Sight(scores, gains, speed.mean[:, 0], chance)
+
+
+def fit_outlook(space: SearchSpace, evidence: Evidence, limits: Sequence[Limit], *, seed: int) -> Outlook | None:
+    """Fit on the evidence; None while fewer than MIN_MEASURED trials were measured."""
+    if len(evidence) < MIN_MEASURED:
+        return None
+    encoder = Encoder(space)
+    rows, costs = encoder.rows_and_costs(evidence.answers_ND)
+    trained = np.isfinite(evidence.log2_train_ratio_N)
+    train_speed = None
+    if trained.sum() >= MIN_MEASURED and any(limit.metric == "train_qps_ratio" for limit in limits):
+        train_speed = fit_speed(costs[trained], rows[trained], evidence.log2_train_ratio_N[trained], seed=seed)
+    return Outlook(
+        encoder=encoder,
+        ne=fit_bag(rows, normal_scores(evidence.ne_N), evidence.weight_N, seed=seed),
+        scale=ScoreScale.of(evidence.gain_N),
+        speed=fit_speed(costs, rows, evidence.log2_ratio_N, seed=seed),
+        train_speed=train_speed,
+        failure=_fit_failure(space, encoder, rows, evidence, seed),
+        limits=tuple(limits),
+    )
+
+
+def reward_of(outlook: Outlook, evidence: Evidence) -> Callable[[Floats, Floats], Floats]:
+    """The controller's reward: -(1 - t) * score of NE + t * standardised log QPS for a trade-off t, less a penalty for
+    what is likely to fail or to break a limit."""
+    middle = float(evidence.log2_ratio_N.mean())
+    spread = max(float(evidence.log2_ratio_N.std()), 0.1)
+
+    def reward(answers_ND: Floats, trade_off_N: Floats) -> Floats:
+        sight = outlook.see(answers_ND)
+        speed = (sight.log2_ratio_N - middle) / spread
+        score = sight.score_MN.mean(axis=0)
+        wanted = (1.0 - trade_off_N) * -score + trade_off_N * speed
+        return np.asarray(wanted - PENALTY * (1.0 - sight.chance_N), dtype=np.float64)
+
+    return reward
+
+
+def track_record(history: History) -> list[Ranked]:
+    """How well the forecasts ranked each round: they were made before the trials were trained."""
+    trials = [t for t in history.trials if t.forecast is not None and measured(t)]
+    forecast = np.array([t.forecast.ne if t.forecast else np.nan for t in trials], dtype=np.float64)
+    found = np.array([t.measurement.ne if t.measurement else np.nan for t in trials], dtype=np.float64)
+    return rankings([t.round for t in trials], forecast, found)
+
+
+def trusted(history: History) -> bool:
+    """False where the forecasts of the last rounds ranked no better than chance."""
+    recent = track_record(history)[-RECENT:]
+    return sum(ranked.count for ranked in recent) < MIN_RANKED or pooled_tau(recent) > 0.0
+
+
+def _fit_failure(space: SearchSpace, encoder: Encoder, rows: Floats, evidence: Evidence, seed: int) -> Bag | None:
+    if len(evidence.failed) < MIN_FAILED:
+        return None
+    failed, _ = encoder.rows_and_costs(answers_of(space, evidence.failed))
+    labels = np.concatenate([np.zeros(len(rows)), np.ones(len(failed))])
+    return fit_bag(np.vstack([rows, failed]), labels, seed=seed, config=_FAILURE)
+
+
+def _chance(limit: Limit, mean: Floats, std: Floats) -> Floats:
+    low, high = limit.low, limit.high
+    if limit.metric != "ne_gain_pct":  # speeds are foreseen as log2
+        low, high = (None if bound is None else float(np.log2(max(bound, 1e-9))) for bound in (low, high))
+    spread = np.maximum(std, 1e-6)
+    above = 1.0 if low is None else ndtr((mean - low) / spread)
+    below = 1.0 if high is None else ndtr((high - mean) / spread)
+    return np.asarray(above * below, dtype=np.float64)

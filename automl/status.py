@@ -1,0 +1,55 @@
+"""A study on one screen."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from automl.history import Baseline, State, Trial
+from automl.study import Study
+
+
+def screen(folder: Path, study: Study) -> str:
+    """Progress, best so far, failures by reason."""
+    baseline = study.baseline()
+    lines = [f"study {study.facts['study_file']}", f"folder {folder}"]
+    if baseline is None:
+        done = len(study.baseline_repeats())
+        return "\n".join([*lines, f"baseline: {done} of {study.facts['baseline_seeds']} seeds trained; no trial yet"])
+    lines += [_baseline(baseline), *_trials(study, baseline), *_failures(study.trials)]
+    return "\n".join(lines)
+
+
+def summary(study: Study) -> str:
+    """How the search ended, in two lines."""
+    baseline = study.baseline()
+    return "" if baseline is None else "\n".join([_baseline(baseline), *_trials(study, baseline)])
+
+
+def _baseline(baseline: Baseline) -> str:
+    return (
+        f"baseline   NE {baseline.ne:.4f} ± {baseline.ne_std:.4f} ({len(baseline.trials)} seeds)   "
+        f"QPS {_count(baseline.qps)}   train QPS {_count(baseline.train_qps)}"
+    )
+
+
+def _trials(study: Study, baseline: Baseline) -> list[str]:
+    counts = Counter(trial.state for trial in study.trials)
+    words = ", ".join(f"{counts[state]} {state.value}" for state in State if counts[state]) or "none yet"
+    lines = [f"trials     {words}"]
+    done = [(baseline.gain_pct(t.measurement.ne), t.measurement.speed.qps_ratio, t)
+            for t in study.trials if t.state is State.COMPLETE and t.measurement]
+    if done:
+        lowest, fastest = min(done, key=lambda d: d[0]), max(done, key=lambda d: d[1])
+        lines.append(f"best NE    #{lowest[2].number}: {lowest[0]:+.2f}% at QPS x{lowest[1]:.2f}")
+        lines.append(f"best QPS   #{fastest[2].number}: x{fastest[1]:.2f} at NE {fastest[0]:+.2f}%")
+    return lines
+
+
+def _failures(trials: tuple[Trial, ...]) -> list[str]:
+    reasons = Counter(f"{t.failure.kind}: {t.failure.reason}" for t in trials if t.failure)
+    return [f"failed     {count} x {reason}" for reason, count in reasons.most_common(5)]
+
+
+def _count(value: float) -> str:
+    return f"{value / 1000:.0f}k" if value >= 1000 else f"{value:.0f}"

@@ -1,0 +1,268 @@
+"""Space tree to plan: layers unrolled, conditions compiled, questions put in an order in which each looks back only."""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from search_spaces.decisions import Choice, Condition, Decision, Domain, Flag, Guard
+from search_spaces.errors import InputError, Mistake
+from search_spaces.expressions import Names, Symbol, compile_words
+from search_spaces.grammar import ExpressionError
+from search_spaces.knobs import Knob, Value, knobs_of
+from search_spaces.plan import BlockPlan, Group, LayerPlan, Plan, Slot, StackPlan
+from search_spaces.schema import FUSE, REPEAT, WIRING
+from search_spaces.terms import Expression
+from search_spaces.tree import BlockTree, LayerKind, LayerTree, Question, Setting, SpaceTree, StackTree, Words
+
+Guards = tuple[Guard, ...]
+
+
+def compile_tree(tree: SpaceTree) -> Plan:
+    """The plan of a space.
+
+    Raises:
+        InputError: where an expression is outside the language, a name does not exist, or conditions go in a circle.
+    """
+    first = _Compiler(tree, None)
+    order = first.order()
+    return (first if order == list(range(len(order))) else _Compiler(tree, order)).plan()
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """A question before its `when` is compiled; `scope` is where that stands."""
+
+    path: str
+    domain: Domain
+    default: Value
+    guards: Guards
+    when: Words | None
+    scope: tuple[str, ...]
+
+
+@dataclass
+class _Compiler:
+    """Unrolls the tree. `order` lists the drafts in their final order, where that is not as written."""
+
+    tree: SpaceTree
+    order_given: Sequence[int] | None
+    drafts: list[_Draft] = field(default_factory=list)
+    symbols: dict[str, Symbol] = field(default_factory=dict)
+    groups: list[Group] = field(default_factory=list)
+    codes: dict[str, float] = field(default_factory=dict)
+    knobs: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        tree = self.tree
+        given = self.order_given
+        self.place = {draft: column for column, draft in enumerate(given)} if given is not None else {}
+        self.embedding = self.block("embedding", "embedding", tree.embedding, ())
+        self.interaction = self.stack("interaction", tree.interaction)
+        self.wiring = self.slot("wiring", "wiring", tree.wiring, WIRING, (), ())
+        self.deep = self.stack("deep", tree.deep)
+        self.train = self.block("train", "train", tree.train, ())
+        self.stacks = {"interaction": len(self.interaction.layers), "deep": len(self.deep.layers)}
+        self.compile_words()
+
+    def ask(self, draft: _Draft, written: str) -> int:
+        """A new question; `written` is its path in the file. Returns its column."""
+        self.drafts.append(draft)
+        self.knobs.add(written)
+        return self.place.get(len(self.drafts) - 1, len(self.drafts) - 1)
+
+    def code(self, word: str) -> float:
+        return self.codes.setdefault(word, float(len(self.codes)))
+
+    # ------------------------------------------------------------------ parts of the tree
+
+    def slot(
+        self, path: str, written: str, setting: Setting, knob: Knob, guards: Guards, scope: tuple[str, ...]
+    ) -> Slot:
+        """A knob: its question if it is open, and the symbol by which expressions know it."""
+        name = path.rsplit(".", 1)[-1]
+        is_open = isinstance(setting, Question)
+        column = None
+        instead: Value = knob.default
+        table: tuple[float, ...] | None = None
+        if isinstance(setting, Question):
+            draft = _Draft(path, setting.domain, setting.default, guards, setting.when, scope)
+            column = self.ask(draft, written)
+            if isinstance(setting.domain, Choice):
+                table = tuple(self.number(option) for option in setting.domain.options)
+        else:
+            instead = setting
+        words = knob.choices if knob.kind is str else ()
+        for word in words:
+            self.code(word)
+        kind = "word" if knob.kind is str else "number"
+        absent = math.nan if knob is REPEAT and is_open else self.number(instead)
+        self.symbols[path] = Symbol(kind, guards, column, absent, table, words)
+        return Slot(name, column, instead)
+
+    def number(self, value: Value) -> float:
+        return self.code(value) if isinstance(value, str) else float(value)
+
+    def block(self, path: str, written: str, tree: BlockTree, guards: Guards) -> BlockPlan:
+        scope = tuple(path.split("."))
+        slots = []
+        settings = dict(tree.settings)
+        knobs = knobs_of(tree.spec)
+        for name in [*settings, *(name for name in knobs if name not in settings)]:
+            setting = settings.get(name, knobs[name].default)
+            slots.append(self.slot(f"{path}.{name}", f"{written}.{name}", setting, knobs[name], guards, scope))
+        return BlockPlan(tree.name, tree.spec, tuple(slots))
+
+    def stack(self, name: str, tree: StackTree) -> StackPlan:
+        if tree.repeat is None:
+            layers = []
+            for index, layer in enumerate(tree.layers):
+                here = f"{name}[{index}]"
+                layers.append(self.layer(here, here, layer, ()))
+                self.symbols[here] = Symbol("flag", ())
+            return StackPlan(name, tuple(layers), None)
+        repeat = self.slot(f"{name}.repeat", f"{name}.repeat", tree.repeat, REPEAT, (), (name,))
+        depth = _depth(tree.repeat)
+        form = tree.layers[0]
+        if tree.shared:
+            plan = self.layer(name, name, form, _at_least(tree.repeat, repeat.column, 1))
+            self._alias_shared(name, depth, tree.repeat, repeat.column)
+            return StackPlan(name, (plan,) * depth, repeat, shared=True)
+        made = []
+        for index in range(depth):
+            guards = _at_least(tree.repeat, repeat.column, index + 1)
+            self.symbols[f"{name}[{index}]"] = Symbol("flag", guards)
+            made.append(self.layer(f"{name}[{index}]", name, form, guards))
+        return StackPlan(name, tuple(made), repeat)
+
+    def _alias_shared(self, name: str, depth: int, repeat: Setting, column: int | None) -> None:
+        """`deep[1].mlp.width` of a shared layer is `deep.mlp.width`, where there is a second layer."""
+        own = {path: symbol for path, symbol in self.symbols.items() if path.startswith(f"{name}.")}
+        for index in range(depth):
+            guards = _at_least(repeat, column, index + 1)
+            self.symbols[f"{name}[{index}]"] = Symbol("flag", guards)
+            for path, symbol in own.items():
+                if path != f"{name}.repeat":
+                    self.symbols[f"{name}[{index}]{path[len(name):]}"] = symbol.under(guards)
+
+    def layer(self, path: str, written: str, tree: LayerTree, guards: Guards) -> LayerPlan:
+        names = tuple(block.name for block in tree.blocks)
+        inner: list[Guards] = [guards] * len(names)
+        columns: list[int | None] = [None] * len(names)
+        if tree.kind is LayerKind.ONE_OF:
+            columns = [None]
+            if len(names) > 1:
+                column = self._ask_block(path, written, names, tree.default[0], guards)
+                columns, inner = [column], [(Guard(column, k, k),) for k in range(len(names))]
+        elif tree.kind is LayerKind.ANY_OF and len(names) > 1:
+            drafts = [_Draft(f"{path}.{name}", Flag(), name in tree.default, guards, None, ()) for name in names]
+            flags = [self.ask(draft, f"{written}.{name}") for draft, name in zip(drafts, names, strict=True)]
+            self.groups.append(Group(tuple(flags), flags[names.index(tree.default[0])]))
+            columns, inner = list(flags), [(Guard(flag, 1, 1),) for flag in flags]
+        fuse = None
+        if tree.fuse is not None:
+            fuse = self.slot(f"{path}.fuse", f"{written}.fuse", tree.fuse, FUSE, guards, (path,))
+        blocks = []
+        for block, block_guards in zip(tree.blocks, inner, strict=True):
+            blocks.append(self.block(f"{path}.{block.name}", f"{written}.{block.name}", block, block_guards))
+            self.symbols[f"{path}.{block.name}"] = Symbol("flag", block_guards)
+        return LayerPlan(tree.kind, tuple(blocks), tuple(columns), fuse)
+
+    def _ask_block(self, path: str, written: str, names: tuple[str, ...], default: str, guards: Guards) -> int:
+        draft = _Draft(f"{path}.block", Choice(names), default, guards, None, ())
+        column = self.ask(draft, f"{written}.block")
+        table = tuple(self.code(name) for name in names)
+        self.symbols[draft.path] = Symbol("word", guards, column, math.nan, table, names)
+        return column
+
+    # ------------------------------------------------------------------ conditions and order
+
+    def compile_words(self) -> None:
+        """All `when`s and `where`s; raises their faults together."""
+        mistakes: list[Mistake] = []
+        self.conditions = []
+        for draft in self.drafts:
+            when = None if draft.when is None else self.expression(draft.when, draft.scope, mistakes)
+            self.conditions.append(Condition(draft.guards, when))
+        where = [self.expression(words, None, mistakes) for words in self.tree.where]
+        if mistakes:
+            raise InputError(mistakes)
+        self.where = tuple(expression for expression in where if expression is not None)
+
+    def expression(self, words: Words, scope: tuple[str, ...] | None, mistakes: list[Mistake]) -> Expression | None:
+        """Compiled; `scope` None for a `where`."""
+        names = Names(self.symbols, self.stacks, self.codes, scope or (), costs=scope is None)
+        try:
+            return compile_words(words, names)
+        except ExpressionError as error:
+            mistakes.append(error.mistake(words.place))
+            return None
+
+    def order(self) -> list[int]:
+        """The drafts, each after all that it looks at, else as written."""
+        together = {column: group.columns for group in self.groups for column in group.columns}
+        needs: list[set[int]] = []
+        for column, condition in enumerate(self.conditions):
+            looks = {flag for look in condition.columns() for flag in together.get(look, (look,))}
+            needs.append(looks - set(together.get(column, ())))
+        followers: dict[int, list[int]] = {}
+        for column, before in enumerate(needs):
+            for look in before:
+                followers.setdefault(look, []).append(column)
+        missing = [len(before) for before in needs]
+        ready = [column for column, count in enumerate(missing) if count == 0]
+        done: list[int] = []
+        while ready:
+            column = heapq.heappop(ready)
+            done.append(column)
+            for follower in followers.get(column, ()):
+                missing[follower] -= 1
+                if missing[follower] == 0:
+                    heapq.heappush(ready, follower)
+        if len(done) < len(needs):
+            raise InputError(self._circle([column for column, count in enumerate(missing) if count > 0]))
+        return done
+
+    def _circle(self, columns: Sequence[int]) -> list[Mistake]:
+        drafts = [self.drafts[column] for column in columns]
+        must = "conditions must not go in a circle: a question may look only at answers that do not depend on it"
+        return [Mistake(d.when.place, must, f"`{d.when.text}`") for d in drafts if d.when is not None]
+
+    def plan(self) -> Plan:
+        made = [
+            Decision(draft.path, draft.domain, draft.default, condition)
+            for draft, condition in zip(self.drafts, self.conditions, strict=True)
+        ]
+        given = self.order_given
+        return Plan(
+            decisions=tuple(made if given is None else [made[draft] for draft in given]),
+            embedding=self.embedding,
+            interaction=self.interaction,
+            wiring=self.wiring,
+            deep=self.deep,
+            train=self.train,
+            groups={max(group.columns): group for group in self.groups},
+            where=self.where,
+            knobs=len(self.knobs),
+        )
+
+
+def _depth(repeat: Setting) -> int:
+    """The largest number of layers."""
+    if not isinstance(repeat, Question):
+        return int(repeat)
+    domain = repeat.domain
+    return max(map(int, domain.options)) if isinstance(domain, Choice) else int(domain.high)  # type: ignore[union-attr]
+
+
+def _at_least(repeat: Setting, column: int | None, layers: int) -> Guards:
+    """The guard of a layer: so many layers, or more, are built."""
+    if not isinstance(repeat, Question) or column is None:
+        return ()
+    domain = repeat.domain
+    if isinstance(domain, Choice):
+        low = next(index for index, option in enumerate(domain.options) if int(option) >= layers)
+        return (Guard(column, float(low), math.inf),)
+    return (Guard(column, float(layers), math.inf),)

@@ -1,0 +1,104 @@
+"""Candidates as feature rows for predictors, a whole matrix of answers at once.
+
+On few trials the features matter more than the model. Beside the raw knobs a row holds a summary (blocks by kind,
+depth, widths, logs of weights, FLOPs and bytes) and the learning budget (rate x steps, embedding rate x sqrt steps,
+embedding rate against initial scale, the schedule counted), which is the largest single gain. Shapes: N candidates,
+D decisions, C costs.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from search_spaces.blocks.base import FLOAT_BYTES
+from search_spaces.costing import (
+    BESIDE,
+    BLOCK_COUNT,
+    BLOCKS,
+    KINDS,
+    PRESENT,
+    WIDTH,
+    Costing,
+    Costs,
+    Floats,
+    option_numbers,
+)
+from search_spaces.decisions import Bools
+from search_spaces.space import SearchSpace
+
+COSTS = ("one", "flops", "activation_bytes", "gathered_bytes", "blocks")
+SUMMARY = (
+    "layers", "blocks", *(f"count({name})" for name in BLOCKS), "beside_width",
+    "depth", "sum(width)", "max(width)", "min(width)",
+    "log_params", "log_dense_params", "log_flops", "log_bytes", "log_embedding_bytes",
+)  # fmt: skip
+BUDGET = ("log_steps", "log_dense_lr_steps", "log_embedding_lr_sqrt_steps", "log_embedding_lr_over_init")
+
+_MEAN_RATE = {"constant": 1.0, "linear": 0.5, "cosine": 0.5}  # of a schedule, against its peak
+
+
+def rows(space: SearchSpace, answers_ND: Floats) -> tuple[Floats, tuple[str, ...]]:
+    """Feature rows (N, features), NaN where a knob is not asked, and the names of the features."""
+    encoder = Encoder(space)
+    return encoder.rows_and_costs(answers_ND)[0], encoder.names
+
+
+class Encoder:
+    """Feature rows of one space. It remembers the layers it has seen: asking it again is cheap."""
+
+    def __init__(self, space: SearchSpace) -> None:
+        self._costing = Costing(space)
+        self._number = self._costing.knobs.number
+        self._options = [option_numbers(decision) for decision in space.decisions]
+        self.names: tuple[str, ...] = (*(decision.path for decision in space.decisions), *SUMMARY, *BUDGET)
+
+    def rows_and_costs(self, answers_ND: Floats) -> tuple[Floats, Floats]:
+        """Feature rows (N, features), and what speed is made of: (N, C) with columns as in COSTS."""
+        answers_ND = np.ascontiguousarray(answers_ND, dtype=np.float64).reshape(-1, len(self._options))
+        layers, towers = self._costing.layers(answers_ND), self._costing.towers(answers_ND)
+        cost = self._costing.total(answers_ND, layers, towers)
+        gathered = FLOAT_BYTES * self._costing.inputs.fields * self._number(answers_ND, "embedding.dim")
+        blocks = layers[:, :, BLOCK_COUNT].sum(axis=1) + towers[:, :, PRESENT].sum(axis=1)
+        costs = np.column_stack([np.ones(len(answers_ND)), cost.flops, cost.bytes, gathered, blocks])
+        summary = _summary(layers, towers, cost, self._costing.embedding_params(answers_ND))
+        return np.hstack([self._raw(answers_ND), summary, self._budget(answers_ND)]), costs
+
+    def allowed(self, answers_ND: Floats) -> Bools:
+        """Which rows `where` allows."""
+        return self._costing.allowed(answers_ND)
+
+    def _raw(self, answers_ND: Floats) -> Floats:
+        raw = answers_ND.copy()
+        for column, options in enumerate(self._options):
+            if options is not None:
+                known = ~np.isnan(raw[:, column])
+                raw[known, column] = options[raw[known, column].astype(np.intp)]
+        return raw
+
+    def _budget(self, answers_ND: Floats) -> Floats:
+        seen = self._costing.inputs.train_rows * self._number(answers_ND, "train.epochs")
+        steps = np.maximum(seen / self._number(answers_ND, "train.batch_size"), 1.0)
+        rate = np.ones(len(steps))
+        for schedule, mean in _MEAN_RATE.items():
+            rate = np.where(self._costing.knobs.word(answers_ND, "train.schedule", schedule), mean, rate)
+        rate = rate * (1.0 - 0.5 * self._number(answers_ND, "train.warmup"))
+        embedding_lr = self._number(answers_ND, "embedding.lr")
+        return np.column_stack([
+            np.log(steps),
+            np.log(self._number(answers_ND, "train.dense_lr") * rate * steps),
+            np.log(embedding_lr * rate * np.sqrt(steps)),
+            np.log(embedding_lr / self._number(answers_ND, "embedding.init_std")),
+        ])  # fmt: skip
+
+
+def _summary(layers: Floats, towers: Floats, cost: Costs, embedding: Floats) -> Floats:
+    widths = towers[:, :, WIDTH]
+    depth = towers[:, :, PRESENT].sum(axis=1)
+    narrowest = np.where(towers[:, :, PRESENT] > 0, widths, np.inf).min(axis=1, initial=np.inf)
+    return np.column_stack([
+        layers[:, :, PRESENT].sum(axis=1), layers[:, :, BLOCK_COUNT].sum(axis=1),
+        layers[:, :, KINDS:].sum(axis=1), layers[:, :, BESIDE].sum(axis=1),
+        depth, widths.sum(axis=1), widths.max(axis=1, initial=0.0), np.where(depth > 0, narrowest, 0.0),
+        np.log(cost.params), np.log1p(cost.params - embedding), np.log(cost.flops), np.log(cost.bytes),
+        np.log(FLOAT_BYTES * embedding),
+    ])  # fmt: skip

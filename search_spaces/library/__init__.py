@@ -1,0 +1,1 @@
+"""Ready spaces, one YAML file each."""

@@ -1,0 +1,172 @@
+"""A compiled space: the ordered list of questions, and how answers become a model and a model answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from search_spaces.blocks import Mlp
+from search_spaces.blocks.base import BlockSpec
+from search_spaces.decisions import Decision
+from search_spaces.knobs import Checked, Value
+from search_spaces.model import Embedding, Layer, ModelSpec, Train
+from search_spaces.terms import Expression
+from search_spaces.tree import LayerKind
+
+Answers = Sequence[Value | None]
+"""One answer for each decision, None where it is not asked."""
+REMEMBERED = 4096
+Pairs = Iterator[tuple[int, Value]]
+"""Columns and the values that a model has there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A knob of the plan: the answer in its column, else its fixed or default value."""
+
+    name: str
+    column: int | None
+    instead: Value
+
+    def of(self, answers: Answers) -> Value:
+        answer = None if self.column is None else answers[self.column]
+        return self.instead if answer is None else answer
+
+    def pairs(self, value: Value) -> Pairs:
+        if self.column is not None:
+            yield self.column, value
+
+
+@dataclass(frozen=True, slots=True)
+class BlockPlan:
+    """A block (or embedding, train) with a slot for every knob. `made` remembers specs, which are checked when made."""
+
+    name: str
+    spec: type[Checked]
+    slots: tuple[Slot, ...]
+    made: dict[tuple[Value, ...], Checked] = field(default_factory=dict, compare=False, repr=False)
+
+    def build(self, answers: Answers) -> Checked:
+        values = tuple(slot.of(answers) for slot in self.slots)
+        found = self.made.get(values)
+        if found is None:
+            knobs = {slot.name: value for slot, value in zip(self.slots, values, strict=True)}
+            found = self.spec(**cast(dict[str, Any], knobs))
+            if len(self.made) < REMEMBERED:
+                self.made[values] = found
+        return found
+
+    def pairs(self, spec: Checked) -> Pairs:
+        for slot in self.slots:
+            yield from slot.pairs(getattr(spec, slot.name))
+
+
+@dataclass(frozen=True, slots=True)
+class LayerPlan:
+    """A layer: for one_of the column of the choice, for any_of the column of each block's flag (None: always on)."""
+
+    kind: LayerKind
+    blocks: tuple[BlockPlan, ...]
+    columns: tuple[int | None, ...]
+    fuse: Slot | None
+
+    def build(self, answers: Answers) -> tuple[BlockSpec, ...]:
+        if self.kind is LayerKind.ONE_OF:
+            column = self.columns[0]
+            chosen = self.blocks[0].name if column is None else answers[column]
+            on = [block for block in self.blocks if block.name == chosen]
+        else:
+            on = [b for b, column in zip(self.blocks, self.columns, strict=True) if column is None or answers[column]]
+        return tuple(cast(BlockSpec, block.build(answers)) for block in on)
+
+    def pairs(self, blocks: Sequence[Checked], fuse: str | None) -> Pairs:
+        """Of a layer of a model: as far as this layer can hold it."""
+        by_name = {str(getattr(block, "name")): block for block in blocks}  # noqa: B009 (a ClassVar of each block)
+        if self.kind is LayerKind.ONE_OF and self.columns[0] is not None:
+            fits = [block.name for block in self.blocks if block.name in by_name]
+            if fits:
+                yield self.columns[0], fits[0]
+        if self.kind is LayerKind.ANY_OF:
+            for block, column in zip(self.blocks, self.columns, strict=True):
+                if column is not None:
+                    yield column, block.name in by_name
+        if self.fuse is not None and fuse is not None:
+            yield from self.fuse.pairs(fuse)
+        for block in self.blocks:
+            if block.name in by_name:
+                yield from block.pairs(by_name[block.name])
+
+
+@dataclass(frozen=True, slots=True)
+class StackPlan:
+    """Layers one after another; `repeat` says how many of them are built."""
+
+    name: str
+    layers: tuple[LayerPlan, ...]
+    repeat: Slot | None
+    shared: bool = False
+
+    def depth(self, answers: Answers) -> int:
+        if self.repeat is None:
+            return len(self.layers)
+        if self.repeat.column is not None and answers[self.repeat.column] is None:
+            return 0
+        return cast(int, self.repeat.of(answers))
+
+    def pairs(self, layers: Sequence[tuple[Sequence[Checked], str | None]]) -> Pairs:
+        if self.repeat is not None:
+            yield from self.repeat.pairs(min(len(layers), len(self.layers)))
+        for plan, (blocks, fuse) in zip(self.layers, layers, strict=False):
+            yield from plan.pairs(blocks, fuse)
+            if self.shared:
+                return
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The flags of one any_of layer, and the flag that is set where all are answered no."""
+
+    columns: tuple[int, ...]
+    rescue: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The compiled space. `groups` by the column of their last flag; `knobs` counts questions as written."""
+
+    decisions: tuple[Decision, ...]
+    embedding: BlockPlan
+    interaction: StackPlan
+    wiring: Slot
+    deep: StackPlan
+    train: BlockPlan
+    groups: dict[int, Group]
+    where: tuple[Expression, ...]
+    knobs: int
+
+    def build(self, answers: Answers) -> ModelSpec:
+        """The model that answers stand for."""
+        interaction, deep = self.interaction, self.deep
+        layers = tuple(
+            Layer(layer.build(answers), None if layer.fuse is None else cast(str, layer.fuse.of(answers)))
+            for layer in interaction.layers[: interaction.depth(answers)]
+        )
+        return ModelSpec(
+            embedding=cast(Embedding, self.embedding.build(answers)),
+            interaction=layers,
+            wiring=cast(str, self.wiring.of(answers)),
+            deep=tuple(cast(Mlp, layer.blocks[0].build(answers)) for layer in deep.layers[: deep.depth(answers)]),
+            train=cast(Train, self.train.build(answers)),
+        )
+
+    def values_of(self, model: ModelSpec) -> dict[str, Value]:
+        """By path, what a model would answer, as far as the space has a place for it; not checked against domains."""
+        pairs = [
+            *self.embedding.pairs(model.embedding),
+            *self.interaction.pairs([(layer.blocks, layer.fuse) for layer in model.interaction]),
+            *self.wiring.pairs(model.wiring),
+            *self.deep.pairs([((mlp,), None) for mlp in model.deep]),
+            *self.train.pairs(model.train),
+        ]
+        return {self.decisions[column].path: value for column, value in pairs}

@@ -1,0 +1,239 @@
+"""The grammar of space and model files. Reading checks all of a file and tells every mistake together.
+
+    space    extends, embedding: KNOBS, interaction: STACK, wiring: KNOB, deep: STACK, train: KNOBS, where: [EXPRESSION]
+    STACK    a list of LAYERs, each with its own questions, or {repeat: KNOB, shared: BOOL, LAYER}
+    LAYER    {one_of: {BLOCK: KNOBS, ...}, default: BLOCK} | {any_of: {BLOCK: KNOBS, ...}, fuse: KNOB, default: [BLOCK]}
+             | {BLOCK: KNOBS} | {BLOCK: KNOBS, BLOCK: KNOBS, fuse: KNOB};   in deep only {mlp: KNOBS}
+    KNOB     a value | {choice: [..]} | {int: [a, b], step: s} | {float: [a, b]} | {log: [a, b]}; all with default, when
+A model file is the same tree with every knob a value and every stack a list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from enum import Enum
+from typing import Any
+
+from search_spaces.blocks import INTERACTION_BLOCKS, Mlp
+from search_spaces.decisions import Choice, Integer
+from search_spaces.domains import fixed_knob, open_knob
+from search_spaces.errors import InputError, Mistake
+from search_spaces.knobs import Checked, Knob, knobs_of
+from search_spaces.model import FUSES, WIRINGS, Embedding, Train
+from search_spaces.nodes import Step
+from search_spaces.source import Document, did_you_mean, shown
+from search_spaces.tree import BlockTree, LayerKind, LayerTree, Question, Setting, SpaceTree, StackTree, Words
+
+MAX_LAYERS = 32
+REPEAT = Knob(int, 1, ge=0, le=MAX_LAYERS, doc="how many layers")
+WIRING = Knob(str, "stacked", choices=WIRINGS, doc="how interaction and deep tower meet")
+FUSE = Knob(str, "sum", choices=FUSES, doc="how blocks side by side become one")
+Blocks = Mapping[str, type[Checked]]
+_DEEP: Blocks = {"mlp": Mlp}
+_SECTIONS = ("embedding", "interaction", "wiring", "deep", "train")
+Path = tuple[Step, ...]
+
+
+class FileKind(Enum):
+    """A model file answers every knob, a space file leaves some open."""
+
+    SPACE = "space"
+    MODEL = "model"
+
+
+def read_tree(document: Document, kind: FileKind) -> SpaceTree:
+    """The typed tree of a space or model file (`extends` resolved before).
+
+    Raises:
+        InputError: with every mistake of the file.
+    """
+    reader = _Reader(document, kind)
+    tree = reader.space()
+    if reader.mistakes:
+        raise InputError(reader.mistakes)
+    return tree
+
+
+class _Reader:
+    """Walks the plain data, collects mistakes."""
+
+    def __init__(self, document: Document, kind: FileKind) -> None:
+        self.document = document
+        self.is_model = kind is FileKind.MODEL
+        self.mistakes: list[Mistake] = []
+
+    def space(self) -> SpaceTree:
+        data = self.document.data
+        if not isinstance(data, dict):
+            self._refuse((), "must be a mapping", shown(data))
+            data = {}
+        self._known((), data, _SECTIONS if self.is_model else (*_SECTIONS, "where"))
+        return SpaceTree(
+            file=self.document.file,
+            embedding=self._block(("embedding",), data.get("embedding"), Embedding),
+            interaction=self._stack(("interaction",), data.get("interaction"), dict(INTERACTION_BLOCKS)),
+            wiring=self._knob(("wiring",), data["wiring"], WIRING, "stacked") if "wiring" in data else "stacked",
+            deep=self._stack(("deep",), data.get("deep"), _DEEP),
+            train=self._block(("train",), data.get("train"), Train),
+            where=self._where(data.get("where")),
+        )
+
+    def _refuse(self, path: Path, must: str, found: str = "", hint: str = "") -> None:
+        self.mistakes.append(Mistake(self.document.at(*path), must, found, hint))
+
+    def _known(self, path: Path, data: Mapping[str, Any], known: Iterable[str]) -> None:
+        for key in data:
+            if key not in known:
+                place, inside = self.document.at_key(*path, key), _dotted(path) or "the file"
+                self.mistakes.append(Mistake(place, f"unknown key `{key}` in {inside}", hint=did_you_mean(key, known)))
+
+    def _mapping(self, path: Path, data: Any) -> Mapping[str, Any]:
+        """Nothing counts as an empty mapping: `linear:` stands for `linear: {}`."""
+        if data is None:
+            return {}
+        if not isinstance(data, dict):
+            self._refuse(path, f"{path[-1]} must be a mapping", shown(data))
+            return {}
+        return data
+
+    def _knob(self, path: Path, data: Any, knob: Knob, instead: Setting) -> Setting:
+        if self.is_model and isinstance(data, dict):
+            self._refuse(path, f"{path[-1]} must be answered in a model file", "a mapping")
+            return instead
+        read = (fixed_knob if self.is_model else open_knob)(self.document, path, data, knob)
+        self.mistakes += read.mistakes
+        return instead if read.setting is None else read.setting
+
+    def _block(self, path: Path, data: Any, spec: type[Checked]) -> BlockTree:
+        knobs, given = knobs_of(spec), self._mapping(path, data)
+        self._known(path, given, knobs)
+        settings = {
+            name: self._knob((*path, name), value, knobs[name], knobs[name].default)
+            for name, value in given.items()
+            if name in knobs
+        }
+        return BlockTree(str(path[-1]), spec, settings)
+
+    def _stack(self, path: Path, data: Any, blocks: Blocks) -> StackTree:
+        if data is None:
+            return StackTree()
+        if isinstance(data, list):
+            if len(data) > MAX_LAYERS:
+                self._refuse(path, f"{path[-1]} must hold at most {MAX_LAYERS} layers", str(len(data)))
+                return StackTree()
+            layers = [self._layer((*path, i), item, item, blocks) for i, item in enumerate(data)]
+            return StackTree(tuple(layer for layer in layers if layer is not None))
+        if self.is_model or not isinstance(data, dict):
+            form = "a list of layers" if self.is_model else "a mapping or a list of layers"
+            self._refuse(path, f"{path[-1]} must be {form}", shown(data))
+            return StackTree()
+        repeat = self._repeat(path, data)
+        shared = data.get("shared", False)
+        if not isinstance(shared, bool):
+            self._refuse((*path, "shared"), "shared must be true or false", shown(shared))
+            shared = False
+        layer = self._layer(path, data, _without(data, "repeat", "shared"), blocks, ("repeat", "shared"))
+        return StackTree((layer,), repeat, shared) if layer is not None else StackTree()
+
+    def _repeat(self, path: Path, data: Mapping[str, Any]) -> Setting:
+        """Without a default of its own a repeat starts in the middle, rounded down."""
+        if "repeat" not in data:
+            return 1
+        inner = (*path, "repeat")
+        setting = self._knob(inner, data["repeat"], REPEAT, 1)
+        if setting == 0 and not isinstance(setting, bool):
+            self._refuse(inner, "a branch must be reachable, and layers repeated 0 times are never built", "repeat 0")
+        if not isinstance(setting, Question):
+            return setting
+        domain, default = setting.domain, setting.default
+        if isinstance(domain, Choice):
+            domain = Choice(tuple(sorted(domain.options, key=int)))
+            middle = domain.options[(len(domain.options) - 1) // 2]
+            if domain.options == (0,):
+                self._refuse(inner, "a branch must be reachable, and layers repeated 0 times are never built", "[0]")
+        else:
+            assert isinstance(domain, Integer)
+            middle = domain.low + ((domain.count or 1) - 1) // 2 * domain.step
+        return Question(domain, default if "default" in data["repeat"] else middle, setting.when)
+
+    def _layer(self, path: Path, whole: Any, data: Any, blocks: Blocks, more: tuple[str, ...] = ()) -> LayerTree | None:
+        if not isinstance(data, dict):
+            self._refuse(path, "a layer must be a mapping", shown(data))
+            return None
+        stack = str(path[0])
+        forms = [] if self.is_model or blocks is _DEEP else ["one_of", "any_of"]
+        extra = ["fuse", "default"] if forms else ["fuse"] if blocks is not _DEEP else []
+        self._known(path, data, [*forms, *extra, *blocks, *more])
+        used = [form for form in forms if form in data]
+        plain = [name for name in data if name in blocks]
+        if len(used) + bool(plain) != 1:
+            choice = ", ".join([*forms, "a block"]) if len(blocks) > 1 else next(iter(blocks))
+            found = " and ".join([*used, *plain]) or "none"
+            self._refuse(path, f"{stack} must hold {choice}" + (", one way only" if used else ""), found)
+            return None
+        if not used:
+            return self._fixed_layer(path, data, plain, blocks)
+        return self._choosing_layer(path, data, LayerKind(used[0]), blocks)
+
+    def _fixed_layer(self, path: Path, data: Mapping[str, Any], names: list[str], blocks: Blocks) -> LayerTree:
+        made = tuple(self._block((*path, name), data[name], blocks[name]) for name in names)
+        if "default" in data:
+            self._refuse((*path, "default"), "default must stand beside one_of or any_of", shown(data["default"]))
+        has_fuse = "fuse" in data and blocks is not _DEEP
+        fuse = self._knob((*path, "fuse"), data["fuse"], FUSE, "sum") if has_fuse else None
+        if len(made) > 1 and fuse is None:
+            self._refuse(path, "a layer of several blocks must have a fuse (sum or concat)", " and ".join(names))
+        return LayerTree(LayerKind.FIXED, made, (), fuse)
+
+    def _choosing_layer(self, path: Path, data: Mapping[str, Any], kind: LayerKind, blocks: Blocks) -> LayerTree | None:
+        inner = (*path, kind.value)
+        options = self._mapping(inner, data[kind.value])
+        self._known(inner, options, blocks)
+        if not options:
+            self._refuse(inner, f"{kind.value} must hold at least one block", shown(data[kind.value]))
+        made = tuple(self._block((*inner, n), knobs, blocks[n]) for n, knobs in options.items() if n in blocks)
+        if kind is LayerKind.ONE_OF and "fuse" in data:
+            must = "fuse must stand beside any_of: one_of has nothing to fuse"
+            self._refuse((*path, "fuse"), must, shown(data["fuse"]))
+        fuse: Setting | None = None
+        if kind is LayerKind.ANY_OF:
+            fuse = self._knob((*path, "fuse"), data["fuse"], FUSE, "sum") if "fuse" in data else "sum"
+        default = self._default_blocks(path, data, kind, tuple(block.name for block in made))
+        return LayerTree(kind, made, default, fuse) if made else None
+
+    def _default_blocks(
+        self, path: Path, data: Mapping[str, Any], kind: LayerKind, names: tuple[str, ...]
+    ) -> tuple[str, ...]:
+        """Without a default the first block as written."""
+        if "default" not in data or not names:
+            return names[:1]
+        given = data["default"]
+        chosen = given if kind is LayerKind.ANY_OF else [given]
+        good = isinstance(chosen, list) and chosen and all(isinstance(n, str) and n in names for n in chosen)
+        if not good or len(set(chosen)) != len(chosen):
+            form = "one of" if kind is LayerKind.ONE_OF else "a list of some of"
+            self._refuse((*path, "default"), f"default must be {form} {', '.join(names)}", shown(given))
+            return names[:1]
+        return tuple(name for name in names if name in chosen)
+
+    def _where(self, data: Any) -> tuple[Words, ...]:
+        if data is None:
+            return ()
+        if not isinstance(data, list):
+            self._refuse(("where",), "where must be a list of expressions", shown(data))
+            return ()
+        for index, item in enumerate(data):
+            if not isinstance(item, str):
+                self._refuse(("where", index), "an expression must be text", shown(item))
+        return tuple(Words(t, self.document.at("where", i)) for i, t in enumerate(data) if isinstance(t, str))
+
+
+def _without(data: Mapping[str, Any], *keys: str) -> dict[str, Any]:
+    return {key: value for key, value in data.items() if key not in keys}
+
+
+def _dotted(path: Path) -> str:
+    text = ""
+    for step in path:
+        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
+    return text

@@ -1,0 +1,267 @@
+"""A search space: an ordered list of questions, one walk down the list and its batch form."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from io import StringIO
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from ruamel.yaml import YAML
+
+from search_spaces.blocks import Cost
+from search_spaces.checks import check_open, check_reachable, check_satisfiable
+from search_spaces.compiler import compile_tree
+from search_spaces.counting import Size, size_of
+from search_spaces.decisions import Bools, Decision, Floats
+from search_spaces.errors import InputError, Position
+from search_spaces.extends import read_space
+from search_spaces.knobs import Value
+from search_spaces.model import InputShape, ModelSpec
+from search_spaces.plan import Plan
+from search_spaces.sampling import draw
+from search_spaces.schema import FileKind, read_tree
+from search_spaces.source import Document, read
+from search_spaces.terms import Rows
+from search_spaces.tree import SpaceTree, Words
+
+TRIES = 5_000
+Logits = Sequence[NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Answers, and the model that they stand for. Two candidates of one key are one model."""
+
+    values: Mapping[str, Value]
+    model: ModelSpec
+
+    @cached_property
+    def key(self) -> str:
+        """The canonical key of the model."""
+        return self.model.key
+
+    def __hash__(self) -> int:
+        return hash(self.model)
+
+
+@dataclass(frozen=True)
+class SearchSpace:
+    """What may be searched. `inputs` is what the data gives; without it, cost is unknown and constrains nothing."""
+
+    tree: SpaceTree
+    inputs: InputShape | None = None
+    plan: Plan = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "plan", compile_tree(self.tree))
+
+    @property
+    def decisions(self) -> tuple[Decision, ...]:
+        """The questions, each after all those that its condition looks at."""
+        return self.plan.decisions
+
+    def with_inputs(self, inputs: InputShape) -> SearchSpace:
+        """The space for this data. What `where` says of cost is in force from here on."""
+        return dataclasses.replace(self, inputs=inputs)
+
+    def with_where(self, expressions: Sequence[str]) -> SearchSpace:
+        """The space with more constraints.
+
+        Raises:
+            InputError: where one is outside the language.
+        """
+        more = tuple(Words(text, Position(f"`{text}`")) for text in expressions)
+        return dataclasses.replace(self, tree=dataclasses.replace(self.tree, where=(*self.tree.where, *more)))
+
+    # ------------------------------------------------------------------ making candidates
+
+    def walk(self, choose: Callable[[Decision], Value]) -> Candidate:
+        """Down the list: asks what is active. Where every block of an any_of layer is answered no, its first default
+        block is on all the same. Says nothing of `where`.
+
+        Raises:
+            ValueError: where an answer is outside its domain.
+        """
+        row = [math.nan] * len(self.decisions)
+        for column, decision in enumerate(self.decisions):
+            if decision.condition.asked(row):
+                row[column] = decision.encode(choose(decision))
+            group = self.plan.groups.get(column)
+            if group is not None and all(row[flag] == 0 for flag in group.columns):
+                row[group.rescue] = 1.0
+        return self._candidate(row)
+
+    def sample(self, logits: Logits | None, n: int, rng: np.random.Generator) -> Floats:
+        """The walk of n candidates at once: (n, decisions), NaN where not asked.
+
+        `logits` has one array for each decision, of `bins(decision)` numbers: a bin is drawn by softmax, then a value
+        inside it. Without logits values are drawn evenly over each domain.
+        """
+        return draw(self.plan, logits, n, rng)
+
+    def candidate(self, answers_D: Floats) -> Candidate:
+        """The candidate of one row of the matrix form."""
+        return self._candidate(answers_D.tolist())
+
+    def _candidate(self, row: Sequence[float]) -> Candidate:
+        decoded = [
+            None if number != number else decision.decode(number)
+            for decision, number in zip(self.decisions, row, strict=True)
+        ]
+        paths = (decision.path for decision in self.decisions)
+        values = {path: value for path, value in zip(paths, decoded, strict=True) if value is not None}
+        return Candidate(values, self.plan.build(decoded))
+
+    def replay(self, values: Mapping[str, Value]) -> Candidate:
+        """Stored answers on this space: defaults where an answer is missing or no longer possible."""
+
+        def stored(decision: Decision) -> Value:
+            value = values.get(decision.path, decision.default)
+            return value if decision.domain.has(value) else decision.default
+
+        return self.walk(stored)
+
+    def default(self) -> Candidate:
+        """Every question answered by its default."""
+        return self.walk(lambda decision: decision.default)
+
+    def random(self, rng: np.random.Generator) -> Candidate:
+        """A candidate that `where` allows, drawn evenly.
+
+        Raises:
+            InputError: where none of TRIES draws is allowed.
+        """
+        tried = 0
+        while tried < TRIES:
+            answers_ND = self.sample(None, 64, rng)
+            good = np.flatnonzero(self.allowed(answers_ND))
+            if len(good):
+                return self.candidate(answers_ND[good[0]])
+            tried += len(answers_ND)
+        raise InputError.of(self.tree.file, f"`where` must allow something, but none of {tried:,} draws is allowed")
+
+    # ------------------------------------------------------------------ reading candidates
+
+    def answers(self, candidate: Candidate) -> Floats:
+        """The row of the matrix form of a candidate of this space (or of an older edition of it).
+
+        Raises:
+            ValueError: where its model lies outside the space.
+        """
+        found = self._row(candidate)
+        if found is None:
+            raise ValueError(f"candidate {candidate.key} must lie inside the space")
+        return found
+
+    def _row(self, candidate: Candidate) -> Floats | None:
+        for inside in (self.replay(candidate.values), self.replay(self.plan.values_of(candidate.model))):
+            if inside.model == candidate.model:
+                values = inside.values
+                return np.array([d.encode(values[d.path]) if d.path in values else np.nan for d in self.decisions])
+        return None
+
+    def locate(self, model: ModelSpec) -> Candidate | None:
+        """The candidate of this space that is this model; None where it lies outside."""
+        found = self.replay(self.plan.values_of(model))
+        return found if found.model == model else None
+
+    def nearest(self, model: ModelSpec) -> Candidate:
+        """The closest candidate to a model: each knob at its nearest value, what has no place left out."""
+        values = self.plan.values_of(model)
+        return self.walk(lambda d: d.domain.nearest(values[d.path]) if d.path in values else d.default)
+
+    # ------------------------------------------------------------------ constraints
+
+    def allows(self, candidate: Candidate) -> bool:
+        """Whether `where` allows a candidate of this space."""
+        return not self.violations(candidate)
+
+    def violations(self, candidate: Candidate) -> tuple[str, ...]:
+        """The constraints that a candidate breaks, as written."""
+        if not self.plan.where:
+            return ()
+        rows = self._rows(self.answers(candidate)[None, :], [candidate.model])
+        return tuple(expression.text for expression in self.plan.where if expression.breaks(rows)[0])
+
+    def allowed(self, answers_ND: Floats) -> Bools:
+        """`allows` for each row of the matrix form; models are built only where no other constraint is broken."""
+        good = np.ones(len(answers_ND), dtype=np.bool_)
+        for expression in sorted(self.plan.where, key=lambda item: item.needs_cost):
+            left = np.flatnonzero(good)
+            good[left] = ~expression.breaks(self._rows(answers_ND[left]))
+        return good
+
+    def _rows(self, answers_ND: Floats, models: Sequence[ModelSpec] | None = None) -> Rows:
+        inputs = self.inputs
+        if inputs is None:
+            return Rows(answers_ND)
+
+        @cache
+        def built() -> list[Cost]:
+            known = models if models is not None else [self.candidate(row).model for row in answers_ND]
+            return [model.cost(inputs) for model in known]
+
+        figures = {"params": "params", "flops": "flops", "activation_bytes": "bytes"}
+        return Rows(answers_ND, lambda name: np.array([getattr(cost, figures[name]) for cost in built()], dtype=float))
+
+    # ------------------------------------------------------------------ the space as a whole
+
+    def size(self) -> Size:
+        """How many discrete combinations, how many continuous knobs."""
+        return size_of(self.plan)
+
+    def to_yaml(self) -> str:
+        """A space file that reads as this space, `extends` resolved, defaults written out."""
+        out = StringIO()
+        yaml = YAML(typ="safe", pure=True)
+        yaml.default_flow_style = None
+        yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # typed by its default, None
+        yaml.width = 120
+        yaml.dump(self.tree.plain(), out)
+        return out.getvalue()
+
+
+def load_space(source: Path | str, inputs: InputShape | None = None) -> SearchSpace:
+    """The space of a file, or of a name in the library (`ctr-small`), checked as far as it can be before training.
+
+    Raises:
+        InputError: with every mistake of the file.
+    """
+    return space_of(read_space(source), inputs)
+
+
+def space_of(document: Document, inputs: InputShape | None = None) -> SearchSpace:
+    """The space of a document, checked.
+
+    Raises:
+        InputError: as `load_space`.
+    """
+    space = SearchSpace(read_tree(document, FileKind.SPACE), inputs)
+    check_open(space.plan, document.file)
+    check_reachable(space.plan)
+    check_satisfiable(space.plan, space.allowed)
+    return space
+
+
+def load_model(source: Path | str) -> ModelSpec:
+    """The model of a file in which every knob is answered: a human's baseline.
+
+    Raises:
+        InputError: with every mistake of the file.
+    """
+    return model_of(read(source))
+
+
+def model_of(document: Document) -> ModelSpec:
+    """The model of a document.
+
+    Raises:
+        InputError: as `load_model`.
+    """
+    return compile_tree(read_tree(document, FileKind.MODEL)).build(())

@@ -1,0 +1,136 @@
+"""A space file after reading: typed, checked, positions kept only where a later step may still object."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from search_spaces.decisions import Choice, Domain, Integer, Real
+from search_spaces.errors import Position
+from search_spaces.knobs import Checked, Value
+
+NOWHERE = Position("")
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """An expression as it was written, and where."""
+
+    text: str
+    place: Position = field(default=NOWHERE, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A knob that is left open."""
+
+    domain: Domain
+    default: Value
+    when: Words | None = None
+
+
+Setting = bool | int | float | str | Question
+
+
+@dataclass(frozen=True, slots=True)
+class BlockTree:
+    """The knobs of one block (or of embedding, train) that the file gives; the others take their defaults."""
+
+    name: str
+    spec: type[Checked]
+    settings: Mapping[str, Setting] = field(default_factory=dict)
+
+
+class LayerKind(StrEnum):
+    """How the blocks of a layer are chosen: one of them, any non-empty subset, or all as written."""
+
+    ONE_OF = "one_of"
+    ANY_OF = "any_of"
+    FIXED = "fixed"
+
+
+@dataclass(frozen=True, slots=True)
+class LayerTree:
+    """A layer: its blocks, the names that are on by default, and the fuse of blocks side by side."""
+
+    kind: LayerKind
+    blocks: tuple[BlockTree, ...]
+    default: tuple[str, ...] = ()
+    fuse: Setting | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StackTree:
+    """Layers one after another: a list, or one form that is repeated (`repeat` set)."""
+
+    layers: tuple[LayerTree, ...] = ()
+    repeat: Setting | None = None
+    shared: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SpaceTree:
+    """A whole space file, `extends` resolved."""
+
+    file: str
+    embedding: BlockTree
+    interaction: StackTree
+    wiring: Setting
+    deep: StackTree
+    train: BlockTree
+    where: tuple[Words, ...] = ()
+
+    def plain(self) -> dict[str, Any]:
+        """The file's own form: reading it gives this tree again."""
+        tree: dict[str, Any] = {}
+        for block in (self.embedding, self.train):
+            if block.settings:
+                tree[block.name] = _knobs(block)
+        tree["interaction"] = _stack(self.interaction)
+        tree["wiring"] = _setting(self.wiring)
+        tree["deep"] = _stack(self.deep)
+        if self.where:
+            tree["where"] = [words.text for words in self.where]
+        return tree
+
+
+def _setting(setting: Setting) -> Any:
+    if not isinstance(setting, Question):
+        return setting
+    rest: dict[str, Any] = {"default": setting.default}
+    if setting.when is not None:
+        rest["when"] = setting.when.text
+    return {**_domain(setting.domain), **rest}
+
+
+def _domain(domain: Domain) -> dict[str, Any]:
+    if isinstance(domain, Integer) and not domain.log:
+        step = {} if domain.step == 1 else {"step": domain.step}
+        return {"int": [domain.low, domain.high], **step}
+    if isinstance(domain, Integer | Real):
+        return {"log" if domain.log else "float": [domain.low, domain.high]}
+    assert isinstance(domain, Choice), "flags have no form of their own in a file"
+    return {"choice": list(domain.options)}
+
+
+def _knobs(block: BlockTree) -> dict[str, Any]:
+    return {name: _setting(setting) for name, setting in block.settings.items()}
+
+
+def _layer(layer: LayerTree) -> dict[str, Any]:
+    blocks: dict[str, Any] = {block.name: _knobs(block) for block in layer.blocks}
+    tree = blocks
+    if layer.kind is LayerKind.ONE_OF:
+        tree = {"one_of": blocks, "default": layer.default[0]}
+    elif layer.kind is LayerKind.ANY_OF:
+        tree = {"any_of": blocks, "default": list(layer.default)}
+    return tree if layer.fuse is None else {**tree, "fuse": _setting(layer.fuse)}
+
+
+def _stack(stack: StackTree) -> Any:
+    if stack.repeat is None:
+        return [_layer(layer) for layer in stack.layers]
+    shared = {"shared": True} if stack.shared else {}
+    return {"repeat": _setting(stack.repeat), **shared, **_layer(stack.layers[0])}
