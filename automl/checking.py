@@ -12,6 +12,7 @@ from rich.console import Console
 from automl.problem import Problem, load_problem
 from automl.ranking.model import build_model
 from automl.ranking.training import train
+from automl.report.formats import number
 from automl.runtime.driver import search
 from automl.runtime.limits import anonymous_bytes
 from automl.significance import detectable_pct
@@ -98,11 +99,3 @@ def _pilot_line(problem: Problem, workers: int, console: Console) -> str:
         f"noise: baseline NE {baseline.ne:.4f}, seed spread {spread:.2f}%; with {seeds} seeds the smallest NE gain that can "
         f"be told from chance is about {smallest:.2f}%"
     )
-
-
-def number(value: int) -> str:
-    """21,000,000 as 2.1e7; small ones as they are."""
-    if value < 100_000:
-        return f"{value:,}"
-    exponent = len(str(value)) - 1
-    return f"{value / 10**exponent:.1f}e{exponent}"

@@ -6,7 +6,6 @@ trees at rate .08, targets ranked to normal scores so that a diverged trial cann
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,13 +43,10 @@ class Bag:
     """A fitted bag; one objective."""
 
     forest: Forest
-    groups: Sequence[int]  # trees of each member
 
     def members(self, rows: Floats) -> Floats:
         """(members, n): what each booster says."""
-        values_TN = self.forest.evaluate(filled(rows))
-        starts = np.concatenate([[0], np.cumsum(self.groups)[:-1]])
-        return np.add.reduceat(values_TN, starts, axis=0)
+        return self.forest.evaluate(filled(rows))
 
     def predict(self, rows: Floats) -> Prediction:
         """Mean and spread of the members."""
@@ -78,8 +74,7 @@ def fit_bag(
             chosen = np.sort(rng.choice(len(rows), size=len(rows), p=weights / weights.sum()))
         kept = weights[chosen] if config.members == 1 else None
         texts.append(_boost(rows[chosen], targets[chosen], kept, config, int(rng.integers(1 << 30)) + member))
-    forest = compile_forest(texts, rows.shape[1])
-    return Bag(forest, [text.count("\nTree=") for text in texts])
+    return Bag(compile_forest(texts, rows.shape[1]))
 
 
 def filled(rows: Floats) -> Floats:

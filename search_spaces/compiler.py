@@ -122,6 +122,7 @@ class _Compiler:
                 here = f"{name}[{index}]"
                 layers.append(self.layer(here, here, layer, ()))
                 self.symbols[here] = Symbol("flag", ())
+            self.symbols[f"{name}.repeat"] = Symbol("number", instead=float(len(layers)))
             return StackPlan(name, tuple(layers), None)
         repeat = self.slot(f"{name}.repeat", f"{name}.repeat", tree.repeat, REPEAT, (), (name,))
         depth = _depth(tree.repeat)
@@ -197,7 +198,7 @@ class _Compiler:
         try:
             return compile_words(words, names)
         except ExpressionError as error:
-            mistakes.append(error.mistake(words.place))
+            mistakes.append(error.mistake(words.place, words.exact))
             return None
 
     def order(self) -> list[int]:

@@ -11,7 +11,7 @@ from search_spaces.decisions import Choice, Domain, Integer, Real
 from search_spaces.errors import InputError, Mistake
 from search_spaces.knobs import Knob, Value
 from search_spaces.nodes import Step
-from search_spaces.source import Document, shown, validate
+from search_spaces.source import Document, did_you_mean, shown, validate
 from search_spaces.tree import Question, Setting, Words
 
 KINDS = ("choice", "int", "float", "log")
@@ -68,7 +68,8 @@ def open_knob(document: Document, path: tuple[Step, ...], data: Any, knob: Knob)
     if len(kinds) != 1:
         must = "a domain must hold one of choice, int, float, log"
         place = document.at_key(*path, kinds[1]) if kinds else document.at(*path)
-        return Read(None, [Mistake(place, must, " and ".join(kinds) or _keys_of(data))])
+        hint = next((close for key in data if (close := did_you_mean(key, KINDS)).startswith("did")), "")
+        return Read(None, [Mistake(place, must, " and ".join(kinds) or _keys_of(data), "" if kinds else hint)])
     kind = kinds[0]
     try:
         node = validate(_NODES[kind], document, *path)
@@ -82,7 +83,7 @@ def open_knob(document: Document, path: tuple[Step, ...], data: Any, knob: Knob)
     if not domain.has(default):
         place = document.at(*path, "default")
         return Read(None, [Mistake(place, "the default must be a value of the domain", shown(default))])
-    when = None if node.when is None else Words(node.when, document.at(*path, "when"))
+    when = None if node.when is None else Words(node.when, *document.at_text(*path, "when"))
     return Read(Question(domain, default, when), [])
 
 

@@ -196,7 +196,9 @@ class _Compiler:
             hint = f"sum({text}), min({text}), max({text}), or one layer: {stack}[0].{rest}"
             must = f"{stack} is repeated: a name in it must say over which layers"
             return ExpressionError(offset_of(tree), must, f"`{text}`", hint)
-        known = [*self.names.symbols, *(COSTS if self.names.costs else ())]
+        start = "".join(f"{step}." for step in self.names.scope)
+        beside = [path.removeprefix(start) for path in self.names.symbols if path.startswith(start)]
+        known = [*self.names.symbols, *beside, *(COSTS if self.names.costs else ())]
         close = did_you_mean(text, known)
         return ExpressionError(offset_of(tree), "a name must be a knob of this space", f"`{text}`", close)
 

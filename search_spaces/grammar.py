@@ -48,9 +48,9 @@ class ExpressionError(Exception):
         super().__init__(must)
         self.offset, self.must, self.found, self.hint = offset, must, found, hint
 
-    def mistake(self, place: Position) -> Mistake:
+    def mistake(self, place: Position, exact: bool) -> Mistake:
         """As a mistake of the file. `place` is where the first character of the expression stands."""
-        column = place.column + self.offset if place.line else 0
+        column = place.column + (self.offset if exact and place.line else 0)
         return Mistake(Position(place.file, place.line, column), self.must, self.found, self.hint)
 
 

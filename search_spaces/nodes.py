@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
 from ruamel.yaml import YAML
@@ -36,13 +36,17 @@ Step = str | int
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A piece of the file: its value and place. Mappings hold `items`, and `keys` says where each key stands."""
+    """A piece of the file: its value and place. Mappings hold `items`, and `keys` says where each key stands.
+
+    `style` is the quote of a text, `|` or `>` of a block, else empty.
+    """
 
     position: Position
     value: Scalar = None
     items: Mapping[Step, Node] | None = None
     keys: Mapping[Step, Position] | None = None
     is_list: bool = False
+    style: str = ""
 
     def plain(self) -> Any:
         """Dicts, lists and scalars."""
@@ -132,7 +136,7 @@ class _Builder:
     def take(self, event: Event) -> None:
         if isinstance(event, ScalarEvent):
             self._count(event, 1)
-            node = Node(self._at(event), self._scalar(event))
+            node = Node(self._at(event), self._scalar(event), style=event.style or "")
             if event.anchor:
                 self._anchors[event.anchor] = (node, 1)
             self._add(node)
@@ -182,7 +186,7 @@ class _Builder:
         self._count(event, size)
         if len(self._stack) + _depth(node) > MAX_DEPTH:
             _refuse(self._at(event), f"must be nested at most {MAX_DEPTH} deep", "more")
-        self._add(Node(self._at(event), node.value, node.items, node.keys, node.is_list))
+        self._add(replace(node, position=self._at(event), style="*"))
 
     def _add(self, node: Node) -> None:
         if not self._stack:

@@ -80,7 +80,7 @@ class Flag:
         return float(value)
 
     def decode(self, number: float) -> Value:
-        return number >= 0.5
+        return bool(number >= 0.5)
 
     def edges(self) -> tuple[float, ...]:
         return _even(2)

@@ -17,7 +17,7 @@ from typing import Any
 from search_spaces.blocks import INTERACTION_BLOCKS, Mlp
 from search_spaces.decisions import Choice, Integer
 from search_spaces.domains import fixed_knob, open_knob
-from search_spaces.errors import InputError, Mistake
+from search_spaces.errors import Mistake
 from search_spaces.knobs import Checked, Knob, knobs_of
 from search_spaces.model import FUSES, WIRINGS, Embedding, Train
 from search_spaces.nodes import Step
@@ -41,17 +41,13 @@ class FileKind(Enum):
     MODEL = "model"
 
 
-def read_tree(document: Document, kind: FileKind) -> SpaceTree:
-    """The typed tree of a space or model file (`extends` resolved before).
+def read_tree(document: Document, kind: FileKind) -> tuple[SpaceTree, list[Mistake]]:
+    """The typed tree of a space or model file (`extends` resolved before), and the mistakes that were found.
 
-    Raises:
-        InputError: with every mistake of the file.
+    Where there are some, what is wrong has its default in the tree, so that the rest can be checked further.
     """
     reader = _Reader(document, kind)
-    tree = reader.space()
-    if reader.mistakes:
-        raise InputError(reader.mistakes)
-    return tree
+    return reader.space(), reader.mistakes
 
 
 class _Reader:
@@ -140,7 +136,7 @@ class _Reader:
         if "repeat" not in data:
             return 1
         inner = (*path, "repeat")
-        setting = self._knob(inner, data["repeat"], REPEAT, 1)
+        setting = self._knob(inner, data["repeat"], REPEAT, MAX_LAYERS)  # so that no name of a layer is missing
         if setting == 0 and not isinstance(setting, bool):
             self._refuse(inner, "a branch must be reachable, and layers repeated 0 times are never built", "repeat 0")
         if not isinstance(setting, Question):
@@ -163,9 +159,12 @@ class _Reader:
         stack = str(path[0])
         forms = [] if self.is_model or blocks is _DEEP else ["one_of", "any_of"]
         extra = ["fuse", "default"] if forms else ["fuse"] if blocks is not _DEEP else []
-        self._known(path, data, [*forms, *extra, *blocks, *more])
+        self._known(path, data, (*forms, *extra, *blocks, *more))
         used = [form for form in forms if form in data]
         plain = [name for name in data if name in blocks]
+        known = {*forms, *extra, *blocks, *more}
+        if not used and not plain and not known.issuperset(data):
+            return None  # said already: an unknown key
         if len(used) + bool(plain) != 1:
             choice = ", ".join([*forms, "a block"]) if len(blocks) > 1 else next(iter(blocks))
             found = " and ".join([*used, *plain]) or "none"
@@ -225,7 +224,7 @@ class _Reader:
         for index, item in enumerate(data):
             if not isinstance(item, str):
                 self._refuse(("where", index), "an expression must be text", shown(item))
-        return tuple(Words(t, self.document.at("where", i)) for i, t in enumerate(data) if isinstance(t, str))
+        return tuple(Words(t, *self.document.at_text("where", i)) for i, t in enumerate(data) if isinstance(t, str))
 
 
 def _without(data: Mapping[str, Any], *keys: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -31,6 +31,13 @@ class Document:
     def at(self, *path: Step) -> Position:
         """Where the value at this path stands; where there is none, its nearest ancestor."""
         return self._nearest(path)[0].position
+
+    def at_text(self, *path: Step) -> tuple[Position, bool]:
+        """Where the first character of a text stands, and whether the others follow it on the same line as they are."""
+        node = self._nearest(path)[0]
+        place, inset = node.position, 1 if node.style in ("'", '"') else 0
+        plain = node.style in ("", "'", '"') and isinstance(node.value, str)
+        return replace(place, column=place.column + inset), plain
 
     def at_key(self, *path: Step) -> Position:
         """Where the key that ends this path stands; for an item of a list, the item."""
@@ -104,7 +111,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(name, words, n=1, cutoff=0.6)
     if close:
         return f"did you mean `{close[0]}`?"
-    return f"known here: {', '.join(words)}" if 0 < len(words) <= 30 else ""
+    return f"known here: {', '.join(words)}" if 0 < len(words) <= 12 else ""
 
 
 def validate(model: type[M], document: Document, *at: Step) -> M:
@@ -125,7 +132,7 @@ def _mistake(model: type[BaseModel], document: Document, at: tuple[Step, ...], d
     path = (*at, *loc)
     if kind == "extra_forbidden":
         name = str(loc[-1])
-        must = f"must not hold the key `{name}`"
+        must = f"unknown key `{name}`"
         return Mistake(document.at_key(*path), must, hint=did_you_mean(name, _keys(model, loc[:-1])))
     if kind == "missing":
         return Mistake(document.at(*path), f"must hold the key `{loc[-1]}`")
@@ -168,14 +175,15 @@ def _words(detail: ErrorDetails) -> str:
         return f"must be {ctx['expected']}".replace("'", "")
     if kind in ("too_short", "too_long"):
         most = kind == "too_long"
-        return f"must hold at {'most' if most else 'least'} {ctx['max_length' if most else 'min_length']} items"
+        count = ctx["max_length" if most else "min_length"]
+        return f"must hold at {'most' if most else 'least'} {count} item{'' if count == 1 else 's'}"
     return str(detail["msg"]).replace("Input should be", "must be").replace("String should", "must")
 
 
 def shown(value: object) -> str:
     """A value as a message shows it."""
     if isinstance(value, Mapping):
-        return "a mapping"
+        return "a mapping" if value else "an empty mapping"
     if isinstance(value, list | tuple):
         return f"a list of {len(value)}" if len(value) > 4 else f"the list {list(value)!r}"
     if value is None:

@@ -19,7 +19,7 @@ from search_spaces.checks import check_open, check_reachable, check_satisfiable
 from search_spaces.compiler import compile_tree
 from search_spaces.counting import Size, size_of
 from search_spaces.decisions import Bools, Decision, Floats
-from search_spaces.errors import InputError, Position
+from search_spaces.errors import InputError, Mistake, Position
 from search_spaces.extends import read_space
 from search_spaces.knobs import Value
 from search_spaces.model import InputShape, ModelSpec
@@ -242,11 +242,33 @@ def space_of(document: Document, inputs: InputShape | None = None) -> SearchSpac
     Raises:
         InputError: as `load_space`.
     """
-    space = SearchSpace(read_tree(document, FileKind.SPACE), inputs)
-    check_open(space.plan, document.file)
-    check_reachable(space.plan)
-    check_satisfiable(space.plan, space.allowed)
+    space = SearchSpace(_tree_of(document, FileKind.SPACE), inputs)
+    open_, reachable = check_open(space.plan, document.file), check_reachable(space.plan)
+    mistakes = [*open_, *reachable, *check_satisfiable(space.plan, space.allowed)]
+    if mistakes:
+        raise InputError(mistakes)
     return space
+
+
+def _tree_of(document: Document, kind: FileKind) -> SpaceTree:
+    """The tree, where neither its grammar nor its expressions have a mistake."""
+    tree, mistakes = read_tree(document, kind)
+    if mistakes:
+        raise InputError([*mistakes, *_more_mistakes(tree)])
+    return tree
+
+
+def _more_mistakes(tree: SpaceTree) -> list[Mistake]:
+    """What is wrong with the expressions of a file that has other mistakes.
+
+    Names in a stack that could not be read as a whole are not judged.
+    """
+    try:
+        compile_tree(tree)
+    except InputError as error:
+        lost = [name for name in ("interaction", "deep") if not getattr(tree, name).layers]
+        return [m for m in error.mistakes if not any(name in m.found or name in m.must for name in lost)]
+    return []
 
 
 def load_model(source: Path | str) -> ModelSpec:
@@ -264,4 +286,4 @@ def model_of(document: Document) -> ModelSpec:
     Raises:
         InputError: as `load_model`.
     """
-    return compile_tree(read_tree(document, FileKind.MODEL)).build(())
+    return compile_tree(_tree_of(document, FileKind.MODEL)).build(())

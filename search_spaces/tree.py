@@ -16,10 +16,11 @@ NOWHERE = Position("")
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """An expression as it was written, and where."""
+    """An expression as it was written, and where; `exact`: every character stands where the text says."""
 
     text: str
     place: Position = field(default=NOWHERE, compare=False)
+    exact: bool = field(default=True, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ class StackTree:
 class SpaceTree:
     """A whole space file, `extends` resolved."""
 
-    file: str
+    file: str = field(compare=False)
     embedding: BlockTree
     interaction: StackTree
     wiring: Setting

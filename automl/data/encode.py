@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -58,7 +57,7 @@ def encode_log(
             try:
                 _encode(plan, part, fit, fingerprint)
                 shutil.rmtree(folder, ignore_errors=True)
-                os.rename(part, folder)
+                part.rename(folder)
             finally:
                 shutil.rmtree(part, ignore_errors=True)
     return open_log(folder)
@@ -119,8 +118,7 @@ class _Tally:
         if not fit:
             return
         for k, counts in enumerate(self.id_counts):
-            codes, times = np.unique(rows["ids"][:, k], return_counts=True)
-            counts[codes] += times
+            _count(counts, rows["ids"][:, k])
         for k, log in enumerate(self.log):
             self._merge(k, transformed(rows["dense"][:, k], log))
 
@@ -154,6 +152,15 @@ class _Tally:
                 mistakes.append(Mistake(at, must, f"only {only} in {rows} rows", "NE is not defined for one class"))
         if mistakes:
             raise InputError(mistakes)
+
+
+def _count(counts: NDArray[np.int64], codes: NDArray[np.int32]) -> None:
+    """Add how often each code is there; by sorting where the vocabulary is much longer than the bucket."""
+    if len(counts) <= 8 * len(codes):
+        counts += np.bincount(codes, minlength=len(counts))
+    else:
+        seen, times = np.unique(codes, return_counts=True)
+        counts[seen] += times
 
 
 def transformed(values: NDArray[np.float64], log: bool) -> NDArray[np.float64]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,6 @@ from automl.data.tables import Table
 
 Hashes = NDArray[np.uint64]
 _MISSING = np.uint64(0x9E3779B97F4A7C15)
-_CHUNK = 1 << 22
 
 
 def hash_rows(batch: pa.RecordBatch) -> Hashes:
@@ -67,44 +67,40 @@ def digest_table(table: Table, cache: Path) -> str:
 
     Files at an address are known by size and time of change alone: reading them all to hash them costs a download.
     """
-    local = isinstance(table.filesystem, pafs.LocalFileSystem)
-    known = _read_known(cache) if local else {}
     total = hashlib.sha256()
-    for name in table.files:
-        if local:
-            stat = os.stat(name)
-            stamp = f"{name}\x1f{stat.st_size}\x1f{stat.st_mtime_ns}\x1f{stat.st_ino}"
-            known[stamp] = known.get(stamp) or _digest_file(name)
-            total.update(known[stamp].encode())
-        else:
-            info = table.filesystem.get_file_info(name)
+    if isinstance(table.filesystem, pafs.LocalFileSystem):
+        for digest in _digest_files(table.files, cache / "digests.json"):
+            total.update(digest.encode())
+    else:
+        for info in table.filesystem.get_file_info(list(table.files)):
             total.update(f"{info.size}\x1f{info.mtime_ns}".encode())
-    if local:
-        _write_known(cache, known)
     schema = [str(field) for field in table.dataset.schema]
-    folders = [os.path.dirname(name) for name in table.relative if "=" in os.path.dirname(name)]
+    folders = [folder for name in table.relative if "=" in (folder := name.rpartition("/")[0])]
     total.update(json.dumps([schema, folders]).encode())  # partition columns are in the paths, not in the bytes
     return total.hexdigest()
 
 
-def _digest_file(name: str) -> str:
-    digest = hashlib.sha256()
-    with open(name, "rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
+def _digest_files(names: Sequence[str], known_file: Path) -> list[str]:
+    known = _read_known(known_file)
+    digests = []
+    for name in names:
+        stat = Path(name).stat()
+        stamp = f"{stat.st_size} {stat.st_mtime_ns} {stat.st_ino}"
+        before, digest = known.get(name, ("", ""))
+        if before != stamp:
+            with Path(name).open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            known[name] = stamp, digest
+        digests.append(digest)
+    part = known_file.with_suffix(f".{os.getpid()}")
+    part.write_text(json.dumps(known, indent=0))
+    part.replace(known_file)
+    return digests
 
 
-def _read_known(cache: Path) -> dict[str, str]:
+def _read_known(file: Path) -> dict[str, tuple[str, str]]:
     try:
-        known = json.loads((cache / "digests.json").read_text())
-    except (OSError, ValueError):
+        known = json.loads(file.read_text())
+        return {name: (str(stamp), str(digest)) for name, (stamp, digest) in known.items()}
+    except (OSError, ValueError, AttributeError, TypeError):
         return {}  # never written, or cut off: the files are read again
-    return known if isinstance(known, dict) else {}
-
-
-def _write_known(cache: Path, known: dict[str, str]) -> None:
-    cache.mkdir(parents=True, exist_ok=True)
-    part = cache / f"digests.json.{os.getpid()}"
-    part.write_text(json.dumps(known, indent=0, sort_keys=True))
-    os.replace(part, cache / "digests.json")

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-_BUCKET_BYTES = 64 << 20
-_MAX_SLOTS = 1024
+_BUCKET_BYTES = 16 << 20
+_MAX_SLOTS = 4096
 
 Rows = NDArray[np.void]  # of record_type()
 
@@ -47,7 +47,7 @@ class Spill:
         rows, bucket = rows[order], bucket[order]
         starts = np.flatnonzero(np.diff(bucket, prepend=-1))
         for start, end in zip(starts, [*starts[1:], len(bucket)], strict=True):
-            with open(self._folder / f"{bucket[start]:08d}", "ab") as file:
+            with (self._folder / f"{bucket[start]:08d}").open("ab") as file:
                 file.write(rows[start:end].data)
 
     def sort(self, drop_duplicates: bool) -> Iterator[tuple[int, Rows]]:

@@ -115,7 +115,7 @@ class ColumnWriter:
 
     def __init__(self, path: Path, shape: tuple[int, ...], dtype: str) -> None:
         self._shape, self._dtype, self._written = shape, np.dtype(dtype), 0
-        self._file: IO[bytes] = open(path, "wb")  # noqa: SIM115 - closed by __exit__
+        self._file: IO[bytes] = path.open("wb")
         header = {"descr": np.lib.format.dtype_to_descr(self._dtype), "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(self._file, header)
 

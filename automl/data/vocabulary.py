@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice, repeat
 
 import numpy as np
 import pyarrow as pa
@@ -17,39 +18,43 @@ class Numbering:
     """Numbers values 1, 2, ... in the order of their first appearance; 0 is missing (null or NaN)."""
 
     def __init__(self) -> None:
-        self._codes: dict[object, int] = {}
+        self._codes: dict[object, int] = {None: 0}
 
     def __len__(self) -> int:
-        return len(self._codes)
+        return len(self._codes) - 1
 
     def add(self, array: pa.Array) -> Codes:
         """Codes of the values, new ones numbered."""
-        codes = self._codes
-        return _through(array, lambda value: codes.setdefault(value, len(codes) + 1))
+        return _through(array, self._learned)
 
     def find(self, array: pa.Array) -> Codes:
         """Codes of the values, 0 for those never added."""
-        codes = self._codes
-        return _through(array, lambda value: codes.get(value, 0))
+        return _through(array, lambda values: map(self._codes.get, values, repeat(0)))
 
     def values(self, kind: pa.DataType) -> pa.Array:
         """The values in the order of their codes, as `kind`."""
-        return pa.array(list(self._codes), kind)
+        return pa.array(islice(self._codes, 1, None), kind)
+
+    def _learned(self, values: Sequence[object]) -> Iterable[int]:
+        codes = self._codes
+        for value in values:
+            if value not in codes:
+                codes[value] = len(codes)
+        return map(codes.__getitem__, values)
 
 
-def _through(array: pa.Array, code: Callable[[object], int]) -> Codes:
-    """Apply a function value -> code to the distinct values of an array only."""
+def _through(array: pa.Array, codes_of: Callable[[Sequence[object]], Iterable[int]]) -> Codes:
+    """Apply a function of values to the distinct ones of an array only; one call a value is slow in Python."""
     if isinstance(array, pa.ChunkedArray):
         array = array.combine_chunks()
     if pa.types.is_floating(array.type):
         array = pc.if_else(pc.is_nan(array), pa.scalar(None, array.type), array)
     encoded = array if pa.types.is_dictionary(array.type) else array.dictionary_encode()
-    values = encoded.dictionary
-    plain = values.to_numpy().tolist() if pa.types.is_integer(values.type) else values.to_pylist()
-    table = np.zeros(len(plain) + 1, np.int32)
-    table[1:] = [0 if value is None else code(value) for value in plain]
+    distinct = encoded.dictionary
+    plain = distinct.to_numpy().tolist() if pa.types.is_integer(distinct.type) else distinct.to_pylist()
+    table = np.fromiter(codes_of(plain), np.int32, len(plain))
     indices = pc.fill_null(encoded.indices.cast(pa.int64()), -1).to_numpy(zero_copy_only=False)
-    codes: Codes = table[indices + 1]
+    codes: Codes = np.append(table, np.int32(0))[indices]  # -1, missing, is the last
     return codes
 
 

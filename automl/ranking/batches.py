@@ -40,10 +40,10 @@ def chunks(log: Examples, rows: slice, *, shuffled: bool, rng: np.random.Generat
     for chosen in chunk_rows(rows, shuffled=shuffled, rng=rng):
         weights_C = log.weights_N[chosen]
         yield Chunk(
-            ids_CF=torch.from_numpy(np.ascontiguousarray(log.ids_NF[chosen])),
-            dense_CD=torch.from_numpy(np.ascontiguousarray(log.dense_ND[chosen])),
-            labels_C=torch.from_numpy(np.ascontiguousarray(log.labels_N[chosen])),
-            weights_C=None if (weights_C == 1).all() else torch.from_numpy(np.ascontiguousarray(weights_C)),
+            ids_CF=torch.from_numpy(log.ids_NF[chosen]),
+            dense_CD=torch.from_numpy(log.dense_ND[chosen]),
+            labels_C=torch.from_numpy(log.labels_N[chosen]),
+            weights_C=None if (weights_C == 1).all() else torch.from_numpy(weights_C),
         )
 
 

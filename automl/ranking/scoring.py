@@ -30,8 +30,8 @@ def score(model: RankingModel, log: Examples, rows: slice, batch: int = 4096) ->
     with torch.inference_mode():
         for start in range(rows.start, rows.stop, batch):
             part = slice(start, min(start + batch, rows.stop))
-            ids = torch.from_numpy(np.ascontiguousarray(log.ids_NF[part]))
-            dense = torch.from_numpy(np.ascontiguousarray(log.dense_ND[part]))
+            ids = torch.from_numpy(np.array(log.ids_NF[part]))
+            dense = torch.from_numpy(np.array(log.dense_ND[part]))
             logits = model(ids, dense)
             out[part.start - rows.start : part.stop - rows.start] = logits.double().sigmoid().numpy()
     return out

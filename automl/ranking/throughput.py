@@ -122,8 +122,8 @@ def _batches(
     starts = range(0, len(ids_NF) - size + 1, size)[:64]
     return [
         (
-            torch.from_numpy(np.ascontiguousarray(ids_NF[start : start + size])),
-            torch.from_numpy(np.ascontiguousarray(dense_ND[start : start + size])),
+            torch.from_numpy(np.array(ids_NF[start : start + size])),
+            torch.from_numpy(np.array(dense_ND[start : start + size])),
         )
         for start in starts
     ]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from automl.history import History
+from predictors.evaluate import Ranked
 
 ROLES = ("accurate", "balanced", "fast", "unlimited")
 
@@ -32,16 +33,11 @@ class StudyFacts:
     config_text: str  # the study file as it was
     qps_conditions: str = ""  # engine, batch size, threads, dtype, device
     bayes_ne: Mapping[str, float] = field(default_factory=dict)  # window -> NE of the true probabilities, if known
-    notes: Sequence[str] = ()  # whatever the reader must be told, e.g. a predictor that was not used
-
-
-@dataclass(frozen=True, slots=True)
-class Ranking:
-    """Kendall's tau between forecast and measured NE of the n trials of one round."""
-
-    round: int
-    tau: float
-    count: int
+    data_notes: Sequence[str] = ()  # what reading the log had to say
+    margin_pct: float = 0.2  # by how much NE may be worse and still count as no worse
+    trials_wanted: int | None = None  # the budget; None if not recorded
+    time_budget: float | None = None  # seconds
+    exhausted: bool = False  # the space held nothing new any more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +81,7 @@ class Finals:
     baseline_qps: float
     margin_pct: float
     seeds: int | None
+    half_width_pct: float  # of the widest interval
     picks: tuple[FinalPick, ...]
 
     @classmethod
@@ -96,13 +93,15 @@ class Finals:
         """
         baseline = finals["baseline"]
         seeds = finals.get("seeds")
+        picks = tuple(sorted(map(FinalPick.from_mapping, finals["picks"]), key=lambda pick: role_rank(pick.role)))
         return cls(
             baseline_ne=_number(baseline["ne"]),
             baseline_ne_std=_number(baseline["ne_std"]),
             baseline_qps=_number(baseline["qps"]),
             margin_pct=_number(finals["margin_pct"]),
             seeds=None if seeds is None else int(seeds),
-            picks=tuple(FinalPick.from_mapping(pick) for pick in finals["picks"]),
+            half_width_pct=max((0.5 * (pick.ci_high_pct - pick.ci_low_pct) for pick in picks), default=float("nan")),
+            picks=picks,
         )
 
 
@@ -111,15 +110,23 @@ class ReportData:
     """All that one report shows.
 
     `picks` are the search's own choices by role, before finals (role -> trial number); left out, the report takes the
-    extremes of the observed front and says so. `importances` maps an objective ("ne", "qps") to knob -> share.
+    extremes of the observed front and says so. `expected` holds their NE gains in percent with the luck of one run
+    taken out. `importances` maps an objective ("ne", "qps") to knob -> share.
     """
 
     facts: StudyFacts
     history: History
     finals: Mapping[str, Any] | None = None  # the parsed finals.json
     picks: Mapping[str, int] | None = None
+    expected: Mapping[int, float] = field(default_factory=dict)  # trial number -> NE gain
     importances: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    rankings: Sequence[tuple[int, float, int]] = ()  # (round, tau, n)
+    rankings: Sequence[Ranked] = ()  # how well each round was forecast
+    notes: Sequence[str] = ()  # what the reader must be told before believing the rest
+
+
+def role_rank(role: str) -> int:
+    """Place of a role on the page."""
+    return ROLES.index(role) if role in ROLES else len(ROLES)
 
 
 def _number(value: Any) -> float:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from automl import pareto
 from automl.history import History, Limit, State, Trial
-from automl.report.data import ROLES, Finals, ReportData
+from automl.report.data import Finals, ReportData, role_rank
 
 Floats = NDArray[np.float64]
 SECONDS_PER_HOUR = 3600.0
@@ -77,11 +77,11 @@ class View:
 
     def eligible(self, trial: Trial) -> bool:
         """May stand on the front: trained to the end, measured, within the study's limits."""
-        return (
-            trial.state is State.COMPLETE
-            and _measured(trial)
-            and all(_within(limit, self._metric(trial, limit.metric)) for limit in self.history.limits)
-        )
+        return trial.state is State.COMPLETE and _measured(trial) and self.within_limits(trial)
+
+    def within_limits(self, trial: Trial) -> bool:
+        """Keeps every limit of the study; an unknown figure keeps none. The trial must be measured."""
+        return all(_within(limit, self._metric(trial, limit.metric)) for limit in self.history.limits)
 
     def _metric(self, trial: Trial, metric: str) -> float:
         assert trial.measurement is not None
@@ -124,11 +124,19 @@ class View:
 
     @cached_property
     def picks(self) -> list[tuple[str, Point]]:
+        """What the page marks, in the order of roles: the picks of the finals, else those of the search."""
+        if self.finals is None or not self.finals.picks:
+            return self.search_picks
+        points = {point.trial.number: point for point in self.points}
+        return [(pick.role, points[pick.trial]) for pick in self.finals.picks if pick.trial in points]
+
+    @cached_property
+    def search_picks(self) -> list[tuple[str, Point]]:
         """The search's picks in the order of roles: those handed over, or the extremes of the observed front."""
         points = {point.trial.number: point for point in self.points}
         if self.data.picks is not None:
             chosen = [(role, points[number]) for role, number in self.data.picks.items() if number in points]
-            return sorted(chosen, key=lambda item: _role_rank(item[0]))
+            return sorted(chosen, key=lambda item: role_rank(item[0]))
         return _extremes(self.front)
 
     @cached_property
@@ -140,7 +148,7 @@ class View:
         ratios = np.array([_ratio(t) if ok else math.nan for t, ok in zip(ended, usable, strict=True)])
         return Progress(
             seconds=busy_seconds([(t.started_at, t.ended_at) for t in ended]),
-            core_hours=np.cumsum([trial_seconds(t) for t in ended]) / SECONDS_PER_HOUR,
+            core_hours=np.cumsum([core_seconds(t) for t in ended]) / SECONDS_PER_HOUR,
             best_gain_pct=_running(np.fmin, gains),
             best_gain_at_speed_pct=_running(np.fmin, np.where(ratios >= 1.0, gains, math.nan)),
             best_ratio_at_quality=_running(np.fmax, np.where(gains <= 0.0, ratios, math.nan)),
@@ -153,6 +161,11 @@ def trial_seconds(trial: Trial) -> float:
     if trial.started_at is not None and trial.ended_at is not None:
         return max(0.0, trial.ended_at - trial.started_at)
     return sum(trial.measurement.seconds.values()) if trial.measurement else 0.0
+
+
+def core_seconds(trial: Trial) -> float:
+    """Seconds of a core that a trial used; those that it held one where its use was not recorded."""
+    return trial_seconds(trial) if trial.cpu_seconds is None else trial.cpu_seconds
 
 
 def busy_seconds(spans: Sequence[tuple[float | None, float | None]]) -> Floats:
@@ -183,10 +196,6 @@ def _ratio(trial: Trial) -> float:
 def _within(limit: Limit, value: float) -> bool:
     low = limit.low is None or value >= limit.low
     return low and (limit.high is None or value <= limit.high)
-
-
-def _role_rank(role: str) -> int:
-    return ROLES.index(role) if role in ROLES else len(ROLES)
 
 
 def _extremes(front: Sequence[Point]) -> list[tuple[str, Point]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 ABSENT = "–"
@@ -53,6 +54,31 @@ def count(value: float | None) -> str:
         if size >= 0.9995 * limit:
             return f"{value / limit:.3g}{letter}" if size < 999.5 * limit else f"{value / limit:.0f}{letter}"
     return f"{value:.3g}" if size < 999.5 else f"{value:.0f}"
+
+
+def number(value: int) -> str:
+    """A count that may be huge: 21,000,000 as 2.1e7, small ones as they are."""
+    if value < 100_000:
+        return f"{value:,}"
+    digits = str(value)
+    exponent, tenths = len(digits) - 1, (int(digits[:3]) + 5) // 10
+    if tenths == 100:
+        exponent, tenths = exponent + 1, 10
+    return f"{tenths // 10}.{tenths % 10}e{exponent}"
+
+
+def combinations(discrete: int, continuous: int) -> str:
+    """The size of a space: 2.1e7 discrete combinations x 5 continuous knobs."""
+    words = f"{number(discrete)} discrete {'combination' if discrete == 1 else 'combinations'}"
+    return f"{words} x {counted(continuous, 'continuous knob')}" if continuous else words
+
+
+def listed(items: Iterable[str], most: int = 6) -> str:
+    """a, b and c; of many the first few: a, b, c and 9 more."""
+    texts = list(items)
+    if len(texts) > most:
+        texts = [*texts[: most - 1], f"{len(texts) - most + 1} more"]
+    return " and ".join([", ".join(texts[:-1]), texts[-1]]) if len(texts) > 1 else "".join(texts)
 
 
 def duration(seconds: float | None) -> str:

@@ -18,6 +18,7 @@ from automl.history import State, Trial
 from automl.report import figures, formats, search_figures
 from automl.report.data import ReportData
 from automl.report.derived import SECONDS_PER_HOUR, View, trial_seconds
+from automl.report.notes import search_notes
 from automl.report.parallel import parallel
 from automl.report.plot import Figure, Nothing, plain
 from automl.report.tables import write_tables
@@ -56,6 +57,7 @@ def render(view: View, out_dir: Path) -> str:
     environment.filters["chart"] = lambda name: charts[name]
     return environment.get_template("report.html.j2").render(
         answer=answer(view, out_dir),
+        notes=[*view.data.notes, *search_notes(view)],
         bundle_mb=f"{len(scripts['plotly']) / 1e6:.1f}",
         charts=charts,
         facts=view.data.facts,
@@ -106,6 +108,8 @@ def _tiles(view: View) -> list[tuple[str, str, str]]:
     best = progress.best_gain_at_speed_pct[-1] if len(progress.best_gain_at_speed_pct) else float("nan")
     rate = best / core_hours if core_hours > 0 and formats.is_number(best) and best < 0 else None
     volume = progress.hypervolume[-1] if len(progress.hypervolume) else 0.0
+    last = formats.share(search_figures.last_quarter(view))
+    rows = [
     return [
         ("trials", f"{len(view.history.trials):,}", states),
         ("front", formats.counted(len(view.front), "model"), "not beaten in both NE and QPS"),
@@ -128,8 +132,6 @@ def _windows(view: View) -> list[tuple[str, str, str]]:
 def _records(view: View) -> list[dict[str, Any]]:
     """What the script knows of each trial: table, tooltip and detail."""
     roles = {point.trial.number: role for role, point in view.picks}
-    if view.finals is not None:
-        roles |= {pick.trial: pick.role for pick in view.finals.picks}
     front = {point.trial.number for point in view.front}
     baseline = view.history.baseline
     first = {

@@ -8,11 +8,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from automl.history import State
-from automl.report.data import Ranking
 from automl.report.derived import Floats, View
-from automl.report.formats import ABSENT, counted, duration, percent, ratio
+from automl.report.formats import counted, duration, percent, ratio
 from automl.report.plot import Figure, Json, Nothing, bars, line, rule, safe
+from predictors.evaluate import pooled_tau
 
 SLICES = 8
 
@@ -143,7 +142,8 @@ def failures(view: View) -> Figure | Nothing:
     labels, counts = [safe(kind) for kind, _ in kinds], [float(n) for _, n in kinds]
     said = [f"{label}: {counted(int(n), 'trial')}" for label, n in zip(labels, counts, strict=True)]
     layout: Json = {
-        "xaxis": {"rangemode": "tozero", "zeroline": False, "tickformat": "d", "nticks": 6},
+        "xaxis": {"rangemode": "tozero", "zeroline": False, "tickformat": "d",
+                  "dtick": max(1, math.ceil(max(counts) / 6))},
         "yaxis": {"autorange": "reversed", "showgrid": False, "automargin": True, "type": "category"},
         "bargap": 0.45,
     }
@@ -154,8 +154,7 @@ def failures(view: View) -> Figure | Nothing:
 def rankings(view: View) -> Figure | Nothing:
     """Kendall's tau of each batch that the predictor had not seen, beside what chance gives at that size."""
     title = "How well the predictor ranked each next batch"
-    seen = [Ranking(*entry) for entry in view.data.rankings]
-    known = [r for r in seen if math.isfinite(r.tau)]
+    known = [r for r in view.data.rankings if math.isfinite(r.tau)]
     if not known:
         return Nothing(title, "No batch was proposed by a predictor yet.")
     rounds = [r.round for r in known]
@@ -163,47 +162,50 @@ def rankings(view: View) -> Figure | Nothing:
     colours = ["$front" if abs(r.tau) > c and r.tau > 0 else "$dim" for r, c in zip(known, chance, strict=True)]
     said = [f"batch {r.round}: tau {r.tau:.2f} on {counted(r.count, 'trial')}" for r in known]
     data = [
-        _chance_band(rounds, chance),
-        {"type": "bar", "x": rounds, "y": [r.tau for r in known], "marker": {"color": colours}, "width": 0.5,
+        {"type": "bar", "x": rounds, "y": [2 * c for c in chance], "base": [-c for c in chance], "width": 0.86,
+         "marker": {"color": "$band"}, "hoverinfo": "skip"},
+        {"type": "bar", "x": rounds, "y": [r.tau for r in known], "marker": {"color": colours}, "width": 0.46,
          "text": said, "textposition": "none", "hovertemplate": "%{text}<extra></extra>"},
     ]
     layout: Json = {
         "xaxis": {"title": {"text": "batch"}, "tickformat": "d", "showgrid": False, "zeroline": False,
                   "range": [min(rounds) - 0.8, max(rounds) + 0.8]},
         "yaxis": {"range": [-1.05, 1.05], "title": {"text": "Kendall's tau"}, "zerolinecolor": "$muted"},
+        "barmode": "overlay",
     }
     legend = (("bar-front", "better than chance"), ("bar-dim", "not told from chance"),
               ("band", "95% of random orders"))
-    mean = sum(r.tau * r.count for r in known) / sum(r.count for r in known)
-    caption = f"Forecast against measured NE, before the batch was trained; mean tau {mean:.2f}. 1 is perfect, 0 is chance."
+    mean, by_chance = pooled_tau(known), _pooled_chance_tau([r.count for r in known])
+    judged = "better than chance" if mean > by_chance else "not told from chance"
+    caption = (
+        "Forecast against measured NE, before the batch was trained; 1 is perfect, 0 is chance. "
+        f"All batches together: {mean:.2f}, {judged} (±{by_chance:.2f})."
+    )
     return Figure(name="rankings", title=title, caption=caption, data=data, layout=layout, height=280, legend=legend)
 
 
-def _chance_band(rounds: Sequence[int], chance: Sequence[float]) -> Json:
-    xs = [x for r in rounds for x in (r - 0.5, r + 0.5)]
-    ys = [y for c in chance for y in (c, c)]
-    style = {"color": "$band", "width": 0, "shape": "linear"}
-    return line("chance", [*xs, *reversed(xs)], [*ys, *(-y for y in reversed(ys))], style, fill="toself",
-                fillcolor="$band")
-
-
 def _chance_tau(count: int) -> float:
-    """95% of the taus of a random order of n trials lie within this (Kendall 1938)."""
-    if count < 2:
-        return 1.0
-    return min(1.0, 1.96 * math.sqrt(2.0 * (2 * count + 5) / (9.0 * count * (count - 1))))
+    """95% of the taus of a random order of n trials lie within this."""
+    return min(1.0, 1.96 * math.sqrt(_tau_variance(count)))
 
 
-def last_slice(view: View) -> str:
-    """How much of the hypervolume the last quarter of the core time brought, in words."""
+def _pooled_chance_tau(counts: Sequence[int]) -> float:
+    """The same for the mean of several batches, each with the weight of its pairs."""
+    weights = np.array([n * (n - 1) / 2 for n in counts])
+    variance = float((weights**2) @ np.array([_tau_variance(n) for n in counts])) / float(weights.sum()) ** 2
+    return min(1.0, 1.96 * math.sqrt(variance))
+
+
+def _tau_variance(count: int) -> float:
+    """Of Kendall's tau of a random order of n trials (Kendall 1938)."""
+    return 2.0 * (2 * count + 5) / (9.0 * count * (count - 1)) if count > 1 else 1.0
+
+
+def last_quarter(view: View) -> float | None:
+    """Share of the hypervolume that the last quarter of the core time brought; None where there is none."""
     progress = view.progress
     if not len(progress.core_hours) or progress.hypervolume[-1] <= 0 or progress.core_hours[-1] <= 0:
-        return ABSENT
+        return None
     before = np.searchsorted(progress.core_hours, 0.75 * progress.core_hours[-1], side="right") - 1
     volume = progress.hypervolume[before] if before >= 0 else 0.0
-    return f"{100 * (1 - volume / progress.hypervolume[-1]):.0f}%"
-
-
-def failed_count(view: View) -> int:
-    """Trials that failed."""
-    return view.state_counts[State.FAILED]
+    return float(1 - volume / progress.hypervolume[-1])

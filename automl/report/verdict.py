@@ -18,9 +18,10 @@ from automl.report.words import architecture, changes, difference, short_differe
 ROLE_MEANING = {
     "accurate": "lowest NE at the baseline's speed or faster",
     "balanced": "adds most to the front beside the others",
-    "fast": "highest QPS with NE no worse than the baseline's",
+    "fast": "highest QPS at the baseline's NE or better",
     "unlimited": "lowest NE whatever its speed",
 }
+FASTER = 1.05  # a QPS ratio below this is no speed-up
 # verdict -> style class of the badge
 BADGES = {"better": "good", "faster": "good", "no better": "plain", "worse": "bad"}
 
@@ -32,6 +33,7 @@ class Card:
     role: str
     letter: str
     meaning: str
+    leads: bool  # the one that the headline speaks of
     trial: int
     badge: str
     badge_class: str
@@ -85,77 +87,103 @@ def _clipped(text: str, limit: int = 140) -> str:
 
 
 def _before_finals(view: View, command: str) -> Answer:
-    promising = [(role, p) for role, p in view.picks if p.gain_pct < 0 or p.qps_ratio > 1]
-    if not promising:
-        return Answer(
-            headline="No better than the baseline.",
-            lead="No trial of this search beats the baseline in NE or in speed. Keep the baseline.",
-            cards=tuple(_search_card(view, role, point) for role, point in view.picks),
-        )
+    picks = view.search_picks
+    promising = [(role, point) for role, point in picks if _promising(view, point)]
+    best = next((point for _, point in promising if point.qps_ratio >= 1.0), promising[0][1] if promising else None)
+    cards = tuple(_search_card(view, role, point, point is best) for role, point in picks)
+    if best is None:
+        margin = percent(view.data.facts.margin_pct)
+        lead = f"No trial is expected to beat its NE, nor is one faster with NE no worse than {margin}. Keep the baseline."
+        return Answer(headline="No better than the baseline.", lead=lead, cards=cards)
+    spread = f"The baseline alone moves by ±{view.noise_pct:.2f}% from seed to seed. " if view.noise_pct > 0 else ""
     lead = (
-        "These are single runs, chosen as the best of many: expect part of the gain to vanish. "
-        f"The baseline alone moves by ±{view.noise_pct:.2f}% from seed to seed. Before shipping, let the finals retrain "
-        "them with several seeds and score them on days the search never saw:"
+        f"These are single runs, the best of many: part of the gain is luck. {spread}Before shipping, let the finals "
+        "retrain them with several seeds and score them on days the search never saw:"
     )
     if view.data.picks is None:
         lead = "Extremes of the observed front. " + lead
-    headline = f"{counted(len(view.picks), 'candidate')} to confirm, not proven yet."
-    return Answer(headline=headline, lead=lead, command=command,
-                  cards=tuple(_search_card(view, role, point) for role, point in view.picks))
+    gain = _expected(view, best)
+    about = "about " if best.trial.number in view.data.expected else ""
+    headline = f"Promising, not proven: #{best.trial.number}, {_said(gain, about)} at {ratio(best.qps_ratio)} the QPS."
+    return Answer(headline=headline, lead=lead, command=command, cards=cards)
 
 
-def _search_card(view: View, role: str, point: Point) -> Card:
+def _expected(view: View, point: Point) -> float:
+    """The gain without the luck of its one run, where that is known."""
+    return view.data.expected.get(point.trial.number, point.gain_pct)
+
+
+def _promising(view: View, point: Point) -> bool:
+    gain = _expected(view, point)
+    return gain < 0 or (point.qps_ratio > FASTER and gain <= view.data.facts.margin_pct)
+
+
+def _said(gain: float, about: str = "") -> str:
+    """NE 0.21% better."""
+    return f"NE {about}{abs(gain):.2f}% {'better' if gain <= 0 else 'worse'}"
+
+
+def _search_card(view: View, role: str, point: Point, leads: bool) -> Card:
     noise = view.noise_pct
     size = abs(point.gain_pct) / noise if noise > 0 else math.nan
-    side = "better" if point.gain_pct < 0 else "worse"
-    why = f"NE {abs(point.gain_pct):.2f}% {side} than the baseline in one run"
-    why += f", {size:.1f} times its seed spread." if is_number(size) else "."
-    interval = f"{ratio(point.qps_ratio_low)} to {ratio(point.qps_ratio_high)}"
-    figures = (
-        ("NE gain, search", percent(point.gain_pct), "one run, validation window"),
-        ("QPS", ratio(point.qps_ratio), interval),
-    )
-    return _card(view, role, point.trial, "not proven", "plain", why, figures)
+    why = f"{_said(point.gain_pct)} than the baseline in one run"
+    why += f", {size:.1f} times the spread of its seeds." if is_number(size) else "."
+    figures = [
+        ("NE gain, seen", percent(point.gain_pct), "one run"),
+        ("QPS", ratio(point.qps_ratio), f"{ratio(point.qps_ratio_low)} to {ratio(point.qps_ratio_high)}"),
+    ]
+    if point.trial.number in view.data.expected:
+        figures.insert(0, ("NE gain, expected", percent(view.data.expected[point.trial.number]), "luck taken out"))
+    return _card(view, role, point.trial, "not proven", "plain", why, tuple(figures), leads)
 
 
 def _after_finals(view: View, picks: Sequence[FinalPick]) -> Answer:
     assert view.finals is not None
-    better = [p for p in picks if p.verdict == "better"]
-    faster = [p for p in picks if p.verdict == "faster"]
-    cards = tuple(_final_card(view, pick) for pick in picks if pick.trial in view.by_number)
-    seeds = f"{view.finals.seeds} seeds each, " if view.finals.seeds else ""
-    how = f"Finals: {seeds}scored on days the search never saw, intervals of 95%."
+    best = _best_proven(picks)
+    known = [pick for pick in picks if pick.trial in view.by_number]
+    cards = tuple(_final_card(view, p, p is best) for p in sorted(known, key=lambda p: (p is not best, picks.index(p))))
+    seeds = f"{view.finals.seeds} seeds" if view.finals.seeds else "several seeds"
+    how = f"Each model was retrained with {seeds} and scored on days the search never saw."
+    if best is None:
+        lead = f"No pick's gain can be told from chance, nor is one faster at equal quality. Keep the baseline. {how}"
+        return Answer(headline="No better than the baseline.", lead=lead, cards=cards)
     margin = percent(view.finals.margin_pct)
-    if better:
-        best = next((p for p in better if p.qps_ratio >= 1.0), better[0])
-        lead = f"Its NE interval, {_interval(best)}, lies wholly below the baseline's. "
-        if faster:
-            lead += f"For speed: #{faster[0].trial} serves {ratio(faster[0].qps_ratio)} with NE no worse than {margin}. "
-        headline = f"Ship #{best.trial}: NE {abs(best.ne_gain_pct):.2f}% better at {ratio(best.qps_ratio)} the QPS."
-        return Answer(headline=headline, lead=lead + how, cards=cards, tone="good")
-    if faster:
-        best = max(faster, key=lambda p: p.qps_ratio)
+    if best.verdict == "faster":
         headline = f"Ship #{best.trial} for speed: {ratio(best.qps_ratio)} the QPS, NE no worse than {margin}."
-        lead = f"No pick is better than the baseline in NE. #{best.trial}: NE {_interval(best)}. {how}"
+        lead = f"No pick is proven better in NE. The 95% interval of its NE gain is {_interval(best)}. {how}"
         return Answer(headline=headline, lead=lead, cards=cards, tone="good")
-    lead = "No pick's gain can be told from chance, nor is one faster at equal quality. Keep the baseline. "
-    return Answer(headline="No better than the baseline.", lead=lead + how, cards=cards)
+    slower = "" if best.qps_ratio >= 1.0 else ", if it may be slower"
+    headline = f"Ship #{best.trial}{slower}: {_said(best.ne_gain_pct)} at {ratio(best.qps_ratio)} the QPS."
+    lead = f"The 95% interval of its gain, {_interval(best)}, lies wholly below 0. {how}"
+    faster = max((p for p in picks if p.verdict == "faster"), key=lambda p: p.qps_ratio, default=None)
+    if faster is not None and faster.qps_ratio > best.qps_ratio:
+        lead += f" For more speed: #{faster.trial} at {ratio(faster.qps_ratio)} the QPS, NE no worse than {margin}."
+    return Answer(headline=headline, lead=lead, cards=cards, tone="good")
+
+
+def _best_proven(picks: Sequence[FinalPick]) -> FinalPick | None:
+    """Better at the baseline's speed, else better at all (lowest NE), else the fastest of the faster ones."""
+    better = [pick for pick in picks if pick.verdict == "better"]
+    at_speed = [pick for pick in better if pick.qps_ratio >= 1.0]
+    if better:
+        return min(at_speed or better, key=lambda pick: pick.ne_gain_pct)
+    return max((pick for pick in picks if pick.verdict == "faster"), key=lambda pick: pick.qps_ratio, default=None)
 
 
 def _interval(pick: FinalPick) -> str:
     return f"{percent(pick.ci_low_pct)} to {percent(pick.ci_high_pct)}"
 
 
-def _final_card(view: View, pick: FinalPick) -> Card:
+def _final_card(view: View, pick: FinalPick, leads: bool) -> Card:
     assert view.finals is not None
     figures = (
         ("NE gain, finals", percent(pick.ne_gain_pct), _interval(pick)),
-        ("NE gain, search", percent(pick.search_ne_gain_pct), "one run, validation window"),
+        ("NE gain, search", percent(pick.search_ne_gain_pct), "one run"),
         ("QPS, finals", ratio(pick.qps_ratio), f"at least {ratio(pick.qps_ratio_low)}"),
     )
     badge = "no better than the baseline" if pick.verdict == "no better" else pick.verdict
-    style = BADGES.get(pick.verdict, "plain")
-    return _card(view, pick.role, view.by_number[pick.trial], badge, style, _why(pick, view.finals.margin_pct), figures)
+    style, why = BADGES.get(pick.verdict, "plain"), _why(pick, view.finals.margin_pct)
+    return _card(view, pick.role, view.by_number[pick.trial], badge, style, why, figures, leads)
 
 
 def _why(pick: FinalPick, margin_pct: float) -> str:
@@ -167,19 +195,22 @@ def _why(pick: FinalPick, margin_pct: float) -> str:
         return f"Faster with NE no worse than {percent(margin_pct)}: the interval ends at {percent(pick.ci_high_pct)}."
     if pick.verdict == "worse":
         return f"The whole NE interval is above 0 {tail}."
-    if pick.verdict == "no better":
-        return (f"The NE interval holds 0 or is not certain {tail}. NE may be worse by up to "
-                f"{percent(max(pick.ci_high_pct, 0.0))}, the smallest margin that could be shown.")
-    return tail
+    if pick.verdict != "no better":
+        return tail
+    if pick.ci_high_pct < 0:
+        return f"The NE interval is below 0, but not certain once several picks were tried {tail}."
+    smallest = f"{max(pick.ci_high_pct, 0.0):.2f}%"
+    return f"The NE interval holds 0 {tail}. NE may be worse by up to {smallest}, the smallest margin that could be shown."
 
 
 def _card(view: View, role: str, trial: Trial, badge: str, style: str, why: str,
-          figures: tuple[tuple[str, str, str], ...]) -> Card:
+          figures: tuple[tuple[str, str, str], ...], leads: bool) -> Card:
     model, baseline = trial.candidate.model, view.history.baseline.candidate.model
     return Card(
         role=role,
         letter=ROLE_LETTERS.get(role, "•"),
         meaning=ROLE_MEANING.get(role, ""),
+        leads=leads,
         trial=trial.number,
         badge=badge,
         badge_class=style,

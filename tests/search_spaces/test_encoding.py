@@ -26,7 +26,10 @@ SPACES = {
         embedding: {dim: {choice: [16, 4, 8]}}
         interaction: {repeat: {int: [0, 3]}, shared: true, one_of: {dot: {compress: {int: [2, 9]}}, masknet: {}}}
         wiring: {choice: [stacked, parallel]}
-        deep: {repeat: {choice: [1, 3]}, shared: true, mlp: {width: {int: [8, 64], step: 8}, norm: {choice: [none, batch]}}}
+        deep:
+          repeat: {choice: [1, 3]}
+          shared: true
+          mlp: {width: {int: [8, 64], step: 8}, norm: {choice: [none, batch]}}
         """,
     "beside": """
         interaction:
@@ -39,7 +42,9 @@ SPACES = {
     "conditional": """
         embedding: {min_count: {choice: [1, 5], when: "wiring == parallel"}, init_std: {log: [0.001, 0.1]}}
         wiring: {choice: [stacked, parallel]}
-        deep: {repeat: {int: [0, 2]}, mlp: {dropout: {float: [0, 0.4], when: "norm == none"}, norm: {choice: [layer, none]}}}
+        deep:
+          repeat: {int: [0, 2]}
+          mlp: {dropout: {float: [0, 0.4], when: "norm == none"}, norm: {choice: [layer, none]}}
         train: {schedule: {choice: [linear, constant], when: "deep.repeat >= 1"}, warmup: {float: [0, 0.5]}}
         """,
 }

@@ -1,0 +1,156 @@
+"""What must be said before the rest of the page is believed, in one sentence each; nothing where all is as it should be."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from automl import pareto
+from automl.history import History, Origin, State, Trial
+from automl.report.derived import View
+from automl.report.formats import counted, duration, listed, percent
+from automl.report.search_figures import last_quarter
+from automl.search.outlook import RECENT, track_record, trusted
+from predictors.evaluate import Ranked, pooled_tau
+
+STILL_GROWING = 0.1  # of the hypervolume in the last quarter of the core time
+MANY_FAILED = 0.25
+ENOUGH = 20  # trials, before a share of them says something
+MOST_SEEDS = 100
+
+
+def search_notes(view: View) -> tuple[str, ...]:
+    """On the budget, early stopping, failures and finals."""
+    said = (_budget(view), _growth(view), _stopped_too_soon(view), _failures(view), _untried(view), _wide(view))
+    return tuple(note for note in said if note)
+
+
+def predictor_notes(history: History) -> tuple[str, ...]:
+    """Where the search went on without its predictor, since that ranked no better than chance."""
+    unused = _rounds_without(history)
+    notes = []
+    if unused:
+        batches = f"{'batch' if len(unused) == 1 else 'batches'} {listed(map(str, unused))}"
+        notes.append(
+            f"The predictor was not used for {batches}: its forecasts of the trials before had ranked no better than "
+            f"chance ({_record(_known_before(history, unused[-1]))}). Mutations and random candidates stood in."
+        )
+    if not trusted(history):
+        notes.append(
+            f"The predictor's last forecasts ranked no better than chance ({_record(history)}): a longer search would "
+            "not use it before it ranks better."
+        )
+    return tuple(notes)
+
+
+def seeds_for(half_width_pct: float, margin_pct: float, seeds: int) -> int:
+    """About how many seeds would narrow an interval to the margin: its width falls with their square root."""
+    return min(MOST_SEEDS, max(seeds + 1, round(seeds * (half_width_pct / margin_pct) ** 2)))
+
+
+# ---------------------------------------------------------------------- predictor
+
+
+def _rounds_without(history: History) -> list[int]:
+    """Rounds with forecasts but without the controller that needs them, proposed while they were not to be trusted."""
+    rounds: dict[int, list[Trial]] = {}
+    for trial in history.trials:
+        rounds.setdefault(trial.round, []).append(trial)
+    return [
+        number
+        for number, trials in sorted(rounds.items())
+        if any(t.forecast is not None for t in trials)
+        and all(t.origin is not Origin.CONTROLLER for t in trials)
+        and not trusted(_known_before(history, number))
+    ]
+
+
+def _known_before(history: History, round_: int) -> History:
+    """About what a round was proposed from: a batch is ordered when the last trials of those before it start."""
+    before = [t for t in history.trials if t.round < round_]
+    ordered = max((t.started_at for t in before if t.started_at is not None), default=math.inf)
+    known = tuple(t for t in before if t.ended_at is None or t.ended_at <= ordered)
+    return replace(history, trials=known)
+
+
+def _record(history: History) -> str:
+    recent: list[Ranked] = track_record(history)[-RECENT:]
+    return f"Kendall's tau {pooled_tau(recent):.2f} on {counted(sum(r.count for r in recent), 'trial')}"
+
+
+# ---------------------------------------------------------------------- the search
+
+
+def _budget(view: View) -> str | None:
+    facts, ended = view.data.facts, sum(trial.ended for trial in view.history.trials)
+    wanted = facts.trials_wanted
+    if not wanted or ended >= wanted:
+        return None
+    if facts.exhausted:
+        return f"The space holds only {counted(ended, 'different model')} within the study's limits: all were tried."
+    if facts.time_budget is not None and facts.wall_seconds >= facts.time_budget:
+        return f"The time budget of {duration(facts.time_budget)} ended the search after {ended} of {wanted} trials."
+    return f"{ended} of {wanted} trials have ended; the same command goes on."
+
+
+def _growth(view: View) -> str | None:
+    won = last_quarter(view)
+    ended = sum(trial.ended for trial in view.history.trials)
+    if view.data.facts.exhausted or ended < ENOUGH or won is None or won < STILL_GROWING:
+        return None
+    return (
+        f"The front was still growing: {100 * won:.0f}% of its hypervolume came in the last quarter of the core time. "
+        "More trials are likely to pay; the same command with a larger --trials goes on."
+    )
+
+
+def _stopped_too_soon(view: View) -> str | None:
+    stopped = [p for p in view.points if p.trial.state is State.STOPPED and view.within_limits(p.trial)]
+    if not stopped:
+        return None
+    front = [p for p in view.points if p.on_front]
+    known = pareto.objectives(np.array([p.gain_pct for p in front]), np.array([p.qps_ratio for p in front]))
+    extrapolated = pareto.objectives(np.array([p.gain_pct for p in stopped]), np.array([p.qps_ratio for p in stopped]))
+    worth = pareto.improvements(extrapolated, known)
+    lost = [f"#{p.trial.number}" for p, more in zip(stopped, worth, strict=True) if more > 0]
+    if not lost:
+        return None
+    return (
+        f"{counted(len(lost), 'trial')} stopped early ({listed(lost)}) would stand on the front if the extrapolated NE "
+        "held. `stop_early: false` trains every trial to its end."
+    )
+
+
+def _failures(view: View) -> str | None:
+    failed, ended = view.state_counts[State.FAILED], sum(trial.ended for trial in view.history.trials)
+    if failed < 4 or failed < MANY_FAILED * ended:
+        return None
+    kind, reasons = view.failure_counts[0]
+    most = sum(len(numbers) for _, numbers in reasons)
+    return f"{failed} of {counted(ended, 'trial')} failed, {most} of them for one kind of reason: {kind}."
+
+
+# ---------------------------------------------------------------------- finals
+
+
+def _untried(view: View) -> str | None:
+    if view.finals is None or view.data.picks is None:
+        return None
+    tried = {pick.trial for pick in view.finals.picks}
+    new = [f"#{point.trial.number} ({role})" for role, point in view.search_picks if point.trial.number not in tried]
+    if not new:
+        return None
+    return f"The search's picks hold what the finals have not tried: {listed(new)}. Run `automl finals` again."
+
+
+def _wide(view: View) -> str | None:
+    finals = view.finals
+    if finals is None or finals.seeds is None or not finals.half_width_pct > finals.margin_pct:
+        return None
+    seeds = seeds_for(finals.half_width_pct, finals.margin_pct, finals.seeds)
+    return (
+        f"The finals' intervals reach ±{finals.half_width_pct:.2f}%, more than the margin of "
+        f"{percent(finals.margin_pct)}: about {seeds} seeds would narrow them (--seeds {seeds})."
+    )

@@ -1,0 +1,52 @@
+"""A/A: studies in which nothing can be better than the baseline. How often do finals say "better"?
+
+    python -m experiments.aa [--quick]
+
+The space is the baseline with one knob of no effect (dropout between 0.1 and 0.1005). Six studies of six trials, each with
+its own seed, with finals of three picks and three seeds: 18 verdicts, of which at most one should be "better" or "worse".
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+
+import automl
+from automl.api import terminal
+from experiments.kuairand import TUNED, write_study
+from experiments.record import write_result
+
+SPACE = """\
+embedding: {{dim: 16, lr: {embedding_lr}, min_count: 2}}
+interaction: [{{cross: {{rank: 32}}}}, {{cross: {{rank: 32}}}}]
+deep:
+  - mlp: {{width: 256, dropout: {{float: [0.1, 0.1005]}}}}
+  - mlp: {{width: 128, dropout: 0.1}}
+train: {{batch_size: {batch_size}, dense_lr: {dense_lr}}}
+"""
+
+
+def main() -> None:
+    """Run the studies and count the verdicts."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="one study")
+    arguments = parser.parse_args()
+    verdicts: list[dict[str, object]] = []
+    for seed in range(1 if arguments.quick else 6):
+        file = write_study(f"aa-{seed}", space="space.yaml", strategy="random", seed=1000 + seed)
+        file.with_name("space.yaml").write_text(SPACE.format(**TUNED))
+        study = automl.search(file, trials=6, console=terminal())
+        found = study.finals(seeds=3, top=3, console=terminal())
+        verdicts += [{"study": seed, **pick} for pick in found["picks"]]
+        print(seed, [(p["verdict"], round(p["ne_gain_pct"], 3), round(p["p_corrected"], 3)) for p in found["picks"]], flush=True)
+    counts = Counter(str(v["verdict"]) for v in verdicts)
+    write_result(
+        "aa", settings={"studies": 1 if arguments.quick else 6, "trials": 6, "seeds": 3}, figures={"verdicts": verdicts},
+        headline={"picks": len(verdicts), "called_better": counts["better"], "called_worse": counts["worse"],
+                  "called_faster": counts["faster"]},
+    )
+    print(dict(counts))
+
+
+if __name__ == "__main__":
+    main()

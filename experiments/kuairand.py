@@ -1,0 +1,90 @@
+"""Study files over KuaiRand-Pure (Gao et al., CIKM 2022; CC BY-SA 4.0). The data is read where it lies, never copied.
+
+Windows: train 2022-04-25..05-04, validate 05-05..05-06, test 05-07..05-08 (Asia/Shanghai). Ids, user, video and context
+features; no histories. Left out: all feedback columns but the label (known after the click), play time, and the monthly
+video statistics (they look into the future).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from search_spaces.errors import InputError
+
+STUDIES = Path(__file__).parents[1] / "studies"
+
+_USER = (
+    "user_active_degree is_live_streamer is_video_author follow_user_num_range fans_user_num_range "
+    "friend_user_num_range register_days_range " + " ".join(f"onehot_feat{k}" for k in range(18))
+).split()
+_VIDEO = "author_id video_type upload_type music_id music_type tag".split()
+
+_DATA = """\
+data:
+  path: {folder}/log.parquet
+  join:
+    - {{path: {folder}/user_features.parquet, on: user_id}}
+    - {{path: {folder}/video_features_basic.parquet, on: video_id}}
+  time: {{column: time_ms, unit: ms, timezone: Asia/Shanghai}}
+  label: {label}
+  drop_duplicates: true
+  cluster: user_id
+  features:
+    categorical:
+      user_id: {{}}
+      video_id: {{}}
+      tab: {{}}
+      "@hour": {{}}
+      "@weekday": {{}}
+{features}
+    dense:
+      duration_ms: {{transform: log}}
+  split: {{train: [2022-04-25, 2022-05-04], validate: [2022-05-05, 2022-05-06], test: [2022-05-07, 2022-05-08]}}
+"""
+
+CTR = "is_click"
+CVR = "{column: long_view, given: is_click}"
+
+# Tuned on the grid of experiments/kuairand_baseline.py (validation window).
+BASELINE = """\
+embedding: {{dim: 16, lr: {embedding_lr}, min_count: 2}}
+interaction: [{{cross: {{rank: 32}}}}, {{cross: {{rank: 32}}}}]
+deep: [{{mlp: {{width: 256, dropout: 0.1}}}}, {{mlp: {{width: 128, dropout: 0.1}}}}]
+train: {{batch_size: {batch_size}, dense_lr: {dense_lr}}}
+"""
+TUNED = {"embedding_lr": 0.05, "dense_lr": 0.001, "batch_size": 512}
+TUNED_CVR = {"embedding_lr": 0.05, "dense_lr": 0.0005, "batch_size": 1024}
+
+
+def kuairand_folder() -> Path:
+    """Where the data lies: $AUTOML_SHARED/data/kuairand_pure_14d, or ../shared beside the checkout.
+
+    Raises:
+        InputError: where it does not.
+    """
+    shared = Path(os.environ.get("AUTOML_SHARED", Path(__file__).parents[2] / "shared"))
+    folder = (shared / "data" / "kuairand_pure_14d").absolute()
+    if not (folder / "log.parquet").exists():
+        raise InputError.of(str(folder), "must hold KuaiRand-Pure (log.parquet)", "no such file", "set AUTOML_SHARED")
+    return folder
+
+
+def write_study(
+    name: str, *, label: str = CTR, space: str = "ctr-small", baseline: Mapping[str, float] = TUNED, strategy: str = "controller",
+    seed: int = 7, rest: str = "",
+) -> Path:
+    """Write studies/NAME/study.yaml and its baseline; the study file's path."""
+    folder = STUDIES / name
+    folder.mkdir(parents=True, exist_ok=True)
+    features = "\n".join(f"      {column}: {{}}" for column in (*_USER, *_VIDEO))
+    data = _DATA.format(folder=kuairand_folder(), label=label, features=features)
+    (folder / "baseline.yaml").write_text(BASELINE.format(**baseline))
+    file = folder / "study.yaml"
+    file.write_text(
+        f"name: {name}\n{data}space: {space}\nbaseline: baseline.yaml\n"
+        f"search: {{strategy: {strategy}, batch: 10}}\ntrial: {{timeout: 3m, memory: 4GiB}}\n"
+        f"finals: {{margin_pct: 0.2, seeds: 5}}\nseed: {seed}\n{rest}"
+    )
+    return file

@@ -1,0 +1,34 @@
+"""Results of an experiment as a file: experiments/results/NAME.json, with what is needed to repeat it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from automl.runtime.driver import machine, versions
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def write_result(name: str, *, settings: Mapping[str, Any], figures: Mapping[str, Any], headline: Mapping[str, Any]) -> Path:
+    """Write the result of a benchmark; `headline` is flat: the few numbers that matter."""
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{name}.json"
+    content = {
+        "name": name,
+        "date": dt.datetime.now(dt.UTC).date().isoformat(),
+        "machine": machine(),
+        "versions": versions(),
+        "settings": dict(settings),
+        "figures": dict(figures),
+        "headline": dict(headline),
+    }
+    path.write_text(json.dumps(content, indent=1, default=_plain) + "\n")
+    return path
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if hasattr(value, "item") else str(value)

@@ -1,0 +1,81 @@
+"""The same CTR trials by `controller`, `random` and `tpe`, with the study's seed: three fronts in one picture and table.
+
+    python -m experiments.strategies [--trials 100] [--quick]
+
+One run each: a picture of one race, not a proof that one strategy wins.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import plotly.graph_objects as go
+
+import automl
+from automl import pareto
+from automl.api import terminal
+from experiments.kuairand import write_study
+from experiments.record import RESULTS, write_result
+
+STRATEGIES = ("controller", "random", "tpe")
+COLOURS = {"controller": "#2563eb", "random": "#9ca3af", "tpe": "#d97706"}
+MARKS = (20, 50, 100)
+
+
+def main() -> None:
+    """Run or go on with the three studies; write picture and result."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--trials", type=int, default=100)
+    parser.add_argument("--quick", action="store_true", help="12 trials each")
+    arguments = parser.parse_args()
+    trials = 12 if arguments.quick else arguments.trials
+    figures = {}
+    for strategy in STRATEGIES:
+        name = "kuairand-ctr" if strategy == "controller" else f"kuairand-ctr-{strategy}"
+        file = write_study(name, strategy=strategy)
+        study = automl.search(file, trials=trials, console=terminal())
+        figures[strategy] = race(study)
+        print(strategy, figures[strategy]["hypervolume"], figures[strategy]["counts"])
+    draw(figures, RESULTS / "strategies.svg")
+    write_result(
+        "strategies", settings={"trials": trials, "runs": 1}, figures=figures,
+        headline={f"hypervolume_{name}": round(found["hypervolume"][-1][1], 4) for name, found in figures.items()},
+    )
+
+
+def race(study: automl.StudyHandle) -> dict[str, object]:
+    """Front and hypervolume of a study; only trials trained to the end count."""
+    frame = study.trials_dataframe()
+    frame = frame[frame["trial"] > 0].sort_values("trial")
+    done = frame["state"] == "complete"
+    points = pareto.objectives(frame["ne_gain_pct"].to_numpy(), frame["qps_ratio"].to_numpy())
+    volumes = [
+        (n, float(pareto.hypervolume(points[:n][done.to_numpy()[:n]], pareto.REFERENCE)))
+        for n in sorted({*[m for m in MARKS if m < len(frame)], len(frame)})
+    ]
+    front = study.pareto()
+    return {
+        "hypervolume": volumes,
+        "front": front[["trial", "ne_gain_pct", "qps_ratio", "origin"]].values.tolist(),
+        "counts": frame["state"].value_counts().to_dict(),
+        "best_ne_gain_pct": float(np.nanmin(frame.loc[done, "ne_gain_pct"])),
+    }
+
+
+def draw(figures: dict[str, dict[str, object]], path: Path) -> None:
+    """The fronts, up is better and right is faster."""
+    figure = go.Figure()
+    for name, found in figures.items():
+        front = sorted(found["front"], key=lambda row: row[2])  # type: ignore[call-overload]
+        figure.add_scatter(x=[row[2] for row in front], y=[row[1] for row in front], name=name, mode="lines+markers",
+                           line={"shape": "vh", "color": COLOURS[name]})
+    figure.update_xaxes(type="log", title="serving QPS against the baseline")
+    figure.update_yaxes(title="NE gain against the baseline, % (lower is better)", autorange="reversed")
+    path.parent.mkdir(exist_ok=True)
+    figure.write_html(path.with_suffix(".html"), include_plotlyjs="cdn")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""Small logs on disk and descriptions of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from automl.config import DataConfig
+
+DAY_MS = 86_400_000
+START_MS = 1_704_067_200_000  # 2024-01-01 00:00 UTC
+SPLIT = {
+    "train": ["2024-01-01", "2024-01-04"],
+    "validate": ["2024-01-05", "2024-01-05"],
+    "test": ["2024-01-06", "2024-01-06"],
+}
+
+
+def columns_of(rows: int = 600, seed: int = 0) -> dict[str, Any]:
+    """Six days of a log, not in order of time, with an id, a word with gaps and a number with gaps."""
+    rng = np.random.default_rng(seed)
+    word = rng.choice(["a", "b", "c", "d"], rows, p=[0.5, 0.3, 0.15, 0.05])
+    price = np.exp(rng.normal(size=rows)).round(3)
+    return {
+        "time_ms": START_MS + rng.integers(0, 6 * DAY_MS, rows),
+        "click": rng.integers(0, 2, rows),
+        "buy": rng.integers(0, 2, rows),
+        "user": rng.zipf(1.6, rows).clip(max=300),
+        "word": pa.array(word, mask=rng.random(rows) < 0.1),
+        "price": pa.array(price, mask=rng.random(rows) < 0.1),
+        "weight": rng.gamma(2.0, size=rows),
+    }
+
+
+@pytest.fixture
+def columns() -> dict[str, Any]:
+    return columns_of()
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[..., Path]:
+    """Write a Parquet table below tmp_path."""
+
+    def write_table(columns: Mapping[str, Any], name: str = "log.parquet", **options: Any) -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(pa.table(dict(columns)), path, **options)
+        return path
+
+    return write_table
+
+
+@pytest.fixture
+def describe() -> Callable[..., DataConfig]:
+    """A description of `columns`, changed by keywords; None removes a key."""
+
+    def description(**changes: Any) -> DataConfig:
+        tree = {
+            "path": "log.parquet",
+            "time": {"column": "time_ms", "unit": "ms"},
+            "label": "click",
+            "features": {"categorical": {"user": {}, "word": {}}, "dense": {"price": {}}},
+            "split": SPLIT,
+            **changes,
+        }
+        return DataConfig.model_validate({key: value for key, value in tree.items() if value is not None})
+
+    return description
+
+
+@pytest.fixture
+def kuairand() -> Path:
+    """The real log, where the checkout has it beside it."""
+    shared = os.environ.get("AUTOML_SHARED")
+    root = Path(shared) if shared else Path(__file__).parents[4] / "shared"
+    folder = root / "data" / "kuairand_pure_14d"
+    if not folder.is_dir():
+        pytest.skip("KuaiRand is not here: set AUTOML_SHARED to the folder that holds data/kuairand_pure_14d")
+    return folder

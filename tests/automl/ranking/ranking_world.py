@@ -1,0 +1,58 @@
+"""A small log with planted structure, and models over it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from search_spaces.model import InputShape, ModelSpec
+
+INPUTS = InputShape(id_counts=((40, 30, 20, 10, 5, 1, 1), (60, 40, 3), (100, 9, 8, 7)), dense=2, train_rows=120)
+
+
+@dataclass(frozen=True)
+class Log:
+    """Examples in memory."""
+
+    ids_NF: NDArray[np.int32]
+    dense_ND: NDArray[np.float32]
+    labels_N: NDArray[np.float32]
+    weights_N: NDArray[np.float32]
+    inputs: InputShape
+
+
+def planted(rows: int = 6000, seed: int = 0, ids: int = 20) -> Log:
+    """Labels that depend on two ids, on their product and on a dense feature."""
+    rng = np.random.default_rng(seed)
+    ids_NF = rng.integers(1, ids + 1, (rows, 3), dtype=np.int32)
+    dense_ND = rng.normal(size=(rows, 2)).astype(np.float32)
+    effect_FI = rng.normal(size=(3, ids + 1))
+    first, second = effect_FI[0][ids_NF[:, 0]], effect_FI[1][ids_NF[:, 1]]
+    logit = first + second + first * second + dense_ND[:, 0] - 1
+    labels_N = (rng.random(rows) < 1 / (1 + np.exp(-logit))).astype(np.float32)
+    counts = tuple(tuple(sorted(np.bincount(column, minlength=ids + 1)[1:].tolist(), reverse=True)) for column in ids_NF.T)
+    return Log(ids_NF, dense_ND, labels_N, np.ones(rows, np.float32), InputShape(counts, 2, rows))
+
+
+def spec(**parts: object) -> ModelSpec:
+    """A small DCN-V2, with parts of its tree replaced."""
+    tree: dict[str, object] = {
+        "embedding": {"dim": 4, "lr": 0.1, "min_count": 1},
+        "interaction": [{"cross": {"rank": 4}}],
+        "deep": [{"mlp": {"width": 16, "dropout": 0.1}}],
+        "train": {"batch_size": 128, "dense_lr": 0.01},
+    }
+    return ModelSpec.from_tree(tree | parts)
+
+
+BLOCKS: tuple[dict[str, dict[str, int]], ...] = (
+    {"attention": {"heads": 2, "head_dim": 3}},
+    {"cross": {"rank": 0}},
+    {"cross": {"rank": 3}},
+    {"dot": {"compress": 3}},
+    {"fm": {}},
+    {"linear": {}},
+    {"masknet": {"width": 6, "hidden": 5}},
+)

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from ranking_world import INPUTS
+
+from automl.ranking import embedding
+from automl.ranking.embedding import EPS, DistinctRows, FusedEmbedding, RowwiseAdagrad
+
+
+def table(min_count: int = 1, dim: int = 4) -> FusedEmbedding:
+    torch.manual_seed(3)
+    return FusedEmbedding(INPUTS.table_rows(min_count), dim, 0.1)
+
+
+def test_gathers_what_one_table_a_field_would() -> None:
+    fused = table()
+    sizes = INPUTS.table_rows(1)
+    tables = [torch.nn.Embedding.from_pretrained(part) for part in fused.weight_RE.split(sizes)]
+    ids_BF = torch.stack([torch.randint(0, size, (50,)) for size in sizes], 1)
+    expected = torch.stack([one(ids_BF[:, f]) for f, one in enumerate(tables)], 1)
+    assert torch.equal(fused(ids_BF), expected)
+    assert torch.equal(fused(ids_BF.int()), expected)
+
+
+def test_rare_and_unknown_ids_share_row_0_of_their_field() -> None:
+    fused = table(min_count=8)  # leaves 4, 2 and 3 ids, and row 0 of each field
+    assert INPUTS.table_rows(8) == (5, 3, 4)
+    ids = torch.tensor([[4, 2, 3], [5, 3, 4], [0, 0, 0], [-1, 10**6, 2**31 - 1]])
+    assert fused.rows(ids).tolist() == [[4, 7, 11], [0, 5, 8], [0, 5, 8], [0, 5, 8]]
+
+
+def test_a_table_that_int32_cannot_number_is_refused() -> None:
+    with pytest.raises(ValueError, match="fewer than 2\\^31 rows"):
+        FusedEmbedding((2**31,), 1, 0.1)
+
+
+@given(st.lists(st.integers(0, 30), min_size=1, max_size=60), st.sampled_from([0, 10**6]))
+@settings(max_examples=60, deadline=None)
+def test_distinct_rows_sum_like_a_loop(rows: list[int], large: int) -> None:
+    """Both ways to sort: a table that is large for the batch is renamed first."""
+    keys = np.array(rows, np.int32)
+    grads = torch.randn(len(rows), 3, generator=torch.Generator().manual_seed(1))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(embedding, "LARGE", large)
+        distinct_U, grad_UE = DistinctRows(31).sum(torch.from_numpy(keys), grads)
+    assert sorted(distinct_U.tolist()) == sorted(set(rows))
+    for row, total in zip(distinct_U.tolist(), grad_UE, strict=True):
+        torch.testing.assert_close(total, grads[keys == row].sum(0))
+
+
+@pytest.mark.parametrize("large", [0, 10**6])
+@pytest.mark.parametrize("decay", [0.0, 0.1])
+def test_rowwise_adagrad_is_the_dense_one_with_a_mean_over_the_row(
+    decay: float, large: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedding, "LARGE", large)
+    fused = table()
+    weight, sums = fused.weight_RE.clone(), torch.zeros(len(fused.weight_RE), 1)
+    optimizer = RowwiseAdagrad(fused, decay)
+    for step in range(5):
+        torch.manual_seed(step)
+        rows_BF = fused.rows(torch.randint(0, 4, (30, 3)))
+        grad_BFE = torch.randn(30, 3, 4)
+        optimizer.step(rows_BF, grad_BFE, lr=0.05)
+        dense = torch.zeros_like(weight).index_add_(0, rows_BF.flatten().long(), grad_BFE.flatten(0, 1))
+        touched = torch.zeros(len(weight), dtype=torch.bool).index_fill_(0, rows_BF.flatten().long(), True)
+        dense[touched] += decay * weight[touched]
+        sums += dense.square().mean(1, keepdim=True)
+        weight[touched] -= 0.05 * (dense / (sums.sqrt() + EPS))[touched]
+        torch.testing.assert_close(fused.weight_RE, weight)

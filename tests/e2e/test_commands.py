@@ -1,0 +1,92 @@
+"""The commands as a person types them, one after the other on one study."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import automl as toolkit
+from tests.e2e.world import automl, left_behind, write_study
+
+TRIALS = 14
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("study")
+    file = write_study(folder)
+    done = automl("search", file, "--trials", TRIALS.__str__(), "--workers", "2")
+    assert done.returncode == 0, done.stderr
+    assert "next: automl finals" in done.stdout
+    return folder
+
+
+def test_search_ends_its_budget_and_leaves_no_process(searched: Path) -> None:
+    frame = pd.read_parquet(searched / "trials.parquet")
+    trials = frame[frame["trial"] > 0]
+    assert sorted(trials["trial"]) == list(range(1, TRIALS + 1))
+    assert set(trials["state"]) <= {"complete", "stopped", "failed"}
+    assert (frame["trial"] == 0).sum() == 2  # the baseline's repeats, outside the budget
+    assert left_behind(searched) == []
+    assert "<html" in (searched / "report.html").read_text()
+
+
+def test_same_command_with_the_same_budget_does_nothing_new(searched: Path) -> None:
+    before = toolkit.open_study(searched).trials_dataframe()
+    done = automl("search", searched / "study.yaml", "--trials", str(TRIALS))
+    assert done.returncode == 0, done.stderr
+    pd.testing.assert_frame_equal(before, toolkit.open_study(searched).trials_dataframe())
+
+
+def test_status_and_report(searched: Path) -> None:
+    status = automl("status", searched)
+    assert status.returncode == 0, status.stderr
+    assert "baseline   NE" in status.stdout
+    assert "best NE" in status.stdout
+    report = automl("report", searched)
+    assert report.returncode == 0, report.stderr
+    assert Path(report.stdout.strip()).name == "report.html"
+
+
+def test_finals_compare_picks_on_the_test_window(searched: Path) -> None:
+    done = automl("finals", searched, "--seeds", "2")
+    assert done.returncode == 0, done.stderr
+    found = json.loads((searched / "finals.json").read_text())
+    assert found["seeds"] == 2
+    for pick in found["picks"]:
+        assert pick["verdict"] in {"better", "faster", "no better", "worse"}
+        assert pick["ci_low_pct"] <= pick["ne_gain_pct"] <= pick["ci_high_pct"]
+    assert left_behind(searched) == []
+
+
+def test_finals_train_nothing_twice(searched: Path) -> None:
+    automl("finals", searched, "--seeds", "2")
+    before = {path: path.stat().st_mtime_ns for path in (searched / "finals").rglob("*.npy")}
+    done = automl("finals", searched, "--seeds", "3")
+    assert done.returncode == 0, done.stderr
+    after = {path: path.stat().st_mtime_ns for path in (searched / "finals").rglob("*.npy")}
+    assert {path: after[path] for path in before} == before
+    assert len(after) == len(before) * 3 // 2
+
+
+def test_python_api_gives_the_front_and_a_model(searched: Path) -> None:
+    study = toolkit.open_study(searched)
+    front = study.pareto()
+    assert list(front["ne_gain_pct"]) == sorted(front["ne_gain_pct"])
+    assert study.best("unlimited" if front["qps_ratio"].max() < 1 else "fast").key in set(study.trials_dataframe()["key"])
+
+
+def test_other_data_in_the_same_folder_is_refused(searched: Path) -> None:
+    file = searched / "study.yaml"
+    text = file.read_text()
+    try:
+        file.write_text(text.replace("dense: [price]", "dense: [price, duration_ms]"))
+        done = automl("search", file, "--trials", str(TRIALS + 1))
+    finally:
+        file.write_text(text)
+    assert done.returncode == 2
+    assert "must be the study that" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,52 @@
+"""One bad trial never ends a search; a search of nothing but bad trials says why."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import automl as toolkit
+from tests.e2e.world import ROOT, left_behind, write_study
+
+TRIALS = 16
+
+
+def _search(file: Path, work: str, trials: int, strategy_timeout: float = 280) -> subprocess.CompletedProcess[str]:
+    """The Python API with other work in the workers, in a process of its own, with the command's exit codes."""
+    script = (
+        "import sys, automl.cli as cli, automl.api as api\n"
+        f"from tests.e2e.faults import {work}\n"
+        "real = api.search\n"
+        f"api.search = lambda *a, **k: real(*a, **{{**k, 'work': {work}}})\n"
+        f"sys.argv = ['automl', 'search', {str(file)!r}, '--trials', '{trials}', '--workers', '2']\n"
+        "cli.main()\n"
+    )
+    return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=strategy_timeout, cwd=ROOT)
+
+
+def test_search_ends_with_its_budget_whatever_trials_do(tmp_path: Path) -> None:
+    file = write_study(tmp_path, timeout="4s", stop_early=False)
+    done = _search(file, "faulty", TRIALS)
+    assert done.returncode == 0, done.stderr
+    frame = toolkit.open_study(tmp_path).trials_dataframe()
+    frame = frame[frame["trial"] > 0].set_index("trial")
+    assert len(frame) == TRIALS
+    kinds = {1: "error", 3: "diverged", 5: "lost", 7: "timeout"}
+    for number, row in frame.iterrows():
+        expected = kinds.get(int(str(number)) % 8)
+        assert row["state"] == ("failed" if expected else "complete"), (number, row["failure_reason"])
+        assert expected is None or row["failure_kind"] == expected, (number, row["failure_reason"])
+    assert "a block fell over" in frame.loc[1, "failure_reason"]
+    page = (tmp_path / "report.html").read_text()
+    assert "a block fell over" in page
+    assert left_behind(tmp_path) == []
+
+
+def test_search_in_which_every_trial_is_too_slow_fails_with_the_reason(tmp_path: Path) -> None:
+    done = _search(write_study(tmp_path, timeout="3s"), "slow", 3)
+    assert done.returncode == 1
+    assert "every trial failed (3)" in done.stderr
+    assert "took longer than its limit of 3 s" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert left_behind(tmp_path) == []

@@ -1,0 +1,73 @@
+"""A killed or interrupted search goes on by the same command, and nothing that ended is lost, changed or run again."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import time
+from pathlib import Path
+
+import pandas as pd
+
+import automl as toolkit
+from tests.e2e.world import automl, interrupt, left_behind, start, write_study
+
+TRIALS = 18
+
+
+def test_kill_nine_twice_then_to_the_end(tmp_path: Path) -> None:
+    file = write_study(tmp_path, rows=20_000)
+    seen: dict[int, pd.Series] = {}
+    for ended in (3, 8):
+        process = start("search", file, "--trials", str(TRIALS), "--workers", "2")
+        _wait_for(tmp_path, ended)
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate()
+        seen = _check_kept(tmp_path, seen)
+        assert len(seen) >= ended
+    done = automl("search", file, "--trials", str(TRIALS), "--workers", "2")
+    assert done.returncode == 0, done.stderr
+    final = _check_kept(tmp_path, seen)
+    assert sorted(final) == list(range(1, TRIALS + 1))
+    assert left_behind(tmp_path) == []
+
+
+def test_ctrl_c_stops_cleanly_and_can_be_resumed(tmp_path: Path) -> None:
+    file = write_study(tmp_path, rows=20_000)
+    process = start("search", file, "--trials", str(TRIALS), "--workers", "2")
+    _wait_for(tmp_path, 2)
+    interrupt(process)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert "the same command goes on" in errors
+    assert "Traceback" not in errors
+    assert left_behind(tmp_path) == []
+    kept = _check_kept(tmp_path, {})
+    done = automl("search", file, "--trials", str(len(kept) + 2), "--workers", "2")
+    assert done.returncode == 0, done.stderr
+    _check_kept(tmp_path, kept)
+
+
+def _wait_for(folder: Path, ended: int, patience: float = 120.0) -> None:
+    deadline = time.monotonic() + patience
+    while _ended(folder) < ended:
+        assert time.monotonic() < deadline, f"only {_ended(folder)} trials ended"
+        time.sleep(0.1)
+
+
+def _ended(folder: Path) -> int:
+    try:
+        with sqlite3.connect(f"file:{folder / 'study.db'}?mode=ro", uri=True, timeout=5) as db:
+            (count,) = db.execute("select count(*) from trial_user_attributes where key = 'outcome'").fetchone()
+            return int(count)
+    except sqlite3.OperationalError:
+        return 0
+
+
+def _check_kept(folder: Path, before: dict[int, pd.Series]) -> dict[int, pd.Series]:
+    frame = toolkit.open_study(folder).trials_dataframe()
+    ended = {int(row["trial"]): row for _, row in frame.iterrows() if row["trial"] > 0 and row["state"] != "running"}
+    for number, row in before.items():
+        pd.testing.assert_series_equal(ended[number], row, check_names=False)
+    return ended

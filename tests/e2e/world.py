@@ -1,0 +1,105 @@
+"""A small study on a simulated log, and the real commands in processes of their own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+
+from automl.data.simulator import simulate
+
+AUTOML = Path(sys.executable).with_name("automl")
+ROOT = Path(__file__).parents[2]
+
+STUDY = """\
+name: small
+data:
+  path: log/log.parquet
+  join:
+    - {path: log/users.parquet, on: user_id}
+    - {path: log/items.parquet, on: item_id}
+  time: {column: time_ms, unit: ms, timezone: UTC}
+  label: click
+  cluster: user_id
+  features:
+    categorical: {user_id: {}, item_id: {}, category: {}, tab: {}, device: {}}
+    dense: [price]
+  split: {train: [2024-03-04, 2024-03-09], validate: [2024-03-10, 2024-03-10], test: [2024-03-11, 2024-03-11]}
+space: space.yaml
+baseline: baseline.yaml
+search: {strategy: %(strategy)s, batch: 4, stop_early: %(stop_early)s}
+trial: {timeout: %(timeout)s, memory: 2GiB}
+qps: {clock: %(clock)s}
+baseline_seeds: 2
+finals: {margin_pct: 0.5, seeds: 2}
+seed: 3
+"""
+
+SPACE = """\
+embedding: {dim: {choice: [2, 4, 8]}, lr: {log: [0.01, 0.3], default: 0.05}}
+interaction:
+  repeat: {int: [0, 2]}
+  one_of:
+    cross: {rank: {choice: [2, 4]}}
+    fm: {}
+    linear: {}
+deep: {repeat: 1, mlp: {width: {choice: [8, 16, 32]}, dropout: {float: [0, 0.2]}}}
+train: {batch_size: {choice: [64, 128]}, dense_lr: {log: [0.001, 0.01]}}
+"""
+
+BASELINE = """\
+embedding: {dim: 8, lr: 0.05}
+interaction: [{cross: {rank: 4}}]
+deep: [{mlp: {width: 32}}]
+train: {batch_size: 128, dense_lr: 0.003}
+"""
+
+
+def write_study(folder: Path, *, rows: int = 6000, strategy: str = "controller", timeout: str = "60s", clock: str = "analytic",
+                stop_early: bool = True) -> Path:
+    """A study that runs in seconds; its file."""
+    simulate(folder / "log", rows=rows, users=300, items=100, seed=1)
+    (folder / "space.yaml").write_text(SPACE)
+    (folder / "baseline.yaml").write_text(BASELINE)
+    file = folder / "study.yaml"
+    file.write_text(STUDY % {"strategy": strategy, "timeout": timeout, "clock": clock, "stop_early": str(stop_early).lower()})
+    return file
+
+
+def automl(*words: str | Path, timeout: float = 240) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end."""
+    return subprocess.run([AUTOML, *map(str, words)], capture_output=True, text=True, timeout=timeout, cwd=ROOT)
+
+
+def start(*words: str | Path) -> subprocess.Popen[str]:
+    """Start a command as the leader of a process group of its own, as a shell does."""
+    return subprocess.Popen(
+        [AUTOML, *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT, start_new_session=True
+    )
+
+
+def interrupt(process: subprocess.Popen[str]) -> None:
+    """What Ctrl-C does: SIGINT to the whole process group."""
+    os.killpg(process.pid, signal.SIGINT)
+
+
+def left_behind(folder: Path, patience: float = 10.0) -> list[str]:
+    """Processes of runs over this folder that are still alive after a little patience."""
+    deadline = time.monotonic() + patience
+    while True:
+        alive = [" ".join(p.cmdline()[:3]) for p in psutil.process_iter() if _marked(p, folder)]
+        if not alive or time.monotonic() > deadline:
+            return alive
+        time.sleep(0.2)
+
+
+def _marked(process: psutil.Process, folder: Path) -> bool:
+    try:
+        return process.environ().get("AUTOML_RUN_FOLDER") == str(folder) and process.status() != psutil.STATUS_ZOMBIE
+    except (psutil.Error, OSError):
+        return False
