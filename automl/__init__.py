@@ -1,9 +1,9 @@
 """Architecture and hyperparameter search for ranking models, with gains that are proven.
 
-    study = automl.search("study.yaml", trials=100)
-    study.pareto()                  # the front as a data frame
-    study.best("balanced")          # a model to ship
-    study.finals(seeds=5)           # is the gain real?
+study = automl.search("study.yaml", trials=100)
+study.pareto()                  # the front as a data frame
+study.best("balanced")          # a model to ship
+study.finals(seeds=5)           # is the gain real?
 """
 
 from __future__ import annotations

@@ -10,23 +10,25 @@ import pandas as pd
 from rich.console import Console
 
 from automl import status as status_screen
+from automl.config import StudyConfig
 from automl.data.store import EncodedLog, open_log
 from automl.finals import run_finals
+from automl.history import History
 from automl.problem import Problem, load_problem
 from automl.report.build import report_data
 from automl.report.data import ReportData
 from automl.report.derived import View
-from automl.report.formats import percent, ratio
+from automl.report.notes import seeds_for
 from automl.report.page import write_report
-from automl.report.tables import trial_row, trials_frame
+from automl.report.tables import front_frame, trials_frame
 from automl.runtime.driver import search as run_search
 from automl.runtime.work import run_job
 from automl.runtime.worker import Work
-from automl.search.picks import picks, roles
+from automl.strategies.picks import picks, roles
 from automl.study import Study, load_newest
 from search_spaces.errors import InputError
 from search_spaces.model import ModelSpec
-from search_spaces.source import read_text
+from search_spaces.source import read_text, validate
 from search_spaces.space import SearchSpace, space_of
 
 
@@ -36,17 +38,28 @@ class StudyHandle:
     def __init__(self, folder: Path, study: Study, space: SearchSpace, log: EncodedLog | None) -> None:
         self.folder, self._study, self._space, self._log = folder, study, space, log
 
+    @property
+    def history(self) -> History:
+        """The baseline and every trial."""
+        return self._study.history()
+
+    @property
+    def space(self) -> SearchSpace:
+        """What was searched, bound to the log's shape where the log is there."""
+        return self._space
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """What was written down of the run: files, versions, machine, wall time."""
+        return self._study.facts
+
     def pareto(self) -> pd.DataFrame:
         """The front, from the most accurate model on; columns as in pareto.csv."""
-        view = View(self._data())
-        front = {point.trial.number for point in view.front}
-        rows = [trial_row(view, trial) for trial in view.history.trials if trial.number in front]
-        return pd.DataFrame(sorted(rows, key=lambda row: float(row["ne_gain_pct"])))
+        return front_frame(View(self._data()))
 
     def trials_dataframe(self) -> pd.DataFrame:
         """Every trial and every repeat of the baseline; columns as in trials.parquet."""
-        view = View(self._data())
-        return trials_frame(view, [trial_row(view, trial) for trial in view.history.trials])
+        return trials_frame(View(self._data()))
 
     def best(self, role: str = "balanced") -> ModelSpec:
         """The model that the search picks for a role: accurate, fast, balanced or unlimited.
@@ -65,7 +78,12 @@ class StudyHandle:
         return write_report(self._data(), self.folder)
 
     def finals(
-        self, *, seeds: int | None = None, top: int | None = None, workers: int = 2, address: str | None = None,
+        self,
+        *,
+        seeds: int | None = None,
+        top: int | None = None,
+        workers: int = 2,
+        address: str | None = None,
         console: Console | None = None,
     ) -> dict[str, Any]:
         """Retrain picks and baseline with several seeds on train + validate, test on the test window; finals.json."""
@@ -81,10 +99,10 @@ class StudyHandle:
         return status_screen.summary(self._study)
 
     def _data(self) -> ReportData:
-        return report_data(self._study, self._space, self._log, _config(self._study), self.folder)
+        return report_data(self._study, self._space, self._log, _config(self._study.facts), self.folder)
 
     def _seed(self) -> int:
-        return int(_config(self._study).get("seed", 0))
+        return _config(self._study.facts).seed
 
     def _problem(self) -> Problem:
         return load_problem(Path(self._study.facts["study_file"]), self.folder)
@@ -110,8 +128,14 @@ def search(
     """
     problem = load_problem(Path(file), out)
     study = run_search(
-        problem, trials=trials, workers=workers, time_budget=time_budget, address=address, console=console,
-        command=command, work=work,
+        problem,
+        trials=trials,
+        workers=workers,
+        time_budget=time_budget,
+        address=address,
+        console=console,
+        command=command,
+        work=work,
     )
     return StudyHandle(problem.folder, study, problem.space, problem.log)
 
@@ -126,13 +150,15 @@ def open_study(folder: Path | str) -> StudyHandle:
     stored = load_newest(folder)
     facts = stored.user_attrs
     if "study_file" not in facts:
-        raise InputError.of(str(folder), "must hold a study that was started", "one without a baseline", "start it with `automl search`")
+        raise InputError.of(
+            str(folder), "must hold a study that was started", "one without a baseline", "start it with `automl search`"
+        )
     space = space_of(read_text(facts["space"], f"{folder.name} (its space)"))
     encoded = folder / "data" / str(facts["data"])
     log = open_log(encoded) if encoded.exists() else None
     if log is not None:
         space = space.with_inputs(log.inputs)
-    return StudyHandle(folder, Study(stored, space, _limits(facts)), space, log)
+    return StudyHandle(folder, Study(stored, space, _config(facts).limits), space, log)
 
 
 def terminal() -> Console:
@@ -152,29 +178,18 @@ def finals_lines(found: Mapping[str, Any]) -> list[str]:
             "worse": f"worse (p {pick['p_corrected']:.2g})",
         }.get(pick["verdict"]) or f"no better: NE may be worse by up to {pick.get('smallest_margin_pct', 0.0):.2f}%"
         name = f"#{pick['trial']}"
-        lines.append(f"{name:<5} {pick['role']:<10} NE {pick['ne_gain_pct']:+.2f}% {interval:<16} QPS x{pick['qps_ratio']:.2f}   {words}")
+        figures = f"NE {pick['ne_gain_pct']:+.2f}% {interval:<16} QPS x{pick['qps_ratio']:.2f}"
+        lines.append(f"{name:<5} {pick['role']:<10} {figures}   {words}")
     if found["half_width_pct"] > margin:
-        more = _seeds_for(found["half_width_pct"], margin, found["seeds"])
-        lines.append(f"the intervals are wider than the margin of {margin:g}%: about {more} seeds would narrow them (--seeds {more})")
+        more = seeds_for(found["half_width_pct"], margin, found["seeds"])
+        wide = f"the intervals are wider than the margin of {margin:g}%"
+        lines.append(f"{wide}: about {more} seeds would narrow them (--seeds {more})")
     return lines
 
 
-def _seeds_for(half_width: float, margin: float, seeds: int) -> int:
-    return min(100, max(seeds + 1, round(seeds * (half_width / margin) ** 2)))
+def _config(facts: Mapping[str, Any]) -> StudyConfig:
+    """The study file as it was when the search was last started."""
+    return validate(StudyConfig, read_text(facts["config_text"], "study.yaml"))
 
 
-def _config(study: Study) -> Mapping[str, Any]:
-    data = read_text(study.facts["config_text"], "study.yaml").data
-    assert isinstance(data, dict)
-    return data
-
-
-def _limits(facts: Mapping[str, Any]) -> Any:
-    from automl.config import is_cost_limit, parse_limit
-
-    data = read_text(str(facts["config_text"]), "study.yaml").data
-    texts = data.get("constraints", []) if isinstance(data, dict) else []
-    return tuple(parse_limit(text) for text in texts if not is_cost_limit(text))
-
-
-__all__ = ["StudyHandle", "finals_lines", "open_study", "percent", "ratio", "search", "terminal"]
+__all__ = ["StudyHandle", "finals_lines", "open_study", "search", "terminal"]

@@ -27,7 +27,13 @@ _WORKER_BYTES = 450 << 20  # a process with torch and Ray, before it holds a mod
 
 
 def check_file(
-    file: Path, *, pilot: bool, workers: int, folder: Path | None, console: Console, clock: Callable[[], float] = time.perf_counter
+    file: Path,
+    *,
+    pilot: bool,
+    workers: int,
+    folder: Path | None,
+    console: Console,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> list[str]:
     """Lines that tell what a study (or a space) file means.
 
@@ -48,7 +54,8 @@ def check_file(
 def _data_line(problem: Problem) -> str:
     log = problem.log
     windows = ", ".join(
-        f"{name} {rows.stop - rows.start:,} rows ({log.base_rates[name]:.1%} positive)" for name, rows in log.windows.items()
+        f"{name} {rows.stop - rows.start:,} rows ({log.base_rates[name]:.1%} positive)"
+        for name, rows in log.windows.items()
     )
     return f"data: {windows}; {len(log.fields)} id fields, {len(log.dense)} dense, label `{log.label}`"
 
@@ -86,7 +93,8 @@ def probe_seconds(problem: Problem, model: ModelSpec, clock: Callable[[], float]
     start = clock()
     for _ in train(built, model, log, rows, order_seed=0, weights_seed=0, points=1):
         pass
-    return (clock() - start) * (window.stop - window.start) / (rows.stop - rows.start) * model.train.epochs
+    seconds: float = (clock() - start) * (window.stop - window.start) / (rows.stop - rows.start) * model.train.epochs
+    return seconds
 
 
 def _pilot_line(problem: Problem, workers: int, console: Console) -> str:

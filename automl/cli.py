@@ -1,4 +1,4 @@
-"""The commands. Each reads its options, calls the Python API and prints; nothing heavy is imported before it is needed."""
+"""The commands. Each reads its options, calls the Python API and prints; nothing heavy is imported before its time."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _WORKERS = click.option("--workers", type=click.IntRange(1), help="Trials at onc
 _ADDRESS = click.option("--address", help="A running Ray cluster; a local one is started if left out.")
 
 
-class _Duration(click.ParamType):
+class _Duration(click.ParamType[float]):
     name = "duration"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
@@ -45,8 +45,13 @@ def automl(debug: bool) -> None:
 @automl.command()
 @click.argument("directory", type=_FOLDER)
 @click.option("--data", type=click.Path(path_type=Path), help="A log to draft the study from.")
-@click.option("--template", type=click.Choice(["ctr", "cvr"]), default="ctr", show_default=True,
-              help="Which commented study to start from; both run as they are, on a simulated log.")
+@click.option(
+    "--template",
+    type=click.Choice(["ctr", "cvr"]),
+    default="ctr",
+    show_default=True,
+    help="Which commented study to start from; both run as they are, on a simulated log.",
+)
 def init(directory: Path, data: Path | None, template: str) -> None:
     """Write a commented study (study.yaml, space.yaml, baseline.yaml) to edit."""
     from automl.starting import init_study
@@ -57,7 +62,9 @@ def init(directory: Path, data: Path | None, template: str) -> None:
 
 @automl.command()
 @click.argument("file", type=_FILE)
-@click.option("--pilot", is_flag=True, help="Train the baseline three times: its seed noise, and what gain can be told from it.")
+@click.option(
+    "--pilot", is_flag=True, help="Train the baseline three times: its seed noise, and what gain can be told from it."
+)
 @_WORKERS
 @click.option("--out", type=_FOLDER, help="The study's folder.")
 def check(file: Path, pilot: bool, workers: int | None, out: Path | None) -> None:
@@ -83,8 +90,14 @@ def search(
     from automl import api
 
     found = api.search(
-        study, trials=trials, workers=workers or cores(), time_budget=time_budget, address=address, out=out,
-        console=api.terminal(), command=_command(),
+        study,
+        trials=trials,
+        workers=workers or cores(),
+        time_budget=time_budget,
+        address=address,
+        out=out,
+        console=api.terminal(),
+        command=_command(),
     )
     click.echo(found.summary())
     page = found.report()
@@ -145,7 +158,9 @@ def simulate(out: Path, rows: int, users: int, items: int, days: int, seed: int)
     for name, (first, last) in log.windows.items():
         known = ", ".join(f"{label} {by_window[name]:.4f}" for label, by_window in log.bayes_ne.items())
         click.echo(f"{name:<9} {first} to {last}   Bayes NE: {known}")
-    click.echo(f"wrote {_short(out)}: log.parquet, users.parquet, items.parquet; truth.json holds what no model may see")
+    click.echo(
+        f"wrote {_short(out)}: log.parquet, users.parquet, items.parquet; truth.json holds what no model may see"
+    )
 
 
 def cores() -> int:

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from itertools import pairwise
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from automl.history import Limit
-from search_spaces.errors import InputError, Mistake
-from search_spaces.source import Document, read, validate
 
 STRATEGIES = ("controller", "evolution", "nsga2", "random", "tpe")
 _UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+_LONGEST = 30 * 24 * 3600.0
 
 
 class Part(BaseModel):
     """Base of every part of the file: frozen, strict, unknown keys refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 def _day(value: object) -> object:
@@ -54,13 +53,21 @@ def _bytes(value: object) -> object:
     return value
 
 
+def _not_for_ever(value: float) -> float:
+    if value > _LONGEST:
+        raise ValueError("must be at most 30 days")
+    return value
+
+
 def _pair(value: object) -> object:
-    return tuple(value) if isinstance(value, list) else value
+    if not isinstance(value, list | tuple) or len(value) != 2:
+        raise ValueError("must be the first and the last day, like [2022-04-25, 2022-05-04]")
+    return tuple(value)
 
 
 Day = Annotated[dt.date, BeforeValidator(_day)]
 DayRange = Annotated[tuple[Day, Day], BeforeValidator(_pair)]
-Seconds = Annotated[float, BeforeValidator(parse_seconds), Field(gt=0)]
+Seconds = Annotated[float, BeforeValidator(parse_seconds), Field(gt=0), AfterValidator(_not_for_ever)]
 Bytes = Annotated[int, BeforeValidator(_bytes), Field(gt=0)]
 
 
@@ -108,7 +115,11 @@ class FeaturesConfig(Part):
     @field_validator("dense", mode="before")
     @classmethod
     def _names(cls, value: object) -> object:
-        return {name: {} for name in value} if isinstance(value, list) else value
+        if not isinstance(value, list):
+            return value
+        if not all(isinstance(name, str) for name in value) or len(set(value)) < len(value):
+            raise ValueError("must be a list of different columns, or a mapping of columns to their settings")
+        return {name: {} for name in value}
 
     @model_validator(mode="after")
     def _some(self) -> FeaturesConfig:
@@ -123,7 +134,7 @@ class RandomSplit(Part):
     train: Annotated[float, Field(gt=0, lt=1)]
     validate_: Annotated[float, Field(gt=0, lt=1, alias="validate")]
     test: Annotated[float, Field(gt=0, lt=1)]
-    seed: int = 0
+    seed: Annotated[int, Field(ge=0)] = 0
 
 
 class SplitConfig(Part):
@@ -238,59 +249,7 @@ class FinalsConfig(Part):
     seeds: Annotated[int, Field(ge=2, le=100)] = 5
 
 
-class StudyConfig(Part):
-    """One study file."""
-
-    name: Annotated[str, Field(min_length=1, max_length=100)]
-    data: DataConfig
-    space: str
-    baseline: str
-    objectives: dict[Literal["ne", "qps", "train_qps"], Literal["minimize", "maximize"]] = Field(
-        default_factory=lambda: {"ne": "minimize", "qps": "maximize"}
-    )
-    constraints: tuple[str, ...] = ()
-    search: SearchConfig = SearchConfig()
-    trial: TrialConfig = TrialConfig()
-    resources: ResourcesConfig = ResourcesConfig()
-    qps: QpsConfig = QpsConfig()
-    finals: FinalsConfig = FinalsConfig()
-    baseline_seeds: Annotated[int, Field(ge=2, le=20)] = 3
-    seed: int = 0
-
-    @field_validator("constraints", mode="before")
-    @classmethod
-    def _constraints(cls, value: object) -> object:
-        return tuple(value) if isinstance(value, list) else value
-
-    @field_validator("constraints")
-    @classmethod
-    def _limits(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for text in value:
-            if not is_cost_limit(text):
-                parse_limit(text)
-        return value
-
-    @field_validator("objectives")
-    @classmethod
-    def _objectives(cls, value: dict[str, str]) -> dict[str, str]:
-        if value != {"ne": "minimize", "qps": "maximize"}:
-            raise ValueError("must be {ne: minimize, qps: maximize}")
-        return value
-
-    @property
-    def limits(self) -> tuple[Limit, ...]:
-        """Constraints on what is measured."""
-        return tuple(parse_limit(text) for text in self.constraints if not is_cost_limit(text))
-
-    @property
-    def cost_limits(self) -> tuple[str, ...]:
-        """Constraints on analytic cost: expressions of the space language, checked before training."""
-        return tuple(text for text in self.constraints if is_cost_limit(text))
-
-
 _LIMIT = re.compile(r"(ne|qps|train_qps)\s*(>=|<=)\s*(?:(\d+(?:\.\d+)?)\s*\*\s*)?baseline\.(ne|qps|train_qps)")
-
-
 _COST = re.compile(r"\b(params|flops|activation_bytes)\b")
 
 
@@ -308,40 +267,55 @@ def parse_limit(text: str) -> Limit:
     match = _LIMIT.fullmatch(text.strip())
     if not match or match[1] != match[4]:
         raise ValueError(
-            f"must read like `qps >= 0.95 * baseline.qps` (ne, qps or train_qps against its own baseline), but found `{text}`"
+            "must read like `qps >= 0.95 * baseline.qps` (ne, qps or train_qps against its own baseline), "
+            f"but found `{text}`"
         )
     factor = float(match[3] or 1)
-    metric, bound = (
-        ("ne_gain_pct", 100 * (factor - 1)) if match[1] == "ne" else (f"{match[1]}_ratio", factor)
-    )
+    metric, bound = ("ne_gain_pct", 100 * (factor - 1)) if match[1] == "ne" else (f"{match[1]}_ratio", factor)
     return Limit(metric, low=bound) if match[2] == ">=" else Limit(metric, high=bound)
 
 
-def load_study_file(path: Path | str) -> tuple[StudyConfig, Document]:
-    """Read and check a study file; what it points to is checked by its reader.
-
-    Raises:
-        InputError: with every mistake of the file.
-    """
-    document = read(path)
-    config = validate(StudyConfig, document)
-    _check_windows(config, document)
-    return config, document
+def _readable(text: str) -> str:
+    if not is_cost_limit(text):
+        parse_limit(text)
+    return text
 
 
-def _check_windows(config: StudyConfig, document: Document) -> None:
-    split = config.data.split
-    windows: list[tuple[str, Any]] = [("train", split.train), ("validate", split.validate_), ("test", split.test)]
-    mistakes = []
-    for name, days in windows:
-        if days is not None and days[0] > days[1]:
-            where = document.at("data", "split", name)
-            mistakes.append(Mistake(where, f"{name} must start before it ends", f"{days[0]} to {days[1]}"))
-    if not mistakes and split.random is None:
-        for (first, a), (second, b) in zip(windows, windows[1:], strict=False):
-            if b[0] <= a[1]:
-                where = document.at("data", "split", second)
-                must = f"{second} must start after {first} ends ({a[1]})"
-                mistakes.append(Mistake(where, must, str(b[0]), "a model must be scored on days it has not seen"))
-    if mistakes:
-        raise InputError(mistakes)
+class StudyConfig(Part):
+    """One study file."""
+
+    name: Annotated[str, Field(min_length=1, max_length=100)]
+    data: DataConfig
+    space: str
+    baseline: str
+    objectives: dict[str, str] = Field(default_factory=lambda: {"ne": "minimize", "qps": "maximize"})
+    constraints: tuple[Annotated[str, AfterValidator(_readable)], ...] = ()
+    search: SearchConfig = SearchConfig()
+    trial: TrialConfig = TrialConfig()
+    resources: ResourcesConfig = ResourcesConfig()
+    qps: QpsConfig = QpsConfig()
+    finals: FinalsConfig = FinalsConfig()
+    baseline_seeds: Annotated[int, Field(ge=2, le=20)] = 3
+    seed: int = 0
+
+    @field_validator("constraints", mode="before")
+    @classmethod
+    def _constraints(cls, value: object) -> object:
+        return tuple(value) if isinstance(value, list) else value
+
+    @field_validator("objectives", mode="before")
+    @classmethod
+    def _objectives(cls, value: object) -> object:
+        if value != {"ne": "minimize", "qps": "maximize"}:
+            raise ValueError("must be {ne: minimize, qps: maximize}")
+        return value
+
+    @property
+    def limits(self) -> tuple[Limit, ...]:
+        """Constraints on what is measured."""
+        return tuple(parse_limit(text) for text in self.constraints if not is_cost_limit(text))
+
+    @property
+    def cost_limits(self) -> tuple[str, ...]:
+        """Constraints on analytic cost: expressions of the space language, checked before training."""
+        return tuple(text for text in self.constraints if is_cost_limit(text))

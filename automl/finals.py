@@ -28,9 +28,9 @@ from automl.runtime.engine import Resources, run
 from automl.runtime.failures import RunFailed
 from automl.runtime.jobs import Done, Job, Outcome, Progress, Wait
 from automl.runtime.work import make_clock
-from automl.search.picks import Pick, picks
 from automl.seeds import trial_seeds
 from automl.significance import Gain, examples_std, gains, log_losses, verdict
+from automl.strategies.picks import Pick, picks
 from automl.study import Study
 from search_spaces.errors import InputError
 from search_spaces.model import ModelSpec
@@ -114,12 +114,6 @@ def run_finals(
     return found
 
 
-def read_finals(folder: Path) -> Mapping[str, Any] | None:
-    """finals.json of a study, if its finals were run."""
-    path = folder / "finals.json"
-    return json.loads(path.read_text()) if path.exists() else None
-
-
 class FinalsSource:
     """Every model with every seed, as jobs. What is on disk from before is not run again."""
 
@@ -128,7 +122,9 @@ class FinalsSource:
         self._folder = problem.folder / "finals" / log.fingerprint[:16]
         self._folder.mkdir(parents=True, exist_ok=True)
         # Seed by seed, all models side by side: an interrupted run leaves whole seeds, and arms share the machine's moods.
-        self._jobs = deque(self._job(name, s) for s in range(seeds) for name in models if not self._file(name, s).exists())
+        self._jobs = deque(
+            self._job(name, s) for s in range(seeds) for name in models if not self._file(name, s).exists()
+        )
         self._failed: dict[str, Failure] = {}
         self.told: Callable[[], None] = lambda: None
 
@@ -149,7 +145,11 @@ class FinalsSource:
 
     def describe(self) -> tuple[int, int, str]:
         done = sum(self._file(name, s).exists() for name in self._models for s in range(self._seeds))
-        return done, len(self._models) * self._seeds, f"finals: {len(self._models) - 1} picks and the baseline, {self._seeds} seeds"
+        return (
+            done,
+            len(self._models) * self._seeds,
+            f"finals: {len(self._models) - 1} picks and the baseline, {self._seeds} seeds",
+        )
 
     def predictions(self) -> dict[str, Floats]:
         """(seeds, rows) probabilities by model.
@@ -159,7 +159,9 @@ class FinalsSource:
         """
         if self._failed:
             name, failure = next(iter(self._failed.items()))
-            raise RunFailed(f"{len(self._failed)} of the finals' trainings failed; {name}: {failure.kind}: {failure.reason}")
+            raise RunFailed(
+                f"{len(self._failed)} of the finals' trainings failed; {name}: {failure.kind}: {failure.reason}"
+            )
         return {name: np.stack([np.load(self._file(name, s)) for s in range(self._seeds)]) for name in self._models}
 
     def _file(self, name: str, seed: int) -> Path:
@@ -169,14 +171,25 @@ class FinalsSource:
         model, config = self._models[name], self._problem.config
         seeds = trial_seeds(config.seed, model.key, FIRST_REPEAT + seed)
         return Job(
-            name=f"final-{name}-{seed}", model=model.to_tree(), log=str(self._log.folder), train=FINALS_FIT, score="test",
-            weights_seed=seeds["weights"], order_seed=seeds["order"], timeout_s=2 * config.trial.timeout,
-            memory_bytes=config.trial.memory, predictions=str(self._file(name, seed)),
+            name=f"final-{name}-{seed}",
+            model=model.to_tree(),
+            log=str(self._log.folder),
+            train=FINALS_FIT,
+            score="test",
+            weights_seed=seeds["weights"],
+            order_seed=seeds["order"],
+            timeout_s=2 * config.trial.timeout,
+            memory_bytes=config.trial.memory,
+            predictions=str(self._file(name, seed)),
         )
 
 
 def judge(
-    problem: Problem, log: EncodedLog, probs: Mapping[str, Floats], chosen: Sequence[Pick], study: Study,
+    problem: Problem,
+    log: EncodedLog,
+    probs: Mapping[str, Floats],
+    chosen: Sequence[Pick],
+    study: Study,
     models: Mapping[str, ModelSpec],
 ) -> dict[str, Any]:
     """Predictions of the finals to what finals.json holds."""
@@ -194,11 +207,16 @@ def judge(
     finals = []
     for pick, gain, speed in zip(chosen, found, speeds, strict=True):
         measured = searched[pick.trial].measurement
-        finals.append(Final(
-            pick=pick, gain=gain, speed=speed, ne=float(ne[str(pick.trial)].mean()),
-            search_ne_gain_pct=baseline.gain_pct(measured.ne) if measured else math.nan,
-            verdict=verdict(gain, speed.qps_ratio_low, margin),
-        ))
+        finals.append(
+            Final(
+                pick=pick,
+                gain=gain,
+                speed=speed,
+                ne=float(ne[str(pick.trial)].mean()),
+                search_ne_gain_pct=baseline.gain_pct(measured.ne) if measured else math.nan,
+                verdict=verdict(gain, speed.qps_ratio_low, margin),
+            )
+        )
     base = ne[BASELINE]
     return {
         "baseline": {"ne": float(base.mean()), "ne_std": float(base.std(ddof=1)), "qps": baseline.qps},
@@ -215,8 +233,13 @@ def time_together(problem: Problem, log: EncodedLog, models: Sequence[ModelSpec]
     rows, config = log.windows["test"], problem.config.qps
     return [
         time_ratio(
-            build_model(model, log.inputs, seed=0), reference, log.ids_NF[rows], log.dense_ND[rows],
-            batch_rows=config.batch_rows, max_seconds=TIMING_SECONDS, clock=make_clock(config.clock),
+            build_model(model, log.inputs, seed=0),
+            reference,
+            log.ids_NF[rows],
+            log.dense_ND[rows],
+            batch_rows=config.batch_rows,
+            max_seconds=TIMING_SECONDS,
+            clock=make_clock(config.clock),
         )
         for model in models
     ]
@@ -231,7 +254,7 @@ class _Window:
         self._labels_N = np.asarray(log.labels_N[rows], dtype=np.float64)
         self._weights_N = np.asarray(log.weights_N[rows], dtype=np.float64)
         clusters = np.asarray(log.clusters_N[rows])
-        self._clusters_N = clusters if np.ptp(clusters) > 0 else np.arange(len(clusters))
+        self._clusters_N = clusters if np.ptp(clusters) > 0 else np.arange(len(clusters), dtype=np.int32)
 
     def ne(self, probs_N: Floats) -> float:
         return self._sums(probs_N).ne

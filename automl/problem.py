@@ -52,7 +52,9 @@ def study_folder(file: Path) -> Path:
 
 def encode(config: StudyConfig, document: Document, folder: Path, fit: tuple[str, ...]) -> EncodedLog:
     """The study's log with encoders fitted on the windows `fit`."""
-    return encode_log(config.data, Path(document.file).parent, folder / "data", fit=fit, where=_within(document, "data"))
+    return encode_log(
+        config.data, Path(document.file).parent, folder / "data", fit=fit, where=_within(document, "data")
+    )
 
 
 def resolve(document: Document, path: str) -> Path:

@@ -60,7 +60,9 @@ def gains(baseline_ne_S: Floats, picks_ne_KS: Floats, examples_std_K: Floats) ->
     )
 
 
-def _interval(difference: float, seed_variance: float, examples_variance: float, freedom: int, base: float) -> tuple[float, float, float, float]:
+def _interval(
+    difference: float, seed_variance: float, examples_variance: float, freedom: int, base: float
+) -> tuple[float, float, float, float]:
     variance = seed_variance + examples_variance
     if variance == 0:
         return 100 * difference / base, 100 * difference / base, 100 * difference / base, float(difference == 0)

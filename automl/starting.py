@@ -33,7 +33,11 @@ def init_study(folder: Path, data: Path | None, template: str) -> list[str]:
     if data is None:
         simulate(folder / "log")
         lines.append(f"simulated {folder / 'log'}: put your own log in its place")
-    return [*lines, "wrote " + ", ".join(str(folder / name) for name in FILES), f"next: automl check {folder / 'study.yaml'}"]
+    return [
+        *lines,
+        "wrote " + ", ".join(str(folder / name) for name in FILES),
+        f"next: automl check {folder / 'study.yaml'}",
+    ]
 
 
 def template_text(template: str, name: str) -> str:

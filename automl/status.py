@@ -37,8 +37,11 @@ def _trials(study: Study, baseline: Baseline) -> list[str]:
     counts = Counter(trial.state for trial in study.trials)
     words = ", ".join(f"{counts[state]} {state.value}" for state in State if counts[state]) or "none yet"
     lines = [f"trials     {words}"]
-    done = [(baseline.gain_pct(t.measurement.ne), t.measurement.speed.qps_ratio, t)
-            for t in study.trials if t.state is State.COMPLETE and t.measurement]
+    done = [
+        (baseline.gain_pct(t.measurement.ne), t.measurement.speed.qps_ratio, t)
+        for t in study.trials
+        if t.state is State.COMPLETE and t.measurement
+    ]
     if done:
         lowest, fastest = min(done, key=lambda d: d[0]), max(done, key=lambda d: d[1])
         lines.append(f"best NE    #{lowest[2].number}: {lowest[0]:+.2f}% at QPS x{lowest[1]:.2f}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -49,7 +50,7 @@ def distribution(decision: Decision) -> BaseDistribution:
     if isinstance(domain, Flag):
         return CategoricalDistribution([False, True])
     if isinstance(domain, Integer):
-        return IntDistribution(domain.low, domain.high, step=domain.step)
+        return IntDistribution(domain.low, domain.high, step=domain.step, log=domain.log)
     assert isinstance(domain, Real)
     return FloatDistribution(domain.low, domain.high, log=domain.log)
 
@@ -229,7 +230,9 @@ def summarize_baseline(repeats: Sequence[Trial], qps: float) -> Baseline:
     )
 
 
-def open_study(folder: Path, name: str, space: SearchSpace, limits: Sequence[Limit] = (), url: str | None = None) -> Study:
+def open_study(
+    folder: Path, name: str, space: SearchSpace, limits: Sequence[Limit] = (), url: str | None = None
+) -> Study:
     """The study of this name and space, made if it is not there.
 
     An edited space is a new Optuna study in the same storage (Optuna refuses a domain that changes under one name);
@@ -246,10 +249,10 @@ def open_study(folder: Path, name: str, space: SearchSpace, limits: Sequence[Lim
         if found.user_attrs.get("space") in (None, signature):
             return Study(found, space, limits)
     study_name = name if latest is None else f"{name} #{_edition(latest) + 1}"
-    created = optuna.create_study(
-        study_name=study_name, storage=storage, directions=["minimize", "maximize"]
-    )
-    created.set_metric_names(["NE", "QPS"])
+    created = optuna.create_study(study_name=study_name, storage=storage, directions=["minimize", "maximize"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        created.set_metric_names(["NE", "QPS"])
     created.set_user_attr("space", signature)
     study = Study(created, space, limits)
     if latest is not None:

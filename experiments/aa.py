@@ -38,12 +38,22 @@ def main() -> None:
         study = automl.search(file, trials=6, console=terminal())
         found = study.finals(seeds=3, top=3, console=terminal())
         verdicts += [{"study": seed, **pick} for pick in found["picks"]]
-        print(seed, [(p["verdict"], round(p["ne_gain_pct"], 3), round(p["p_corrected"], 3)) for p in found["picks"]], flush=True)
+        print(
+            seed,
+            [(p["verdict"], round(p["ne_gain_pct"], 3), round(p["p_corrected"], 3)) for p in found["picks"]],
+            flush=True,
+        )
     counts = Counter(str(v["verdict"]) for v in verdicts)
     write_result(
-        "aa", settings={"studies": 1 if arguments.quick else 6, "trials": 6, "seeds": 3}, figures={"verdicts": verdicts},
-        headline={"picks": len(verdicts), "called_better": counts["better"], "called_worse": counts["worse"],
-                  "called_faster": counts["faster"]},
+        "aa",
+        settings={"studies": 1 if arguments.quick else 6, "trials": 6, "seeds": 3},
+        figures={"verdicts": verdicts},
+        headline={
+            "picks": len(verdicts),
+            "called_better": counts["better"],
+            "called_worse": counts["worse"],
+            "called_faster": counts["faster"],
+        },
     )
     print(dict(counts))
 

@@ -1,6 +1,6 @@
 """The main job on the simulated log, as its user would type it: init, check, search, finals, report.
 
-    python -m experiments.demo [--trials 40] [--folder demo]
+python -m experiments.demo [--trials 40] [--folder demo]
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ _USER = (
     "user_active_degree is_live_streamer is_video_author follow_user_num_range fans_user_num_range "
     "friend_user_num_range register_days_range " + " ".join(f"onehot_feat{k}" for k in range(18))
 ).split()
-_VIDEO = "author_id video_type upload_type music_id music_type tag".split()
+_VIDEO = ["author_id", "video_type", "upload_type", "music_id", "music_type", "tag"]
 
 _DATA = """\
 data:
@@ -72,8 +72,14 @@ def kuairand_folder() -> Path:
 
 
 def write_study(
-    name: str, *, label: str = CTR, space: str = "ctr-small", baseline: Mapping[str, float] = TUNED, strategy: str = "controller",
-    seed: int = 7, rest: str = "",
+    name: str,
+    *,
+    label: str = CTR,
+    space: str = "ctr-small",
+    baseline: Mapping[str, float] = TUNED,
+    strategy: str = "controller",
+    seed: int = 7,
+    rest: str = "",
 ) -> Path:
     """Write studies/NAME/study.yaml and its baseline; the study file's path."""
     folder = STUDIES / name

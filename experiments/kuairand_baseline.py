@@ -1,6 +1,6 @@
 """Tune the human baseline on KuaiRand before any search: a grid of 15 runs over its two learning rates and batch size.
 
-    python -m experiments.kuairand_baseline [--label ctr|cvr] [--quick]
+python -m experiments.kuairand_baseline [--label ctr|cvr] [--quick]
 """
 
 from __future__ import annotations
@@ -35,16 +35,26 @@ def main() -> None:
     for batch, (embedding_lr, dense_lr) in list(product(BATCHES, RATES))[: 3 if arguments.quick else None]:
         knobs = {"embedding_lr": embedding_lr, "dense_lr": dense_lr, "batch_size": batch}
         model = model_of(read_text(BASELINE.format(**knobs), "grid"))
-        job = Job(name="grid", model=model.to_tree(), log=str(problem.log.folder), order_seed=0,
-                  weights_seed=seed_of("grid", model.key))
+        job = Job(
+            name="grid",
+            model=model.to_tree(),
+            log=str(problem.log.folder),
+            order_seed=0,
+            weights_seed=seed_of("grid", model.key),
+        )
         measured = list(run_job(job))[-1].measurement
         assert measured is not None
         runs.append({**knobs, "ne": measured.ne, "auc": measured.auc, "train_s": measured.seconds["train"]})
-        print(f"batch {batch:>5}  embedding lr {embedding_lr:<5}  dense lr {dense_lr:<6}  NE {measured.ne:.5f}  "
-              f"{measured.seconds['train']:.1f} s", flush=True)
+        print(
+            f"batch {batch:>5}  embedding lr {embedding_lr:<5}  dense lr {dense_lr:<6}  NE {measured.ne:.5f}  "
+            f"{measured.seconds['train']:.1f} s",
+            flush=True,
+        )
     runs.sort(key=lambda run: run["ne"])
     write_result(
-        f"kuairand_baseline_{arguments.label}", settings={"quick": arguments.quick}, figures={"runs": runs},
+        f"kuairand_baseline_{arguments.label}",
+        settings={"quick": arguments.quick},
+        figures={"runs": runs},
         headline={f"best_{name}": runs[0][name] for name in ("ne", "embedding_lr", "dense_lr", "batch_size")},
     )
     print("best:", runs[0])

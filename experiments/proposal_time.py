@@ -1,6 +1,6 @@
 """Seconds that a proposal of ten takes at 100 trials of history, on one core.
 
-    python -m experiments.proposal_time [--study studies/kuairand-ctr] [--quick]
+python -m experiments.proposal_time [--study studies/kuairand-ctr] [--quick]
 """
 
 from __future__ import annotations
@@ -34,7 +34,9 @@ def main() -> None:
         figures[name] = {"median_s": float(np.median(times)), "max_s": max(times)}
         print(name, figures[name], flush=True)
     write_result(
-        "proposal_time", settings={"trials": len(study.history.trials), "count": 10}, figures=figures,
+        "proposal_time",
+        settings={"trials": len(study.history.trials), "count": 10},
+        figures=figures,
         headline={f"{name}_s": round(found["median_s"], 2) for name, found in figures.items()},
     )
 

@@ -48,14 +48,21 @@ def main() -> None:
     rows = log.windows["validate"]
     ours, blocks = [], []
     for _ in range(repeats):
-        speed = time_ratio(small, baseline, log.ids_NF[rows], log.dense_ND[rows], batch_rows=512, max_seconds=1.0, clock=CpuClock())
+        speed = time_ratio(
+            small, baseline, log.ids_NF[rows], log.dense_ND[rows], batch_rows=512, max_seconds=1.0, clock=CpuClock()
+        )
         ours.append(speed.qps_ratio)
         blocks.append(_block_seconds(baseline, log) / _block_seconds(small, log))
-        print(f"interleaved x{ours[-1]:.3f} [{speed.qps_ratio_low:.3f}, {speed.qps_ratio_high:.3f}]   blocks x{blocks[-1]:.3f}", flush=True)
+        print(
+            f"interleaved x{ours[-1]:.3f} [{speed.qps_ratio_low:.3f}, {speed.qps_ratio_high:.3f}]   blocks x{blocks[-1]:.3f}",
+            flush=True,
+        )
     busy.kill()
     spread = {name: _spread_pct(values) for name, values in (("interleaved", ours), ("wall_blocks", blocks))}
     write_result(
-        "qps_repeat", settings={"repeats": repeats, "batch_rows": 512}, figures={"interleaved": ours, "wall_blocks": blocks},
+        "qps_repeat",
+        settings={"repeats": repeats, "batch_rows": 512},
+        figures={"interleaved": ours, "wall_blocks": blocks},
         headline={f"{name}_range_pct": round(value, 2) for name, value in spread.items()},
     )
     print(spread)

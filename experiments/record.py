@@ -13,7 +13,9 @@ from automl.runtime.driver import machine, versions
 RESULTS = Path(__file__).parent / "results"
 
 
-def write_result(name: str, *, settings: Mapping[str, Any], figures: Mapping[str, Any], headline: Mapping[str, Any]) -> Path:
+def write_result(
+    name: str, *, settings: Mapping[str, Any], figures: Mapping[str, Any], headline: Mapping[str, Any]
+) -> Path:
     """Write the result of a benchmark; `headline` is flat: the few numbers that matter."""
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.json"

@@ -40,7 +40,9 @@ def main() -> None:
         print(strategy, figures[strategy]["hypervolume"], figures[strategy]["counts"])
     draw(figures, RESULTS / "strategies.svg")
     write_result(
-        "strategies", settings={"trials": trials, "runs": 1}, figures=figures,
+        "strategies",
+        settings={"trials": trials, "runs": 1},
+        figures=figures,
         headline={f"hypervolume_{name}": round(found["hypervolume"][-1][1], 4) for name, found in figures.items()},
     )
 
@@ -69,8 +71,13 @@ def draw(figures: dict[str, dict[str, object]], path: Path) -> None:
     figure = go.Figure()
     for name, found in figures.items():
         front = sorted(found["front"], key=lambda row: row[2])  # type: ignore[call-overload]
-        figure.add_scatter(x=[row[2] for row in front], y=[row[1] for row in front], name=name, mode="lines+markers",
-                           line={"shape": "vh", "color": COLOURS[name]})
+        figure.add_scatter(
+            x=[row[2] for row in front],
+            y=[row[1] for row in front],
+            name=name,
+            mode="lines+markers",
+            line={"shape": "vh", "color": COLOURS[name]},
+        )
     figure.update_xaxes(type="log", title="serving QPS against the baseline")
     figure.update_yaxes(title="NE gain against the baseline, % (lower is better)", autorange="reversed")
     path.parent.mkdir(exist_ok=True)

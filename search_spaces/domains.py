@@ -10,11 +10,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from search_spaces.decisions import Choice, Domain, Integer, Real
 from search_spaces.errors import InputError, Mistake
 from search_spaces.knobs import Knob, Value
-from search_spaces.nodes import Step
+from search_spaces.nodes import Step, brief
 from search_spaces.source import Document, did_you_mean, shown, validate
 from search_spaces.tree import Question, Setting, Words
 
 KINDS = ("choice", "int", "float", "log")
+
+MOST = 1 << 53
+MOST_VALUES = 1 << 20
 
 Pair = Annotated[list[Any], Field(min_length=2, max_length=2)]
 
@@ -89,10 +92,18 @@ def open_knob(document: Document, path: tuple[Step, ...], data: Any, knob: Knob)
 
 def fixed_knob(document: Document, path: tuple[Step, ...], data: Any, knob: Knob) -> Read:
     """A knob with a value."""
-    fault = knob.fault(data)
+    fault = _fault(knob, data)
     if fault:
         return Read(None, [Mistake(document.at(*path), f"{path[-1]} {fault}", shown(data))])
     return Read(_typed(data, knob), [])
+
+
+def _fault(knob: Knob, value: Any) -> str | None:
+    """The fault of the knob; an integer must also be exact as a float64."""
+    fault = knob.fault(value)
+    if fault is None and isinstance(value, int) and abs(value) > MOST:
+        return f"must be at most {MOST}"
+    return fault
 
 
 def _typed(value: Any, knob: Knob) -> Any:
@@ -113,15 +124,17 @@ def _faults(document: Document, path: tuple[Step, ...], kind: str, values: list[
         return
     faulty = False
     for index, value in enumerate(values):
-        fault = knob.fault(value)
+        fault = _fault(knob, value)
         if fault:
             faulty = True
             yield Mistake(document.at(*path, kind, index), f"{name} {fault}", shown(value))
     if not faulty:
-        yield from _range_faults(document, path, kind, values)
+        yield from _range_faults(document, path, kind, values, knob)
 
 
-def _range_faults(document: Document, path: tuple[Step, ...], kind: str, values: list[Any]) -> Iterator[Mistake]:
+def _range_faults(
+    document: Document, path: tuple[Step, ...], kind: str, values: list[Any], knob: Knob
+) -> Iterator[Mistake]:
     place = document.at(*path, kind)
     if kind == "choice":
         for index, value in enumerate(values):
@@ -136,9 +149,12 @@ def _range_faults(document: Document, path: tuple[Step, ...], kind: str, values:
         yield Mistake(place, "a range must go from low to high", f"{low} to {high}", f"write [{high}, {low}]")
     elif low == high:
         yield Mistake(place, "a range must hold more than one value", f"{low} to {high}", f"to fix it write {low}")
-    elif kind == "int":
+    elif knob.kind is int:
         step = document.value(*path).get("step", 1)
-        if (high - low) % step:
+        if (high - low) // step >= MOST_VALUES:
+            found = f"{(high - low) // step + 1:,}"
+            yield Mistake(place, f"a range must hold at most {MOST_VALUES:,} integers", found, "take a larger step")
+        elif (high - low) % step:
             last = low + (high - low) // step * step
             must = f"the high end must be reached from {low} in steps of {step}"
             yield Mistake(document.at(*path, kind, 1), must, shown(high), f"the last value is {last}")
@@ -159,4 +175,4 @@ def _default(domain: Domain, knob: Knob) -> Value:
 
 
 def _keys_of(data: dict[str, Any]) -> str:
-    return ", ".join(data) or "an empty mapping"
+    return brief(", ".join(data)) or "an empty mapping"

@@ -79,6 +79,11 @@ def parse(text: str, file: str) -> Node:
     return builder.root
 
 
+def brief(text: str) -> str:
+    """Short enough for a message."""
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
 def _events(text: str) -> Iterator[Event]:
     yield from YAML(typ="safe", pure=True).parse(text)
 
@@ -179,10 +184,10 @@ class _Builder:
 
     def _alias(self, event: AliasEvent) -> None:
         if event.anchor not in self._anchors:
-            _refuse(self._at(event), "must name an anchor that stands above", f"*{event.anchor}")
+            _refuse(self._at(event), "must name an anchor that stands above", brief(f"*{event.anchor}"))
         node, size = self._anchors[event.anchor]
         if node is None:
-            _refuse(self._at(event), "must not contain itself", f"*{event.anchor}")
+            _refuse(self._at(event), "must not contain itself", brief(f"*{event.anchor}"))
         self._count(event, size)
         if len(self._stack) + _depth(node) > MAX_DEPTH:
             _refuse(self._at(event), f"must be nested at most {MAX_DEPTH} deep", "more")
@@ -204,15 +209,13 @@ class _Builder:
     def _put(self, parent: _Open, key: Node, node: Node) -> None:
         name = key.value
         if not isinstance(name, str):
-            empty = "an empty key" if name is None else repr(name)
+            empty = "an empty key" if name is None else brief(repr(name))
             found = empty if key.items is None else "a list or mapping"
             self.mistakes.append(Mistake(key.position, "a key must be a word", found))
             return
         if name in parent.items:
-            first = parent.keys[name]
-            self.mistakes.append(
-                Mistake(key.position, "keys must differ", f"`{name}` again", f"it stands on line {first.line} already")
-            )
+            hint = f"it stands on line {parent.keys[name].line} already"
+            self.mistakes.append(Mistake(key.position, "keys must differ", f"`{brief(name)}` again", hint))
             return
         parent.items[name] = node
         parent.keys[name] = key.position
@@ -220,7 +223,7 @@ class _Builder:
     def _refuse_tag(self, event: ScalarEvent | MappingStartEvent | SequenceStartEvent) -> None:
         if event.tag is not None and event.tag != "!":
             found = str(event.tag).replace("tag:yaml.org,2002:", "!!")
-            _refuse(self._at(event), "must be plain YAML without tags", f"the tag {found}")
+            _refuse(self._at(event), "must be plain YAML without tags", brief(f"the tag {found}"))
 
     def _scalar(self, event: ScalarEvent) -> Scalar:
         self._refuse_tag(event)

@@ -20,7 +20,7 @@ from search_spaces.domains import fixed_knob, open_knob
 from search_spaces.errors import Mistake
 from search_spaces.knobs import Checked, Knob, knobs_of
 from search_spaces.model import FUSES, WIRINGS, Embedding, Train
-from search_spaces.nodes import Step
+from search_spaces.nodes import Step, brief
 from search_spaces.source import Document, did_you_mean, shown
 from search_spaces.tree import BlockTree, LayerKind, LayerTree, Question, Setting, SpaceTree, StackTree, Words
 
@@ -81,7 +81,8 @@ class _Reader:
         for key in data:
             if key not in known:
                 place, inside = self.document.at_key(*path, key), _dotted(path) or "the file"
-                self.mistakes.append(Mistake(place, f"unknown key `{key}` in {inside}", hint=did_you_mean(key, known)))
+                must = f"unknown key `{brief(key)}` in {inside}"
+                self.mistakes.append(Mistake(place, must, hint=did_you_mean(brief(key), known)))
 
     def _mapping(self, path: Path, data: Any) -> Mapping[str, Any]:
         """Nothing counts as an empty mapping: `linear:` stands for `linear: {}`."""

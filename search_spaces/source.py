@@ -12,9 +12,9 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from search_spaces.errors import InputError, Mistake, Position
-from search_spaces.nodes import Node, Step, parse, position_of
+from search_spaces.nodes import Node, Step, brief, parse, position_of
 
-MAX_BYTES = 1 << 20
+MAX_BYTES = 1 << 18
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -79,7 +79,7 @@ def read(path: Path | str) -> Document:
     except OSError as error:
         raise InputError.of(file, "must be a file that can be read", error.strerror or str(error)) from None
     if len(raw) > MAX_BYTES:
-        raise InputError.of(file, f"must be at most {MAX_BYTES >> 20} MiB", "a larger file")
+        raise InputError.of(file, f"must be at most {MAX_BYTES >> 10} KiB", "a larger file")
     return read_text(_decoded(raw, file), file)
 
 
@@ -90,7 +90,7 @@ def read_text(text: str, file: str) -> Document:
         InputError: as `read`.
     """
     if len(text) > MAX_BYTES:
-        raise InputError.of(file, f"must be at most {MAX_BYTES >> 20} MiB", f"{len(text):,} characters")
+        raise InputError.of(file, f"must be at most {MAX_BYTES >> 10} KiB", f"{len(text):,} characters")
     root = parse(text, file)
     return Document(file, text, root, root.plain())
 
@@ -131,14 +131,15 @@ def _mistake(model: type[BaseModel], document: Document, at: tuple[Step, ...], d
     loc, kind, value = detail["loc"], detail["type"], detail["input"]
     path = (*at, *loc)
     if kind == "extra_forbidden":
-        name = str(loc[-1])
+        name = brief(str(loc[-1]))
         must = f"unknown key `{name}`"
         return Mistake(document.at_key(*path), must, hint=did_you_mean(name, _keys(model, loc[:-1])))
     if kind == "missing":
         return Mistake(document.at(*path), f"must hold the key `{loc[-1]}`")
     if kind in ("value_error", "assertion_error"):
         text = str(detail.get("ctx", {}).get("error", detail["msg"]))
-        return Mistake(document.at(*path), text, "" if "but found" in text else shown(value))
+        told = "but found" in text or isinstance(value, Mapping)
+        return Mistake(document.at(*path), text, "" if told else shown(value))
     return Mistake(document.at(*path), _words(detail), shown(value))
 
 
@@ -190,8 +191,7 @@ def shown(value: object) -> str:
         return "nothing"
     if isinstance(value, bool):
         return "true" if value else "false"
-    text = repr(value) if isinstance(value, str) else str(value)
-    return text if len(text) <= 80 else text[:77] + "..."
+    return brief(repr(value) if isinstance(value, str) else str(value))
 
 
 def _keys(model: type[BaseModel], path: tuple[Step, ...]) -> list[str]:

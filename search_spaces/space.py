@@ -70,13 +70,13 @@ class SearchSpace:
         """The space for this data. What `where` says of cost is in force from here on."""
         return dataclasses.replace(self, inputs=inputs)
 
-    def with_where(self, expressions: Sequence[str]) -> SearchSpace:
-        """The space with more constraints.
+    def with_where(self, expressions: Sequence[str | Words]) -> SearchSpace:
+        """The space with more constraints; one that comes from a file brings its place.
 
         Raises:
             InputError: where one is outside the language.
         """
-        more = tuple(Words(text, Position(f"`{text}`")) for text in expressions)
+        more = tuple(e if isinstance(e, Words) else Words(e, Position(f"`{e}`")) for e in expressions)
         return dataclasses.replace(self, tree=dataclasses.replace(self.tree, where=(*self.tree.where, *more)))
 
     # ------------------------------------------------------------------ making candidates

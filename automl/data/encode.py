@@ -251,6 +251,9 @@ def _notes(plan: Plan, reader: Reader, tally: _Tally) -> list[str]:
     for k, side in enumerate(reader.sides):
         if side.unmatched:
             notes.append(f"{side.unmatched} rows have no {side.key} in {plan.sides[k].name}: its features are missing")
+    for k, source in enumerate(plan.categorical):
+        if not tally.id_counts[k][1:].any():
+            notes.append(f"{source.column} has no value in the fit windows")
     for k, source in enumerate(plan.dense):
         if tally.spread[k] == 0:
             notes.append(f"{source.column} is constant in the fit windows")

@@ -41,9 +41,9 @@ _PILOT = 50_000
 class Rates:
     """What a simulated log aims at. NE of the true probabilities says how much of the luck can be known."""
 
-    click: float = 0.25
+    click: float = 0.3
     convert: float = 0.15
-    click_ne: float = 0.80
+    click_ne: float = 0.82
     convert_ne: float = 0.85
 
 

@@ -7,85 +7,124 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from automl.config import DataConfig, QpsConfig, SplitConfig, StudyConfig
 from automl.data.store import EncodedLog
-from automl.finals import read_finals
 from automl.history import State
 from automl.report.data import ReportData, StudyFacts
-from automl.search.outlook import track_record
-from automl.search.picks import picks, roles
+from automl.report.formats import combinations, counted
+from automl.report.notes import predictor_notes
+from automl.strategies.outlook import track_record
+from automl.strategies.picks import picks, roles
 from automl.study import Study
+from search_spaces.errors import InputError
 from search_spaces.space import SearchSpace
 
-_MIN_FOR_IMPORTANCE = 12
-CHANCE_TAU = 0.0
+MIN_FOR_IMPORTANCE = 12  # complete trials
 
 
-def report_data(study: Study, space: SearchSpace, log: EncodedLog | None, config: Mapping[str, Any], folder: Path) -> ReportData:
-    """Everything of a report; `config` is the study file as plain data."""
+def report_data(
+    study: Study, space: SearchSpace, log: EncodedLog | None, config: StudyConfig, folder: Path
+) -> ReportData:
+    """Everything of a report. `log` is the study's encoded log, where it is still there.
+
+    Raises:
+        InputError: where the baseline is not measured yet: every figure is against it.
+    """
+    if study.baseline() is None:
+        found = f"{len(study.baseline_repeats())} of {study.facts.get('baseline_seeds', '?')} seeds"
+        raise InputError.of(str(folder), "must hold a measured baseline", found, "the same `automl search` goes on")
     history = study.history()
-    complete = history.of_state(State.COMPLETE)
-    ranked = track_record(history)
+    complete = len(history.of_state(State.COMPLETE))
+    chosen = picks(space, history, seed=config.seed)
     return ReportData(
         facts=_facts(study, space, log, config),
         history=history,
         finals=read_finals(folder),
-        picks=roles(picks(space, history, seed=int(config.get("seed", 0)))) if complete else None,
-        importances=study.importances() if len(complete) >= _MIN_FOR_IMPORTANCE else {},
-        rankings=[(r.round, r.tau, r.count) for r in ranked],
+        picks=roles(chosen),
+        expected={pick.trial: pick.shrunken_gain_pct for pick in chosen},
+        importances=study.importances() if complete >= MIN_FOR_IMPORTANCE else {},
+        rankings=track_record(history),
+        notes=predictor_notes(history),
     )
 
 
-def _facts(study: Study, space: SearchSpace, log: EncodedLog | None, config: Mapping[str, Any]) -> StudyFacts:
-    facts = study.facts
-    data = config["data"]
-    size = space.size()
+def read_finals(folder: Path) -> Mapping[str, Any] | None:
+    """finals.json of a study, if its finals were run."""
+    path = folder / "finals.json"
+    return json.loads(path.read_text()) if path.exists() else None
+
+
+def _facts(study: Study, space: SearchSpace, log: EncodedLog | None, config: StudyConfig) -> StudyFacts:
+    facts, size = study.facts, space.size()
+    file = Path(facts["study_file"])
     return StudyFacts(
-        name=config["name"],
-        command=facts.get("command") or f"automl search {Path(facts['study_file']).name}",
+        name=config.name,
+        command=facts.get("command") or f"automl search {file.name}",
         versions=facts["versions"],
         machine=facts["machine"],
         started_at=facts.get("started_at"),
         workers=int(facts["workers"]),
-        data=_data_words(data, log),
-        space=f"{config['space']}, {len(space.decisions)} questions",
-        space_size=str(size),
-        split_days=_days(data["split"]),
-        seed=int(config.get("seed", 0)),
-        strategy=config.get("search", {}).get("strategy", "controller"),
+        data=_data_words(config.data, log),
+        space=f"{config.space}, {counted(size.knobs, 'knob')}",
+        space_size=combinations(size.discrete, size.continuous),
+        split_days=_windows(config.data.split, log),
+        seed=config.seed,
+        strategy=config.search.strategy,
         wall_seconds=float(facts.get("wall_seconds", 0.0)),
         core_seconds_inside_trials=sum(t.cpu_seconds or 0.0 for t in (*study.trials, *study.baseline_repeats())),
         config_text=facts["config_text"],
-        qps_conditions=_qps_words(config.get("qps", {})),
-        bayes_ne=_bayes(Path(facts["study_file"]).parent, data, log),
-        notes=tuple(log.notes) if log else (),
+        qps_conditions=_qps_words(config.qps),
+        bayes_ne=_bayes_ne(file.parent, config.data),
+        data_notes=log.notes if log else (),
+        margin_pct=config.finals.margin_pct,
+        trials_wanted=facts.get("trials_wanted"),
+        time_budget=facts.get("time_budget"),
+        exhausted=bool(facts.get("exhausted", False)),
     )
 
 
-def _data_words(data: Mapping[str, Any], log: EncodedLog | None) -> str:
-    words = str(data["path"])
-    if log is not None:
-        words += f", {len(log):,} rows, {len(log.fields)} id fields, {len(log.dense)} dense, label {log.label}"
-    return words
+def _data_words(data: DataConfig, log: EncodedLog | None) -> str:
+    label = data.label.column + (f" given {data.label.given}" if data.label.given else "")
+    if log is None:
+        return f"{data.path}, label {label}"
+    dense = f", {len(log.dense)} dense" if log.dense else ""
+    return f"{data.path}, {counted(len(log), 'row')}, {counted(len(log.fields), 'id field')}{dense}, label {label}"
 
 
-def _days(split: Mapping[str, Any]) -> dict[str, str]:
-    if "random" in split:
-        return {name: f"{share:.0%} of the rows, at random" for name, share in split["random"].items() if name != "seed"}
-    return {name: f"{days[0]} to {days[1]}" for name, days in split.items()}
+def _windows(split: SplitConfig, log: EncodedLog | None) -> dict[str, str]:
+    """What each window is, and what it holds where that is known."""
+    if split.random is not None:
+        shares = {"train": split.random.train, "validate": split.random.validate_, "test": split.random.test}
+        words = {name: f"{share:.0%} of the rows, at random" for name, share in shares.items()}
+    else:
+        spans = {"train": split.train, "validate": split.validate_, "test": split.test}
+        words = {name: f"{days[0]} to {days[1]}" for name, days in spans.items() if days is not None}
+    if log is None:
+        return words
+    return {name: text + _held(log, name) for name, text in words.items()}
 
 
-def _qps_words(qps: Mapping[str, Any]) -> str:
-    clock = "CPU time" if qps.get("clock", "cpu") == "cpu" else "derived from FLOPs and bytes, not timed"
-    return f"PyTorch, float32, 1 thread, batches of {qps.get('batch_rows', 512)} rows, {clock}"
+def _held(log: EncodedLog, window: str) -> str:
+    rows = log.windows[window]
+    return f", {counted(rows.stop - rows.start, 'row')}, {log.base_rates[window]:.1%} positive"
 
 
-def _bayes(base: Path, data: Mapping[str, Any], log: EncodedLog | None) -> dict[str, float]:
-    """Bayes NE by window, where the log is a simulated one and its own windows are used."""
-    truth = (base / str(data["path"])).parent / "truth.json"
-    if log is None or not truth.exists():
+def _qps_words(qps: QpsConfig) -> str:
+    clock = "CPU time" if qps.clock == "cpu" else "derived from FLOPs and bytes, not timed"
+    return f"PyTorch, float32, 1 thread, batches of {counted(qps.batch_rows, 'row')}, {clock}"
+
+
+def _bayes_ne(base: Path, data: DataConfig) -> dict[str, float]:
+    """NE of the true probabilities by window, where the log is a simulated one and read as it was written: its own
+    windows, labels and weights."""
+    truth = (base / data.path).parent / "truth.json"
+    plain = data.weight is None and data.negatives_kept is None and data.split.random is None
+    if not plain or not truth.exists():
         return {}
     known = json.loads(truth.read_text())
-    windows = {name: [str(day) for day in days] for name, days in data["split"].items() if name != "random"}
-    if known.get("windows") != windows:
+    spans = {"train": data.split.train, "validate": data.split.validate_, "test": data.split.test}
+    if known.get("windows") != {name: [str(day) for day in days] for name, days in spans.items() if days is not None}:
         return {}
-    return {name: float(ne) for name, ne in known["bayes_ne"].get(log.label, {}).items()}
+    if {"click": None, "convert": "click"}.get(data.label.column, "") != data.label.given:
+        return {}
+    return {name: float(ne) for name, ne in known["bayes_ne"].get(data.label.column, {}).items()}

@@ -117,9 +117,7 @@ class View:
         for trial in self.history.of_state(State.FAILED):
             kind, reason = (trial.failure.kind, trial.failure.reason) if trial.failure else ("error", "not recorded")
             kinds.setdefault(kind, {}).setdefault(reason, []).append(trial.number)
-        ordered = [
-            (kind, sorted(reasons.items(), key=lambda item: -len(item[1]))) for kind, reasons in kinds.items()
-        ]
+        ordered = [(kind, sorted(reasons.items(), key=lambda item: -len(item[1]))) for kind, reasons in kinds.items()]
         return sorted(ordered, key=lambda item: -sum(len(numbers) for _, numbers in item[1]))
 
     @cached_property

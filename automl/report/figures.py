@@ -1,4 +1,4 @@
-"""The charts about models: the front, the finals, importances, parallel coordinates, learning curves. One function each."""
+"""The charts about models, a function each: the front, the finals, importances, learning curves."""
 
 from __future__ import annotations
 
@@ -32,8 +32,12 @@ def front(view: View) -> Figure | Nothing:
         _point_dots("stopped early", stopped, {"color": "$dim", "size": 6, "symbol": "circle-open"}),
         _point_dots("dominated", rest, {"color": "$dim", "size": 8}),
         _staircase(view.front),
-        _point_dots("front", view.front, {"color": "$front", "size": 11, "line": {"color": "$surface", "width": 1.5}},
-                    error_x=_ratio_whiskers(view.front)),
+        _point_dots(
+            "front",
+            view.front,
+            {"color": "$front", "size": 11, "line": {"color": "$surface", "width": 1.5}},
+            error_x=_ratio_whiskers(view.front),
+        ),
         _pick_dots(view),
         *_baseline_marks(view),
     ]
@@ -50,35 +54,66 @@ def front(view: View) -> Figure | Nothing:
     views = _front_views(view)
     layout["xaxis"] |= next(iter(views.values()))["xaxis"]
     layout["yaxis"] |= next(iter(views.values()))["yaxis"]
-    legend = [("front", "front"), ("dim", "dominated"), ("ring", "stopped early, NE extrapolated"),
-              ("cross", "baseline, its seeds and their spread")]
+    legend = [
+        ("front", "front"),
+        ("dim", "dominated"),
+        ("ring", "stopped early, NE extrapolated"),
+        ("cross", "baseline, its seeds and their spread"),
+    ]
     drawn = {True: stopped, False: [1]}
     legend = [entry for entry in legend if drawn[entry[0] == "ring"]]
-    legend += [("pick", f"{ROLE_LETTERS.get(role, '•')} {role}") for role, _ in view.picks]
+    legend += [("pick", f"{ROLE_LETTERS.get(role, '•')} {role} #{p.trial.number}") for role, p in view.picks]
     caption = (
-        "Each dot is one trial on the validation window. Touch a dot for its architecture; click it for the whole model. "
+        "Each dot is one trial on the validation window. Touch a dot for its architecture; click it for the whole "
+        "model. "
         f"The shaded band is one standard deviation of the baseline over its seeds (±{noise:.2f}%)."
     )
-    return Figure(name="front", title=title, caption=caption, data=data, layout=layout, height=460,
-                  legend=tuple(legend), views=views)
+    return Figure(
+        name="front",
+        title=title,
+        caption=caption,
+        data=data,
+        layout=layout,
+        height=460,
+        legend=tuple(legend),
+        views=views,
+    )
 
 
 def _point_dots(name: str, points: Sequence[Point], marker: Json, **extra: object) -> Json:
-    return dots(name, [p.qps_ratio for p in points], [p.gain_pct for p in points],
-                [p.trial.number for p in points], marker, **extra)
+    return dots(
+        name,
+        [p.qps_ratio for p in points],
+        [p.gain_pct for p in points],
+        [p.trial.number for p in points],
+        marker,
+        **extra,
+    )
 
 
 def _pick_dots(view: View) -> Json:
     marker = {"color": "$pick", "size": 19, "line": {"color": "$surface", "width": 1.5}}
     letters = [ROLE_LETTERS.get(role, "•") for role, _ in view.picks]
-    return _point_dots("picks", [p for _, p in view.picks], marker, mode="markers+text", text=letters,
-                       textposition="middle center", textfont={"color": "$on-pick", "size": 11})
+    return _point_dots(
+        "picks",
+        [p for _, p in view.picks],
+        marker,
+        mode="markers+text",
+        text=letters,
+        textposition="middle center",
+        textfont={"color": "$on-pick", "size": 11},
+    )
 
 
 def _baseline_marks(view: View) -> list[Json]:
     seeds = [t for t in view.history.baseline.trials if t.measurement and math.isfinite(t.measurement.ne)]
     ticks = {"color": "$baseline", "size": 11, "symbol": "line-ew-open", "line": {"width": 1.5, "color": "$baseline"}}
-    cross = {"color": "$baseline", "size": 17, "symbol": "cross-thin-open", "line": {"width": 3.5, "color": "$baseline"}}
+    cross = {
+        "color": "$baseline",
+        "size": 17,
+        "symbol": "cross-thin-open",
+        "line": {"width": 3.5, "color": "$baseline"},
+    }
     return [
         dots("baseline seeds", [1.0] * len(seeds), [view.gain_pct(t) for t in seeds], ["baseline"] * len(seeds), ticks),
         dots("baseline", [1.0], [0.0], ["baseline"], cross),
@@ -97,15 +132,26 @@ def _staircase(points: Sequence[Point]) -> Json:
 
 
 def _ratio_whiskers(points: Sequence[Point]) -> Json:
-    return {"type": "data", "symmetric": False, "thickness": 1, "width": 0, "color": "$front",
-            "array": [p.qps_ratio_high - p.qps_ratio for p in points],
-            "arrayminus": [p.qps_ratio - p.qps_ratio_low for p in points]}
+    return {
+        "type": "data",
+        "symmetric": False,
+        "thickness": 1,
+        "width": 0,
+        "color": "$front",
+        "array": [p.qps_ratio_high - p.qps_ratio for p in points],
+        "arrayminus": [p.qps_ratio - p.qps_ratio_low for p in points],
+    }
 
 
 def _limit_rules(view: View) -> list[Json]:
     axes = {"qps_ratio": "x", "ne_gain_pct": "y"}
-    ends = [(axes[limit.metric], end) for limit in view.history.limits if limit.metric in axes
-            for end in (limit.low, limit.high) if end is not None]
+    ends = [
+        (axes[limit.metric], end)
+        for limit in view.history.limits
+        if limit.metric in axes
+        for end in (limit.low, limit.high)
+        if end is not None
+    ]
     return [rule(axis, end, "$muted", dash="dot", width=1.5) for axis, end in ends]
 
 
@@ -116,8 +162,11 @@ def _ratio_ticks() -> Json:
 def _front_views(view: View) -> dict[str, Json]:
     """Ranges near the baseline (the first, shown) and of all trials. Log axes take exponents; y is reversed."""
     seen = [(p.qps_ratio, p.gain_pct) for p in view.points] + [(1.0, 0.0)]
-    floor = max(3.0 * view.noise_pct, *(p.gain_pct for p in view.front if p.gain_pct <= WORST_NEAR_PCT), 0.0) \
-        if view.front else 3.0 * view.noise_pct
+    floor = (
+        max(3.0 * view.noise_pct, *(p.gain_pct for p in view.front if p.gain_pct <= WORST_NEAR_PCT), 0.0)
+        if view.front
+        else 3.0 * view.noise_pct
+    )
     worst = max(floor, min(WORST_NEAR_PCT, max(gain for _, gain in seen)))
     near = [(x, y) for x, y in seen if y <= worst]
     everything = _ranges(seen, view.noise_pct)
@@ -143,13 +192,20 @@ def finals(view: View) -> Figure | Nothing:
     colours = {"better": "$good", "faster": "$front", "worse": "$bad"}
     found = [colours.get(pick.verdict, "$muted") for pick in picks]
     gains = [p.ne_gain_pct for p in picks]
-    whiskers = [line("interval", [p.ci_low_pct, p.ci_high_pct], [row, row], {"color": colour, "width": 3})
-                for p, row, colour in zip(picks, rows, found, strict=True)]
+    whiskers = [
+        line("interval", [p.ci_low_pct, p.ci_high_pct], [row, row], {"color": colour, "width": 3})
+        for p, row, colour in zip(picks, rows, found, strict=True)
+    ]
     data = [
         *whiskers,
         dots("finals", gains, rows, [p.trial for p in picks], {"color": found, "size": 13, "symbol": "diamond"}),
-        dots("search", [p.search_ne_gain_pct for p in picks], rows, [p.trial for p in picks],
-             {"color": "$ink", "size": 11, "symbol": "circle-open", "line": {"width": 2}}),
+        dots(
+            "search",
+            [p.search_ne_gain_pct for p in picks],
+            rows,
+            [p.trial for p in picks],
+            {"color": "$ink", "size": 11, "symbol": "circle-open", "line": {"width": 2}},
+        ),
     ]
     ends = [v for p in picks for v in (p.ci_low_pct, p.ci_high_pct, p.search_ne_gain_pct) if math.isfinite(v)]
     low, high = padded(min([*ends, 0.0]), max([*ends, view.finals.margin_pct]), least=0.02)
@@ -158,18 +214,32 @@ def finals(view: View) -> Figure | Nothing:
         shapes.append(rule("x", view.finals.margin_pct, "$muted", dash="dot", width=1.5))
     layout: Json = {
         "shapes": shapes,
-        "xaxis": {"title": {"text": "NE gain against the baseline (left is better)"}, "ticksuffix": "%",
-                  "range": [low, high], "zeroline": False},
-        "yaxis": {"tickvals": rows, "ticktext": [safe(f"#{p.trial} {p.role}") for p in picks],
-                  "range": [len(rows) - 0.5, -0.5], "showgrid": False, "zeroline": False},
+        "xaxis": {
+            "title": {"text": "NE gain against the baseline (left is better)"},
+            "ticksuffix": "%",
+            "range": [low, high],
+            "zeroline": False,
+        },
+        "yaxis": {
+            "tickvals": rows,
+            "ticktext": [safe(f"#{p.trial} {p.role}") for p in picks],
+            "range": [len(rows) - 0.5, -0.5],
+            "showgrid": False,
+            "zeroline": False,
+        },
         "hovermode": "closest",
     }
     margin = f"no worse than {percent(view.finals.margin_pct)}"
-    legend = (("diamond", "finals, with 95% interval"), ("ring-ink", "search, one run"), ("cross", "baseline"),
-              ("dotted", margin))
+    legend = (
+        ("diamond", "finals, with 95% interval"),
+        ("ring-ink", "search, one run"),
+        ("cross", "baseline"),
+        ("dotted", margin),
+    )
     caption = "A gain seen once, as the best of many, shrinks when it is measured anew: the distance between the marks."
-    return Figure(name="finals", title=title, caption=caption, data=data, layout=layout,
-                  height=96 + 44 * len(rows), legend=legend)
+    return Figure(
+        name="finals", title=title, caption=caption, data=data, layout=layout, height=96 + 44 * len(rows), legend=legend
+    )
 
 
 def importances(objective: str, shares: Mapping[str, float]) -> Figure | Nothing:
@@ -187,15 +257,27 @@ def importances(objective: str, shares: Mapping[str, float]) -> Figure | Nothing
     said = [f"{knob}: {value:.0f}%" for knob, value in zip(labels, percents, strict=True)]
     layout: Json = {
         "xaxis": {"ticksuffix": "%", "rangemode": "tozero", "zeroline": False},
-        "yaxis": {"autorange": "reversed", "showgrid": False, "automargin": True, "type": "category",
-                  "tickfont": {"family": "$mono", "size": 11}},
+        "yaxis": {
+            "autorange": "reversed",
+            "showgrid": False,
+            "automargin": True,
+            "type": "category",
+            "tickfont": {"family": "$mono", "size": 11},
+        },
         "bargap": 0.45,
     }
     hidden = len(ranked) - len(top)
-    caption = "Share of the variance that each knob explains." + (f" {hidden} smaller ones left out." if hidden else "")
+    caption = "Share of the variance that each knob explains, of the knobs that every complete trial has."
+    caption += f" {hidden} smaller ones left out." if hidden else ""
     slug = "".join(c if c.isalnum() else "-" for c in objective)
-    return Figure(name=f"importance-{slug}", title=title, caption=caption, layout=layout, height=64 + 26 * len(top),
-                  data=[bars("importance", percents, labels, "$front", said)])
+    return Figure(
+        name=f"importance-{slug}",
+        title=title,
+        caption=caption,
+        layout=layout,
+        height=64 + 26 * len(top),
+        data=[bars("importance", percents, labels, "$front", said)],
+    )
 
 
 def curves(view: View) -> Figure | Nothing:
@@ -225,13 +307,17 @@ def curves(view: View) -> Figure | Nothing:
         layout["yaxis"] |= {"title": {"text": "NE against the baseline's at equal rows"}, "ticksuffix": "%"}
         layout["shapes"] = [rule("y", 0.0, "$baseline", width=2)]
         legend.append(("line-baseline", "baseline, mean of its seeds"))
-        caption = "NE on the rows just before they are trained on, against the baseline's at the same row; lower is better."
-    return Figure(name="curves", title=title, caption=caption, data=data, layout=layout, height=340,
-                  legend=tuple(legend))
+        caption = (
+            "NE on the rows just before they are trained on, against the baseline's at the same row; lower is better."
+        )
+    return Figure(
+        name="curves", title=title, caption=caption, data=data, layout=layout, height=340, legend=tuple(legend)
+    )
 
 
-def _curve_line(name: str, trials: Sequence[Trial], reference: tuple[Floats, Floats] | None, colour: str,
-                width: float) -> Json:
+def _curve_line(
+    name: str, trials: Sequence[Trial], reference: tuple[Floats, Floats] | None, colour: str, width: float
+) -> Json:
     """All curves of a kind in one trace, gaps between them."""
     xs: list[float | None] = []
     ys: list[float | None] = []
@@ -245,8 +331,9 @@ def _curve_line(name: str, trials: Sequence[Trial], reference: tuple[Floats, Flo
         xs += [*rows.tolist(), None]
         ys += [*ne.tolist(), None]
         numbers += [trial.number] * len(rows) + [None]
-    return line(name, xs, ys, {"color": colour, "width": width}, customdata=numbers, hoverinfo="none",
-                connectgaps=False)
+    return line(
+        name, xs, ys, {"color": colour, "width": width}, customdata=numbers, hoverinfo="none", connectgaps=False
+    )
 
 
 def _baseline_curve(view: View) -> tuple[Floats, Floats] | None:

@@ -1,4 +1,4 @@
-"""What must be said before the rest of the page is believed, in one sentence each; nothing where all is as it should be."""
+"""What must be said before the rest of the page is believed; nothing where all is as it should be."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from automl.history import History, Origin, State, Trial
 from automl.report.derived import View
 from automl.report.formats import counted, duration, listed, percent
 from automl.report.search_figures import last_quarter
-from automl.search.outlook import RECENT, track_record, trusted
+from automl.strategies.outlook import RECENT, track_record, trusted
 from predictors.evaluate import Ranked, pooled_tau
 
 STILL_GROWING = 0.1  # of the hypervolume in the last quarter of the core time

@@ -48,10 +48,17 @@ def render(view: View, out_dir: Path) -> str:
     charts = _charts(view)
     drawn = [chart for chart in charts.values() if isinstance(chart, Figure)]
     extra = [chart for chart in _importances(view) if isinstance(chart, Figure)]
-    scripts = {"plotly": get_plotlyjs(), "theme": _asset("theme.js"), "charts": _asset("charts.js"),
-               "page": _asset("page.js")}
+    scripts = {
+        "plotly": get_plotlyjs(),
+        "theme": _asset("theme.js"),
+        "charts": _asset("charts.js"),
+        "page": _asset("page.js"),
+    }
     environment = Environment(
-        loader=PackageLoader("automl.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        loader=PackageLoader("automl.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.filters["chart"] = lambda name: charts[name]
@@ -109,14 +116,14 @@ def _tiles(view: View) -> list[tuple[str, str, str]]:
     rate = best / core_hours if core_hours > 0 and formats.is_number(best) and best < 0 else None
     volume = progress.hypervolume[-1] if len(progress.hypervolume) else 0.0
     last = formats.share(search_figures.last_quarter(view))
-    rows = [
+    core = formats.duration(facts.core_seconds_inside_trials)
     return [
         ("trials", f"{len(view.history.trials):,}", states),
         ("front", formats.counted(len(view.front), "model"), "not beaten in both NE and QPS"),
         ("wall clock", formats.duration(facts.wall_seconds), formats.counted(facts.workers, "worker")),
-        ("core time inside trials", formats.duration(facts.core_seconds_inside_trials), f"{busy} of workers × wall clock"),
+        ("core time inside trials", core, f"{busy} of workers × wall clock"),
         ("NE gain per core-hour", formats.percent(rate), "best at baseline speed or faster"),
-        ("hypervolume", f"{volume:.3g}", f"{search_figures.last_slice(view)} of it in the last quarter of the core time"),
+        ("hypervolume", f"{volume:.3g}", f"{last} of it in the last quarter of the core time"),
     ]
 
 
@@ -135,9 +142,18 @@ def _records(view: View) -> list[dict[str, Any]]:
     front = {point.trial.number for point in view.front}
     baseline = view.history.baseline
     first = {
-        "id": "baseline", "state": "baseline", "origin": "baseline", "ne": baseline.ne, "gain": 0.0, "ratio": 1.0,
-        "noise": view.noise_pct, "seeds": len(baseline.trials), **_model_record(view, baseline.candidate.model),
-        "changes": [], "front": False, "role": "",
+        "id": "baseline",
+        "state": "baseline",
+        "origin": "baseline",
+        "ne": baseline.ne,
+        "gain": 0.0,
+        "ratio": 1.0,
+        "noise": view.noise_pct,
+        "seeds": len(baseline.trials),
+        **_model_record(view, baseline.candidate.model),
+        "changes": [],
+        "front": False,
+        "role": "",
     }
     return [first] + [_record(view, t, roles.get(t.number, ""), t.number in front) for t in view.history.trials]
 
@@ -147,14 +163,30 @@ def _record(view: View, trial: Trial, role: str, on_front: bool) -> dict[str, An
     measured: dict[str, Any] = {}
     if m is not None:
         measured = {
-            "ne": m.ne, "gain": view.gain_pct(trial), "ratio": m.speed.qps_ratio, "low": m.speed.qps_ratio_low,
-            "high": m.speed.qps_ratio_high, "auc": m.auc, "calibration": m.calibration, "trainQps": m.speed.train_qps,
-            "params": m.params, "flops": m.flops,
+            "ne": m.ne,
+            "gain": view.gain_pct(trial),
+            "ratio": m.speed.qps_ratio,
+            "low": m.speed.qps_ratio_low,
+            "high": m.speed.qps_ratio_high,
+            "auc": m.auc,
+            "calibration": m.calibration,
+            "trainQps": m.speed.train_qps,
+            "params": m.params,
+            "flops": m.flops,
         }
+    forecast = None if trial.forecast is None else view.history.baseline.gain_pct(trial.forecast.ne)
     failure = {"kind": trial.failure.kind, "reason": trial.failure.reason} if trial.failure else {}
     return {
-        "id": trial.number, "state": trial.state.value, "origin": trial.origin.value, "round": trial.round,
-        "role": role, "front": on_front, "seconds": trial_seconds(trial), **measured, **failure,
+        "id": trial.number,
+        "state": trial.state.value,
+        "origin": trial.origin.value,
+        "round": trial.round,
+        "role": role,
+        "front": on_front,
+        "seconds": trial_seconds(trial),
+        "forecast": forecast,
+        **measured,
+        **failure,
         **_model_record(view, trial.candidate.model),
     }
 
@@ -162,7 +194,9 @@ def _record(view: View, trial: Trial, role: str, on_front: bool) -> dict[str, An
 def _model_record(view: View, model: Any) -> dict[str, Any]:
     baseline = view.history.baseline.candidate.model
     return {
-        "words": architecture(model), "training": training(model), "changes": changes(model, baseline),
+        "words": architecture(model),
+        "training": training(model),
+        "changes": changes(model, baseline),
         "diff": [mark + line for mark, line in difference(model, baseline)],
     }
 

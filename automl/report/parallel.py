@@ -15,7 +15,7 @@ from automl.report.plot import Figure, Json, Nothing, line, safe
 from automl.report.words import knobs
 from search_spaces.knobs import Value
 
-UNUSED_X = -0.13  # where a line passes a knob that its model does not have
+UNUSED_X = -0.2  # where a line passes a knob that its model does not have
 MOST_STEPS = 6  # more different values than this lie on a scale
 
 
@@ -51,8 +51,15 @@ def parallel(view: View) -> Figure | Nothing:
         f"; {hidden} more that differ are left out." if hidden > 0 else "."
     )
     legend = (("line-pick", "picks"), ("line-front", "rest of the front"), ("line-baseline-dash", "baseline"))
-    return Figure(name="parallel", title=title, caption=caption, data=data, layout=_layout(rows),
-                  height=60 + 52 * len(rows), legend=legend)
+    return Figure(
+        name="parallel",
+        title=title,
+        caption=caption,
+        data=data,
+        layout=_layout(rows),
+        height=60 + 52 * len(rows),
+        legend=legend,
+    )
 
 
 def _layout(rows: Sequence[Row]) -> Json:
@@ -61,10 +68,19 @@ def _layout(rows: Sequence[Row]) -> Json:
     notes: list[Json] = []
     shapes: list[Json] = []
     for index, row in enumerate(rows):
-        shapes.append({"type": "line", "x0": 0, "x1": 1, "y0": index, "y1": index, "layer": "below",
-                       "line": {"color": "$line", "width": 1}})
+        shapes.append(
+            {
+                "type": "line",
+                "x0": 0,
+                "x1": 1,
+                "y0": index,
+                "y1": index,
+                "layer": "below",
+                "line": {"color": "$line", "width": 1},
+            }
+        )
         notes.append(_note(row.label, 0, index, "left", -11, "$ink", x_shift=-4))
-        ticks = [*row.ticks, (UNUSED_X, "not used")] if None in row.places else row.ticks
+        ticks = [*row.ticks, (UNUSED_X, "unused")] if None in row.places else row.ticks
         notes += [_note(text, x, index, "center", 11, "$muted") for x, text in ticks]
     axis = {"visible": False, "fixedrange": True}
     return {
@@ -78,14 +94,33 @@ def _layout(rows: Sequence[Row]) -> Json:
 
 
 def _note(text: str, x: float, y: float, anchor: str, shift: int, colour: str, x_shift: int = 0) -> Json:
-    return {"text": safe(text), "x": x, "y": y, "xanchor": anchor, "yanchor": "middle", "yshift": -shift,
-            "xshift": x_shift, "showarrow": False, "font": {"size": 11, "color": colour}}
+    return {
+        "text": safe(text),
+        "x": x,
+        "y": y,
+        "xanchor": anchor,
+        "yanchor": "middle",
+        "yshift": -shift,
+        "xshift": x_shift,
+        "showarrow": False,
+        "font": {"size": 11, "color": colour},
+        "bgcolor": "$surface",
+        "borderpad": 0,
+    }
 
 
 def _path(rows: Sequence[Row], model: int, trial: int | str, style: Json) -> Json:
     xs = [UNUSED_X if row.places[model] is None else row.places[model] for row in rows]
-    return line(str(trial), xs, range(len(rows)), style, mode="lines+markers", hoverinfo="none",
-                customdata=[trial] * len(rows), marker={"color": style["color"], "size": 6})
+    return line(
+        str(trial),
+        xs,
+        range(len(rows)),
+        style,
+        mode="lines+markers",
+        hoverinfo="none",
+        customdata=[trial] * len(rows),
+        marker={"color": style["color"], "size": 6},
+    )
 
 
 def _chosen(models: Sequence[Mapping[str, Value]], shares: Mapping[str, Mapping[str, float]]) -> tuple[list[str], int]:
@@ -111,8 +146,11 @@ def _knob_row(name: str, values: Sequence[Value | None]) -> Row:
     if numbers and len(kinds) > MOST_STEPS:
         return _scale_row(name, [None if v is None else float(v) for v in values])
     places = {value: index / max(1, len(kinds) - 1) for index, value in enumerate(kinds)}
-    return Row(name, tuple(None if v is None else places[v] for v in values),
-               _readable([(places[value], short_value(value)) for value in kinds]))
+    return Row(
+        name,
+        tuple(None if v is None else places[v] for v in values),
+        _readable([(places[value], short_value(value)) for value in kinds]),
+    )
 
 
 def _scale_row(name: str, values: Sequence[float | None], words: object = short_value) -> Row:

@@ -1,7 +1,8 @@
 """The few shapes that the figures are built from. A Figure is Plotly's own JSON plus what the page sets around it.
 
-Colours are names of the page's palette behind a dollar sign (`$front`): the script puts the theme's value in their place, so
-that one figure serves light and dark. A marker's `customdata` is a trial number (or "baseline"): the page shows its card.
+Colours are names of the page's palette behind a dollar sign (`$front`): the script puts the theme's value in their
+place, so that one figure serves light and dark. A marker's `customdata` is a trial number (or "baseline"): the page
+shows its card.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ class Figure:
     def to_json(self) -> Json:
         """Plain data with None for what is not a number."""
         parts = {"name": self.name, "data": self.data, "layout": self.layout, "height": self.height}
-        return plain({**parts, "views": dict(self.views), "axes": dict(self.axes)})
+        made: Json = plain({**parts, "views": dict(self.views), "axes": dict(self.axes)})
+        return made
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,21 +82,44 @@ def line(name: str, x: Iterable[Any], y: Iterable[Any], style: Json, **extra: An
 def bars(name: str, values: Sequence[float], labels: Sequence[str], colour: str, hover: Sequence[str]) -> Json:
     """Horizontal bars, the first on top (the axis is reversed)."""
     base = {"type": "bar", "orientation": "h", "name": name, "marker": {"color": colour}}
-    return {**base, "x": list(values), "y": list(labels), "text": list(hover), "textposition": "none",
-            "hovertemplate": "%{text}<extra></extra>"}
+    return {
+        **base,
+        "x": list(values),
+        "y": list(labels),
+        "text": list(hover),
+        "textposition": "none",
+        "hovertemplate": "%{text}<extra></extra>",
+    }
 
 
 def rule(axis: str, value: float, colour: str, dash: str = "solid", width: float = 1.0) -> Json:
     """A line across the whole chart at `value` of the axis x or y, below the data."""
     other = "y" if axis == "x" else "x"
-    return {"type": "line", f"{axis}0": value, f"{axis}1": value, f"{other}0": 0, f"{other}1": 1,
-            f"{other}ref": "paper", "layer": "below", "line": {"color": colour, "width": width, "dash": dash}}
+    return {
+        "type": "line",
+        f"{axis}0": value,
+        f"{axis}1": value,
+        f"{other}0": 0,
+        f"{other}1": 1,
+        f"{other}ref": "paper",
+        "layer": "below",
+        "line": {"color": colour, "width": width, "dash": dash},
+    }
 
 
 def band(low: float, high: float, colour: str) -> Json:
     """A shaded range of y across the chart."""
-    return {"type": "rect", "xref": "paper", "x0": 0, "x1": 1, "y0": low, "y1": high, "layer": "below",
-            "fillcolor": colour, "line": {"width": 0, "color": colour}}
+    return {
+        "type": "rect",
+        "xref": "paper",
+        "x0": 0,
+        "x1": 1,
+        "y0": low,
+        "y1": high,
+        "layer": "below",
+        "fillcolor": colour,
+        "line": {"width": 0, "color": colour},
+    }
 
 
 def padded(low: float, high: float, share: float = 0.06, least: float = 1e-6) -> tuple[float, float]:

@@ -20,26 +20,57 @@ def best_gain(view: View) -> Figure | Nothing:
     """Lowest NE so far, of all and of those at least as fast as the baseline."""
     progress = view.progress
     gains = {"any speed": progress.best_gain_pct, "at baseline speed or faster": progress.best_gain_at_speed_pct}
-    return _running_figure(view, "best-gain", "Best NE gain so far", gains, suffix="%", zero=True, words=percent,
-                           caption="Lower is better; 0 is the baseline.")
+    return _running_figure(
+        view,
+        "best-gain",
+        "Best NE gain so far",
+        gains,
+        suffix="%",
+        zero=True,
+        words=percent,
+        caption="Lower is better; 0 is the baseline.",
+    )
 
 
 def best_ratio(view: View) -> Figure | Nothing:
     """Highest QPS so far of those no worse than the baseline."""
     ratios = {"NE no worse than the baseline's": view.progress.best_ratio_at_quality}
-    return _running_figure(view, "best-ratio", "Best speed-up so far", ratios, prefix="×", words=ratio,
-                           caption="Highest serving QPS among trials whose NE is no worse than the baseline's.")
+    return _running_figure(
+        view,
+        "best-ratio",
+        "Best speed-up so far",
+        ratios,
+        prefix="×",
+        words=ratio,
+        caption="Highest serving QPS among trials whose NE is no worse than the baseline's.",
+    )
 
 
 def hypervolume(view: View) -> Figure | Nothing:
     """Hypervolume of the front so far."""
     caption = "In NE gain (%) × log2 of the QPS ratio, from the corner NE +1%, half the QPS; higher is better."
-    return _running_figure(view, "hypervolume", "Hypervolume so far", {"hypervolume": view.progress.hypervolume},
-                           caption=caption, words=lambda value: f"{value:.3g}")
+    return _running_figure(
+        view,
+        "hypervolume",
+        "Hypervolume so far",
+        {"hypervolume": view.progress.hypervolume},
+        caption=caption,
+        words=lambda value: f"{value:.3g}",
+    )
 
 
-def _running_figure(view: View, name: str, title: str, series: dict[str, Floats], *, caption: str, words: object,
-                    prefix: str = "", suffix: str = "", zero: bool = False) -> Figure | Nothing:
+def _running_figure(
+    view: View,
+    name: str,
+    title: str,
+    series: dict[str, Floats],
+    *,
+    caption: str,
+    words: object,
+    prefix: str = "",
+    suffix: str = "",
+    zero: bool = False,
+) -> Figure | Nothing:
     if not any(np.isfinite(values).any() and len(values) for values in series.values()):
         return Nothing(title, "No complete trial yet." if not view.points else "No trial qualifies yet.")
     assert callable(words)
@@ -60,8 +91,9 @@ def _running_figure(view: View, name: str, title: str, series: dict[str, Floats]
     swatches = ("line-front", "line-second")
     legend = tuple(zip(swatches, series, strict=False)) if len(series) > 1 else ()
     each = {key: {"title": axis["title"], "x": [axis["x"]] * len(data)} for key, axis in axes.items()}
-    return Figure(name=name, title=title, caption=caption, data=data, layout=layout, height=260, legend=legend,
-                  axes=each)
+    return Figure(
+        name=name, title=title, caption=caption, data=data, layout=layout, height=260, legend=legend, axes=each
+    )
 
 
 def _axes(view: View) -> dict[str, Json]:
@@ -96,12 +128,26 @@ def gain_per_core_hour(view: View) -> Figure | Nothing:
     won = np.diff(volumes, prepend=0.0)
     unit, size = _time_unit(total * 3600)
     middles = (edges[:-1] + edges[1:]) / 2 * 3600 / size
-    said = [f"{duration(a * 3600)} to {duration(b * 3600)} of core time: +{w:.3g} hypervolume"
-            for a, b, w in zip(edges[:-1], edges[1:], won, strict=True)]
-    data = [{"type": "bar", "x": list(middles), "y": list(won / (total / slices)), "marker": {"color": "$front"},
-             "text": said, "textposition": "none", "hovertemplate": "%{text}<extra></extra>"}]
-    layout: Json = {"xaxis": {"title": {"text": f"core time inside trials, {unit}"}, "zeroline": False},
-                    "yaxis": {"rangemode": "tozero"}, "bargap": 0.25}
+    said = [
+        f"{duration(a * 3600)} to {duration(b * 3600)} of core time: +{w:.3g} hypervolume"
+        for a, b, w in zip(edges[:-1], edges[1:], won, strict=True)
+    ]
+    data = [
+        {
+            "type": "bar",
+            "x": list(middles),
+            "y": list(won / (total / slices)),
+            "marker": {"color": "$front"},
+            "text": said,
+            "textposition": "none",
+            "hovertemplate": "%{text}<extra></extra>",
+        }
+    ]
+    layout: Json = {
+        "xaxis": {"title": {"text": f"core time inside trials, {unit}"}, "zeroline": False},
+        "yaxis": {"rangemode": "tozero"},
+        "bargap": 0.25,
+    }
     caption = f"Core time in {counted(slices, 'equal slice')}. When the last bars are empty, more trials buy little."
     return Figure(name="per-core-hour", title=title, caption=caption, data=data, layout=layout, height=260)
 
@@ -125,12 +171,21 @@ def origins(view: View) -> Figure | Nothing:
     layout: Json = {
         "xaxis": {"ticksuffix": "%", "rangemode": "tozero", "zeroline": False},
         "yaxis": {"autorange": "reversed", "showgrid": False, "automargin": True, "type": "category"},
-        "barmode": "group", "bargap": 0.35, "bargroupgap": 0.1,
+        "barmode": "group",
+        "bargap": 0.35,
+        "bargroupgap": 0.1,
     }
     legend = (("bar-front", "share of the front"), ("bar-dim", "share of all trials"))
     caption = "A generator whose front share is larger than its trial share earned its place."
-    return Figure(name="origins", title=title, caption=caption, data=data, layout=layout, legend=legend,
-                  height=80 + 46 * len(names))
+    return Figure(
+        name="origins",
+        title=title,
+        caption=caption,
+        data=data,
+        layout=layout,
+        legend=legend,
+        height=80 + 46 * len(names),
+    )
 
 
 def failures(view: View) -> Figure | Nothing:
@@ -142,13 +197,23 @@ def failures(view: View) -> Figure | Nothing:
     labels, counts = [safe(kind) for kind, _ in kinds], [float(n) for _, n in kinds]
     said = [f"{label}: {counted(int(n), 'trial')}" for label, n in zip(labels, counts, strict=True)]
     layout: Json = {
-        "xaxis": {"rangemode": "tozero", "zeroline": False, "tickformat": "d",
-                  "dtick": max(1, math.ceil(max(counts) / 6))},
+        "xaxis": {
+            "rangemode": "tozero",
+            "zeroline": False,
+            "tickformat": "d",
+            "dtick": max(1, math.ceil(max(counts) / 6)),
+        },
         "yaxis": {"autorange": "reversed", "showgrid": False, "automargin": True, "type": "category"},
-        "bargap": 0.45,
+        "bargap": 0.6,
     }
-    return Figure(name="failures", title=title, caption="Failed trials by kind; the reasons are listed below.",
-                  data=[bars("failed", counts, labels, "$bad", said)], layout=layout, height=76 + 32 * len(kinds))
+    return Figure(
+        name="failures",
+        title=title,
+        caption="Failed trials by kind; the reasons are listed below.",
+        data=[bars("failed", counts, labels, "$bad", said)],
+        layout=layout,
+        height=64 + 28 * len(kinds),
+    )
 
 
 def rankings(view: View) -> Figure | Nothing:
@@ -162,19 +227,42 @@ def rankings(view: View) -> Figure | Nothing:
     colours = ["$front" if abs(r.tau) > c and r.tau > 0 else "$dim" for r, c in zip(known, chance, strict=True)]
     said = [f"batch {r.round}: tau {r.tau:.2f} on {counted(r.count, 'trial')}" for r in known]
     data = [
-        {"type": "bar", "x": rounds, "y": [2 * c for c in chance], "base": [-c for c in chance], "width": 0.86,
-         "marker": {"color": "$band"}, "hoverinfo": "skip"},
-        {"type": "bar", "x": rounds, "y": [r.tau for r in known], "marker": {"color": colours}, "width": 0.46,
-         "text": said, "textposition": "none", "hovertemplate": "%{text}<extra></extra>"},
+        {
+            "type": "bar",
+            "x": rounds,
+            "y": [2 * c for c in chance],
+            "base": [-c for c in chance],
+            "width": 0.86,
+            "marker": {"color": "$band"},
+            "hoverinfo": "skip",
+        },
+        {
+            "type": "bar",
+            "x": rounds,
+            "y": [r.tau for r in known],
+            "marker": {"color": colours},
+            "width": 0.46,
+            "text": said,
+            "textposition": "none",
+            "hovertemplate": "%{text}<extra></extra>",
+        },
     ]
     layout: Json = {
-        "xaxis": {"title": {"text": "batch"}, "tickformat": "d", "showgrid": False, "zeroline": False,
-                  "range": [min(rounds) - 0.8, max(rounds) + 0.8]},
+        "xaxis": {
+            "title": {"text": "batch"},
+            "tickformat": "d",
+            "showgrid": False,
+            "zeroline": False,
+            "range": [min(rounds) - 0.8, max(rounds) + 0.8],
+        },
         "yaxis": {"range": [-1.05, 1.05], "title": {"text": "Kendall's tau"}, "zerolinecolor": "$muted"},
         "barmode": "overlay",
     }
-    legend = (("bar-front", "better than chance"), ("bar-dim", "not told from chance"),
-              ("band", "95% of random orders"))
+    legend = (
+        ("bar-front", "better than chance"),
+        ("bar-dim", "not told from chance"),
+        ("band", "95% of random orders"),
+    )
     mean, by_chance = pooled_tau(known), _pooled_chance_tau([r.count for r in known])
     judged = "better than chance" if mean > by_chance else "not told from chance"
     caption = (

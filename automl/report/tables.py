@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,42 +13,76 @@ from automl.history import Trial
 from automl.report.derived import View, trial_seconds
 from automl.report.words import describe, knobs
 
-_PARETO_COLUMNS = ("trial", "role", "ne", "ne_gain_pct", "qps_ratio", "qps_ratio_low", "qps_ratio_high", "train_qps",
-                   "params", "flops", "activation_bytes", "origin", "words", "model")
+_PARETO_COLUMNS = (
+    "trial",
+    "role",
+    "ne",
+    "ne_gain_pct",
+    "qps_ratio",
+    "qps_ratio_low",
+    "qps_ratio_high",
+    "train_qps",
+    "params",
+    "flops",
+    "activation_bytes",
+    "origin",
+    "words",
+    "model",
+)
 
 
 def write_tables(view: View, out_dir: Path) -> tuple[Path, Path]:
     """Write pareto.csv (the front, from the most accurate on) and trials.parquet (every trial and the baseline's)."""
     front_file, trials_file = out_dir / "pareto.csv", out_dir / "trials.parquet"
-    roles = {point.trial.number: role for role, point in view.picks}
-    rows = [trial_row(view, trial) for trial in view.history.trials]
-    front = {point.trial.number for point in view.front}
-    winners = [{**row, "role": roles.get(row["trial"], "")} for row in rows if row["trial"] in front]
-    winners.sort(key=lambda row: row["ne_gain_pct"])
-    _replace(front_file, lambda path: pd.DataFrame(winners, columns=list(_PARETO_COLUMNS)).to_csv(path, index=False))
-    frame = trials_frame(view, rows)
-    _replace(trials_file, lambda path: frame.to_parquet(path, index=False))
+    winners, trials = front_frame(view), trials_frame(view)
+    _replace(front_file, lambda path: winners.to_csv(path, index=False))
+    _replace(trials_file, lambda path: trials.to_parquet(path, index=False))
     return front_file, trials_file
 
 
-def trials_frame(view: View, rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
-    """One row a trial; what was measured, then every knob of the model as `knob.PATH` (absent where not used)."""
+def front_frame(view: View) -> pd.DataFrame:
+    """The front, from the most accurate model on, each with its role if it is a pick."""
+    roles = {point.trial.number: role for role, point in view.picks}
+    best_first = sorted(view.front, key=lambda point: point.gain_pct)
+    rows = [{**trial_row(view, p.trial), "role": roles.get(p.trial.number, "")} for p in best_first]
+    return pd.DataFrame(rows, columns=list(_PARETO_COLUMNS))
+
+
+def trials_frame(view: View) -> pd.DataFrame:
+    """One row a trial, the baseline's repeats first; what was measured, then every knob of the model as `knob.PATH`
+    (absent where not used)."""
     front = {point.trial.number for point in view.front}
-    seeds = [trial_row(view, trial) for trial in view.history.baseline.trials]
-    measured = [{**row, "on_front": False} for row in seeds]
-    measured += [{**row, "on_front": row["trial"] in front} for row in rows]
+    measured = [{**trial_row(view, trial), "on_front": False} for trial in view.history.baseline.trials]
+    measured += [{**trial_row(view, trial), "on_front": trial.number in front} for trial in view.history.trials]
     models = [trial.candidate.model for trial in (*view.history.baseline.trials, *view.history.trials)]
     frame = pd.DataFrame(measured, columns=[*_columns()])
     settings = pd.DataFrame([{f"knob.{path}": value for path, value in knobs(model).items()} for model in models])
     frame[["ne", "ne_gain_pct", "qps_ratio"]] = frame[["ne", "ne_gain_pct", "qps_ratio"]].astype("float64")
-    return pd.concat([frame, settings.convert_dtypes(convert_floating=False)], axis=1)
+    return pd.concat([frame, settings.convert_dtypes()], axis=1)
 
 
 def _columns() -> tuple[str, ...]:
     measured = [name for name in _PARETO_COLUMNS if name != "role"]
-    return (*measured, "state", "on_front", "round", "key", "auc", "calibration", "forecast_ne", "forecast_ne_std",
-            "forecast_qps_ratio", "failure_kind", "failure_reason", "seconds", "seconds_by_part", "started_at",
-            "ended_at", "curve")
+    return (
+        *measured,
+        "state",
+        "on_front",
+        "round",
+        "key",
+        "auc",
+        "calibration",
+        "forecast_ne",
+        "forecast_ne_std",
+        "forecast_qps_ratio",
+        "failure_kind",
+        "failure_reason",
+        "seconds",
+        "cpu_seconds",
+        "seconds_by_part",
+        "started_at",
+        "ended_at",
+        "curve",
+    )
 
 
 def trial_row(view: View, trial: Trial) -> dict[str, Any]:
@@ -80,6 +114,7 @@ def trial_row(view: View, trial: Trial) -> dict[str, Any]:
         "failure_kind": failure.kind if failure else None,
         "failure_reason": failure.reason if failure else None,
         "seconds": trial_seconds(trial),
+        "cpu_seconds": trial.cpu_seconds,
         "seconds_by_part": json.dumps(dict(m.seconds)) if m else None,
         "started_at": trial.started_at,
         "ended_at": trial.ended_at,
@@ -87,7 +122,7 @@ def trial_row(view: View, trial: Trial) -> dict[str, Any]:
     }
 
 
-def _replace(path: Path, write: Any) -> None:
+def _replace(path: Path, write: Callable[[Path], object]) -> None:
     """Write beside the file and move it there, so that a reader never sees half of one."""
     part = path.with_name(path.name + ".part")
     write(part)

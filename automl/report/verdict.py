@@ -74,7 +74,9 @@ def _nothing(view: View) -> Answer:
     if counts[State.COMPLETE]:
         lead = f"{counted(counts[State.COMPLETE], 'trial')} ended complete, but none keeps the study's limits."
         return Answer(headline="Nothing to ship: no trial keeps the limits.", lead=lead, cards=(), tone="bad")
-    parts = [f"{counts[state]} {state.value}" for state in (State.STOPPED, State.FAILED, State.RUNNING) if counts[state]]
+    parts = [
+        f"{counts[state]} {state.value}" for state in (State.STOPPED, State.FAILED, State.RUNNING) if counts[state]
+    ]
     lead = f"Of {counted(len(trials), 'trial')}: {', '.join(parts)}."
     if view.failure_counts:
         kind, reasons = view.failure_counts[0]
@@ -93,7 +95,9 @@ def _before_finals(view: View, command: str) -> Answer:
     cards = tuple(_search_card(view, role, point, point is best) for role, point in picks)
     if best is None:
         margin = percent(view.data.facts.margin_pct)
-        lead = f"No trial is expected to beat its NE, nor is one faster with NE no worse than {margin}. Keep the baseline."
+        lead = (
+            f"No trial is expected to beat its NE, nor is one faster with NE no worse than {margin}. Keep the baseline."
+        )
         return Answer(headline="No better than the baseline.", lead=lead, cards=cards)
     spread = f"The baseline alone moves by ±{view.noise_pct:.2f}% from seed to seed. " if view.noise_pct > 0 else ""
     lead = (
@@ -129,11 +133,11 @@ def _search_card(view: View, role: str, point: Point, leads: bool) -> Card:
     why = f"{_said(point.gain_pct)} than the baseline in one run"
     why += f", {size:.1f} times the spread of its seeds." if is_number(size) else "."
     figures = [
-        ("NE gain, seen", percent(point.gain_pct), "one run"),
+        ("NE seen", percent(point.gain_pct), "one run"),
         ("QPS", ratio(point.qps_ratio), f"{ratio(point.qps_ratio_low)} to {ratio(point.qps_ratio_high)}"),
     ]
     if point.trial.number in view.data.expected:
-        figures.insert(0, ("NE gain, expected", percent(view.data.expected[point.trial.number]), "luck taken out"))
+        figures.insert(0, ("NE expected", percent(view.data.expected[point.trial.number]), "luck taken out"))
     return _card(view, role, point.trial, "not proven", "plain", why, tuple(figures), leads)
 
 
@@ -200,11 +204,21 @@ def _why(pick: FinalPick, margin_pct: float) -> str:
     if pick.ci_high_pct < 0:
         return f"The NE interval is below 0, but not certain once several picks were tried {tail}."
     smallest = f"{max(pick.ci_high_pct, 0.0):.2f}%"
-    return f"The NE interval holds 0 {tail}. NE may be worse by up to {smallest}, the smallest margin that could be shown."
+    return (
+        f"The NE interval holds 0 {tail}. NE may be worse by up to {smallest}, the smallest margin that could be shown."
+    )
 
 
-def _card(view: View, role: str, trial: Trial, badge: str, style: str, why: str,
-          figures: tuple[tuple[str, str, str], ...], leads: bool) -> Card:
+def _card(
+    view: View,
+    role: str,
+    trial: Trial,
+    badge: str,
+    style: str,
+    why: str,
+    figures: tuple[tuple[str, str, str], ...],
+    leads: bool,
+) -> Card:
     model, baseline = trial.candidate.model, view.history.baseline.candidate.model
     return Card(
         role=role,

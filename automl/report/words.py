@@ -12,7 +12,7 @@ from search_spaces.knobs import Value
 from search_spaces.model import ModelSpec
 
 # A knob whose bare value would mislead.
-_SPECIAL = {("cross", "rank", 0): "full matrix"}
+_SPECIAL: Mapping[tuple[str, str, Value], str] = {("cross", "rank", 0): "full matrix"}
 
 
 def describe(model: ModelSpec) -> str:

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -40,11 +41,13 @@ def cluster(folder: Path, cpus: float, address: str | None = None) -> Iterator[N
     for name in ("ray", "ray.tune", "ray._private"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     warnings.filterwarnings("ignore", module="ray")
-    local = {} if address else {
-        "num_cpus": max(1, round(cpus)), "include_dashboard": False, "object_store_memory": _OBJECT_STORE_BYTES,
+    local: dict[str, Any] = {
+        "num_cpus": max(1, round(cpus)),
+        "include_dashboard": False,
+        "object_store_memory": _OBJECT_STORE_BYTES,
     }
     try:
-        ray.init(address=address, log_to_driver=False, logging_level=logging.CRITICAL, configure_logging=False, **local)
+        ray.init(address=address, log_to_driver=False, logging_level=logging.CRITICAL, configure_logging=False, **({} if address else local))
         yield
     finally:
         ray.shutdown()

@@ -22,7 +22,9 @@ _LINE_EVERY_S = 20.0
 class ProgressLine:
     """Shows how far a run is. `describe` gives (done, total, words)."""
 
-    def __init__(self, console: Console, describe: Callable[[], tuple[int, int, str]], clock: Callable[[], float]) -> None:
+    def __init__(
+        self, console: Console, describe: Callable[[], tuple[int, int, str]], clock: Callable[[], float]
+    ) -> None:
         self._console, self._describe, self._clock = console, describe, clock
         self._live = Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
         self._start = clock()
@@ -34,7 +36,9 @@ class ProgressLine:
             self._live.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._live:
             self._live.stop()
 
@@ -43,7 +47,9 @@ class ProgressLine:
         done, total, words = self._describe()
         if self._first_done is None:
             self._first_done, self._start = done, self._clock()
-        line = Text.assemble((f"{done}/{total} ", "bold"), (_bar(done, total), "cyan"), f"  {words}{self._left(done, total)}")
+        line = Text.assemble(
+            (f"{done}/{total} ", "bold"), (_bar(done, total), "cyan"), f"  {words}{self._left(done, total)}"
+        )
         if self._live:
             self._live.update(line, refresh=True)
         elif self._clock() - self._last_line >= _LINE_EVERY_S or done == total:

@@ -59,6 +59,8 @@ def search(
         study = open_study(problem.folder, problem.config.name, problem.space, problem.config.limits)
         start = clock()
         prepare(study, problem, workers, command, start)
+        study.set_fact("trials_wanted", trials)
+        study.set_fact("time_budget", time_budget)
         deadline = start + time_budget if time_budget is not None else float("inf")
         progress = ProgressLine(console, lambda: _progress(study, trials), now)
         source = SearchSource(
@@ -72,6 +74,7 @@ def search(
                 run(source, resources, work=work, clock=clock)
         finally:
             source_closed = _close(source)
+            study.set_fact("exhausted", source.exhausted)
             study.set_fact("wall_seconds", float(study.facts.get("wall_seconds", 0.0)) + clock() - start)
         if source_closed is not None:
             raise source_closed
@@ -93,7 +96,12 @@ def prepare(study: Study, problem: Problem, workers: int, command: str, started_
         if name not in facts:
             study.set_fact(name, value)
         elif facts[name] != value:
-            raise InputError.of(str(problem.file), f"must be the study that {problem.folder} holds", f"another {name.split('_')[0]}", hint)
+            raise InputError.of(
+                str(problem.file),
+                f"must be the study that {problem.folder} holds",
+                f"another {name.split('_')[0]}",
+                hint,
+            )
     if "baseline_qps" not in facts:
         study.set_fact("baseline_qps", measure_baseline_qps(problem))
     study.set_fact("baseline_seeds", problem.config.baseline_seeds)
@@ -113,8 +121,12 @@ def measure_baseline_qps(problem: Problem) -> float:
     rows = problem.log.windows["validate"]
     config = problem.config.qps
     return quiet_qps(
-        model, problem.log.ids_NF[rows], problem.log.dense_ND[rows], batch_rows=config.batch_rows,
-        max_seconds=config.max_seconds, clock=make_clock(config.clock),
+        model,
+        problem.log.ids_NF[rows],
+        problem.log.dense_ND[rows],
+        batch_rows=config.batch_rows,
+        max_seconds=config.max_seconds,
+        clock=make_clock(config.clock),
     )
 
 
@@ -130,7 +142,9 @@ def hold(folder: Path) -> Iterator[None]:
     try:
         lock.acquire()
     except filelock.Timeout:
-        raise InputError.of(str(folder), "must not be in use", "another run that holds it", "wait for it, or stop it") from None
+        raise InputError.of(
+            str(folder), "must not be in use", "another run that holds it", "wait for it, or stop it"
+        ) from None
     try:
         yield
     finally:

@@ -17,8 +17,8 @@ from ray.tune.search import Searcher
 from automl.history import Failure
 from automl.runtime.jobs import Done, Job, JobSource, Outcome, Step, Wait, job_config
 from automl.runtime.limits import read_note
-from automl.runtime.worker import Work, progress_of, step_of, worker_of
 from automl.runtime.work import run_job
+from automl.runtime.worker import Work, progress_of, step_of, worker_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +30,9 @@ class Resources:
     gpu: float = 0.0
 
 
-def run(source: JobSource, resources: Resources, *, work: Work = run_job, clock: Callable[[], float] = time.time) -> None:
+def run(
+    source: JobSource, resources: Resources, *, work: Work = run_job, clock: Callable[[], float] = time.time
+) -> None:
     """Run until the source is done. Ray must be up (see cluster.py). KeyboardInterrupt goes through."""
     scratch = Path(tempfile.mkdtemp(prefix="automl-tune-"))
     try:
@@ -121,17 +123,19 @@ class Desk:
         stack = self._scratch / f"{job.name}.stack"
         if stack.exists() and "Timeout (" in stack.read_text(errors="replace"):
             return Failure("timeout", f"took longer than its limit of {job.timeout_s:g} s")
-        return Failure("lost", f"its process ended after {ended_at - running.started_at:.1f} s without a word (exit or signal)")
+        return Failure(
+            "lost", f"its process ended after {ended_at - running.started_at:.1f} s without a word (exit or signal)"
+        )
 
 
-class DeskSearcher(Searcher):  # type: ignore[misc]
+class DeskSearcher(Searcher):
     """Tune's Searcher: asks the desk for jobs. None means wait."""
 
     def __init__(self, desk: Desk, threads: int) -> None:
         super().__init__(metric="share", mode="max")
         self._desk, self._threads = desk, threads
 
-    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]
         job = self._desk.give(trial_id)
         if isinstance(job, Done):
             finished: str = Searcher.FINISHED
@@ -148,11 +152,11 @@ class DeskSearcher(Searcher):  # type: ignore[misc]
         raise NotImplementedError("a run goes on from the study alone")
 
 
-class DeskScheduler(FIFOScheduler):  # type: ignore[misc]
+class DeskScheduler(FIFOScheduler):
     """Tune's scheduler: first come, first served; stops what the desk does not want to go on."""
 
     def __init__(self, desk: Desk) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._desk = desk
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:

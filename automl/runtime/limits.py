@@ -63,7 +63,10 @@ class MemoryWatch:
                 continue
             held = anonymous_bytes() - self._base
             if held > self._limit:
-                write_note(note, Failure("memory", f"held {held / 2**20:.0f} MiB, above its limit of {self._limit / 2**20:.0f} MiB"))
+                write_note(
+                    note,
+                    Failure("memory", f"held {held / 2**20:.0f} MiB, above its limit of {self._limit / 2**20:.0f} MiB"),
+                )
                 os._exit(_EXIT_CODE)
 
 

@@ -15,8 +15,8 @@ from automl.problem import Problem
 from automl.runtime.failures import RunFailed
 from automl.runtime.jobs import Done, Job, Outcome, Progress, Timing, Wait
 from automl.runtime.stopping import STOPS, extrapolated_ne, should_stop
-from automl.search.propose import STRATEGIES, Strategy
 from automl.seeds import trial_seeds
+from automl.strategies.propose import STRATEGIES, Strategy
 from automl.study import Study
 from search_spaces.model import ModelSpec
 from search_spaces.space import Candidate
@@ -72,7 +72,7 @@ class SearchSource:
         self._refill(block=running == 0)
         if self._queue:
             return self._trial_job(self._queue.popleft())
-        return Wait() if self._order is not None or self._wanted() > 0 and not self._exhausted else Done()
+        return Wait() if self._order is not None or (self._wanted() > 0 and not self._exhausted) else Done()
 
     def keep_going(self, job: Job, progress: Progress) -> bool:
         trial = self._trials.get(job.name)
@@ -138,9 +138,15 @@ class SearchSource:
             limits=tuple(limit for limit in config.limits if limit.metric == "qps_ratio"),
         )
         return Job(
-            name=name, model=model.to_tree(), log=str(self._problem.log.folder), weights_seed=seeds["weights"],
-            order_seed=seeds["order"], stops=stops if config.search.stop_early else (), timing=timing,
-            timeout_s=config.trial.timeout, memory_bytes=config.trial.memory,
+            name=name,
+            model=model.to_tree(),
+            log=str(self._problem.log.folder),
+            weights_seed=seeds["weights"],
+            order_seed=seeds["order"],
+            stops=stops if config.search.stop_early else (),
+            timing=timing,
+            timeout_s=config.trial.timeout,
+            memory_bytes=config.trial.memory,
         )
 
     # ------------------------------------------------------------------ outcomes
@@ -154,7 +160,9 @@ class SearchSource:
         proposal = Proposal(Candidate({}, self._problem.baseline), Origin.BASELINE)
         trial = Trial(number=0, candidate=proposal.candidate, origin=Origin.BASELINE, state=State.RUNNING)
         seeds = trial_seeds(self._problem.config.seed, self._problem.baseline.key, repeat)
-        self._study.add_baseline_repeat(proposal, replace(_with_outcome(trial, outcome, outcome.measurement), seeds=seeds))
+        self._study.add_baseline_repeat(
+            proposal, replace(_with_outcome(trial, outcome, outcome.measurement), seeds=seeds)
+        )
 
     def _ended_trial(self, trial: Trial, outcome: Outcome) -> Trial:
         measurement = outcome.measurement
@@ -170,8 +178,14 @@ def _with_outcome(trial: Trial, outcome: Outcome, measurement: Measurement | Non
         failure = Failure("diverged", "NE is not a number")
     state = State.FAILED if failure else State.STOPPED if outcome.stopped else State.COMPLETE
     return replace(
-        trial, state=state, measurement=measurement, failure=failure, curve=outcome.curve,
-        started_at=outcome.started_at, ended_at=outcome.ended_at, cpu_seconds=outcome.cpu_seconds,
+        trial,
+        state=state,
+        measurement=measurement,
+        failure=failure,
+        curve=outcome.curve,
+        started_at=outcome.started_at,
+        ended_at=outcome.ended_at,
+        cpu_seconds=outcome.cpu_seconds,
     )
 
 
@@ -183,4 +197,3 @@ def all_failed(trials: Sequence[Trial]) -> str | None:
     reasons = [f"{t.failure.kind}: {t.failure.reason}" if t.failure else "error: not recorded" for t in ended]
     most = max(reasons, key=reasons.count)
     return f"every trial failed ({len(ended)}); most often ({reasons.count(most)}): {most}"
-

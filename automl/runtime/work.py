@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from automl.data.store import EncodedLog, open_log
 from automl.history import CurvePoint, Failure, Measurement, Speed
+from automl.ranking.clocks import AnalyticClock, Clock, CpuClock
 from automl.ranking.model import RankingModel, build_model
 from automl.ranking.scoring import score, scores_of
-from automl.ranking.clocks import AnalyticClock, Clock, CpuClock
 from automl.ranking.throughput import time_ratio
 from automl.ranking.training import Diverged, train
 from automl.runtime.jobs import Job, Step, Timing
@@ -64,15 +64,27 @@ def run_job(job: Job) -> Iterator[Step]:
     start = _untrained(spec, log, speed, watch)
     broken = _broken_limit(job.timing, speed)
     if broken:
-        yield Step(share=0.0, measurement=start, failure=Failure("constraint", broken), done=True,
-                   cpu_seconds=watch.cpu_seconds)
+        yield Step(
+            share=0.0,
+            measurement=start,
+            failure=Failure("constraint", broken),
+            done=True,
+            cpu_seconds=watch.cpu_seconds,
+        )
         return
     curve: list[CurvePoint] = []
     stops = list(job.stops)
     train_cpu = Stopwatch()
     try:
-        for point in train(model, spec, log, window_rows(log, job.train), order_seed=job.order_seed,
-                           weights_seed=job.weights_seed, points=CURVE_POINTS):
+        for point in train(
+            model,
+            spec,
+            log,
+            window_rows(log, job.train),
+            order_seed=job.order_seed,
+            weights_seed=job.weights_seed,
+            points=CURVE_POINTS,
+        ):
             curve.append(CurvePoint(point.rows, point.window_ne, point.lifetime_ne))
             share = len(curve) / CURVE_POINTS
             if stops and stops[0] <= share < 1:
@@ -84,12 +96,23 @@ def run_job(job: Job) -> Iterator[Step]:
         train_qps = curve[-1].rows / max(train_cpu.cpu_seconds, 1e-9)
         scored = _score(model, log, job, replace(start, speed=replace(speed, train_qps=train_qps)))
     except Diverged as diverged:
-        yield Step(share=len(curve) / CURVE_POINTS, curve=tuple(curve), measurement=start,
-                   failure=Failure("diverged", str(diverged)), done=True, cpu_seconds=watch.cpu_seconds)
+        yield Step(
+            share=len(curve) / CURVE_POINTS,
+            curve=tuple(curve),
+            measurement=start,
+            failure=Failure("diverged", str(diverged)),
+            done=True,
+            cpu_seconds=watch.cpu_seconds,
+        )
         return
     watch.lap("score")
-    yield Step(share=1.0, curve=tuple(curve), measurement=replace(scored, seconds=dict(watch.seconds)), done=True,
-               cpu_seconds=watch.cpu_seconds)
+    yield Step(
+        share=1.0,
+        curve=tuple(curve),
+        measurement=replace(scored, seconds=dict(watch.seconds)),
+        done=True,
+        cpu_seconds=watch.cpu_seconds,
+    )
 
 
 def window_rows(log: EncodedLog, windows: tuple[str, ...]) -> slice:
@@ -111,14 +134,29 @@ def _time(model: RankingModel, log: EncodedLog, job: Job) -> Speed:
     assert timing is not None
     reference = build_model(ModelSpec.from_tree(timing.reference), log.inputs, seed=_REFERENCE_SEED)
     rows = log.windows[job.score]
-    return time_ratio(model, reference, log.ids_NF[rows], log.dense_ND[rows], batch_rows=timing.batch_rows,
-                      max_seconds=timing.max_seconds, clock=make_clock(timing.clock))
+    return time_ratio(
+        model,
+        reference,
+        log.ids_NF[rows],
+        log.dense_ND[rows],
+        batch_rows=timing.batch_rows,
+        max_seconds=timing.max_seconds,
+        clock=make_clock(timing.clock),
+    )
 
 
 def _untrained(spec: ModelSpec, log: EncodedLog, speed: Speed, watch: Stopwatch) -> Measurement:
     cost = spec.cost(log.inputs)
-    return Measurement(ne=math.nan, auc=None, calibration=None, speed=speed, params=cost.params, flops=cost.flops,
-                       activation_bytes=cost.bytes, seconds=watch.seconds)
+    return Measurement(
+        ne=math.nan,
+        auc=None,
+        calibration=None,
+        speed=speed,
+        params=cost.params,
+        flops=cost.flops,
+        activation_bytes=cost.bytes,
+        seconds=watch.seconds,
+    )
 
 
 def _broken_limit(timing: Timing | None, speed: Speed) -> str | None:

@@ -23,10 +23,12 @@ Work = Callable[[Job], Iterator[Step]]
 _STEP = "step"  # key in Tune's result; the value is text, since Tune flattens what is nested
 
 
-class Worker(tune.Trainable):  # type: ignore[misc]
+class Worker(tune.Trainable):
     """Tune calls step() until a result says done; with reuse_actors the process goes on to the next job."""
 
     work: Work = staticmethod(run_job)
+
+    _steps: Iterator[Step]
 
     def setup(self, config: dict[str, Any]) -> None:
         torch.set_num_threads(max(1, int(config["threads"])))
@@ -51,17 +53,21 @@ class Worker(tune.Trainable):  # type: ignore[misc]
             self._used += time.monotonic() - start
             self._memory.end()
         if step.done:
-            self._steps = iter(())
+            self._steps = _nothing()
             gc.collect()
         return {_STEP: json.dumps(asdict(step)), "done": step.done}
 
     def cleanup(self) -> None:
-        self._steps = iter(())
+        self._steps = _nothing()
 
     def _begin(self, config: dict[str, Any]) -> None:
         self._job = job_of(config["job"])
         self._used = 0.0
-        self._steps = iter(self.work(self._job))
+        self._steps = self.work(self._job)
+
+
+def _nothing() -> Iterator[Step]:
+    yield from ()
 
 
 def worker_of(work: Work) -> type[Worker]:

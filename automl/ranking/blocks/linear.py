@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from automl.ranking.blocks.base import Block
+from automl.ranking.blocks.field_mix import FieldMix
 from search_spaces.blocks import Fields, Linear
-
-
-class FieldMix(nn.Module):
-    """(B, N, E) to (B, M, E): every output field is a weighted sum of the input fields."""
-
-    def __init__(self, count_in: int, count_out: int) -> None:
-        super().__init__()
-        self.map = nn.Linear(count_in, count_out, bias=False)
-
-    def forward(self, x_BNE: Tensor) -> Tensor:
-        return self.map(x_BNE.transpose(1, 2)).transpose(1, 2)
 
 
 class LinearBlock(Block):

@@ -60,7 +60,7 @@
     if (!r) return;
     tip.hidden = true;
     const facts = [
-      ["NE", fixed(r.ne, 4), r.state === "stopped" ? "extrapolated" : ""], ["NE gain", percent(r.gain), ""],
+      ["NE", fixed(r.ne, 4), r.state === "stopped" ? "extrapolated" : ""], ["NE gain", percent(r.gain), is(r.forecast) ? `forecast ${percent(r.forecast)}` : ""],
       ["QPS", ratio(r.ratio), is(r.low) ? `${ratio(r.low)} to ${ratio(r.high)}` : ""],
       ["AUC", fixed(r.auc, 4), ""], ["Calibration", fixed(r.calibration, 3), ""], ["Train QPS", count(r.trainQps), ""],
       ["Parameters", count(r.params), ""], ["FLOPs a row", count(r.flops), ""], ["Seconds", seconds(r.seconds), ""],
@@ -70,7 +70,7 @@
     close.addEventListener("click", () => dialog.close());
     const copy = node("button", { type: "button", className: "copy" }, "Copy the whole model as YAML");
     copy.dataset.copy = yaml;
-    dialog.querySelector(".detail-in").replaceChildren(
+    const parts = [
       node("header", {}, node("h2", { id: "detail-title" }, r.id === "baseline" ? "Baseline" : `Trial ${label(r)}`), close),
       node("p", { className: "muted" }, [r.role, r.front ? "on the front" : "", r.state, r.round === undefined ? "" : `from ${r.origin}, batch ${r.round}`].filter(Boolean).join(" · ")),
       facts.length ? node("dl", { className: "numbers" }, ...facts.map(([name, value, small]) =>
@@ -78,7 +78,8 @@
       r.reason ? node("pre", { className: "reason", tabIndex: 0 }, `${r.kind}: ${r.reason}`) : null,
       node("p", {}, `${r.words}; ${r.training}.`),
       r.changes.length ? node("ul", { className: "changes" }, ...r.changes.map((change) => node("li", {}, change))) : null,
-      diffBlock(r), copy);
+      diffBlock(r), copy];
+    dialog.querySelector(".detail-in").replaceChildren(...parts.filter((part) => part !== null));
     dialog.showModal();
     dialog.scrollTop = 0;
   }

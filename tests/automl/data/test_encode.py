@@ -29,11 +29,15 @@ def sorted_frame(columns: dict[str, Any]) -> pd.DataFrame:
 
 
 def same(a: EncodedLog, b: EncodedLog) -> bool:
-    pairs = [(getattr(a, name), getattr(b, name)) for name in ("ids_NF", "dense_ND", "labels_N", "weights_N", "times_N")]
+    pairs = [
+        (getattr(a, name), getattr(b, name)) for name in ("ids_NF", "dense_ND", "labels_N", "weights_N", "times_N")
+    ]
     return a.windows == b.windows and all(np.array_equal(x, y) for x, y in pairs)
 
 
-def test_ids_count_down_and_dense_is_standard(tmp_path: Path, columns: dict[str, Any], write: Write, describe: Describe) -> None:
+def test_ids_count_down_and_dense_is_standard(
+    tmp_path: Path, columns: dict[str, Any], write: Write, describe: Describe
+) -> None:
     write(columns)
     log = encode_log(describe(weight="weight"), tmp_path, tmp_path / "cache")
     frame = sorted_frame(columns)
@@ -60,7 +64,9 @@ def test_ids_count_down_and_dense_is_standard(tmp_path: Path, columns: dict[str,
     assert log.base_rates["train"] == pytest.approx(rate, rel=1e-6)
 
 
-def test_the_log_transform_keeps_the_sign(tmp_path: Path, columns: dict[str, Any], write: Write, describe: Describe) -> None:
+def test_the_log_transform_keeps_the_sign(
+    tmp_path: Path, columns: dict[str, Any], write: Write, describe: Describe
+) -> None:
     columns["price"] = np.random.default_rng(1).normal(size=len(columns["click"])) * 100
     write(columns)
     features = {"categorical": {"user": {}}, "dense": {"price": {"transform": "log"}}}
@@ -71,7 +77,9 @@ def test_the_log_transform_keeps_the_sign(tmp_path: Path, columns: dict[str, Any
     np.testing.assert_allclose(log.dense_ND[:, 0], (logs - train.mean()) / train.std(ddof=0), rtol=1e-4, atol=1e-5)
 
 
-def test_only_the_fit_windows_are_learned_from(tmp_path: Path, columns: dict[str, Any], write: Write, describe: Describe) -> None:
+def test_only_the_fit_windows_are_learned_from(
+    tmp_path: Path, columns: dict[str, Any], write: Write, describe: Describe
+) -> None:
     """Whatever is in later days, the encoding of the training window stays."""
     write(columns)
     before = encode_log(describe(), tmp_path, tmp_path / "cache")
@@ -118,9 +126,13 @@ def test_joined_columns_and_keys_that_are_not_there(
 ) -> None:
     write(columns)
     users = np.arange(1, 200)
-    write({"user": users.astype(np.int32), "city": [f"c{k % 7}" for k in users], "age": users % 50 + 0.5}, "users.parquet")
+    write(
+        {"user": users.astype(np.int32), "city": [f"c{k % 7}" for k in users], "age": users % 50 + 0.5}, "users.parquet"
+    )
     features = {"categorical": {"user": {}, "city": {}}, "dense": {"age": {}}}
-    log = encode_log(describe(join=[{"path": "users.parquet", "on": "user"}], features=features), tmp_path, tmp_path / "cache")
+    log = encode_log(
+        describe(join=[{"path": "users.parquet", "on": "user"}], features=features), tmp_path, tmp_path / "cache"
+    )
     user = sorted_frame(columns)["user"].to_numpy()
     missing = user >= 200
     assert missing.any()
@@ -132,14 +144,20 @@ def test_joined_columns_and_keys_that_are_not_there(
     assert any(f"{missing.sum()} rows have no user in users.parquet" in note for note in log.notes)
 
 
-def test_local_hours_days_and_clusters(tmp_path: Path, columns: dict[str, Any], write: Write, describe: Describe) -> None:
+def test_local_hours_days_and_clusters(
+    tmp_path: Path, columns: dict[str, Any], write: Write, describe: Describe
+) -> None:
     write(columns)
     features = {"categorical": {"user": {}, "@hour": {}, "@weekday": {}}}
     time = {"column": "time_ms", "unit": "ms", "timezone": "Asia/Kolkata"}
     log = encode_log(describe(time=time, features=features, cluster="@day"), tmp_path, tmp_path / "cache")
     local = pd.DatetimeIndex(np.asarray(log.times_N), tz="UTC").tz_convert("Asia/Kolkata")
     days = {name: set(local[span].strftime("%Y-%m-%d")) for name, span in log.windows.items()}
-    assert days == {"train": {f"2024-01-0{k}" for k in (1, 2, 3, 4)}, "validate": {"2024-01-05"}, "test": {"2024-01-06"}}
+    assert days == {
+        "train": {f"2024-01-0{k}" for k in (1, 2, 3, 4)},
+        "validate": {"2024-01-05"},
+        "test": {"2024-01-06"},
+    }
     for values, column in ((local.hour, 1), (local.day_of_week, 2)):
         pairs = pd.DataFrame({"value": values, "id": log.ids_NF[:, column]})
         train = pairs[: log.windows["train"].stop]
@@ -180,7 +198,9 @@ def test_form_and_order_of_the_files_do_not_matter(
     many = tmp_path / "many" / "log"
     for k in range(3):
         (many / f"part{k}").mkdir(parents=True)
-        pq.write_table(shuffled.slice(k * count // 3, -(-count // 3)), many / f"part{k}" / "x.parquet", row_group_size=50)
+        pq.write_table(
+            shuffled.slice(k * count // 3, -(-count // 3)), many / f"part{k}" / "x.parquet", row_group_size=50
+        )
     (many / "_SUCCESS").write_text("")
     by_hour = (tmp_path / "hive" / "log").as_posix()
     ds.write_dataset(shuffled, by_hour, format="parquet", partitioning=["word"], partitioning_flavor="hive")
@@ -241,7 +261,9 @@ def test_a_random_split_without_time(tmp_path: Path, columns: dict[str, Any], wr
     np.testing.assert_allclose(np.array(sizes) / 600, [0.6, 0.2, 0.1], atol=0.07)
     again = encode_log(config, tmp_path, tmp_path / "cache2")
     np.testing.assert_array_equal(log.ids_NF, again.ids_NF)
-    other = encode_log(describe(time=None, split={"random": {**shares["random"], "seed": 4}}), tmp_path, tmp_path / "cache")
+    other = encode_log(
+        describe(time=None, split={"random": {**shares["random"], "seed": 4}}), tmp_path, tmp_path / "cache"
+    )
     assert other.windows != log.windows
 
 
@@ -274,7 +296,9 @@ def test_encoded_once_and_opened_from_anywhere(
     assert encode_log(describe(), moved.parent, tmp_path / "cache").fingerprint != first.fingerprint
 
 
-def test_what_a_killed_run_left_is_swept(tmp_path: Path, columns: dict[str, Any], write: Write, describe: Describe) -> None:
+def test_what_a_killed_run_left_is_swept(
+    tmp_path: Path, columns: dict[str, Any], write: Write, describe: Describe
+) -> None:
     write(columns)
     cache = tmp_path / "cache"
     fingerprint = encode_log(describe(), tmp_path, tmp_path / "other").fingerprint
@@ -296,3 +320,25 @@ def test_many_small_batches_and_buckets_give_the_same(
     np.testing.assert_array_equal(expected.labels_N, small.labels_N)
     np.testing.assert_array_equal(expected.ids_NF, small.ids_NF)
     np.testing.assert_allclose(expected.dense_ND, small.dense_ND, rtol=1e-5, atol=1e-6)
+
+
+def test_columns_of_every_kind(tmp_path: Path, columns: dict[str, Any], write: Write, describe: Describe) -> None:
+    rng = np.random.default_rng(0)
+    rows = len(columns["click"])
+    number = rng.integers(0, 9, rows)
+    columns |= {
+        "none": pa.nulls(rows),
+        "flag": pa.array(number > 4),
+        "labelled": pa.array(rng.choice(["a", "b"], rows), mask=number == 0).dictionary_encode(),
+        "stamp": pa.array(number * 10**9, pa.timestamp("ns")),
+        "decimal": pa.array(number).cast(pa.decimal128(21, 2)),
+        "large": number + 2**60,
+        "real": pa.array(np.where(number == 8, np.nan, number / 2)),
+    }
+    write(columns)
+    names = ("none", "flag", "labelled", "stamp", "decimal", "large", "real")
+    features = {"categorical": {name: {} for name in names}, "dense": {"flag": {}, "decimal": {}, "real": {}}}
+    log = encode_log(describe(features=features, drop_duplicates=True), tmp_path, tmp_path / "cache")
+    assert [len(counts) for counts in log.inputs.id_counts] == [0, 2, 2, 9, 9, 9, 8]
+    np.testing.assert_allclose(log.dense_ND[log.windows["train"]].std(axis=0)[:2], 1.0, rtol=1e-4)
+    assert "none has no value in the fit windows" in log.notes

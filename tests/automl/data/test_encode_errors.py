@@ -17,6 +17,9 @@ from search_spaces.errors import InputError, Position
 Describe = Callable[..., DataConfig]
 Write = Callable[..., Path]
 
+JOIN_USERS = [{"path": "users.parquet", "on": "user"}]
+JOIN_FAR = [{"path": "far.parquet", "on": "user"}]
+USER = {"categorical": {"user": {}}}
 BAD_DESCRIPTIONS: dict[str, tuple[dict[str, Any], str]] = {
     "no file": ({"path": "nowhere.parquet"}, "data.path: nowhere.parquet must exist"),
     "no match": ({"path": "*.csv"}, "data.path: *.csv must exist"),
@@ -26,13 +29,16 @@ BAD_DESCRIPTIONS: dict[str, tuple[dict[str, Any], str]] = {
     "label": ({"label": "klick"}, "data.label.column: klick must be a column of log.parquet, but found no such column"),
     "label hint": ({"label": "clik"}, "did you mean click?"),
     "given": ({"label": {"column": "buy", "given": "clic"}}, "data.label.given: clic must be a column"),
-    "not binary": ({"label": "user"}, "data.label.column: user must be 0 or 1"),
-    "a word as label": ({"label": "word"}, "data.label.column: word must be 0 or 1"),
+    "not binary": ({"label": "price", "features": USER}, "data.label.column: price must be 0 or 1"),
+    "a word as label": ({"label": "word", "features": USER}, "data.label.column: word must be 0 or 1"),
     "weight": ({"weight": "wait"}, "data.weight: wait must be a column"),
     "negative weight": ({"weight": "minus"}, "data.weight: minus must be finite and not negative"),
     "time": ({"time": {"column": "time"}}, "data.time.column: time must be a column"),
     "no time": ({"time": {"column": "word"}}, "data.time.column: word must hold times"),
-    "timezone": ({"time": {"column": "time_ms", "timezone": "Mars/Base"}}, "data.time.timezone: timezone must be one of"),
+    "timezone": (
+        {"time": {"column": "time_ms", "timezone": "Mars/Base"}},
+        "data.time.timezone: timezone must be one of the tz database",
+    ),
     "unit": ({"time": {"column": "time_ms", "unit": "s"}}, "data.time.column: time_ms must hold times"),
     "feature": ({"features": {"categorical": {"usr": {}}}}, "data.features.categorical.usr: usr must be a column"),
     "made": ({"features": {"categorical": {"@hours": {}}}}, "did you mean @hour?"),
@@ -50,15 +56,15 @@ BAD_DESCRIPTIONS: dict[str, tuple[dict[str, Any], str]] = {
     "cluster": ({"cluster": "nobody"}, "data.cluster: nobody must be a column"),
     "key": ({"join": [{"path": "users.parquet", "on": "usr"}]}, "data.join.0.on: usr must be a column of log.parquet"),
     "key kind": ({"join": [{"path": "users.parquet", "on": "word"}]}, "word must be of one kind"),
-    "key twice": ({"join": [{"path": "users.parquet", "on": "user"}]}, "user must be unique in users.parquet, but found 2"),
-    "no key found": ({"join": [{"path": "far.parquet", "on": "user"}]}, "user of log.parquet must be found in far.parquet"),
+    "key twice": ({"join": JOIN_USERS, "features": USER}, "user must be unique in users.parquet, but found 2"),
+    "no key found": ({"join": JOIN_FAR, "features": USER}, "user of log.parquet must be found in far.parquet"),
     "two tables": (
-        {"join": [{"path": "far.parquet", "on": "user"}], "features": {"categorical": {"price": {}}}},
+        {"join": JOIN_FAR, "features": {"categorical": {"price": {}}}},
         "data.features.categorical.price: price must be a column of one table",
     ),
     "no side table": ({"join": [{"path": "gone.parquet", "on": "user"}]}, "data.join.0.path: gone.parquet must exist"),
     "overlap": (
-        {"split": {"train": ["2024-01-01", "2024-01-04"], "validate": ["2024-01-04", "2024-01-05"], "test": ["2024-01-06"] * 2}},
+        {"split": {"train": ["2024-01-01", "2024-01-04"], "validate": ["2024-01-04"] * 2, "test": ["2024-01-06"] * 2}},
         "data.split.validate: validate must start after train ends (2024-01-04)",
     ),
     "backwards": (

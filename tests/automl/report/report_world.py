@@ -26,6 +26,7 @@ from automl.history import (
     Trial,
 )
 from automl.report.data import ReportData, StudyFacts
+from predictors.evaluate import Ranked
 from search_spaces.blocks import Cross, Mlp
 from search_spaces.model import Embedding, InputShape, Layer, ModelSpec, Train
 from search_spaces.moves import mutate
@@ -50,7 +51,9 @@ ATTACK = '</script><img src=x onerror="window.hacked=1"><script>window.hacked=1<
 _FAILURES = (
     Failure("diverged", "NE of the last rows is not a number at row 24,576"),
     Failure("constraint", "serving QPS is ×0.18 of the baseline's; the study asks for ×0.25"),
-    Failure("error", f"RuntimeError: shapes {ATTACK} cannot be multiplied\n  at masknet.forward\n  & more < than > that"),
+    Failure(
+        "error", f"RuntimeError: shapes {ATTACK} cannot be multiplied\n  at masknet.forward\n  & more < than > that"
+    ),
     Failure("timeout", "took longer than its limit of 300 s"),
     Failure("diverged", "NE of the last rows is not a number at row 8,192"),
     Failure("memory", "held 4.2 GiB beyond what its process held before; the limit is 4.0 GiB"),
@@ -95,8 +98,13 @@ def speed_of(model: ModelSpec, ratio: float | None = None) -> Speed:
 def measurement_of(model: ModelSpec, ne: float, *, complete: bool = True, ratio: float | None = None) -> Measurement:
     cost = model.cost(INPUTS)
     return Measurement(
-        ne=ne, auc=0.76 - 0.3 * (ne - 0.865) if complete else None, calibration=1.01 if complete else None,
-        speed=speed_of(model, ratio), params=cost.params, flops=cost.flops, activation_bytes=cost.bytes,
+        ne=ne,
+        auc=0.76 - 0.3 * (ne - 0.865) if complete else None,
+        calibration=1.01 if complete else None,
+        speed=speed_of(model, ratio),
+        params=cost.params,
+        flops=cost.flops,
+        activation_bytes=cost.bytes,
         seconds={"build": 0.1, "time": 0.6, "train": 3.0, "score": 0.3},
     )
 
@@ -119,15 +127,25 @@ def make_baseline(seeds: int = 3) -> Baseline:
     nes = [true_ne(HUMAN) + NOISE * float(z) for z in (luck - luck.mean()) / max(luck.std(ddof=1), 1e-9)]
     trials = tuple(
         Trial(
-            number=0, candidate=Candidate({}, HUMAN), origin=Origin.BASELINE, state=State.COMPLETE,
-            measurement=measurement_of(HUMAN, ne, ratio=1.0), curve=curve_of(ne, POINTS, seed),
-            started_at=START + 5 * seed, ended_at=START + 5 * seed + 4.5, cpu_seconds=4.3,
+            number=0,
+            candidate=Candidate({}, HUMAN),
+            origin=Origin.BASELINE,
+            state=State.COMPLETE,
+            measurement=measurement_of(HUMAN, ne, ratio=1.0),
+            curve=curve_of(ne, POINTS, seed),
+            started_at=START + 5 * seed,
+            ended_at=START + 5 * seed + 4.5,
+            cpu_seconds=4.3,
         )
         for seed, ne in enumerate(nes)
     )
     return Baseline(
-        candidate=trials[0].candidate, trials=trials, ne=float(np.mean(nes)), ne_std=float(np.std(nes, ddof=1)),
-        qps=141_000.0, train_qps=46_000.0,
+        candidate=trials[0].candidate,
+        trials=trials,
+        ne=float(np.mean(nes)),
+        ne_std=float(np.std(nes, ddof=1)),
+        qps=141_000.0,
+        train_qps=46_000.0,
     )
 
 
@@ -197,22 +215,37 @@ def _ended(trial: Trial, baseline: Baseline, failure: Failure | None, rng: np.ra
     if failure is not None:
         measurement = measurement_of(model, math.nan, complete=False) if failure.kind == "constraint" else None
         curve = curve_of(ne, 3, trial.number) if failure.kind == "diverged" else ()
-        return replace(trial, state=State.FAILED, failure=failure, measurement=measurement, curve=curve,
-                       cpu_seconds=0.4 * full)
+        return replace(
+            trial, state=State.FAILED, failure=failure, measurement=measurement, curve=curve, cpu_seconds=0.4 * full
+        )
     gain = baseline.gain_pct(ne)
     if gain > 1.0 and trial.round > 1 and rng.random() < 0.75:
         share = 5 if gain > 2.5 else 10
         seen = math.nan if trial.number % 17 == 0 else ne + 0.002 * float(rng.normal())
-        return replace(trial, state=State.STOPPED, measurement=measurement_of(model, seen, complete=False),
-                       curve=curve_of(ne, share, trial.number), cpu_seconds=full * share / POINTS)
-    return replace(trial, state=State.COMPLETE, measurement=measurement_of(model, ne),
-                   curve=curve_of(ne, POINTS, trial.number), cpu_seconds=full)
+        return replace(
+            trial,
+            state=State.STOPPED,
+            measurement=measurement_of(model, seen, complete=False),
+            curve=curve_of(ne, share, trial.number),
+            cpu_seconds=full * share / POINTS,
+        )
+    return replace(
+        trial,
+        state=State.COMPLETE,
+        measurement=measurement_of(model, ne),
+        curve=curve_of(ne, POINTS, trial.number),
+        cpu_seconds=full,
+    )
 
 
 def running(number: int, proposal: Proposal, round_: int = 1) -> Trial:
     return Trial(
-        number=number, candidate=proposal.candidate, origin=proposal.origin, forecast=proposal.forecast,
-        state=State.RUNNING, round=round_,
+        number=number,
+        candidate=proposal.candidate,
+        origin=proposal.origin,
+        forecast=proposal.forecast,
+        state=State.RUNNING,
+        round=round_,
     )
 
 
@@ -239,7 +272,8 @@ def make_facts(**changes: Any) -> StudyFacts:
         config_text=f"name: feed-ctr\n# {ATTACK}\nseed: 7\n",
         qps_conditions="PyTorch, float32, 1 thread, batches of 512 rows, CPU time",
         bayes_ne={"validate": 0.8312, "test": 0.8330},
-        notes=("time `time_ms`: read as milliseconds by its size",),
+        data_notes=("time `time_ms`: read as milliseconds by its size",),
+        trials_wanted=100,
     )
     return replace(facts, **changes)
 
@@ -267,11 +301,17 @@ def _figures(history: History, trial: Trial) -> tuple[float, float]:
     return history.baseline.gain_pct(trial.measurement.ne), trial.measurement.speed.qps_ratio
 
 
-def make_finals(history: History, verdicts: Sequence[str] = ("better", "faster", "no better", "worse")) -> dict[str, Any]:
+def make_finals(
+    history: History, verdicts: Sequence[str] = ("better", "faster", "no better", "worse")
+) -> dict[str, Any]:
     """finals.json of the search's picks; every verdict with figures that earn it."""
     roles = list(roles_of(history).items())
-    shapes = {"better": (-0.21, 0.13, 0.001), "faster": (0.02, 0.14, 0.78), "no better": (-0.06, 0.15, 0.42),
-              "worse": (0.35, 0.16, 0.004)}
+    shapes = {
+        "better": (-0.21, 0.13, 0.001),
+        "faster": (0.02, 0.14, 0.78),
+        "no better": (-0.06, 0.15, 0.42),
+        "worse": (0.35, 0.16, 0.004),
+    }
     front = [t.number for t in _front(history.trials)]
     names = ("accurate", "fast", "balanced", "unlimited")
     used = {number for _, number in roles}
@@ -283,22 +323,42 @@ def make_finals(history: History, verdicts: Sequence[str] = ("better", "faster",
         gain, half, p = shapes[verdict]
         searched, ratio = _figures(history, by_number[number])
         pick = {
-            "trial": number, "role": name, "ne": history.baseline.ne * (1 + gain / 100), "ne_gain_pct": gain,
-            "ci_low_pct": gain - half, "ci_high_pct": gain + half, "p_corrected": p, "qps_ratio": 0.98 * ratio,
-            "qps_ratio_low": 0.96 * ratio, "search_ne_gain_pct": searched, "verdict": verdict,
+            "trial": number,
+            "role": name,
+            "ne": history.baseline.ne * (1 + gain / 100),
+            "ne_gain_pct": gain,
+            "ci_low_pct": gain - half,
+            "ci_high_pct": gain + half,
+            "p_corrected": p,
+            "qps_ratio": 0.98 * ratio,
+            "qps_ratio_low": 0.96 * ratio,
+            "search_ne_gain_pct": searched,
+            "verdict": verdict,
         }
         if verdict == "no better":
             pick["smallest_margin_pct"] = gain + half
         picks.append(pick)
     return {
-        "baseline": {"ne": 0.8681, "ne_std": 0.0010, "qps": history.baseline.qps}, "margin_pct": 0.2, "seeds": 5,
-        "half_width_pct": 0.16, "picks": picks,
+        "baseline": {"ne": 0.8681, "ne_std": 0.0010, "qps": history.baseline.qps},
+        "margin_pct": 0.2,
+        "seeds": 5,
+        "half_width_pct": 0.16,
+        "picks": picks,
     }
 
 
 def shares() -> dict[str, dict[str, float]]:
-    ne = {"train.batch_size": 0.31, "train.dense_lr": 0.22, "embedding.lr": 0.14, "train.schedule": 0.08,
-          "embedding.dim": 0.07, "interaction.repeat": 0.05, "deep[*].mlp.width": 0.04, "deep.repeat": 0.03, "wiring": 0.02}
+    ne = {
+        "train.batch_size": 0.31,
+        "train.dense_lr": 0.22,
+        "embedding.lr": 0.14,
+        "train.schedule": 0.08,
+        "embedding.dim": 0.07,
+        "interaction.repeat": 0.05,
+        "deep[*].mlp.width": 0.04,
+        "deep.repeat": 0.03,
+        "wiring": 0.02,
+    }
     qps = {"embedding.dim": 0.44, "interaction.repeat": 0.21, "deep.repeat": 0.15, "wiring": 0.06, "train.order": 0.004}
     return {"ne": ne, "qps": qps}
 
@@ -306,12 +366,21 @@ def shares() -> dict[str, dict[str, float]]:
 def rich_data(*, finals: bool = False, **changes: Any) -> ReportData:
     """All that a report can show."""
     history = rich_history()
-    rankings = [(2, 0.11, 10), (3, -0.2, 9), (4, 0.38, 10), (5, 0.51, 8), (6, 0.42, 10), (7, 0.64, 9), (8, 0.36, 10)]
+    taus = ((2, 0.11, 10), (3, -0.2, 9), (4, 0.38, 10), (5, 0.51, 8), (6, 0.42, 10), (7, 0.64, 9), (8, 0.36, 10))
     data = ReportData(
-        facts=make_facts(), history=history, finals=make_finals(history) if finals else None, picks=roles_of(history),
-        importances=shares(), rankings=rankings,
+        facts=make_facts(),
+        history=history,
+        finals=make_finals(history) if finals else None,
+        picks=roles_of(history),
+        expected={number: 0.5 * gain_of(history, number) for number in roles_of(history).values()},
+        importances=shares(),
+        rankings=[Ranked(*entry) for entry in taus],
     )
     return replace(data, **changes)
+
+
+def gain_of(history: History, number: int) -> float:
+    return next(_figures(history, trial)[0] for trial in history.trials if trial.number == number)
 
 
 def history_of(*trials: Trial, limits: tuple[Limit, ...] = ()) -> History:
@@ -324,15 +393,29 @@ def complete(number: int, *, gain: float, ratio: float, seed: int = 0) -> Trial:
     candidate = small_space().random(np.random.default_rng([seed, number]))
     ne = baseline.ne * (1 + gain / 100)
     return Trial(
-        number=number, candidate=candidate, origin=Origin.RANDOM, state=State.COMPLETE, round=1,
-        measurement=measurement_of(candidate.model, ne, ratio=ratio), curve=curve_of(ne, POINTS, number),
-        started_at=START + 5 * number, ended_at=START + 5 * number + 4, cpu_seconds=3.9,
+        number=number,
+        candidate=candidate,
+        origin=Origin.RANDOM,
+        state=State.COMPLETE,
+        round=1,
+        measurement=measurement_of(candidate.model, ne, ratio=ratio),
+        curve=curve_of(ne, POINTS, number),
+        started_at=START + 5 * number,
+        ended_at=START + 5 * number + 4,
+        cpu_seconds=3.9,
     )
 
 
 def failed(number: int, kind: str = "diverged", reason: str = "NE is not a number") -> Trial:
     candidate = small_space().random(np.random.default_rng([9, number]))
     return Trial(
-        number=number, candidate=candidate, origin=Origin.RANDOM, state=State.FAILED, round=1,
-        failure=Failure(kind, reason), started_at=START + 5 * number, ended_at=START + 5 * number + 1, cpu_seconds=0.8,
+        number=number,
+        candidate=candidate,
+        origin=Origin.RANDOM,
+        state=State.FAILED,
+        round=1,
+        failure=Failure(kind, reason),
+        started_at=START + 5 * number,
+        ended_at=START + 5 * number + 1,
+        cpu_seconds=0.8,
     )

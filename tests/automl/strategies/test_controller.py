@@ -10,13 +10,13 @@ import search_world as world
 
 from automl import pareto
 from automl.history import Forecast, History, Origin, State
-from automl.search.choose import worths
-from automl.search.controller import ControllerConfig, imagine
-from automl.search.draft import Draft
-from automl.search.evidence import gather
-from automl.search.opening import OPENING, open_search
-from automl.search.outlook import fit_outlook, track_record, trusted
-from automl.search.propose import STRATEGIES
+from automl.strategies.choose import worths
+from automl.strategies.controller import ControllerConfig, imagine
+from automl.strategies.draft import Draft
+from automl.strategies.evidence import gather
+from automl.strategies.opening import OPENING, open_search
+from automl.strategies.outlook import fit_outlook, track_record, trusted
+from automl.strategies.propose import STRATEGIES
 from search_spaces.model import Embedding
 from search_spaces.space import Candidate, SearchSpace
 

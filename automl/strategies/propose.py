@@ -12,14 +12,14 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from automl.history import History, Origin, Proposal
-from automl.search import baselines
-from automl.search.choose import Pool, choose, scatter
-from automl.search.controller import imagine
-from automl.search.draft import Draft
-from automl.search.evidence import gather
-from automl.search.opening import nearest_to_baseline, open_search
-from automl.search.outlook import fit_outlook, reward_of, trusted
 from automl.seeds import seed_of
+from automl.strategies import baselines
+from automl.strategies.choose import Pool, choose, scatter
+from automl.strategies.controller import imagine
+from automl.strategies.draft import Draft
+from automl.strategies.evidence import gather
+from automl.strategies.opening import nearest_to_baseline, open_search
+from automl.strategies.outlook import fit_outlook, reward_of, trusted
 from search_spaces.moves import mutate
 from search_spaces.space import SearchSpace
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from automl import pareto
 from automl.history import Baseline, Failure, History, Limit, Measurement, Origin, Proposal, Speed, State, Trial
-from automl.search.propose import Strategy
+from automl.strategies.propose import Strategy
 from search_spaces.blocks import Cross, Mlp
 from search_spaces.model import Embedding, InputShape, Layer, ModelSpec, Train
 from search_spaces.space import Candidate, SearchSpace, load_space

@@ -22,9 +22,9 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from automl import pareto
 from automl.history import History, Origin, Proposal, State
-from automl.search.draft import Draft
-from automl.search.evidence import Evidence, excess, gather, measured
 from automl.seeds import seed_of
+from automl.strategies.draft import Draft
+from automl.strategies.evidence import Evidence, excess, gather, measured
 from automl.study import distribution
 from search_spaces.decisions import Decision
 from search_spaces.knobs import Value

@@ -10,7 +10,7 @@ import search_world as world
 
 from automl.config import STRATEGIES as NAMES
 from automl.history import History, Limit, Origin, State
-from automl.search.propose import STRATEGIES, Strategy
+from automl.strategies.propose import STRATEGIES, Strategy
 from search_spaces.space import SearchSpace, load_space
 
 every_strategy = pytest.mark.parametrize("name", sorted(STRATEGIES))
@@ -158,7 +158,7 @@ def test_the_controller_finds_more_than_chance(space: SearchSpace) -> None:
 def test_learns_what_the_history_shows(name: str, space: SearchSpace) -> None:
     """Small batches are far better, all else is equal: most proposals have them, by chance it were two in five."""
     search = world.Search.start(space)
-    search.play(STRATEGIES["random"], 60, 30, seed=2)
+    search.play(STRATEGIES["random"], 120, 60, seed=2)  # NSGA-II selects after each fifty
     trials = []
     for trial in search.history.trials:
         assert trial.measurement is not None

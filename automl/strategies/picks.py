@@ -12,7 +12,7 @@ from sklearn.model_selection import KFold
 
 from automl import pareto
 from automl.history import History
-from automl.search.evidence import Evidence, gather
+from automl.strategies.evidence import Evidence, gather
 from predictors.gbdt import ScoreScale, fit_bag, normal_scores
 from search_spaces.encoding import Encoder
 from search_spaces.space import SearchSpace
@@ -40,7 +40,7 @@ def picks(space: SearchSpace, history: History, *, seed: int, top: int | None = 
     """
     evidence = gather(space, history)
     by_key = {trial.candidate.key: trial.number for trial in history.trials}
-    index = [i for i in np.flatnonzero(evidence.eligible_N) if evidence.candidates[i].key in by_key]
+    index = [int(i) for i in np.flatnonzero(evidence.eligible_N) if evidence.candidates[i].key in by_key]
     if not index:
         return ()
     numbers = [by_key[evidence.candidates[i].key] for i in index]
@@ -90,7 +90,9 @@ def shrunken(space: SearchSpace, evidence: Evidence, index: list[int], noise_pct
     if len(evidence) >= MIN_FOR_PREDICTOR:
         prior = _out_of_fold(space, evidence, seed)[index]
     residual = gain - prior
-    spread = float(np.median(np.abs(residual)) * 1.4826) ** 2  # robust: a few bad forecasts must not make all gains real
+    spread = (
+        float(np.median(np.abs(residual)) * 1.4826) ** 2
+    )  # robust: a few bad forecasts must not make all gains real
     signal = max(spread - noise_pct**2, 0.0)
     share = signal / (signal + noise_pct**2) if signal + noise_pct**2 > 0 else 1.0
     return np.asarray(prior + share * residual, dtype=np.float64)

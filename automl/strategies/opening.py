@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from automl.history import History, Origin
-from automl.search.draft import Draft
+from automl.strategies.draft import Draft
 from search_spaces.moves import mutate
 from search_spaces.space import Candidate, SearchSpace
 

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from automl import pareto
 from automl.history import Origin
-from automl.search.draft import Draft
-from automl.search.evidence import Evidence, answers_of
-from automl.search.outlook import Outlook
+from automl.strategies.draft import Draft
+from automl.strategies.evidence import Evidence, answers_of
+from automl.strategies.outlook import Outlook
 from search_spaces.space import Candidate, SearchSpace
 
 Floats = NDArray[np.float64]
