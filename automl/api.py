@@ -24,8 +24,9 @@ from automl.report.tables import front_frame, trials_frame
 from automl.runtime.driver import search as run_search
 from automl.runtime.work import run_job
 from automl.runtime.worker import Work
+from automl.storage import load_newest
 from automl.strategies.picks import picks, roles
-from automl.study import Study, load_newest
+from automl.study import Study
 from search_spaces.errors import InputError
 from search_spaces.model import ModelSpec
 from search_spaces.source import read_text, validate

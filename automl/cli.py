@@ -45,6 +45,7 @@ def automl(debug: bool) -> None:
 @automl.command()
 @click.argument("directory", type=_FOLDER)
 @click.option("--data", type=click.Path(path_type=Path), help="A log to draft the study from.")
+@click.option("--label", help="The column to predict; guessed if left out. Only with --data.")
 @click.option(
     "--template",
     type=click.Choice(["ctr", "cvr"]),
@@ -52,11 +53,13 @@ def automl(debug: bool) -> None:
     show_default=True,
     help="Which commented study to start from; both run as they are, on a simulated log.",
 )
-def init(directory: Path, data: Path | None, template: str) -> None:
+def init(directory: Path, data: Path | None, label: str | None, template: str) -> None:
     """Write a commented study (study.yaml, space.yaml, baseline.yaml) to edit."""
     from automl.starting import init_study
 
-    for line in init_study(directory, data, template):
+    if label is not None and data is None:
+        raise click.UsageError("--label must come with --data")
+    for line in init_study(directory, data, template, label):
         click.echo(line)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from itertools import pairwise
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
@@ -15,6 +14,8 @@ STRATEGIES = ("controller", "evolution", "nsga2", "random", "tpe")
 _UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 _LONGEST = 30 * 24 * 3600.0
+LABEL_OR_LABELS = "must give label or labels, not both"
+ONE_LABEL = "labels must name exactly one label"
 
 
 class Part(BaseModel):
@@ -94,6 +95,21 @@ class LabelConfig(Part):
     name: str = "label"
 
 
+def _named(column: object, name: str) -> object:
+    return {"column": column, "name": name}
+
+
+def _label(value: object) -> object:
+    """A label without a name of its own has that of its column."""
+    if isinstance(value, str):
+        return _named(value, value)
+    if not isinstance(value, dict | LabelConfig):
+        raise ValueError("must be a column, or a mapping like {column: long_view, given: is_click}")
+    if isinstance(value, dict) and "name" not in value and isinstance(value.get("column"), str):
+        return {**value, "name": value["column"]}
+    return value
+
+
 class CategoricalConfig(Part):
     """An id feature. Ids seen less often than min_count in the training window share row 0."""
 
@@ -161,7 +177,7 @@ class DataConfig(Part):
     path: str
     join: tuple[JoinConfig, ...] = ()
     time: TimeConfig | None = None
-    label: LabelConfig
+    label: Annotated[LabelConfig, BeforeValidator(_label)]
     weight: str | None = None
     negatives_kept: Annotated[float, Field(gt=0, le=1)] | None = None
     drop_duplicates: bool = False
@@ -185,31 +201,21 @@ class DataConfig(Part):
         """`label: c`, `label: {column, given}` and `labels: {name: ...}` of one label are the same thing."""
         if not isinstance(value, dict):
             return value
-        if "label" in value and "labels" in value:
-            raise ValueError("must give label or labels, not both")
+        if not isinstance(value.get("labels"), dict):
+            return value
         if "label" in value:
-            return {**value, "label": _label(value["label"], None)}
-        if isinstance(value.get("labels"), dict):
-            rest = {key: part for key, part in value.items() if key != "labels"}
-            if len(value["labels"]) != 1:
-                raise ValueError("labels must name exactly one label: a search has one NE to lower")
-            ((name, label),) = value["labels"].items()
-            return {**rest, "label": _label(label, name)}
-        return value
+            raise ValueError(LABEL_OR_LABELS)
+        rest = {key: part for key, part in value.items() if key != "labels"}
+        if len(value["labels"]) != 1:
+            raise ValueError(f"{ONE_LABEL}: a search has one NE to lower")
+        ((name, label),) = value["labels"].items()
+        return {**rest, "label": {**label, "name": name} if isinstance(label, dict) else _named(label, name)}
 
     @model_validator(mode="after")
     def _time_for_days(self) -> DataConfig:
         if self.split.random is None and self.time is None:
             raise ValueError("a split by days must have a time column")
         return self
-
-
-def _label(value: object, name: str | None) -> object:
-    if isinstance(value, str):
-        return {"column": value, "name": name or value}
-    if isinstance(value, dict) and "name" not in value:
-        return {**value, "name": name or value.get("column", "label")}
-    return value
 
 
 class SearchConfig(Part):

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from automl.config import StudyConfig, load_study_file
+import numpy as np
+
+from automl.config import StudyConfig, is_cost_limit
 from automl.data.encode import encode_log
+from automl.data.plan import make_plan
 from automl.data.store import EncodedLog
+from automl.data.windows import Locate
+from automl.study_file import data_of, gathering, part, read_study
 from search_spaces.errors import InputError, Mistake
 from search_spaces.extends import is_name
 from search_spaces.model import ModelSpec
-from search_spaces.source import Document
-from search_spaces.space import SearchSpace, load_model, load_space
+from search_spaces.source import Document, validate
+from search_spaces.space import TRIES, SearchSpace, load_model, load_space
+from search_spaces.tree import Words
 
 SEARCH_FIT = ("train",)
 FINALS_FIT = ("train", "validate")
+_DRAWS = 64  # candidates whose cost is told where the limits allow none
 
 
 @dataclass(frozen=True)
@@ -35,13 +42,26 @@ def load_problem(file: Path, folder: Path | None = None) -> Problem:
     """Read a study file, its space and its baseline, and encode its log (once: later calls map it).
 
     Raises:
-        InputError: with every mistake that can be told before the data is read, or those of the data.
+        InputError: with every mistake that can be told before the rows are read, or those of the rows.
     """
-    config, document = load_study_file(file)
+    document, mistakes = read_study(file)
     folder = folder or study_folder(file)
-    space, baseline = _load_models(config, document)
+    config: StudyConfig | None = None
+    space: SearchSpace | None = None
+    baseline: ModelSpec | None = None
+    with gathering(mistakes):
+        config = validate(StudyConfig, document)
+    with gathering(mistakes):
+        space = _load_space(document)
+    with gathering(mistakes):
+        baseline = _load_baseline(document)
+    with gathering(mistakes):
+        _check_tables(document)
+    if mistakes or config is None or space is None or baseline is None:
+        raise InputError(mistakes)
     log = encode(config, document, folder, SEARCH_FIT)
-    bound = space.with_inputs(log.inputs).with_where(config.cost_limits)
+    bound = space.with_inputs(log.inputs)
+    _check_allows_something(bound, document)
     return Problem(file.absolute(), folder.absolute(), document, config, bound, baseline, log)
 
 
@@ -52,32 +72,68 @@ def study_folder(file: Path) -> Path:
 
 def encode(config: StudyConfig, document: Document, folder: Path, fit: tuple[str, ...]) -> EncodedLog:
     """The study's log with encoders fitted on the windows `fit`."""
-    return encode_log(
-        config.data, Path(document.file).parent, folder / "data", fit=fit, where=_within(document, "data")
+    return encode_log(config.data, Path(document.file).parent, folder / "data", fit=fit, where=_in_data(document))
+
+
+def _in_data(document: Document) -> Locate:
+    return lambda *path: document.at("data", *path)
+
+
+def _check_tables(document: Document) -> None:
+    """What the schemas of the tables show of the data description."""
+    data = data_of(document)
+    if data is not None:
+        make_plan(data, Path(document.file).parent, _in_data(document))
+
+
+def _load_space(document: Document) -> SearchSpace | None:
+    """The space that the file names, with the study's limits on cost; None where it names none."""
+    name = part(document, "space")
+    if not isinstance(name, str):
+        return None
+    try:
+        space = load_space(name if is_name(name) else Path(document.file).parent / name)
+    except InputError as error:
+        raise _told_here(error, document, "space", name) from None
+    listed = part(document, "constraints")
+    texts = enumerate(listed if isinstance(listed, list) else ())
+    limits = [(i, text) for i, text in texts if isinstance(text, str) and is_cost_limit(text)]
+    return space.with_where([Words(text, *document.at_text("constraints", i)) for i, text in limits])
+
+
+def _load_baseline(document: Document) -> ModelSpec | None:
+    name = part(document, "baseline")
+    if not isinstance(name, str):
+        return None
+    try:
+        return load_model(Path(document.file).parent / name)
+    except InputError as error:
+        raise _told_here(error, document, "baseline", name) from None
+
+
+def _told_here(error: InputError, document: Document, key: str, name: str) -> InputError:
+    """What is wrong with a file as a whole is a mistake of the line that names it."""
+    return InputError(
+        mistake
+        if mistake.position.line
+        else replace(mistake, position=document.at(key), must=f"{key} {name} {mistake.must}")
+        for mistake in error.mistakes
     )
 
 
-def resolve(document: Document, path: str) -> Path:
-    """A path of the study file: relative to it."""
-    return Path(document.file).parent / path
-
-
-def _within(document: Document, *above: str | int):  # type: ignore[no-untyped-def]
-    return lambda *path: document.at(*above, *path)
-
-
-def _load_models(config: StudyConfig, document: Document) -> tuple[SearchSpace, ModelSpec]:
-    mistakes: list[Mistake] = []
-    space: SearchSpace | None = None
-    baseline: ModelSpec | None = None
+def _check_allows_something(space: SearchSpace, document: Document) -> None:
+    """Limits on cost can only be judged with the log at hand."""
+    rng = np.random.default_rng(0)
     try:
-        space = load_space(config.space if is_name(config.space) else resolve(document, config.space))
-    except InputError as error:
-        mistakes += error.mistakes
-    try:
-        baseline = load_model(resolve(document, config.baseline))
-    except InputError as error:
-        mistakes += error.mistakes
-    if space is None or baseline is None:
-        raise InputError(mistakes)
-    return space, baseline
+        space.random(rng)
+    except InputError:
+        inputs = space.inputs
+        assert inputs is not None
+        costs = [space.candidate(row).model.cost(inputs) for row in space.sample(None, _DRAWS, rng)]
+        hint = (
+            f"of {_DRAWS} draws the smallest has {min(c.params for c in costs):,} params, "
+            f"{min(c.flops for c in costs):,} flops and {min(c.bytes for c in costs):,} activation_bytes"
+        )
+        key = "space" if part(document, "constraints") is None else "constraints"
+        must = "limits on cost must leave some candidate of the space"
+        raise InputError([Mistake(document.at(key), must, f"none in {TRIES:,} draws", hint)]) from None

@@ -48,7 +48,7 @@ def proposal_of(data: Json) -> Proposal:
 
 
 def measurement_json(measurement: Measurement) -> dict[str, Any]:
-    """NaN is not JSON: it is written as null."""
+    """NaN is not JSON: it is written as null, and a part that took no finite time is left out."""
     speed = measurement.speed
     return {
         "ne": _finite(measurement.ne),
@@ -61,7 +61,7 @@ def measurement_json(measurement: Measurement) -> dict[str, Any]:
         "params": measurement.params,
         "flops": measurement.flops,
         "activation_bytes": measurement.activation_bytes,
-        "seconds": dict(measurement.seconds),
+        "seconds": {part: seconds for part, seconds in measurement.seconds.items() if math.isfinite(seconds)},
     }
 
 
@@ -92,9 +92,9 @@ def outcome_json(trial: Trial) -> dict[str, Any]:
         "measurement": None if trial.measurement is None else measurement_json(trial.measurement),
         "failure": None if trial.failure is None else [trial.failure.kind, trial.failure.reason],
         "curve": [[p.rows, _finite(p.window_ne), _finite(p.lifetime_ne)] for p in trial.curve],
-        "started_at": trial.started_at,
-        "ended_at": trial.ended_at,
-        "cpu_seconds": trial.cpu_seconds,
+        "started_at": _finite(trial.started_at),
+        "ended_at": _finite(trial.ended_at),
+        "cpu_seconds": _finite(trial.cpu_seconds),
         "seeds": dict(trial.seeds),
     }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from importlib import resources
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from search_spaces.errors import InputError
 FILES = ("study.yaml", "space.yaml", "baseline.yaml")
 
 
-def init_study(folder: Path, data: Path | None, template: str) -> list[str]:
+def init_study(folder: Path, data: Path | None, template: str, label: str | None = None) -> list[str]:
     """Write a study into a folder; what was written and noticed, as lines.
 
     Raises:
@@ -24,7 +26,7 @@ def init_study(folder: Path, data: Path | None, template: str) -> list[str]:
     texts = {name: template_text(template, name) for name in FILES}
     lines = []
     if data is not None:
-        found = draft(data)
+        found = draft(data, label=label)
         texts["study.yaml"] = drafted(texts["study.yaml"], found, data, folder)
         lines += found.lines()
     folder.mkdir(parents=True, exist_ok=True)
@@ -49,4 +51,5 @@ def drafted(text: str, found: Draft, data: Path, folder: Path) -> str:
     """The template with its `data:` part replaced by what was found in the log."""
     head, _, rest = text.partition("data:\n")
     _, _, tail = rest.partition("\nspace:")
-    return f"{head.replace('name: ctr', f'name: {folder.name}')}{found.yaml(data.absolute())}\nspace:{tail}"
+    named = re.sub(r"(?m)^name: .*$", lambda _: f"name: {json.dumps(folder.absolute().name)}", head)
+    return f"{named}{found.yaml(data.absolute())}\n\nspace:{tail}"

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import json
 import math
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import optuna
@@ -21,25 +19,21 @@ from optuna.distributions import (
     FloatDistribution,
     IntDistribution,
 )
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from automl.history import Baseline, History, Limit, Proposal, State, Trial
 from automl.records import outcome_json, proposal_json, trial_of
 from search_spaces.decisions import Choice, Decision, Flag, Integer, Real
-from search_spaces.errors import InputError
 from search_spaces.knobs import Value
 from search_spaces.space import SearchSpace
 
 _OPTUNA_STATE = {
+    State.RUNNING: TrialState.RUNNING,
     State.COMPLETE: TrialState.COMPLETE,
     State.STOPPED: TrialState.PRUNED,
     State.FAILED: TrialState.FAIL,
 }
-
-
-def storage_url(folder: Path) -> str:
-    """The default storage of a study: SQLite in its folder."""
-    return f"sqlite:///{folder / 'study.db'}"
+NEXT_NUMBER = "next_number"  # the fact that keeps a number from being given again
 
 
 def distribution(decision: Decision) -> BaseDistribution:
@@ -62,9 +56,8 @@ class Study:
         self._study = study
         self._space = space
         self._limits = tuple(limits)
-        self._live: dict[int, optuna.Trial] = {}
         self._trials: dict[int, Trial] = {}
-        self._stale: list[FrozenTrial] = []
+        self._ids: dict[int, int] = {}  # of the trials that Optuna has not been told the end of
         self._distributions = {decision.path: distribution(decision) for decision in space.decisions}
         self._load()
 
@@ -113,93 +106,114 @@ class Study:
         """Share of each knob that every complete trial answered in the variance of NE and of QPS (fANOVA)."""
         targets = {"ne": lambda trial: trial.values[0], "qps": lambda trial: math.log(trial.values[1])}
         evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
-        return {
-            name: dict(optuna.importance.get_param_importances(self._study, evaluator=evaluator, target=target))
-            for name, target in targets.items()
-        }
+        shares = {}
+        for name, target in targets.items():
+            try:
+                found = optuna.importance.get_param_importances(self._study, evaluator=evaluator, target=target)
+            except RuntimeError:  # no tree found any variance: nothing moves this objective
+                found = {}
+            shares[name] = dict(found)
+        return shares
 
     def begin(self, proposals: Sequence[Proposal], round_: int) -> tuple[Trial, ...]:
         """Record proposals as running trials, numbered on from the last one."""
-        first = max(self._trials, default=0) + 1
         begun = []
-        for number, proposal in enumerate(proposals, start=first):
+        for number, proposal in enumerate(proposals, start=self.next_number):
             data = proposal_json(proposal)
-            self._open(number, round_, data)
             trial = trial_of(number, round_, data, None)
-            self._trials[number] = trial
+            self._add(trial, data, proposal.candidate.values)
             begun.append(trial)
+        self._ids = {_number(frozen): frozen._trial_id for frozen in self._unfinished()}
         return tuple(begun)
 
-    def copy(self, trial: Trial) -> None:
-        """Record an ended trial of another study under its own number."""
-        self._open(trial.number, trial.round, proposal_json(Proposal(trial.candidate, trial.origin, trial.forecast)))
-        self._trials[trial.number] = replace(trial, state=State.RUNNING)
-        self.end(trial)
+    @property
+    def next_number(self) -> int:
+        """A number that no trial has, nor had one that an edited space left behind."""
+        return max(int(self.facts.get(NEXT_NUMBER, 1)), max(self._trials, default=0) + 1)
+
+    def copy(self, trial: Trial, values: Mapping[str, Value]) -> None:
+        """Record an ended trial of another study under its own number; `values` are its answers to this space."""
+        self._add(trial, proposal_json(Proposal(trial.candidate, trial.origin, trial.forecast)), values)
 
     def end(self, trial: Trial) -> None:
         """Record how a running trial ended; for good: an ended trial never changes."""
         if self._trials[trial.number].ended:
             raise RuntimeError(f"trial {trial.number} has ended before and must not change")
-        live = self._live.pop(trial.number)
-        self._project_constraints(live, trial)
+        live = optuna.trial.Trial(self._study, self._ids[trial.number])
+        for metric, excess in self._constraints(trial).items():
+            live.set_constraint(metric, excess)
         live.set_user_attr("outcome", json.dumps(outcome_json(trial)))
-        self._tell(live.number, trial)
         self._trials[trial.number] = trial
+        self._tell(trial)
+
+    def take_over(self) -> tuple[Trial, ...]:
+        """The trials that a dead driver left running: they are ours, under their numbers.
+
+        One whose outcome was written but not told is told now: it has ended.
+        """
+        for number in list(self._ids):
+            if self._trials[number].ended:
+                self._tell(self._trials[number])
+        return tuple(trial for trial in self.trials if not trial.ended)
 
     # ------------------------------------------------------------------ Optuna
-
-    def _open(self, number: int, round_: int, proposal: Mapping[str, Any]) -> None:
-        asked = self._asked(proposal["values"])
-        attrs = {"number": number, "round": round_, "proposal": json.dumps(proposal)}
-        self._study.enqueue_trial({path: proposal["values"][path] for path in asked}, user_attrs=attrs)
-        self._live[number] = self._study.ask(asked)
-
-    def _asked(self, values: Mapping[str, Value]) -> dict[str, BaseDistribution]:
-        return {path: self._distributions[path] for path in values if path in self._distributions}
-
-    def _tell(self, optuna_number: int, trial: Trial) -> None:
-        values = None
-        if trial.state is State.COMPLETE:
-            assert trial.measurement is not None
-            qps = trial.measurement.speed.qps_ratio * float(self.facts["baseline_qps"])
-            values = [trial.measurement.ne, qps]
-        self._study.tell(optuna_number, values, state=_OPTUNA_STATE[trial.state])
-
-    def _project_constraints(self, live: optuna.Trial, trial: Trial) -> None:
-        baseline = self.baseline()
-        if trial.measurement is None or baseline is None:
-            return
-        for limit in self._limits:
-            value = measured(limit.metric, trial, baseline)
-            if value is None or not math.isfinite(value):
-                continue
-            over = limit.low - value if limit.low is not None else value - (limit.high or 0.0)
-            live.set_constraint(limit.metric, over)
 
     def _load(self) -> None:
         for frozen in self._study.get_trials(deepcopy=False):
             attrs = frozen.user_attrs
             outcome = json.loads(attrs["outcome"]) if "outcome" in attrs else None
-            trial = trial_of(attrs["number"], attrs["round"], json.loads(attrs["proposal"]), outcome)
+            trial = trial_of(_number(frozen), attrs["round"], json.loads(attrs["proposal"]), outcome)
             self._trials[trial.number] = trial
-            if not frozen.state.is_finished():
-                self._stale.append(frozen)
+        self._ids = {_number(frozen): frozen._trial_id for frozen in self._unfinished()}
 
-    def take_over(self) -> tuple[Trial, ...]:
-        """Make the trials that a dead driver left running ours, under their old numbers. Returns them.
+    def _unfinished(self) -> list[FrozenTrial]:
+        return self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
 
-        One whose outcome was written but not told is told now: it has ended.
-        """
-        for frozen in self._stale:
-            trial = self._trials[int(frozen.user_attrs["number"])]
-            if frozen.state is TrialState.WAITING:  # the driver died between enqueue and ask
-                self._live[trial.number] = self._study.ask(self._asked(trial.candidate.values))
-            elif trial.ended:
-                self._tell(frozen.number, trial)
-            else:
-                self._live[trial.number] = optuna.trial.Trial(self._study, frozen._trial_id)
-        self._stale.clear()
-        return tuple(trial for trial in self.trials if not trial.ended)
+    def _add(self, trial: Trial, proposal: Mapping[str, Any], values: Mapping[str, Value]) -> None:
+        """One transaction, so that a trial is there as a whole or not at all."""
+        asked = {path: value for path, value in values.items() if path in self._distributions}
+        attrs = {"number": trial.number, "round": trial.round, "proposal": json.dumps(proposal)}
+        if trial.ended:
+            attrs["outcome"] = json.dumps(outcome_json(trial))
+        added = create_trial(
+            state=_OPTUNA_STATE[trial.state],
+            values=self._values(trial),
+            params=asked,
+            distributions={path: self._distributions[path] for path in asked},
+            user_attrs=attrs,
+            constraints=self._constraints(trial),
+        )
+        self._study.add_trial(added)
+        self._trials[trial.number] = trial
+
+    def _tell(self, trial: Trial) -> None:
+        live = optuna.trial.Trial(self._study, self._ids.pop(trial.number))
+        self._study.tell(live, self._values(trial), state=_OPTUNA_STATE[trial.state])
+
+    def _values(self, trial: Trial) -> list[float] | None:
+        if trial.state is not State.COMPLETE:
+            return None
+        assert trial.measurement is not None
+        return [trial.measurement.ne, trial.measurement.speed.qps_ratio * float(self.facts["baseline_qps"])]
+
+    def _constraints(self, trial: Trial) -> dict[str, float]:
+        """By metric, how far the trial is beyond its limits; at most 0 where it keeps them."""
+        baseline = self.baseline()
+        over: dict[str, float] = {}
+        for limit in self._limits if trial.measurement is not None and baseline is not None else ():
+            assert baseline is not None
+            value = measured(limit.metric, trial, baseline)
+            if value is None or not math.isfinite(value):
+                continue
+            low = -math.inf if limit.low is None else limit.low
+            high = math.inf if limit.high is None else limit.high
+            over[limit.metric] = max(low - value, value - high, over.get(limit.metric, -math.inf))
+        return over
+
+
+def _number(frozen: FrozenTrial) -> int:
+    """Ours; Optuna's own counts from 0 and without gaps."""
+    return int(frozen.user_attrs["number"])
 
 
 def measured(metric: str, trial: Trial, baseline: Baseline) -> float | None:
@@ -228,69 +242,3 @@ def summarize_baseline(repeats: Sequence[Trial], qps: float) -> Baseline:
         qps=qps,
         train_qps=math.fsum(train) / len(train) if train else math.nan,
     )
-
-
-def open_study(
-    folder: Path, name: str, space: SearchSpace, limits: Sequence[Limit] = (), url: str | None = None
-) -> Study:
-    """The study of this name and space, made if it is not there.
-
-    An edited space is a new Optuna study in the same storage (Optuna refuses a domain that changes under one name);
-    the trials that still fit are copied into it under their numbers.
-    """
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    folder.mkdir(parents=True, exist_ok=True)
-    storage = optuna.storages.RDBStorage(url or storage_url(folder))
-    signature = space.to_yaml()
-    names = [s.study_name for s in optuna.get_all_study_summaries(storage) if _family(s.study_name) == name]
-    latest = max(names, key=_edition, default=None)
-    if latest is not None:
-        found = optuna.load_study(study_name=latest, storage=storage)
-        if found.user_attrs.get("space") in (None, signature):
-            return Study(found, space, limits)
-    study_name = name if latest is None else f"{name} #{_edition(latest) + 1}"
-    created = optuna.create_study(study_name=study_name, storage=storage, directions=["minimize", "maximize"])
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        created.set_metric_names(["NE", "QPS"])
-    created.set_user_attr("space", signature)
-    study = Study(created, space, limits)
-    if latest is not None:
-        _copy_fitting(Study(optuna.load_study(study_name=latest, storage=storage), space, limits), study, space)
-    return study
-
-
-def load_newest(folder: Path, url: str | None = None) -> optuna.Study:
-    """The newest study of a folder, for reading.
-
-    Raises:
-        InputError: where there is none.
-    """
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    if url is None and not (folder / "study.db").exists():
-        raise InputError.of(str(folder), "must hold a study (study.db)", "none", "start one with `automl search`")
-    storage = optuna.storages.RDBStorage(url or storage_url(folder))
-    summaries = optuna.get_all_study_summaries(storage)
-    if not summaries:
-        raise InputError.of(str(folder), "must hold a study", "an empty storage")
-    name = max((s.study_name for s in summaries), key=_edition)
-    return optuna.load_study(study_name=name, storage=storage)
-
-
-def _family(study_name: str) -> str:
-    return study_name.split(" #")[0]
-
-
-def _edition(study_name: str) -> int:
-    _, _, tail = study_name.partition(" #")
-    return int(tail) if tail.isdigit() else 1
-
-
-def _copy_fitting(old: Study, new: Study, space: SearchSpace) -> None:
-    for name, value in old.facts.items():
-        if name != "space":
-            new.set_fact(name, value)
-    for trial in old.trials:
-        replayed = space.replay(trial.candidate.values)
-        if trial.ended and replayed.key == trial.candidate.key:
-            new.copy(trial)

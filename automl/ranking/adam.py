@@ -13,9 +13,10 @@ EPS = 1e-8
 
 
 class FlatAdam:
-    """The weights become views of one vector, and so do their gradients: a step is seven passes over it, however many weights there are.
+    """The weights become views of one vector, and so do their gradients.
 
-    Equal to torch.optim.AdamW; on small models a step costs a tenth of it.
+    A step is seven passes over it, however many weights there are. Equal to torch.optim.AdamW; on small models a tenth
+    of its time.
     """
 
     def __init__(self, parameters: Iterable[nn.Parameter], weight_decay: float) -> None:

@@ -1,7 +1,7 @@
 """The order in which a window is trained: chunks that are copied once, batches as slices of a chunk.
 
-A chunk is made of whole blocks of neighbouring rows, so that a log much larger than memory is read block by block. Shuffling permutes the
-blocks, and then the rows of a chunk; a window of one chunk is therefore permuted as a whole.
+A chunk is made of whole blocks of neighbouring rows, so that a log much larger than memory is read block by block.
+Shuffling permutes the blocks, and then the rows of a chunk; a window of one chunk is therefore permuted as a whole.
 """
 
 from __future__ import annotations
@@ -59,6 +59,6 @@ def chunk_rows(rows: slice, *, shuffled: bool, rng: np.random.Generator) -> Iter
 
 
 def even_bounds(count: int, most: int) -> list[int]:
-    """Bounds of the fewest parts of at most `most` each; their sizes differ by at most one, so no stub is left at the end."""
+    """Bounds of the fewest parts of at most `most` each; sizes differ by at most one, so no stub is left at the end."""
     parts = -(-count // most)
     return [count * part // parts for part in range(parts + 1)] if parts else []

@@ -1,12 +1,10 @@
-"""How the time of a batch is told: CPU time of this process, or an analytic figure for replays and tests."""
+"""How the time of a batch is told: CPU time of one thread, or an analytic figure for replays and tests."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 from typing import Protocol
-
-import torch
 
 from automl.ranking.model import RankingModel
 
@@ -21,19 +19,18 @@ class Clock(Protocol):
 
 
 class CpuClock:
-    """CPU time, which a busy neighbour moves far less than wall time: of this thread, or of the process where torch uses several."""
+    """CPU time of this thread, which a busy neighbour moves far less than wall time."""
 
     def seconds(self, model: RankingModel, rows: int, run: Callable[[], object]) -> float:
-        now = time.thread_time if torch.get_num_threads() == 1 else time.process_time
-        start = now()
+        start = time.thread_time()
         run()
-        return now() - start
+        return time.thread_time() - start
 
 
 class AnalyticClock:
-    """Seconds from FLOPs and bytes moved (activations written, embeddings gathered): the same on every machine, nothing is run.
+    """Seconds from FLOPs and bytes moved (activations written, embeddings gathered): the same on every machine.
 
-    For replays and tests; not a figure to ship by.
+    Nothing is run. For replays and tests; not a figure to ship by.
     """
 
     def seconds(self, model: RankingModel, rows: int, run: Callable[[], object]) -> float:

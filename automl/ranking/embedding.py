@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 EPS = 1e-8
 LARGE = 8  # a table of more than 8 rows for each place of a batch is renamed before it is sorted
@@ -76,7 +76,8 @@ class RowwiseAdagrad:
 class DistinctRows:
     """Adds up the gradients that belong to the same row: a counting sort, then one segmented sum.
 
-    A table much larger than the batch is first renamed to 0..U-1 through a scratch array, so that a step's work goes with the batch.
+    Rows of a table much larger than the batch are first renamed to 0..U-1 through a scratch array, so that a step's
+    work goes with the batch.
     """
 
     def __init__(self, rows: int) -> None:
@@ -87,7 +88,7 @@ class DistinctRows:
     def sum(self, rows_P: Tensor, grad_PE: Tensor) -> tuple[Tensor, Tensor]:
         """The distinct rows (U,) and their summed gradients (U, E)."""
         distinct_U, order_P, starts_U = self.segments(rows_P.numpy())
-        grad_UE = F.embedding_bag(torch.from_numpy(order_P), grad_PE, torch.from_numpy(starts_U), mode="sum")
+        grad_UE = functional.embedding_bag(torch.from_numpy(order_P), grad_PE, torch.from_numpy(starts_U), mode="sum")
         return torch.from_numpy(distinct_U), grad_UE
 
     def segments(self, rows_P: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int32]]:

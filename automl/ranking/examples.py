@@ -11,17 +11,17 @@ from numpy.typing import NDArray
 class Examples(Protocol):
     """N examples of F id fields and D dense features; arrays may be memory maps.
 
-    `ids_NF` counts from 1 by falling frequency in each field, 0 is "not known"; `dense_ND` is standardised; `labels_N` lies in 0..1.
+    `ids_NF` counts from 1 by falling frequency in each field, 0 is "not known"; `dense_ND` is standardised.
     """
 
     @property
-    def ids_NF(self) -> NDArray[np.int32]: ...
+    def ids_NF(self) -> NDArray[np.int32]: ...  # noqa: N802
 
     @property
-    def dense_ND(self) -> NDArray[np.float32]: ...
+    def dense_ND(self) -> NDArray[np.float32]: ...  # noqa: N802
 
     @property
-    def labels_N(self) -> NDArray[np.float32]: ...
+    def labels_N(self) -> NDArray[np.float32]: ...  # noqa: N802
 
     @property
-    def weights_N(self) -> NDArray[np.float32]: ...
+    def weights_N(self) -> NDArray[np.float32]: ...  # noqa: N802

@@ -14,9 +14,8 @@ _MMAP_BYTES = 32 << 20  # the most that glibc takes
 
 
 def prepare_process(threads: int = 1) -> None:
-    """Threads of torch's operators, no denormal numbers, memory kept, and torch's lazy imports done (half a second, once)."""
+    """Threads of torch's operators, freed memory kept, torch's lazy imports done."""
     torch.set_num_threads(threads)
-    torch.set_flush_denormal(True)
     keep_freed_memory()
     weight = torch.ones(1, requires_grad=True)
     torch.autograd.backward(weight * 2, torch.ones(1))
@@ -25,8 +24,8 @@ def prepare_process(threads: int = 1) -> None:
 def keep_freed_memory() -> bool:
     """Let malloc keep what is freed, up to 1 GiB: whether the C library could be told so (glibc only).
 
-    Else activations of a megabyte are mapped and unmapped at every step, and page faults make up a third of a batch's time and nearly all of
-    its spread.
+    Else activations of a megabyte are mapped and unmapped at every step, and page faults make up a third of a batch's
+    time and nearly all of its spread.
     """
     if not sys.platform.startswith("linux"):
         return False
@@ -35,4 +34,5 @@ def keep_freed_memory() -> bool:
     except AttributeError:
         return False
     settings = ((_M_MMAP_THRESHOLD, _MMAP_BYTES), (_M_TRIM_THRESHOLD, _KEPT_BYTES), (_M_TOP_PAD, _PAD_BYTES))
-    return all([mallopt(ctypes.c_int(name), ctypes.c_int(value)) == 1 for name, value in settings])
+    taken = [mallopt(ctypes.c_int(name), ctypes.c_int(value)) == 1 for name, value in settings]
+    return all(taken)

@@ -1,4 +1,4 @@
-"""Progressive NE: of predictions made before the model learnt from them, gathered without a look at their values in the hot loop."""
+"""Progressive NE: of predictions made before the model learnt from them; the hot loop never waits for a value."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Progress:
     lifetime_ne: float
 
 
-class Diverged(Exception):
+class Diverged(Exception):  # noqa: N818
     """Training cannot go on: predictions or weights are not finite, or NE exploded."""
 
 

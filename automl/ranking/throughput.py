@@ -1,4 +1,4 @@
-"""Serving speed as a ratio to a reference model, both timed batch by batch in turn (A B, B A) on the same core.
+"""Serving speed as a ratio to a reference model, both timed batch by batch in turn (A B, B A) on one thread.
 
 What a neighbour on the machine does to one it does to the other, so the ratio holds still where rows a second do not.
 """
@@ -6,7 +6,8 @@ What a neighbour on the machine does to one it does to the other, so the ratio h
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from torch import Tensor
 from automl.history import Speed
 from automl.ranking.clocks import Clock
 from automl.ranking.model import RankingModel
+from automl.ranking.process import keep_freed_memory
 from automl.ranking.serving import serving_graph
 
 WARM_UP = 5
@@ -43,8 +45,21 @@ def time_ratio(
     """
     batches = _batches(ids_NF, dense_ND, batch_rows)
     ours, theirs = _Timed(model, clock), _Timed(reference, clock)
+    with _steady():
+        logs = _paired_logs(ours, theirs, batches, max_seconds)
+    middle, half = interval(logs)
+    return Speed(
+        qps_ratio=math.exp(middle), qps_ratio_low=math.exp(middle - half), qps_ratio_high=math.exp(middle + half)
+    )
+
+
+def _paired_logs(
+    ours: _Timed, theirs: _Timed, batches: list[tuple[Tensor, Tensor]], max_seconds: float
+) -> NDArray[np.float64]:
+    """Log of the ratio of each block A B, B A."""
     for _ in range(WARM_UP):
-        ours.seconds(batches[0]), theirs.seconds(batches[0])
+        ours.seconds(batches[0])
+        theirs.seconds(batches[0])
     logs: list[float] = []
     spent = 0.0
     while len(logs) < MOST_BLOCKS:
@@ -54,12 +69,10 @@ def time_ratio(
         logs.append(math.log((b1 + b2) / (a1 + a2)))
         spent += a1 + a2 + b1 + b2
         if len(logs) >= FEWEST_BLOCKS and len(logs) % GROUPS == 0:
-            middle, half = interval(np.array(logs))
+            _, half = interval(np.array(logs))
             if spent >= max_seconds or 2 * half <= WIDTH:
                 break
-    return Speed(
-        qps_ratio=math.exp(middle), qps_ratio_low=math.exp(middle - half), qps_ratio_high=math.exp(middle + half)
-    )
+    return np.array(logs)
 
 
 def quiet_qps(
@@ -74,18 +87,20 @@ def quiet_qps(
     """Rows a second of a model alone: the median batch."""
     batches = _batches(ids_NF, dense_ND, batch_rows)
     timed = _Timed(model, clock)
-    for _ in range(WARM_UP):
-        timed.seconds(batches[0])
     seconds: list[float] = []
-    while len(seconds) < FEWEST_BLOCKS or (len(seconds) < MOST_BLOCKS and sum(seconds) < max_seconds):
-        seconds.append(timed.seconds(batches[len(seconds) % len(batches)]))
+    with _steady():
+        for _ in range(WARM_UP):
+            timed.seconds(batches[0])
+        while len(seconds) < FEWEST_BLOCKS or (len(seconds) < MOST_BLOCKS and sum(seconds) < max_seconds):
+            seconds.append(timed.seconds(batches[len(seconds) % len(batches)]))
     return len(batches[0][0]) / float(np.median(seconds))
 
 
 def interval(values: NDArray[np.float64]) -> tuple[float, float]:
     """Trimmed mean and the half-width of its interval of 95%.
 
-    Neighbours in time share their noise: the error is the larger of that of single values and that of the means of ten stretches.
+    Neighbours in time share their noise: the error is the larger of that of single values and that of the means of
+    ten stretches.
     """
     stretches = np.array([trimmed_mean(part)[0] for part in np.array_split(values, GROUPS)])
     middle, error = trimmed_mean(values)
@@ -95,12 +110,24 @@ def interval(values: NDArray[np.float64]) -> tuple[float, float]:
 
 
 def trimmed_mean(values: NDArray[np.float64]) -> tuple[float, float]:
-    """Mean without the extreme fifth at either end, and its standard error (Tukey and McLaughlin: winsorised variance)."""
+    """Mean without the extreme fifth at either end, and its standard error (Tukey and McLaughlin: winsorised)."""
     ordered = np.sort(values)
     cut = int(TRIMMED * len(ordered))
     kept = ordered[cut : len(ordered) - cut]
     deviation = np.clip(ordered, kept[0], kept[-1]).std(ddof=1) if len(ordered) > 1 else math.nan
     return float(kept.mean()), float(deviation / ((1 - 2 * TRIMMED) * math.sqrt(len(ordered))))
+
+
+@contextmanager
+def _steady() -> Iterator[None]:
+    """One thread, as QPS is stated, and no page faults for what a batch allocates."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    keep_freed_memory()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 class _Timed:
@@ -114,10 +141,8 @@ class _Timed:
             return self._clock.seconds(self._model, len(ids_BF), run)
 
 
-def _batches(
-    ids_NF: NDArray[np.int32], dense_ND: NDArray[np.float32], batch_rows: int
-) -> list[tuple[Tensor, Tensor]]:
-    """Different rows each time, so that a small table is not flattered by one batch in the cache; at most 64 batches."""
+def _batches(ids_NF: NDArray[np.int32], dense_ND: NDArray[np.float32], batch_rows: int) -> list[tuple[Tensor, Tensor]]:
+    """Different rows each time, so that a table is not flattered by one batch in the cache; at most 64 batches."""
     size = min(batch_rows, len(ids_NF))
     starts = range(0, len(ids_NF) - size + 1, size)[:64]
     return [

@@ -36,7 +36,8 @@ def train(
 ) -> Iterator[Progress]:
     """Train over a window, about `points` times telling how it goes; the last point is the end.
 
-    `order_seed` decides the order of the rows, `weights_seed` dropout. A head that was never trained starts at the window's base rate.
+    `order_seed` decides the order of the rows, `weights_seed` dropout. A head that was never trained starts at the
+    window's base rate.
 
     Raises:
         Diverged: with the reason.
@@ -83,7 +84,7 @@ class Stepper:
         if weights_B is not None:
             grad_B.mul_(weights_B)
         self._adam.zero_grad()
-        logits_B.backward(grad_B)  # type: ignore[no-untyped-call]
+        torch.autograd.backward(logits_B, grad_B)
         self._adam.step(self._spec.train.dense_lr * factor)
         assert embedded_BFE.grad is not None
         self._adagrad.step(rows_BF, embedded_BFE.grad, self._spec.embedding.lr * factor)
@@ -91,7 +92,7 @@ class Stepper:
 
 
 def rate_factor(settings: Train, done: float, step: float) -> float:
-    """Factor of both learning rates when the share `done` of the training is over, for a step that adds the share `step`."""
+    """Factor of both learning rates once a share `done` of the training is over, for a step that adds `step`."""
     warm = 1.0 if settings.warmup == 0 else min(1.0, (done + step) / settings.warmup)
     if settings.schedule == "constant":
         return warm

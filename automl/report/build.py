@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,7 @@ def _facts(study: Study, space: SearchSpace, log: EncodedLog | None, config: Stu
         core_seconds_inside_trials=sum(t.cpu_seconds or 0.0 for t in (*study.trials, *study.baseline_repeats())),
         config_text=facts["config_text"],
         qps_conditions=_qps_words(config.qps),
-        bayes_ne=_bayes_ne(file.parent, config.data),
+        bayes_ne=bayes_ne(file.parent, config.data),
         data_notes=log.notes if log else (),
         margin_pct=config.finals.margin_pct,
         trials_wanted=facts.get("trials_wanted"),
@@ -98,10 +99,14 @@ def _windows(split: SplitConfig, log: EncodedLog | None) -> dict[str, str]:
         words = {name: f"{share:.0%} of the rows, at random" for name, share in shares.items()}
     else:
         spans = {"train": split.train, "validate": split.validate_, "test": split.test}
-        words = {name: f"{days[0]} to {days[1]}" for name, days in spans.items() if days is not None}
+        words = {name: _span(*days) for name, days in spans.items() if days is not None}
     if log is None:
         return words
     return {name: text + _held(log, name) for name, text in words.items()}
+
+
+def _span(first: date, last: date) -> str:
+    return str(first) if first == last else f"{first} to {last}"
 
 
 def _held(log: EncodedLog, window: str) -> str:
@@ -114,7 +119,7 @@ def _qps_words(qps: QpsConfig) -> str:
     return f"PyTorch, float32, 1 thread, batches of {counted(qps.batch_rows, 'row')}, {clock}"
 
 
-def _bayes_ne(base: Path, data: DataConfig) -> dict[str, float]:
+def bayes_ne(base: Path, data: DataConfig) -> dict[str, float]:
     """NE of the true probabilities by window, where the log is a simulated one and read as it was written: its own
     windows, labels and weights."""
     truth = (base / data.path).parent / "truth.json"

@@ -15,9 +15,10 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from automl.history import State, Trial
-from automl.report import figures, formats, search_figures
+from automl.report import figures, formats, search_figures, trust_figures
 from automl.report.data import ReportData
 from automl.report.derived import SECONDS_PER_HOUR, View, trial_seconds
+from automl.report.front_figure import front
 from automl.report.notes import search_notes
 from automl.report.parallel import parallel
 from automl.report.plot import Figure, Nothing, plain
@@ -85,7 +86,7 @@ def render(view: View, out_dir: Path) -> str:
 
 def _charts(view: View) -> dict[str, Chart]:
     return {
-        "front": figures.front(view),
+        "front": front(view),
         "finals": figures.finals(view),
         "best_gain": search_figures.best_gain(view),
         "best_ratio": search_figures.best_ratio(view),
@@ -93,9 +94,9 @@ def _charts(view: View) -> dict[str, Chart]:
         "per_core_hour": search_figures.gain_per_core_hour(view),
         "parallel": parallel(view),
         "curves": figures.curves(view),
-        "origins": search_figures.origins(view),
-        "rankings": search_figures.rankings(view),
-        "failures": search_figures.failures(view),
+        "origins": trust_figures.origins(view),
+        "rankings": trust_figures.rankings(view),
+        "failures": trust_figures.failures(view),
     }
 
 
@@ -122,7 +123,7 @@ def _tiles(view: View) -> list[tuple[str, str, str]]:
         ("front", formats.counted(len(view.front), "model"), "not beaten in both NE and QPS"),
         ("wall clock", formats.duration(facts.wall_seconds), formats.counted(facts.workers, "worker")),
         ("core time inside trials", core, f"{busy} of workers × wall clock"),
-        ("NE gain per core-hour", formats.percent(rate), "best at baseline speed or faster"),
+        ("best NE gain at speed", formats.percent(best), f"{formats.percent(rate)} per core-hour"),
         ("hypervolume", f"{volume:.3g}", f"{last} of it in the last quarter of the core time"),
     ]
 
@@ -139,7 +140,7 @@ def _windows(view: View) -> list[tuple[str, str, str]]:
 def _records(view: View) -> list[dict[str, Any]]:
     """What the script knows of each trial: table, tooltip and detail."""
     roles = {point.trial.number: role for role, point in view.picks}
-    front = {point.trial.number for point in view.front}
+    on_front = {point.trial.number for point in view.front}
     baseline = view.history.baseline
     first = {
         "id": "baseline",
@@ -155,7 +156,7 @@ def _records(view: View) -> list[dict[str, Any]]:
         "front": False,
         "role": "",
     }
-    return [first] + [_record(view, t, roles.get(t.number, ""), t.number in front) for t in view.history.trials]
+    return [first] + [_record(view, t, roles.get(t.number, ""), t.number in on_front) for t in view.history.trials]
 
 
 def _record(view: View, trial: Trial, role: str, on_front: bool) -> dict[str, Any]:

@@ -11,8 +11,8 @@ from pathlib import Path
 from automl.history import State, Trial
 from automl.report.data import FinalPick
 from automl.report.derived import Point, View
-from automl.report.figures import ROLE_LETTERS
 from automl.report.formats import counted, is_number, p_value, percent, ratio
+from automl.report.front_figure import ROLE_LETTERS
 from automl.report.words import architecture, changes, difference, short_difference, to_yaml, training
 
 ROLE_MEANING = {
@@ -185,9 +185,8 @@ def _final_card(view: View, pick: FinalPick, leads: bool) -> Card:
         ("NE gain, search", percent(pick.search_ne_gain_pct), "one run"),
         ("QPS, finals", ratio(pick.qps_ratio), f"at least {ratio(pick.qps_ratio_low)}"),
     )
-    badge = "no better than the baseline" if pick.verdict == "no better" else pick.verdict
     style, why = BADGES.get(pick.verdict, "plain"), _why(pick, view.finals.margin_pct)
-    return _card(view, pick.role, view.by_number[pick.trial], badge, style, why, figures, leads)
+    return _card(view, pick.role, view.by_number[pick.trial], pick.verdict, style, why, figures, leads)
 
 
 def _why(pick: FinalPick, margin_pct: float) -> str:
@@ -202,10 +201,10 @@ def _why(pick: FinalPick, margin_pct: float) -> str:
     if pick.verdict != "no better":
         return tail
     if pick.ci_high_pct < 0:
-        return f"The NE interval is below 0, but not certain once several picks were tried {tail}."
-    smallest = f"{max(pick.ci_high_pct, 0.0):.2f}%"
+        return f"No better than the baseline: below 0, but not certain once several picks were tried {tail}."
     return (
-        f"The NE interval holds 0 {tail}. NE may be worse by up to {smallest}, the smallest margin that could be shown."
+        f"No better than the baseline: the NE interval holds 0 {tail}. NE may be worse by up to "
+        f"{max(pick.ci_high_pct, 0.0):.2f}%, the smallest margin that could be shown."
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -35,28 +35,45 @@ def cluster(folder: Path, cpus: float, address: str | None = None) -> Iterator[N
     """Ray for the length of the block: a cluster of this machine, or the one at `address`."""
     mark = str(folder.absolute())
     reap(mark)
-    os.environ.update({name: value for name, value in _QUIET.items() if name not in os.environ}, **{_MARK: mark})
-    import ray  # after the environment: Ray reads it at import
-
-    for name in ("ray", "ray.tune", "ray._private"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
-    warnings.filterwarnings("ignore", module="ray")
     local: dict[str, Any] = {
         "num_cpus": max(1, round(cpus)),
         "include_dashboard": False,
         "object_store_memory": _OBJECT_STORE_BYTES,
     }
+    with _environment({**_QUIET, **os.environ, _MARK: mark}), warnings.catch_warnings():
+        import ray  # after the environment: Ray reads it at import
+
+        for name in ("ray", "ray.tune", "ray._private"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+        warnings.filterwarnings("ignore", module="ray")
+        quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL, "configure_logging": False}
+        try:
+            ray.init(address=address, **quiet, **({} if address else local))
+            yield
+        finally:
+            ray.shutdown()
+            os.environ.pop(_MARK, None)
+            reap(mark)
+
+
+@contextmanager
+def _environment(wanted: Mapping[str, str]) -> Iterator[None]:
+    """These variables for the length of the block; what it does to them is undone."""
+    before = dict(os.environ)
+    os.environ.update(wanted)
     try:
-        ray.init(address=address, log_to_driver=False, logging_level=logging.CRITICAL, configure_logging=False, **({} if address else local))
         yield
     finally:
-        ray.shutdown()
-        os.environ.pop(_MARK, None)
-        reap(mark)
+        for name in os.environ.keys() - before.keys():
+            del os.environ[name]
+        os.environ.update(before)
 
 
 def reap(mark: str) -> int:
-    """End processes that a run over this folder has left; how many. Never called while such a run is alive: the folder is locked."""
+    """End processes that a run over this folder has left; how many.
+
+    Never called while such a run is alive: the folder is locked.
+    """
     found = [process for process in psutil.process_iter() if process.pid != os.getpid() and _marked(process, mark)]
     for process in found:
         try:

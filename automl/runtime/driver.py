@@ -23,7 +23,8 @@ from automl.runtime.failures import RunFailed
 from automl.runtime.search_source import Budget, SearchSource, all_failed
 from automl.runtime.work import make_clock, run_job
 from automl.runtime.worker import Work
-from automl.study import Study, open_study
+from automl.storage import open_study
+from automl.study import Study
 from search_spaces.errors import InputError
 
 PACKAGES = ("ranking-automl", "ray", "optuna", "lightgbm", "torch", "numpy", "pandas", "pyarrow")

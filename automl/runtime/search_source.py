@@ -47,7 +47,8 @@ class SearchSource:
         self._problem, self._study, self._budget = problem, study, budget
         self._workers, self._told, self._clock = workers, told, clock
         self._strategy: Strategy = STRATEGIES[problem.config.search.strategy]
-        self._repeats = deque(range(len(study.baseline_repeats()), problem.config.baseline_seeds))
+        done = {trial.seeds["repeat"] for trial in study.baseline_repeats()}  # they need not have ended in order
+        self._repeats = deque(repeat for repeat in range(problem.config.baseline_seeds) if repeat not in done)
         self._queue: deque[Trial] = deque(study.take_over())
         self._trials: dict[str, Trial] = {}
         self._proposer = ThreadPoolExecutor(1, thread_name_prefix="propose")
@@ -70,7 +71,7 @@ class SearchSource:
         if self._clock() >= self._budget.deadline:
             return Done()
         self._refill(block=running == 0)
-        if self._queue:
+        if self._queue and len(self._study.trials) - len(self._queue) < self._budget.trials:
             return self._trial_job(self._queue.popleft())
         return Wait() if self._order is not None or (self._wanted() > 0 and not self._exhausted) else Done()
 

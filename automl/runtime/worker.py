@@ -11,10 +11,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import torch
 from ray import tune
 
 from automl.history import CurvePoint, Failure, Measurement, Speed
+from automl.ranking.process import prepare_process
 from automl.runtime.jobs import Job, Progress, Step, job_of
 from automl.runtime.limits import MemoryWatch, time_limit
 from automl.runtime.work import run_job
@@ -31,7 +31,7 @@ class Worker(tune.Trainable):
     _steps: Iterator[Step]
 
     def setup(self, config: dict[str, Any]) -> None:
-        torch.set_num_threads(max(1, int(config["threads"])))
+        prepare_process(max(1, int(config["threads"])))
         self._memory = MemoryWatch()
         self._begin(config)
 

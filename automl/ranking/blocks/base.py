@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 
 class Block(nn.Module, ABC):
-    """Reads the fields as they came in (x0) and as they are now (x); gives new fields (B, N, E) or a flat vector (B, D)."""
+    """Reads the fields as they came in (x0) and as they are now (x); gives new fields (B, N, E) or a flat (B, D)."""
 
     @abstractmethod
     def forward(self, x0_BNE: Tensor, x_BNE: Tensor) -> Tensor: ...

@@ -19,7 +19,7 @@ class FieldMix(nn.Module):
         self.map = nn.Linear(count_in, count_out, bias=False)  # for its initial weights
 
     def forward(self, *parts: Tensor) -> Tensor:
-        weights = self.map.weight.split([part.shape[1] for part in parts], 1) if len(parts) > 1 else [self.map.weight]
+        weights = torch.split(self.map.weight, [part.shape[1] for part in parts], dim=1)
         return _sum([mix(weight, part) for weight, part in zip(weights, parts, strict=True)])
 
 

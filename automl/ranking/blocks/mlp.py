@@ -18,7 +18,7 @@ class MlpLayer(nn.Module):
         self.linear = nn.Linear(width_in, spec.width)
         self.norm = _norm(spec)
         self.activation = ACTIVATIONS[spec.activation]()
-        self.dropout = Dropout(spec.dropout, noise)
+        self.dropout: nn.Module = Dropout(spec.dropout, noise)
 
     def forward(self, x_BD: Tensor) -> Tensor:
         out: Tensor = self.dropout(self.activation(self.norm(self.linear(x_BD))))

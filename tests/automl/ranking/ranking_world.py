@@ -32,7 +32,8 @@ def planted(rows: int = 6000, seed: int = 0, ids: int = 20) -> Log:
     first, second = effect_FI[0][ids_NF[:, 0]], effect_FI[1][ids_NF[:, 1]]
     logit = first + second + first * second + dense_ND[:, 0] - 1
     labels_N = (rng.random(rows) < 1 / (1 + np.exp(-logit))).astype(np.float32)
-    counts = tuple(tuple(sorted(np.bincount(column, minlength=ids + 1)[1:].tolist(), reverse=True)) for column in ids_NF.T)
+    seen = [np.bincount(column, minlength=ids + 1)[1:].tolist() for column in ids_NF.T]
+    counts = tuple(tuple(sorted(column, reverse=True)) for column in seen)
     return Log(ids_NF, dense_ND, labels_N, np.ones(rows, np.float32), InputShape(counts, 2, rows))
 
 

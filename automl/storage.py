@@ -1,0 +1,114 @@
+"""Studies in a storage: found by the name in the study file, one Optuna study for each edition of the space."""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+from collections.abc import Sequence, Set
+from pathlib import Path
+
+import optuna
+from optuna.study import StudySummary
+
+from automl.history import Limit
+from automl.study import NEXT_NUMBER, Study
+from search_spaces.errors import InputError
+from search_spaces.space import SearchSpace
+
+# Attributes by which a study is known: its name in the study file, the edition of its space, the space, and which of
+# the calls of open_study took it last. An Optuna study that has no space yet is a part of one.
+_NAME, _EDITION, _SPACE, _TURN = "name", "edition", "space", "turn"
+_OWN = {_NAME, _EDITION, _SPACE, _TURN, NEXT_NUMBER}
+
+
+def storage_url(folder: Path) -> str:
+    """The default storage of a study: SQLite in its folder."""
+    return f"sqlite:///{folder / 'study.db'}"
+
+
+def open_study(
+    folder: Path, name: str, space: SearchSpace, limits: Sequence[Limit] = (), url: str | None = None
+) -> Study:
+    """The study of this name and space, made if it is not there.
+
+    An edited space is a new Optuna study in the same storage (Optuna refuses a domain that changes under one name);
+    the trials that still fit are copied into it under their numbers.
+    """
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    folder.mkdir(parents=True, exist_ok=True)
+    storage = optuna.storages.RDBStorage(url or storage_url(folder))
+    signature = space.to_yaml()
+    _remove_parts(storage, name)
+    summaries = optuna.get_all_study_summaries(storage)
+    turn = 1 + max((_turn(summary) for summary in summaries), default=0)
+    latest = _latest(summaries, name)
+    old = None if latest is None else optuna.load_study(study_name=latest.study_name, storage=storage)
+    if old is not None and old.user_attrs[_SPACE] == signature:
+        old.set_user_attr(_TURN, turn)
+        return Study(old, space, limits)
+    free = _free_name(name, {summary.study_name for summary in summaries})
+    created = optuna.create_study(study_name=free, storage=storage, directions=["minimize", "maximize"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        created.set_metric_names(["NE", "QPS"])
+    study = Study(created, space, limits)
+    for fact, value in ((_NAME, name), (_EDITION, 1 if latest is None else _edition(latest) + 1), (_TURN, turn)):
+        study.set_fact(fact, value)
+    if old is not None:
+        _copy_fitting(Study(old, space, limits), study, space)
+    study.set_fact(_SPACE, signature)  # last: a study without it is a part of one
+    return study
+
+
+def load_newest(folder: Path, url: str | None = None) -> optuna.Study:
+    """The newest study of a folder, for reading.
+
+    Raises:
+        InputError: where there is none.
+    """
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    if url is None and not (folder / "study.db").exists():
+        raise InputError.of(str(folder), "must hold a study (study.db)", "none", "start one with `automl search`")
+    storage = optuna.storages.RDBStorage(url or storage_url(folder))
+    whole = [summary for summary in optuna.get_all_study_summaries(storage) if _SPACE in summary.user_attrs]
+    if not whole:
+        raise InputError.of(str(folder), "must hold a study", "an empty storage")
+    return optuna.load_study(study_name=max(whole, key=_turn).study_name, storage=storage)
+
+
+def _latest(summaries: Sequence[StudySummary], name: str) -> StudySummary | None:
+    editions = [s for s in summaries if s.user_attrs.get(_NAME, s.study_name) == name and _SPACE in s.user_attrs]
+    return max(editions, key=_edition, default=None)
+
+
+def _turn(summary: StudySummary) -> int:
+    """Which of the calls of open_study took this study last."""
+    return int(summary.user_attrs.get(_TURN, 0))
+
+
+def _edition(summary: StudySummary) -> int:
+    return int(summary.user_attrs.get(_EDITION, 1))
+
+
+def _free_name(name: str, taken: Set[str]) -> str:
+    """`name`, else `name #2` and so on. Only people read it: a study is known by its attributes."""
+    numbered = (f"{name} #{number}" for number in itertools.count(2))
+    return next(word for word in itertools.chain([name], numbered) if word not in taken)
+
+
+def _remove_parts(storage: optuna.storages.BaseStorage, name: str) -> None:
+    """A driver that died while it copied trials into a new edition has left a part of one."""
+    for summary in optuna.get_all_study_summaries(storage):
+        if summary.user_attrs.get(_NAME) == name and _SPACE not in summary.user_attrs:
+            optuna.delete_study(study_name=summary.study_name, storage=storage)
+
+
+def _copy_fitting(old: Study, new: Study, space: SearchSpace) -> None:
+    for name, value in old.facts.items():
+        if name not in _OWN:
+            new.set_fact(name, value)
+    new.set_fact(NEXT_NUMBER, old.next_number)
+    for trial in old.trials:
+        replayed = space.replay(trial.candidate.values)
+        if trial.ended and replayed.key == trial.candidate.key and space.allows(replayed):
+            new.copy(trial, replayed.values)

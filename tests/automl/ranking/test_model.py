@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from ranking_world import BLOCKS, INPUTS, spec
+from torch.utils.flop_counter import FlopCounterMode
+
+from automl.ranking.model import build_model
+from automl.ranking.serving import serving_graph
+from search_spaces.model import InputShape, ModelSpec
+
+SPECS = [
+    *(spec(interaction=[block], wiring=wiring) for block in BLOCKS for wiring in ("stacked", "parallel")),
+    *(spec(interaction=[block | {"linear": {}, "fuse": fuse}]) for block in BLOCKS for fuse in ("sum", "concat")),
+    spec(interaction=[], deep=[]),
+    spec(interaction=[], deep=[], wiring="parallel"),
+    spec(interaction=[{"fm": {}}, {"cross": {}}, {"dot": {}}, {"masknet": {}}], wiring="parallel"),
+    *(
+        spec(deep=[{"mlp": {"width": 9, "norm": norm, "activation": activation}}, {"mlp": {"width": 5}}])
+        for norm in ("none", "batch", "layer")
+        for activation in ("relu", "gelu", "silu")
+    ),
+]
+
+
+def batch(rows: int = 8) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    return torch.randint(0, 12, (rows, 3), generator=generator), torch.randn(rows, 2, generator=generator)
+
+
+@pytest.mark.parametrize("candidate", SPECS, ids=lambda one: one.key)
+@pytest.mark.parametrize("dense", [2, 0])
+def test_cost_is_what_was_promised(candidate: ModelSpec, dense: int) -> None:
+    inputs = InputShape(INPUTS.id_counts, dense, INPUTS.train_rows)
+    model = build_model(candidate, inputs, seed=1).eval()
+    ids_BF, dense_BD = batch()
+    assert model(ids_BF, dense_BD[:, :dense]).shape == (8,)
+    cost = candidate.cost(inputs)
+    assert model.table.weight_RE.numel() + sum(part.numel() for part in model.parameters()) == cost.params
+    with FlopCounterMode(display=False) as counter:
+        model.to("meta")(ids_BF.to("meta"), dense_BD[:, :dense].to("meta"))
+    assert counter.get_total_flops() == 8 * cost.flops
+
+
+def test_the_seed_decides_the_weights_and_leaves_the_process_alone() -> None:
+    state = torch.random.get_rng_state()
+    one, same, other = (build_model(spec(), INPUTS, seed=seed) for seed in (1, 1, 2))
+    assert torch.equal(torch.random.get_rng_state(), state)
+    assert torch.equal(one(*batch()), same(*batch()))
+    assert not torch.equal(one(*batch()), other(*batch()))
+
+
+def test_an_untrained_model_can_start_at_the_base_rate() -> None:
+    model = build_model(spec(), INPUTS, seed=1)
+    assert model.head.bias.item() == 0
+    model.start_at(0.03)
+    assert model.head.bias.item() == pytest.approx(math.log(0.03 / 0.97))
+    model.start_at(0.0)
+    assert math.isfinite(model.head.bias.item())
+
+
+def test_wirings_are_the_documented_graphs() -> None:
+    ids_BF, dense_BD = batch()
+    for wiring in ("stacked", "parallel"):
+        candidate = spec(interaction=[{"cross": {"rank": 2}}, {"fm": {}}], wiring=wiring)
+        model = build_model(candidate, INPUTS, seed=1).eval()
+        x0 = torch.cat([model.table(ids_BF), model.project(dense_BD)[:, None]], 1)
+        x = model.layers[0](x0, x0)
+        crossed = torch.cat([x.flatten(1), model.layers[1](x0, x)], 1)
+        top = model.deep(crossed) if wiring == "stacked" else torch.cat([model.deep(x0.flatten(1)), crossed], 1)
+        torch.testing.assert_close(model(ids_BF, dense_BD), model.head(top).squeeze(1))
+
+
+@pytest.mark.parametrize("norm", ["none", "batch", "layer"])
+def test_the_serving_graph_gives_the_same_with_less(norm: str) -> None:
+    model = build_model(spec(deep=[{"mlp": {"width": 9, "norm": norm, "dropout": 0.3}}]), INPUTS, seed=1)
+    model(*batch(64))  # moves the running moments of batch norm
+    served = serving_graph(model)
+    torch.testing.assert_close(served(*batch()), model.eval()(*batch()))
+    kinds = {type(part).__name__ for part in served.modules()}
+    assert not kinds & {"BatchNorm1d", "Dropout"}
+    assert served.table is model.table
+    assert model.training is False
+    assert all(part.requires_grad for part in model.parameters())

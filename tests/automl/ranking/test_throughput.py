@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from ranking_world import planted, spec
+
+from automl.ranking.clocks import AnalyticClock, CpuClock
+from automl.ranking.model import RankingModel, build_model
+from automl.ranking.throughput import interval, quiet_qps, time_ratio, trimmed_mean
+
+LOG = planted(2000)
+SMALL, LARGE = spec(), spec(deep=[{"mlp": {"width": 512}}, {"mlp": {"width": 512}}])
+
+
+class NoisyClock:
+    """Seconds that a width costs, times noise of a drifting machine with rare long stalls; nothing is run."""
+
+    def __init__(self, seed: int, noise: float) -> None:
+        self._rng, self._noise = np.random.default_rng(seed), noise
+        self.calls: list[tuple[str, int]] = []
+
+    def seconds(self, model: RankingModel, rows: int, run: Callable[[], object]) -> float:
+        self.calls.append((model.spec.key, rows))
+        drift = 1 + 0.3 * math.sin(len(self.calls) / 300)
+        stall = 20 if self._noise and self._rng.random() < 0.02 else 1
+        return 1e-3 * (1 + (model.spec == LARGE)) * drift * stall * math.exp(self._noise * self._rng.normal())
+
+
+def models() -> tuple[RankingModel, RankingModel]:
+    return build_model(SMALL, LOG.inputs, seed=0), build_model(LARGE, LOG.inputs, seed=0)
+
+
+def test_the_ratio_is_found_through_noise_drift_and_stalls() -> None:
+    small, large = models()
+    hits = 0
+    for seed in range(20):
+        clock = NoisyClock(seed, 0.1)
+        speed = time_ratio(small, large, LOG.ids_NF, LOG.dense_ND, batch_rows=100, max_seconds=3.0, clock=clock)
+        assert speed.qps_ratio == pytest.approx(2.0, rel=0.05)
+        hits += speed.qps_ratio_low <= 2.0 <= speed.qps_ratio_high
+    assert hits >= 17
+
+
+def test_models_take_turns_on_the_same_batches_and_stop_when_sure() -> None:
+    small, large = models()
+    clock = NoisyClock(0, 0.0)
+    speed = time_ratio(small, large, LOG.ids_NF, LOG.dense_ND, batch_rows=100, max_seconds=1e9, clock=clock)
+    a, b = SMALL.key, LARGE.key
+    assert [key for key, _ in clock.calls[10:18]] == [a, b, b, a] * 2
+    assert {rows for _, rows in clock.calls} == {100}
+    assert speed.qps_ratio_high / speed.qps_ratio_low < 1.021
+    assert len(clock.calls) < 1000
+
+
+def test_time_is_bounded() -> None:
+    small, large = models()
+    clock = NoisyClock(0, 1.0)
+    time_ratio(small, large, LOG.ids_NF, LOG.dense_ND, batch_rows=100, max_seconds=0.2, clock=clock)
+    assert len(clock.calls) < 200
+
+
+def test_the_analytic_clock_is_a_function_of_cost_alone() -> None:
+    small, large = models()
+    kind = {"batch_rows": 64, "max_seconds": 1.0, "clock": AnalyticClock()}
+    one = time_ratio(small, large, LOG.ids_NF, LOG.dense_ND, **kind)
+    assert one == time_ratio(small, large, LOG.ids_NF[:100], LOG.dense_ND[:100], **kind)
+    assert one.qps_ratio > 1
+    assert one.qps_ratio_low == pytest.approx(one.qps_ratio)
+    back = time_ratio(large, small, LOG.ids_NF, LOG.dense_ND, **kind)
+    assert back.qps_ratio == pytest.approx(1 / one.qps_ratio)
+    ratio = quiet_qps(small, LOG.ids_NF, LOG.dense_ND, **kind) / quiet_qps(large, LOG.ids_NF, LOG.dense_ND, **kind)
+    assert ratio == pytest.approx(one.qps_ratio)
+
+
+def test_the_cpu_clock_runs_the_models() -> None:
+    small, large = models()
+    kind = {"batch_rows": 256, "max_seconds": 0.2, "clock": CpuClock()}
+    speed = time_ratio(small, large, LOG.ids_NF, LOG.dense_ND, **kind)
+    assert 1 < speed.qps_ratio < 1000
+    assert speed.qps_ratio_low <= speed.qps_ratio <= speed.qps_ratio_high
+    assert quiet_qps(small, LOG.ids_NF, LOG.dense_ND, **kind) > 0
+
+
+def test_fewer_rows_than_a_batch_are_one_batch() -> None:
+    small, large = models()
+    clock = NoisyClock(0, 0.0)
+    time_ratio(small, large, LOG.ids_NF[:5], LOG.dense_ND[:5], batch_rows=100, max_seconds=0.1, clock=clock)
+    assert {rows for _, rows in clock.calls} == {5}
+
+
+@given(st.lists(st.floats(-5, 5), min_size=20, max_size=80))
+def test_the_interval_holds_the_trimmed_mean(values: list[float]) -> None:
+    middle, half = interval(np.array(values))
+    assert half >= 0
+    assert min(values) - 1e-9 <= middle <= max(values) + 1e-9
+
+
+def test_a_fifth_of_wild_values_at_either_end_does_not_move_the_mean() -> None:
+    values = np.concatenate([np.ones(60), np.full(20, 1e9), np.full(20, -1e9)])
+    assert trimmed_mean(values)[0] == 1

@@ -1,0 +1,85 @@
+"""A model in words and as YAML: what is copied from the page must be the model."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from report_world import HUMAN, small_space
+
+from automl.report.words import architecture, changes, difference, knobs, short_difference, to_yaml, training
+from search_spaces.blocks import Cross, Mlp
+from search_spaces.model import Embedding, Layer, ModelSpec, Train
+from search_spaces.source import read_text
+from search_spaces.space import load_space, model_of
+
+SPACES = {name: load_space(name) for name in ("ctr-small", "dhen-small")}
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.sampled_from(sorted(SPACES)), st.integers(0, 2**32))
+def test_yaml_of_a_model_reads_as_the_model(name: str, seed: int) -> None:
+    model = SPACES[name].random(np.random.default_rng(seed)).model
+    assert model_of(read_text(to_yaml(model), "copied.yaml")) == model
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32))
+def test_difference_holds_both_files(seed: int) -> None:
+    model = small_space().random(np.random.default_rng(seed)).model
+    marked = difference(model, HUMAN)
+    assert "\n".join(line for mark, line in marked if mark != "-") + "\n" == to_yaml(model)
+    assert "\n".join(line for mark, line in marked if mark != "+") + "\n" == to_yaml(HUMAN)
+    short = short_difference(marked)
+    assert [item for item in short if item[0] != " "] == [item for item in marked if item[0] != " "]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32))
+def test_something_is_said_wherever_models_differ(seed: int) -> None:
+    model = small_space().random(np.random.default_rng(seed)).model
+    assert bool(changes(model, HUMAN)) == (model != HUMAN)
+    assert (knobs(model) == knobs(HUMAN)) == (model == HUMAN)
+
+
+def test_the_human_model_in_words() -> None:
+    assert architecture(HUMAN) == "embeddings of 16, 2 × cross (rank 32), deep tower 256-128 (relu, dropout 0.1)"
+    assert training(HUMAN) == (
+        "batch 1,024, dense rate 0.001, embedding rate 0.02, constant schedule, shuffled order, "
+        "ids seen 2 times or more"
+    )
+    assert changes(HUMAN, HUMAN) == []
+    assert short_difference(difference(HUMAN, HUMAN)) == []
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        (ModelSpec(deep=(Mlp(width=64),)), "no interaction layer"),
+        (ModelSpec(interaction=(Layer((Cross(rank=0),)),)), "cross (full matrix)"),
+        (ModelSpec(interaction=(Layer((Cross(rank=8),)),)), "no deep tower"),
+        (
+            ModelSpec(interaction=(Layer((Cross(rank=8),)),), deep=(Mlp(width=64),), wiring="parallel"),
+            "deep tower 64 (relu) beside it",
+        ),
+        (ModelSpec(deep=(Mlp(width=64, norm="layer"), Mlp(width=32))), "64-32 (norm layer/none, relu)"),
+    ],
+)
+def test_words_of_special_models(model: ModelSpec, words: str) -> None:
+    assert words in architecture(model)
+
+
+def test_changes_name_the_knobs() -> None:
+    model = ModelSpec(
+        embedding=Embedding(dim=8, lr=0.02),
+        interaction=HUMAN.interaction[:1],
+        deep=HUMAN.deep[1:],
+        train=Train(batch_size=512, dense_lr=1e-3),
+    )
+    assert changes(model, HUMAN) == [
+        "embedding dim 16 → 8",
+        "train batch size 1,024 → 512",
+        "interaction 2 × cross (rank 32) → cross (rank 32)",
+        "deep 256-128 (relu, dropout 0.1) → 128 (relu, dropout 0.1)",
+    ]

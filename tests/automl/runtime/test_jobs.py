@@ -1,0 +1,77 @@
+"""What crosses the border to a worker is plain values, and arrives as it was sent."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from automl.history import CurvePoint, Failure, Limit, Measurement, Speed
+from automl.runtime.jobs import Job, Step, Timing, job_config, job_of
+from automl.runtime.worker import progress_of, step_of
+from tests.automl.study_world import HUMAN, candidates
+
+numbers = st.floats(allow_nan=False, allow_infinity=False)
+limits = st.builds(Limit, st.just("qps_ratio"), low=st.none() | numbers, high=st.none() | numbers)
+timings = st.builds(
+    Timing,
+    reference=st.just(HUMAN.to_tree()),
+    batch_rows=st.integers(1, 65536),
+    max_seconds=st.floats(0.1, 100),
+    clock=st.sampled_from(["cpu", "analytic"]),
+    limits=st.lists(limits, max_size=3).map(tuple),
+)
+jobs = st.builds(
+    Job,
+    name=st.text(min_size=1),
+    model=st.sampled_from([model.model.to_tree() for model in candidates(4)]),
+    log=st.text(),
+    train=st.sampled_from([("train",), ("train", "validate")]),
+    weights_seed=st.integers(0, (1 << 63) - 1),
+    stops=st.lists(st.floats(0, 1), max_size=3).map(tuple),
+    timing=st.none() | timings,
+    predictions=st.none() | st.text(),
+)
+measurements = st.builds(
+    Measurement,
+    ne=numbers | st.just(math.nan),
+    auc=st.none() | numbers,
+    calibration=st.none() | numbers,
+    speed=st.builds(
+        Speed, qps_ratio=numbers, qps_ratio_low=numbers, qps_ratio_high=numbers, train_qps=st.none() | numbers
+    ),
+    params=st.integers(0),
+    flops=st.integers(0),
+    activation_bytes=st.integers(0),
+    seconds=st.dictionaries(st.text(), numbers),
+)
+steps = st.builds(
+    Step,
+    share=st.floats(0, 1),
+    curve=st.lists(st.builds(CurvePoint, st.integers(1), numbers | st.just(math.nan), numbers)).map(tuple),
+    measurement=st.none() | measurements,
+    failure=st.none() | st.builds(Failure, st.text(), st.text()),
+    done=st.booleans(),
+    cpu_seconds=numbers,
+)
+
+
+@settings(deadline=None)
+@given(jobs)
+def test_a_job_crosses_the_border(job: Job) -> None:
+    assert job_of(job_config(job)) == job
+    assert job_of(json.loads(json.dumps(job_config(job)))) == job
+
+
+@settings(deadline=None)
+@given(steps)
+def test_a_step_comes_back(step: Step) -> None:
+    text = json.dumps(dataclasses.asdict(step))
+    back = step_of({"step": text, "done": step.done, "training_iteration": 3})
+    assert repr(back) == repr(step)
+    progress = progress_of(back)
+    assert (progress.share, repr(progress.curve)) == (step.share, repr(step.curve))
+    assert progress.qps_ratio == (step.measurement.speed.qps_ratio if step.measurement else None)

@@ -1,0 +1,397 @@
+"""The record over Optuna: numbers and ended trials never change, whatever the driver dies of."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.trial import TrialState
+
+from automl.history import Limit, Origin, Proposal, State, Trial
+from automl.records import outcome_json
+from automl.storage import load_newest, open_study, storage_url
+from automl.study import Study, distribution, summarize_baseline
+from search_spaces.source import read_text
+from search_spaces.space import SearchSpace, space_of
+from tests.automl.study_world import (
+    BASELINE_NE,
+    BASELINE_QPS,
+    add_baseline,
+    baseline_repeat,
+    begun_study,
+    complete,
+    curve,
+    failed,
+    key_of,
+    measured,
+    proposals,
+    small_space,
+    stopped,
+)
+
+TINY = """\
+embedding: {dim: {choice: [4, 8, 16]}, lr: {log: [0.01, 0.1], default: 0.02}}
+interaction: {repeat: {int: [0, 2], default: 1}, one_of: {cross: {rank: {int: [2, 10], step: 4}}, fm: {}}}
+deep: {repeat: 1, mlp: {width: {log: [16, 64], default: 32}, norm: {choice: [none, layer]}}}
+"""
+
+
+def tiny(text: str = TINY) -> SearchSpace:
+    return space_of(read_text(text, "space.yaml"))
+
+
+def reopened(folder: Path, space: SearchSpace | None = None, name: str = "ads") -> Study:
+    return open_study(folder, name, space or tiny())
+
+
+def in_optuna(folder: Path, name: str = "ads") -> optuna.Study:
+    """What any other tool sees."""
+    return optuna.load_study(study_name=name, storage=storage_url(folder))
+
+
+def of_every_state(study: Study) -> tuple[Trial, ...]:
+    """Four trials begun: complete, stopped, failed and one that still runs."""
+    first, second, third, fourth = study.begin(proposals(4, space=tiny()), 1)
+    study.end(complete(first, ne=0.89, ratio=2.0, curve=curve(0.95, 0.9), cpu_seconds=2.5, seeds={"weights": 1}))
+    study.end(stopped(second))
+    study.end(failed(third, "timeout", "took longer than its limit of 60 s"))
+    return first, second, third, fourth
+
+
+# ---------------------------------------------------------------- numbers and states
+
+
+def test_trials_are_numbered_on_from_one(tmp_path: Path) -> None:
+    study = begun_study(tmp_path, space=tiny())
+    assert [t.number for t in study.begin(proposals(3, space=tiny()), 1)] == [1, 2, 3]
+    assert [t.number for t in study.begin(proposals(5, seed=1, space=tiny())[3:], 2)] == [4, 5]
+    assert [(t.number, t.round) for t in study.trials] == [(1, 1), (2, 1), (3, 1), (4, 2), (5, 2)]
+    assert {t.state for t in study.trials} == {State.RUNNING}
+
+
+def test_a_reopened_study_holds_the_same_trials(tmp_path: Path) -> None:
+    study = begun_study(tmp_path, space=tiny())
+    of_every_state(study)
+    again = reopened(tmp_path)
+    assert repr(again.trials) == repr(study.trials)
+    assert repr(again.history().trials) == repr(study.trials)
+    assert again.baseline() == study.baseline()
+    assert again.facts["baseline_qps"] == BASELINE_QPS
+
+
+def test_an_ended_trial_never_changes(tmp_path: Path) -> None:
+    study = begun_study(tmp_path, space=tiny())
+    first, *_ = of_every_state(study)
+    kept = repr(study.trials)
+    for other in (complete(first, ne=0.5), failed(first), first):
+        with pytest.raises(RuntimeError, match="trial 1 has ended before and must not change"):
+            study.end(other)
+    again = reopened(tmp_path)
+    with pytest.raises(RuntimeError, match="must not change"):
+        again.end(complete(first, ne=0.5))
+    assert repr(study.trials) == repr(again.trials) == kept
+
+
+def test_the_history_waits_for_the_baseline(tmp_path: Path) -> None:
+    study = reopened(tmp_path)
+    study.set_fact("baseline_qps", BASELINE_QPS)
+    study.set_fact("baseline_seeds", 2)
+    assert study.baseline() is None
+    with pytest.raises(RuntimeError, match="the baseline must be measured"):
+        study.history()
+    first = baseline_repeat(0, 0.90)
+    study.add_baseline_repeat(Proposal(first.candidate, Origin.BASELINE), first)
+    assert study.baseline() is None
+    second = baseline_repeat(1, 0.92)
+    study.add_baseline_repeat(Proposal(second.candidate, Origin.BASELINE), second)
+    found = reopened(tmp_path).baseline()
+    assert found is not None
+    assert found.ne == pytest.approx(0.91)
+    assert found.ne_std == pytest.approx(math.sqrt(2) * 0.01)
+    assert [trial.seeds["repeat"] for trial in found.trials] == [0, 1]
+    assert found.gain_pct(0.9009) == pytest.approx(-1.0)
+
+
+def test_the_baselines_train_qps_is_a_mean_of_those_measured() -> None:
+    repeats = [baseline_repeat(0, 0.9), baseline_repeat(1, 0.9), baseline_repeat(2, 0.9)]
+    speeds = (30_000.0, 50_000.0, None)
+    changed = [
+        replace(r, measurement=measured(r.candidate, ne=0.9, train_qps=speed))
+        for r, speed in zip(repeats, speeds, strict=True)
+    ]
+    assert summarize_baseline(changed, 1.0).train_qps == pytest.approx(40_000)
+    assert math.isnan(summarize_baseline(changed[2:], 1.0).train_qps)
+
+
+# ---------------------------------------------------------------- the driver dies
+
+
+def test_a_running_trial_is_taken_over_under_its_number(tmp_path: Path) -> None:
+    study = begun_study(tmp_path, space=tiny())
+    *_, fourth = of_every_state(study)
+    again = reopened(tmp_path)
+    assert again.take_over() == (fourth,)
+    assert again.begin(proposals(1, seed=3, space=tiny()), 2)[0].number == 5
+    again.end(complete(fourth, ne=0.87))
+    states = {trial.number: trial.state for trial in reopened(tmp_path).trials}
+    assert states == {1: State.COMPLETE, 2: State.STOPPED, 3: State.FAILED, 4: State.COMPLETE, 5: State.RUNNING}
+
+
+@pytest.mark.parametrize(
+    ("end", "state"),
+    [(complete, TrialState.COMPLETE), (stopped, TrialState.PRUNED), (failed, TrialState.FAIL)],
+)
+def test_an_outcome_that_was_written_but_not_told_counts(tmp_path: Path, end: object, state: TrialState) -> None:
+    study = begun_study(tmp_path, space=tiny())
+    *_, fourth = of_every_state(study)
+    assert callable(end)
+    ended: Trial = end(fourth)
+    optuna.trial.Trial(study._study, study._ids[4]).set_user_attr("outcome", json.dumps(outcome_json(ended)))
+
+    again = reopened(tmp_path)
+    assert again.take_over() == ()
+    assert repr(again.trials[-1]) == repr(ended)
+    assert in_optuna(tmp_path).trials[3].state is state
+    with pytest.raises(RuntimeError, match="must not change"):
+        again.end(failed(fourth))
+    third_time = reopened(tmp_path)
+    assert third_time.take_over() == ()
+    assert repr(third_time.trials) == repr(again.trials)
+
+
+# ---------------------------------------------------------------- an edited space
+
+
+EDITED = TINY.replace("[4, 8, 16]", "[8, 16, 32]")
+
+
+def begun(study: Study, dims: tuple[int, ...], **answers: object) -> tuple[Trial, ...]:
+    """Trials of the tiny space with these embedding dimensions."""
+    values = [{**tiny().default().values, **answers, "embedding.dim": dim} for dim in dims]
+    made = [Proposal(tiny().replay(v), Origin.RANDOM) for v in values]
+    return study.begin(made, 1)
+
+
+def test_an_edited_space_keeps_the_trials_that_still_fit(tmp_path: Path) -> None:
+    study = begun_study(tmp_path, space=tiny())
+    four, eight, sixteen, sixteen_fm = (
+        *begun(study, (4, 8, 16)), *begun(study, (16,), **{"interaction[0].block": "fm"}),
+    )  # fmt: skip
+    study.end(complete(four, ne=0.91))
+    study.end(complete(eight, ne=0.90))
+    study.end(failed(sixteen))  # the fourth is left running: it will be proposed again, if at all
+    assert sixteen_fm.number == 4
+
+    edited = reopened(tmp_path, tiny(EDITED))
+    assert key_of(edited.trials) == {2: eight.candidate.key, 3: sixteen.candidate.key}
+    assert repr(edited.trials) == repr(study.trials[1:3])
+    assert edited.take_over() == ()
+    assert edited.baseline() == study.baseline()
+    assert edited.begin(proposals(1, space=tiny(EDITED)), 2)[0].number == 5, "4 is another model's for ever"
+    assert repr(reopened(tmp_path, tiny(EDITED)).trials) == repr(edited.trials)
+
+
+def test_an_edited_where_keeps_only_what_it_allows(tmp_path: Path) -> None:
+    study = begun_study(tmp_path, space=tiny())
+    for trial in begun(study, (4, 16)):
+        study.end(complete(trial))
+    narrower = tiny(TINY + "where: [embedding.dim <= 8]\n")
+    assert [t.number for t in reopened(tmp_path, narrower).trials] == [1]
+
+
+def test_a_knob_that_was_fixed_is_a_parameter_of_copied_trials_too(tmp_path: Path) -> None:
+    closed = tiny(TINY.replace("{choice: [none, layer]}", "none"))
+    study = begun_study(tmp_path, space=closed)
+    (trial,) = study.begin([Proposal(closed.default(), Origin.DEFAULT)], 1)
+    study.end(complete(trial))
+    opened = reopened(tmp_path, tiny())
+    assert opened.trials[0].candidate == closed.default(), "its values are what they were"
+    params = in_optuna(tmp_path, "ads #2").trials[0].params
+    assert set(params) == set(tiny().default().values)
+    assert params["deep[0].mlp.norm"] == "none"
+
+
+def test_back_to_an_earlier_space_nothing_is_lost(tmp_path: Path) -> None:
+    study = begun_study(tmp_path, space=tiny())
+    for trial in begun(study, (4, 8)):
+        study.end(complete(trial))
+    edited = reopened(tmp_path, tiny(EDITED))
+    (new,) = edited.begin([Proposal(tiny(EDITED).replay({"embedding.dim": 16}), Origin.RANDOM)], 2)
+    edited.end(complete(new))
+    back = reopened(tmp_path, tiny())
+    assert [t.number for t in back.trials] == [2, 3]
+    assert load_newest(tmp_path).user_attrs["edition"] == 3
+
+
+def test_a_driver_that_dies_while_it_copies_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    study = begun_study(tmp_path, space=tiny())
+    for trial in begun(study, (8, 16)):
+        study.end(complete(trial))
+    copy, copied = Study.copy, []
+
+    def dying(self: Study, trial: Trial, values: dict[str, object]) -> None:
+        if copied:
+            raise KeyboardInterrupt
+        copied.append(trial.number)
+        copy(self, trial, values)
+
+    monkeypatch.setattr(Study, "copy", dying)
+    with pytest.raises(KeyboardInterrupt):
+        reopened(tmp_path, tiny(EDITED))
+    monkeypatch.undo()
+    assert copied == [1]
+    assert load_newest(tmp_path).study_name == "ads", "a part of a study is none"
+    assert [t.number for t in reopened(tmp_path, tiny(EDITED)).trials] == [1, 2]
+    assert len(optuna.get_all_study_names(storage_url(tmp_path))) == 2
+
+
+# ---------------------------------------------------------------- names
+
+
+def test_two_studies_in_one_storage_do_not_meet(tmp_path: Path) -> None:
+    ads, feed = begun_study(tmp_path, name="ads", space=tiny()), begun_study(tmp_path, name="feed", space=tiny(EDITED))
+    (trial,) = ads.begin(proposals(1, space=tiny()), 1)
+    ads.end(complete(trial))
+    assert reopened(tmp_path, tiny(EDITED), "feed").trials == ()
+    assert len(reopened(tmp_path, tiny(), "ads").trials) == 1
+    assert feed.trials == ()
+
+
+@pytest.mark.parametrize("name", ["ads #2", " #2 #x", "a/b ' \" \n"])
+def test_a_name_may_look_like_an_edition(tmp_path: Path, name: str) -> None:
+    study = begun_study(tmp_path, name=name, space=tiny())
+    (trial,) = begun(study, (8,))
+    study.end(complete(trial))
+    assert len(reopened(tmp_path, tiny(), name).trials) == 1
+    assert len(reopened(tmp_path, tiny(EDITED), name).trials) == 1
+    assert load_newest(tmp_path).user_attrs["edition"] == 2
+
+
+def test_a_name_and_another_ones_edition_do_not_meet(tmp_path: Path) -> None:
+    for trial in begun(begun_study(tmp_path, name="ads", space=tiny()), (8,)):
+        assert trial.number == 1
+    reopened(tmp_path, tiny(EDITED), "ads")  # its second edition takes the Optuna name `ads #2`
+    other = begun_study(tmp_path, name="ads #2", space=tiny())
+    assert other.trials == ()
+    (trial,) = begun(other, (16,))
+    other.end(complete(trial))
+    assert [t.number for t in reopened(tmp_path, tiny(), "ads #2").trials] == [1]
+    assert reopened(tmp_path, tiny(EDITED), "ads").trials == ()
+
+
+def test_the_newest_study_is_the_one_opened_last(tmp_path: Path) -> None:
+    reopened(tmp_path, tiny(), "ads")
+    reopened(tmp_path, tiny(EDITED), "ads")
+    reopened(tmp_path, tiny(), "feed")
+    assert load_newest(tmp_path).user_attrs["name"] == "feed"
+    reopened(tmp_path, tiny(EDITED), "ads")
+    assert load_newest(tmp_path).user_attrs["name"] == "ads"
+
+
+def test_others_studies_in_a_shared_storage_are_left_alone(tmp_path: Path) -> None:
+    reopened(tmp_path / "a", tiny(), "feed")
+    url = storage_url(tmp_path / "a")
+    optuna.create_study(study_name="ads", storage=url).optimize(lambda trial: trial.suggest_float("x", 0, 1), 1)
+    study = open_study(tmp_path, "ads", tiny(), url=url)
+    assert study.trials == ()
+    assert len(optuna.load_study(study_name="ads", storage=url).trials) == 1
+    assert load_newest(tmp_path, url).user_attrs["name"] == "ads"
+
+
+# ---------------------------------------------------------------- as Optuna sees it
+
+
+def test_optunas_own_api_works_on_a_study(tmp_path: Path) -> None:
+    study = begun_study(tmp_path, space=small_space())
+    begun_now = study.begin(proposals(8), 1)
+    assert [t.state for t in in_optuna(tmp_path).trials] == [TrialState.RUNNING] * 8
+    for index, trial in enumerate(begun_now[:6]):
+        study.end(complete(trial, ne=0.90 - 0.01 * index, ratio=1.0 + (index % 3)))
+    study.end(stopped(begun_now[6]))
+    study.end(failed(begun_now[7]))
+    seen = in_optuna(tmp_path)
+    assert seen.metric_names == ["NE", "QPS"]
+    assert [t.state for t in seen.trials[5:]] == [TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL]
+    best = {t.user_attrs["number"]: t.values for t in seen.best_trials}
+    assert best == {6: [pytest.approx(0.85), 3 * BASELINE_QPS]}
+    for trial, frozen in zip(begun_now, seen.trials, strict=True):
+        assert frozen.params == dict(trial.candidate.values)
+        assert {path: frozen.distributions[path] for path in frozen.params} == {
+            d.path: distribution(d) for d in small_space().decisions if d.path in frozen.params
+        }
+    frame = seen.trials_dataframe(("number", "values", "params", "state"))
+    assert len(frame) == 8
+    assert {"values_NE", "values_QPS"} <= set(frame.columns)
+
+
+def test_importances_name_knobs_and_add_up(tmp_path: Path) -> None:
+    study = begun_study(tmp_path, space=tiny())
+    for trial in study.begin(proposals(12, space=tiny()), 1):
+        width = float(trial.candidate.values["deep[0].mlp.width"])
+        lr = float(trial.candidate.values["embedding.lr"])
+        study.end(complete(trial, ne=0.9 + 0.1 * lr, ratio=32 / width))
+    found = study.importances()
+    assert set(found) == {"ne", "qps"}
+    assert max(found["ne"], key=lambda name: found["ne"][name]) == "embedding.lr"
+    assert max(found["qps"], key=lambda name: found["qps"][name]) == "deep[0].mlp.width"
+    for shares in found.values():
+        assert sum(shares.values()) == pytest.approx(1.0)
+
+
+def test_constraints_are_told_to_optuna(tmp_path: Path) -> None:
+    """Above 0 is broken, by how much; with two bounds on one figure the worse one counts."""
+    limits = (
+        Limit("qps_ratio", low=0.5), Limit("qps_ratio", high=4.0), Limit("ne_gain_pct", high=1.0),
+        Limit("train_qps_ratio", low=1.0),
+    )  # fmt: skip
+    study = begun_study(tmp_path, space=tiny(), limits=limits)
+    base = study.baseline()
+    assert base is not None
+    slow, fast, fair, failing = study.begin(proposals(4, space=tiny()), 1)
+    study.end(complete(slow, ne=base.ne * 1.03, ratio=0.25))
+    study.end(complete(fast, ne=base.ne, ratio=5.0))
+    study.end(complete(fair, measurement=measured(fair.candidate, ne=base.ne, ratio=2.0, train_qps=None)))
+    study.end(failed(failing))
+    told = [trial.constraints for trial in in_optuna(tmp_path).trials]
+    assert told[0] == pytest.approx({"qps_ratio": 0.25, "ne_gain_pct": 2.0, "train_qps_ratio": 0.0}, abs=1e-9)
+    assert told[1]["qps_ratio"] == pytest.approx(1.0)
+    assert told[2] == pytest.approx({"qps_ratio": -1.5, "ne_gain_pct": -1.0}, abs=1e-9)
+    assert not told[3]
+
+
+def test_every_domain_is_one_of_optunas(tmp_path: Path) -> None:
+    kinds = {decision.path: distribution(decision) for decision in tiny().decisions}
+    assert kinds["embedding.dim"] == CategoricalDistribution([4, 8, 16])
+    assert kinds["embedding.lr"] == FloatDistribution(0.01, 0.1, log=True)
+    assert kinds["interaction.repeat"] == IntDistribution(0, 2)
+    assert kinds["interaction[0].cross.rank"] == IntDistribution(2, 10, step=4)
+    assert kinds["deep[0].mlp.width"] == IntDistribution(16, 64, log=True)
+    stack = tiny("interaction: {repeat: 1, any_of: {fm: {}, linear: {}}}\n")
+    assert {type(distribution(d)) for d in stack.decisions} == {CategoricalDistribution}
+    study = begun_study(tmp_path, space=stack)
+    (trial,) = study.begin([Proposal(stack.default(), Origin.DEFAULT)], 1)
+    study.end(complete(trial, ne=BASELINE_NE))
+    assert in_optuna(tmp_path).trials[0].params == dict(stack.default().values)
+
+
+def test_an_empty_folder_holds_no_study(tmp_path: Path) -> None:
+    with pytest.raises(Exception, match=r"must hold a study \(study.db\), but found none"):
+        load_newest(tmp_path)
+    optuna.create_study(storage=storage_url(tmp_path))
+    with pytest.raises(Exception, match="must hold a study, but found an empty storage"):
+        load_newest(tmp_path)
+
+
+def test_facts_are_plain_and_stay(tmp_path: Path) -> None:
+    study = reopened(tmp_path)
+    add_baseline(study, seeds=3)
+    study.set_fact("versions", {"torch": "2.9", "numpy": None})
+    again = reopened(tmp_path)
+    assert again.facts["versions"] == {"torch": "2.9", "numpy": None}
+    assert len(again.baseline_repeats()) == 3
+    assert space_of(read_text(again.facts["space"], "space.yaml")).to_yaml() == tiny().to_yaml()

@@ -1,0 +1,89 @@
+"""The public API, docs/python.md, and what `import automl` loads."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import automl
+from automl.api import StudyHandle
+from tests.docs.pages import ROOT, Fence, fences, names, page, rows, section
+from tests.e2e.world import write_study
+
+HEAVY = ("torch", "ray", "optuna", "lightgbm")
+
+
+def test_the_public_surface() -> None:
+    assert set(automl.__all__) == {"VERSION", "StudyHandle", "open_study", "search"}
+    assert all(hasattr(automl, name) for name in automl.__all__)
+    table = [names(row[0])[0] for row in rows(page("python.md")) if names(row[0])]
+    assert all(any(word.startswith(f"automl.{name}") for word in table) for name in automl.__all__)
+
+
+def test_arguments_of_search_are_told() -> None:
+    table = {names(row[0])[0]: row[1] for row in rows(section(page("python.md"), "A search"))[1:]}
+    parameters = inspect.signature(automl.search).parameters
+    assert set(table) == set(parameters)
+    for name in ("trials", "workers"):
+        assert table[name] == str(parameters[name].default)
+
+
+def test_what_a_study_handle_offers_is_told() -> None:
+    told = {word.split("(")[0] for row in rows(section(page("python.md"), "A study")) for word in names(row[0])}
+    public = {name for name in vars(StudyHandle) if not name.startswith("_")}
+    assert told - {"StudyHandle"} == public | {"folder"}
+
+
+@pytest.mark.parametrize("fence", fences("python"), ids=lambda fence: fence.place)
+def test_python_in_the_pages_names_what_exists(fence: Fence) -> None:
+    tree = ast.parse(fence.text)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            if node.value.id == "study":
+                assert hasattr(StudyHandle, node.attr) or node.attr == "folder", node.attr
+            if node.value.id == "automl":
+                assert hasattr(automl, node.attr), node.attr
+
+
+def test_python_in_the_pages_runs(tmp_path: Path) -> None:
+    """All blocks marked `run`, one after the other, in the folder of a small study."""
+    write_study(tmp_path, rows=2000)
+    script = tmp_path / "examples.py"
+    body = "\n".join(fence.text for fence in fences("python", "run"))
+    script.write_text(f"def main():\n{_indented(body)}\n\nif __name__ == '__main__':\n    main()\n")
+    done = subprocess.run(
+        [sys.executable, str(script)], cwd=tmp_path, capture_output=True, text=True, timeout=200, env=_environment()
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "report.html").exists()
+    assert "did you mean" in done.stdout
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"    {line}" if line else "" for line in text.splitlines())
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "import automl",
+        "import sys; from automl.cli import main; sys.argv = ['automl', '--help']; main()",
+        "import sys; from automl.cli import main; sys.argv = ['automl', 'search', '--help']; main()",
+    ],
+)
+def test_nothing_heavy_is_loaded_before_its_time(script: str) -> None:
+    lines = ["import sys", "try:", f"    {script}", "except SystemExit as end:", "    assert not end.code"]
+    lines.append(f"print('loaded:', *[name for name in {HEAVY} if name in sys.modules], file=sys.stderr)")
+    done = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.splitlines()[-1].strip() == "loaded:"

@@ -1,0 +1,93 @@
+"""docs/space.md and the language say the same."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from search_spaces.blocks import INTERACTION_BLOCKS, Mlp
+from search_spaces.domains import KINDS
+from search_spaces.errors import InputError
+from search_spaces.extends import library, resolve
+from search_spaces.knobs import Knob, knobs_of
+from search_spaces.model import Embedding, Train
+from search_spaces.schema import MAX_LAYERS
+from search_spaces.source import read_text
+from search_spaces.space import model_of, space_of
+from search_spaces.terms import COSTS
+from tests.docs.pages import Fence, fences, names, page, rows, section
+
+SECTIONS = {"Embedding": Embedding, "Layers of the deep tower": Mlp, "Training": Train}
+
+
+def _check(knob: Knob, default: str, allowed: str, meaning: str) -> None:
+    assert default == (f"{knob.default:g}" if isinstance(knob.default, int | float) else knob.default)
+    words = allowed.replace(",", "").split()
+    if knob.choices:
+        assert tuple(words) == knob.choices
+    for bound in (knob.ge, knob.above, knob.le):
+        assert bound is None or f"{bound:.15g}" in words
+    assert meaning
+
+
+@pytest.mark.parametrize("title", SECTIONS)
+def test_knobs_of_a_part_are_those_of_its_table(title: str) -> None:
+    knobs = knobs_of(SECTIONS[title])
+    table = {names(row[0])[0]: row[1:] for row in rows(section(page("space.md"), title))[1:]}
+    assert list(table) == list(knobs)
+    for name, cells in table.items():
+        _check(knobs[name], *cells)
+
+
+def test_blocks_and_their_knobs_are_those_of_the_table() -> None:
+    block, found = "", dict[str, dict[str, list[str]]]()
+    for first, knob, *cells in rows(section(page("space.md"), "Blocks of an interaction layer")):
+        if len(cells) != 3 or not (names(first) or names(knob)):
+            continue  # the table of formulas, and headings
+        block = names(first)[0] if names(first) else block
+        found.setdefault(block, {})
+        if names(knob):
+            found[block][names(knob)[0]] = cells
+    assert {name: list(knobs) for name, knobs in found.items()} == {
+        name: list(knobs_of(spec)) for name, spec in sorted(INTERACTION_BLOCKS.items())
+    }
+    for name, knobs in found.items():
+        for knob, cells in knobs.items():
+            _check(knobs_of(INTERACTION_BLOCKS[name])[knob], *cells)
+
+
+def test_every_block_has_its_formula_and_source() -> None:
+    table = rows(section(page("space.md"), "Blocks of an interaction layer"))
+    formulas = {names(row[0])[0]: row for row in table if len(row) == 4 and names(row[0])}
+    assert set(formulas) == set(INTERACTION_BLOCKS)
+
+
+def test_words_of_the_language_are_told() -> None:
+    text = page("space.md")
+    written = {word for row in rows(text) for word in names(row[0])}
+    assert all(any(word.startswith(f"{{{kind}:") for word in written) for kind in KINDS)
+    top = {names(row[0])[0] for row in rows(section(text, "Keys at the top"))[1:]}
+    assert top == {"extends", "embedding", "interaction", "wiring", "deep", "train", "where"}
+    assert {names(row[0])[0] for row in rows(section(text, "Constraints: where"))[1:]} == set(COSTS)
+    assert {names(row[0])[0] for row in rows(section(text, "The library"))[1:]} == set(library())
+    assert f"0 to {MAX_LAYERS}" in section(text, "Stacks")
+
+
+@pytest.mark.parametrize("fence", fences("yaml", "space"), ids=lambda fence: fence.place)
+def test_spaces_in_the_pages_load(fence: Fence) -> None:
+    assert space_of(resolve(read_text(fence.text, fence.place))).decisions
+
+
+@pytest.mark.parametrize("fence", fences("yaml", "model"), ids=lambda fence: fence.place)
+def test_models_in_the_pages_load(fence: Fence) -> None:
+    assert model_of(read_text(fence.text, fence.place)).key
+
+
+def test_the_refused_example_is_answered_as_shown() -> None:
+    text = page("space.md")
+    shown = re.search(r"For this file\n\n```yaml\n(.*?)```.*?check bad.yaml\n(.*?)```", text, re.DOTALL)
+    assert shown is not None
+    with pytest.raises(InputError) as caught:
+        space_of(read_text(shown[1], "bad.yaml"))
+    assert str(caught.value) == shown[2].rstrip()

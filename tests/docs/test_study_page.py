@@ -1,0 +1,104 @@
+"""docs/study.md and the study file's types say the same; the studies shown are valid."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from automl import config
+from automl.config import StudyConfig
+from automl.report.verdict import ROLE_MEANING
+from automl.strategies.picks import ROLES
+from automl.strategies.propose import STRATEGIES
+from automl.study_file import load_study_file
+from tests.docs.pages import Fence, fences, names, page, rows, section
+
+# part of the file -> heading of the table that has its keys
+TABLES: dict[type[BaseModel], str] = {
+    config.StudyConfig: "Keys at the top",
+    config.DataConfig: "data",
+    config.JoinConfig: "data",
+    config.TimeConfig: "data",
+    config.LabelConfig: "data",
+    config.FeaturesConfig: "data",
+    config.CategoricalConfig: "data",
+    config.DenseConfig: "data",
+    config.SplitConfig: "data",
+    config.SearchConfig: "search",
+    config.TrialConfig: "trial",
+    config.ResourcesConfig: "resources",
+    config.QpsConfig: "qps",
+    config.FinalsConfig: "finals",
+}
+
+
+def _parts(model: type[BaseModel], seen: set[type[BaseModel]]) -> set[type[BaseModel]]:
+    """The models that a model is made of, itself included."""
+    if model not in seen:
+        seen.add(model)
+        for field in model.model_fields.values():
+            for kind in _kinds(field.annotation):
+                _parts(kind, seen)
+    return seen
+
+
+def _kinds(annotation: object) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [kind for inner in get_args(annotation) for kind in _kinds(inner)]
+
+
+def test_every_part_of_the_file_has_a_table() -> None:
+    assert _parts(StudyConfig, set()) == {*TABLES, config.RandomSplit}
+
+
+@pytest.mark.parametrize("model", TABLES, ids=lambda model: model.__name__)
+def test_every_key_is_told_with_its_default(model: type[BaseModel]) -> None:
+    table: dict[str, list[list[str]]] = {}
+    for row in rows(section(page("study.md"), TABLES[model])):
+        for name in names(row[0]):
+            table.setdefault(name, []).append(row)
+    for name, field in model.model_fields.items():
+        key = field.alias or name
+        assert key in table, f"{key} of {model.__name__} must be in docs/study.md"
+        shown = _shown(field)
+        assert shown is None or any(shown in cell for row in table[key] for cell in row[1:]), f"{key} must say {shown}"
+
+
+def _shown(field: FieldInfo) -> str | None:
+    """A default as the page writes it; None where it says so in its own way (durations, sizes, names)."""
+    default = field.get_default()
+    if field.is_required():
+        return "required"
+    if isinstance(default, bool):
+        return str(default).lower()
+    if isinstance(default, str) and default != "label":
+        return default
+    return f"{default:g}" if isinstance(default, int | float) and default not in (600.0, 4 << 30) else None
+
+
+def test_the_shares_of_a_random_split_are_shown() -> None:
+    text = section(page("study.md"), "data")
+    for name, field in config.RandomSplit.model_fields.items():
+        assert f"{field.alias or name}: 0" in text
+
+
+def test_strategies_and_picks_are_told() -> None:
+    table = {names(row[0])[0] for row in rows(section(page("study.md"), "search")) if names(row[0])}
+    assert set(STRATEGIES) <= table
+    assert set(STRATEGIES) == set(config.STRATEGIES)
+    told = [row[0] for row in rows(section(page("statistics.md"), "Picks"))[1:]]
+    assert told == list(ROLES)
+    assert set(ROLES) == set(ROLE_MEANING)
+
+
+@pytest.mark.parametrize("fence", fences("yaml", "study"), ids=lambda fence: fence.place)
+def test_studies_in_the_pages_are_valid(fence: Fence, tmp_path: Path) -> None:
+    file = tmp_path / "study.yaml"
+    file.write_text(fence.text)
+    loaded, _ = load_study_file(file)
+    assert loaded.name
