@@ -125,7 +125,7 @@ def search(
 
     Raises:
         InputError: the study file, its space, its baseline or its data are wrong.
-        automl.runtime.failures.RunFailed: the baseline or every trial failed.
+        automl.runtime.failures.RunError: the baseline or every trial failed.
     """
     problem = load_problem(Path(file), out)
     study = run_search(

@@ -79,13 +79,13 @@ def _cost_line(problem: Problem, workers: int, clock: Callable[[], float]) -> st
     held = max(anonymous_bytes() - before, 0) + _WORKER_BYTES
     total = seconds * _TRIALS / workers
     return (
-        f"cost: a trial about {seconds:.0f} s (the baseline's), {_TRIALS} trials about {max(total / 60, 1):.0f} min on "
-        f"{workers} workers, {workers * held / 2**30:.1f} GiB"
+        f"cost: a trial about {max(seconds, 1):.0f} s (the baseline's), {_TRIALS} trials about "
+        f"{max(total / 60, 1):.0f} min on {workers} workers, {workers * held / 2**30:.1f} GiB"
     )
 
 
 def probe_seconds(problem: Problem, model: ModelSpec, clock: Callable[[], float]) -> float:
-    """Seconds that one pass over the training window takes, told from its first rows."""
+    """Seconds that training on the whole window takes, told from its first rows."""
     log = problem.log
     window = log.windows["train"]
     rows = slice(window.start, min(window.stop, window.start + _PROBE_ROWS))
@@ -93,7 +93,7 @@ def probe_seconds(problem: Problem, model: ModelSpec, clock: Callable[[], float]
     start = clock()
     for _ in train(built, model, log, rows, order_seed=0, weights_seed=0, points=1):
         pass
-    seconds: float = (clock() - start) * (window.stop - window.start) / (rows.stop - rows.start) * model.train.epochs
+    seconds: float = (clock() - start) * (window.stop - window.start) / (rows.stop - rows.start)
     return seconds
 
 
@@ -104,6 +104,6 @@ def _pilot_line(problem: Problem, workers: int, console: Console) -> str:
     seeds = problem.config.finals.seeds
     smallest = detectable_pct(spread, seeds)
     return (
-        f"noise: baseline NE {baseline.ne:.4f}, seed spread {spread:.2f}%; with {seeds} seeds the smallest NE gain that can "
-        f"be told from chance is about {smallest:.2f}%"
+        f"noise: baseline NE {baseline.ne:.4f}, seed spread {spread:.2f}%; with {seeds} seeds the smallest NE gain "
+        f"that can be told from chance is about {smallest:.2f}%"
     )

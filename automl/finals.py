@@ -1,4 +1,4 @@
-"""Finals: picks and baseline trained anew with several seeds on train + validate, scored on days the search never saw."""
+"""Finals: picks and baseline trained anew with several seeds on train + validate, scored on days no search ever saw."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ from automl.history import Failure, Speed
 from automl.metrics import NESums, undo_sampling
 from automl.problem import FINALS_FIT, Problem, encode
 from automl.ranking.model import build_model
+from automl.ranking.process import prepare_process
 from automl.ranking.throughput import time_ratio
 from automl.runtime.cluster import cluster
 from automl.runtime.console import ProgressLine, now
 from automl.runtime.driver import hold
 from automl.runtime.engine import Resources, run
-from automl.runtime.failures import RunFailed
+from automl.runtime.failures import RunError
 from automl.runtime.jobs import Done, Job, Outcome, Progress, Wait
 from automl.runtime.work import make_clock
 from automl.seeds import trial_seeds
@@ -88,7 +89,7 @@ def run_finals(
 
     Raises:
         InputError: where the search has nothing to pick.
-        RunFailed: where a model failed with every seed.
+        RunError: where a model failed with every seed.
     """
     console = console or Console(quiet=True)
     seeds = seeds or problem.config.finals.seeds
@@ -121,7 +122,7 @@ class FinalsSource:
         self._problem, self._log, self._models, self._seeds = problem, log, models, seeds
         self._folder = problem.folder / "finals" / log.fingerprint[:16]
         self._folder.mkdir(parents=True, exist_ok=True)
-        # Seed by seed, all models side by side: an interrupted run leaves whole seeds, and arms share the machine's moods.
+        # Seed by seed, all models side by side: an interrupted run leaves whole seeds; all share the machine's moods.
         self._jobs = deque(
             self._job(name, s) for s in range(seeds) for name in models if not self._file(name, s).exists()
         )
@@ -155,11 +156,11 @@ class FinalsSource:
         """(seeds, rows) probabilities by model.
 
         Raises:
-            RunFailed: where a model failed with some seed: the comparison would not be paired.
+            RunError: where a model failed with some seed: the comparison would not be paired.
         """
         if self._failed:
             name, failure = next(iter(self._failed.items()))
-            raise RunFailed(
+            raise RunError(
                 f"{len(self._failed)} of the finals' trainings failed; {name}: {failure.kind}: {failure.reason}"
             )
         return {name: np.stack([np.load(self._file(name, s)) for s in range(self._seeds)]) for name in self._models}
@@ -169,7 +170,7 @@ class FinalsSource:
 
     def _job(self, name: str, seed: int) -> Job:
         model, config = self._models[name], self._problem.config
-        seeds = trial_seeds(config.seed, model.key, FIRST_REPEAT + seed)
+        seeds = trial_seeds(config.seed, model.key, FIRST_REPEAT + seed, order=FIRST_REPEAT + seed)
         return Job(
             name=f"final-{name}-{seed}",
             model=model.to_tree(),
@@ -198,7 +199,7 @@ def judge(
     loss = {name: window.losses(of_model) for name, of_model in probs.items()}
     names = [str(pick.trial) for pick in chosen]
     spread = np.array([window.examples_std(loss[name] - loss[BASELINE]) for name in names])
-    found = gains(ne[BASELINE], np.stack([ne[name] for name in names]), spread)
+    found = gains(ne[BASELINE], np.stack([ne[name] for name in names]), spread, window.examples_freedom)
     speeds = time_together(problem, log, [models[name] for name in names])
     baseline = study.baseline()
     assert baseline is not None
@@ -229,6 +230,7 @@ def judge(
 
 def time_together(problem: Problem, log: EncodedLog, models: Sequence[ModelSpec]) -> list[Speed]:
     """All models against the baseline in one run: over minutes the ratio itself drifts with what the neighbours do."""
+    prepare_process()
     reference = build_model(problem.baseline, log.inputs, seed=0)
     rows, config = log.windows["test"], problem.config.qps
     return [
@@ -255,6 +257,11 @@ class _Window:
         self._weights_N = np.asarray(log.weights_N[rows], dtype=np.float64)
         clusters = np.asarray(log.clusters_N[rows])
         self._clusters_N = clusters if np.ptp(clusters) > 0 else np.arange(len(clusters), dtype=np.int32)
+
+    @property
+    def examples_freedom(self) -> int:
+        """Degrees of freedom of the examples' part: few where rows share the luck of few days."""
+        return len(np.unique(self._clusters_N)) - 1
 
     def ne(self, probs_N: Floats) -> float:
         return self._sums(probs_N).ne

@@ -60,6 +60,7 @@ def load_problem(file: Path, folder: Path | None = None) -> Problem:
     if mistakes or config is None or space is None or baseline is None:
         raise InputError(mistakes)
     log = encode(config, document, folder, SEARCH_FIT)
+    _check_clusters(config, document, log)
     bound = space.with_inputs(log.inputs)
     _check_allows_something(bound, document)
     return Problem(file.absolute(), folder.absolute(), document, config, bound, baseline, log)
@@ -84,6 +85,14 @@ def _check_tables(document: Document) -> None:
     data = data_of(document)
     if data is not None:
         make_plan(data, Path(document.file).parent, _in_data(document))
+
+
+def _check_clusters(config: StudyConfig, document: Document, log: EncodedLog) -> None:
+    """The finals will need them: better told before the search."""
+    if config.data.cluster is not None and np.ptp(log.clusters_N[log.windows["test"]]) == 0:
+        must = f"cluster {config.data.cluster} must take at least two values in the test window"
+        hint = "the finals tell chance from gain by how clusters differ: name a finer one, or test on more days"
+        raise InputError([Mistake(document.at("data", "cluster"), must, "one", hint)])
 
 
 def _load_space(document: Document) -> SearchSpace | None:

@@ -11,10 +11,14 @@ def seed_of(*parts: str | int) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 
 
-def trial_seeds(study_seed: int, key: str, repeat: int) -> dict[str, int]:
-    """`weights` (initial weights, dropout) belongs to the model; `order` (of the data) is shared by all models of a repeat."""
+def trial_seeds(study_seed: int, key: str, repeat: int, order: int = 0) -> dict[str, int]:
+    """`weights` (initial weights, dropout) are of a model and repeat; `order` (of the data) is shared by all models.
+
+    A search trains everything on order 0, the baseline's repeats too: the order moves all models alike (on KuaiRand by
+    more than any gain), so that it must not stand between a candidate and its baseline. Finals go through many orders.
+    """
     return {
         "weights": seed_of("weights", study_seed, key, repeat),
-        "order": seed_of("order", study_seed, repeat),
+        "order": seed_of("order", study_seed, order),
         "repeat": repeat,
     }

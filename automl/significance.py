@@ -2,9 +2,13 @@
 
 Two sources of luck: the seed of a training, and the examples that happen to be in the test window.
 
-Seeds: every model was trained S times; one variance is pooled over all models (they are of one kind, and S is small), and
-Student's t has its degrees of freedom. Examples: the loss of both models is compared row by row, averaged over the seeds,
-and rows that share luck (a user, a day) are summed first. A bootstrap over three seeds alone is too narrow.
+Seeds: model and baseline were trained S times, each time on one order of the data for both. What an order does to one
+it does to the other (on KuaiRand most of the spread over seeds is of that kind), so differences are taken order by
+order, and Student's t has S - 1 degrees of freedom. No variance is pooled over models: where one pick is three times as
+noisy as the others, a pooled interval of 95% holds its truth in 77 to 86% of the cases only.
+
+Examples: the loss of both models is compared row by row, averaged over the seeds, and rows that share luck (a user, a
+day) are summed first. A bootstrap over three seeds alone is too narrow.
 """
 
 from __future__ import annotations
@@ -32,27 +36,29 @@ class Gain:
     p_corrected: float  # Holm over all picks
 
 
-def gains(baseline_ne_S: Floats, picks_ne_KS: Floats, examples_std_K: Floats) -> tuple[Gain, ...]:
-    """Compare K picks with the baseline, all trained with the same S seeds' number of times.
+def gains(
+    baseline_ne_S: Floats, picks_ne_KS: Floats, examples_std_K: Floats, examples_freedom: float = math.inf
+) -> tuple[Gain, ...]:
+    """Compare K picks with the baseline, all trained S times; the s-th time on the same order of the data.
 
     Args:
         baseline_ne_S: NE of the baseline by seed.
         picks_ne_KS: NE of each pick by seed.
         examples_std_K: standard error of the NE difference that comes from the choice of examples.
+        examples_freedom: its degrees of freedom: one less than there are clusters of examples.
 
     Raises:
         ValueError: with fewer than two seeds, or NE that is not finite.
     """
-    ne = np.vstack([baseline_ne_S[None, :], picks_ne_KS])
-    if ne.shape[1] < 2 or not np.isfinite(ne).all():
-        raise ValueError(f"gains must come from at least two seeds with finite NE, but found {ne.tolist()}")
-    seeds = ne.shape[1]
-    freedom = ne.shape[0] * (seeds - 1)
-    pooled = float(((ne - ne.mean(axis=1, keepdims=True)) ** 2).sum() / freedom)
-    seed_variance = 2.0 * pooled / seeds
-    base = float(ne[0].mean())
-    differences = ne[1:].mean(axis=1) - base
-    found = [_interval(d, seed_variance, e**2, freedom, base) for d, e in zip(differences, examples_std_K, strict=True)]
+    seeds = len(baseline_ne_S)
+    differences_KS = picks_ne_KS - baseline_ne_S
+    if seeds < 2 or not np.isfinite(differences_KS).all():
+        raise ValueError(f"gains must come from at least two seeds with finite NE, but found {differences_KS.tolist()}")
+    base = float(baseline_ne_S.mean())
+    found = [
+        _interval(float(d_S.mean()), (float(d_S.var(ddof=1)) / seeds, seeds - 1), (e**2, examples_freedom), base)
+        for d_S, e in zip(differences_KS, examples_std_K, strict=True)
+    ]
     corrected = multipletests([p for *_, p in found], method="holm")[1] if found else []
     return tuple(
         Gain(pct=pct, low_pct=low, high_pct=high, p=p, p_corrected=float(holm))
@@ -61,17 +67,17 @@ def gains(baseline_ne_S: Floats, picks_ne_KS: Floats, examples_std_K: Floats) ->
 
 
 def _interval(
-    difference: float, seed_variance: float, examples_variance: float, freedom: int, base: float
+    difference: float, seeds: tuple[float, float], examples: tuple[float, float], base: float
 ) -> tuple[float, float, float, float]:
-    variance = seed_variance + examples_variance
+    """Gain, both ends and p from a difference and its two sources of luck, each (variance, degrees of freedom)."""
+    variance = seeds[0] + examples[0]
     if variance == 0:
         return 100 * difference / base, 100 * difference / base, 100 * difference / base, float(difference == 0)
-    # Welch and Satterthwaite: the examples' part is known as if from very many.
-    effective = freedom * (variance / seed_variance) ** 2 if seed_variance > 0 else math.inf
+    wobble = sum(part**2 / freedom for part, freedom in (seeds, examples))  # Welch and Satterthwaite
+    effective = variance**2 / wobble if wobble > 0 else math.inf
     error = math.sqrt(variance)
-    half = float(stats.t.ppf(0.975, effective)) * error if math.isfinite(effective) else 1.959964 * error
-    t = abs(difference) / error
-    p = 2.0 * float(stats.t.sf(t, effective) if math.isfinite(effective) else stats.norm.sf(t))
+    half = float(stats.t.ppf(0.975, effective)) * error
+    p = 2.0 * float(stats.t.sf(abs(difference) / error, effective))
     return 100 * difference / base, 100 * (difference - half) / base, 100 * (difference + half) / base, p
 
 

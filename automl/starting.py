@@ -29,12 +29,12 @@ def init_study(folder: Path, data: Path | None, template: str, label: str | None
         found = draft(data, label=label)
         texts["study.yaml"] = drafted(texts["study.yaml"], found, data, folder)
         lines += found.lines()
+    else:
+        simulate(folder / "log")
+        lines.append(f"simulated {folder / 'log'}: put your own log in its place")
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")
-    if data is None:
-        simulate(folder / "log")
-        lines.append(f"simulated {folder / 'log'}: put your own log in its place")
     return [
         *lines,
         "wrote " + ", ".join(str(folder / name) for name in FILES),
@@ -51,5 +51,6 @@ def drafted(text: str, found: Draft, data: Path, folder: Path) -> str:
     """The template with its `data:` part replaced by what was found in the log."""
     head, _, rest = text.partition("data:\n")
     _, _, tail = rest.partition("\nspace:")
-    named = re.sub(r"(?m)^name: .*$", lambda _: f"name: {json.dumps(folder.absolute().name)}", head)
+    name = json.dumps(folder.resolve().name or "study")
+    named = re.sub(r"(?m)^name: .*$", lambda _: f"name: {name}", head)
     return f"{named}{found.yaml(data.absolute())}\n\nspace:{tail}"

@@ -2,8 +2,8 @@
 
     python -m experiments.aa [--quick]
 
-The space is the baseline with one knob of no effect (dropout between 0.1 and 0.1005). Six studies of six trials, each with
-its own seed, with finals of three picks and three seeds: 18 verdicts, of which at most one should be "better" or "worse".
+The space is the baseline with one knob of no effect (dropout between 0.1 and 0.1005). Six studies of six trials, each
+with its own seed, with finals of three picks and three seeds: 18 verdicts, of which at most one should be "better".
 """
 
 from __future__ import annotations

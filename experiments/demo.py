@@ -45,8 +45,8 @@ def against_bayes(folder: Path) -> str:
     baseline = finals["baseline"]["ne"]
     closed = 100 * (baseline - best["ne"]) / (baseline - bayes)
     return (
-        f"test window: Bayes NE {bayes:.4f} (nobody can do better), baseline {baseline:.4f}, best pick #{best['trial']} "
-        f"{best['ne']:.4f}: it closes {closed:.0f}% of the gap"
+        f"test window: Bayes NE {bayes:.4f} (nobody can do better), baseline {baseline:.4f}, best pick "
+        f"#{best['trial']} {best['ne']:.4f}: it closes {closed:.0f}% of the gap"
     )
 
 

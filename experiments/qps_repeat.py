@@ -54,7 +54,8 @@ def main() -> None:
         ours.append(speed.qps_ratio)
         blocks.append(_block_seconds(baseline, log) / _block_seconds(small, log))
         print(
-            f"interleaved x{ours[-1]:.3f} [{speed.qps_ratio_low:.3f}, {speed.qps_ratio_high:.3f}]   blocks x{blocks[-1]:.3f}",
+            f"interleaved x{ours[-1]:.3f} [{speed.qps_ratio_low:.3f}, {speed.qps_ratio_high:.3f}]   "
+            f"blocks x{blocks[-1]:.3f}",
             flush=True,
         )
     busy.kill()

@@ -1,4 +1,4 @@
-"""The same CTR trials by `controller`, `random` and `tpe`, with the study's seed: three fronts in one picture and table.
+"""The same CTR trials by `controller`, `random` and `tpe`, with the study's seed: three fronts in one picture.
 
     python -m experiments.strategies [--trials 100] [--quick]
 

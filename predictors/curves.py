@@ -1,8 +1,8 @@
 """What a trial that was stopped early would have reached, from its curve and the curves of trials trained to the end.
 
-final NE = NE of the curve's tail + the drop that complete trials still made from the same place, corrected by the
-slope of the tail where there are enough complete trials to fit it. All trials see the examples in comparable order,
-so the difficulty of a stretch of the log cancels.
+A line through the complete trials: final NE over the mean NE of the last points at the place where the curve stops. Its
+slope is below 1 (a level is noisy, and a bad start recovers in part), so the forecast of a curve that looks extreme is
+drawn back to the others. All trials see the examples in comparable order, so the difficulty of a stretch cancels.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import stats
 
 from predictors.base import Floats, Prediction
 
-TAIL_POINTS = 3
-MIN_SLOPE_CURVES = 8
+TAIL_POINTS = 5
+MIN_FOR_LINE = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,34 +30,28 @@ class Curve:
         if self.rows.shape != self.window_ne.shape or self.rows.ndim != 1 or not len(self.rows):
             raise ValueError(f"a curve must hold points, but found {self.rows.shape} and {self.window_ne.shape}")
 
-    def tail(self, rows: float) -> tuple[float, float]:
-        """Mean and slope (NE for each unit of log rows) of the last points up to `rows`."""
+    def level(self, rows: float) -> float:
+        """Mean NE of the last points up to `rows`; NaN where there is none."""
         seen = np.flatnonzero((self.rows <= rows) & np.isfinite(self.window_ne))[-TAIL_POINTS:]
-        if not len(seen):
-            return float("nan"), 0.0
-        ne, x = self.window_ne[seen], np.log(self.rows[seen])
-        slope = float(np.polyfit(x, ne, 1)[0]) if len(seen) > 1 and np.ptp(x) > 0 else 0.0
-        return float(ne.mean()), slope
+        return float(self.window_ne[seen].mean()) if len(seen) else float("nan")
 
 
 def extrapolate(stopped: Curve, complete: Sequence[Curve], finals: Floats) -> Prediction:
-    """Final NE of a stopped trial; shape (1, 1).
+    """Final NE of a stopped trial; shape (1, 1). With few complete trials: its level and their median drop from there.
 
     Raises:
-        ValueError: where there is no complete trial to learn the drop from, or the curve has no finite point.
+        ValueError: where there is no complete trial to learn from, or the curve has no finite point.
     """
     until = float(stopped.rows[-1])
-    tails = np.array([curve.tail(until) for curve in complete], dtype=np.float64).reshape(-1, 2)
-    usable = np.isfinite(tails).all(axis=1) & np.isfinite(finals)
-    level, slope = stopped.tail(until)
+    levels = np.array([curve.level(until) for curve in complete], dtype=np.float64)
+    usable = np.isfinite(levels) & np.isfinite(finals)
+    level = stopped.level(until)
     if not usable.any() or not np.isfinite(level):
         raise ValueError("a stopped curve must have finite points, and complete curves that reach as far")
-    drops = np.asarray(finals, dtype=np.float64)[usable] - tails[usable, 0]
-    slopes = tails[usable, 1]
-    drop, spread = float(np.median(drops)), float(np.std(drops))
-    if len(drops) >= MIN_SLOPE_CURVES and np.std(slopes) > 0:
-        gradient, offset = np.polyfit(slopes, drops, 1)
-        bounded = float(np.clip(slope, slopes.min(), slopes.max()))  # no line goes on for ever
-        drop = float(offset + gradient * bounded)
-        spread = float(np.std(drops - (offset + gradient * slopes)))
-    return Prediction(np.array([[level + drop]]), np.array([[max(spread, 1e-4)]]))
+    levels, ends = levels[usable], np.asarray(finals, dtype=np.float64)[usable]
+    slope = 1.0
+    if len(levels) >= MIN_FOR_LINE and np.ptp(levels) > 0:
+        slope = float(np.clip(stats.theilslopes(ends, levels).slope, 0.0, 1.0))
+    offsets = ends - slope * levels
+    spread = float(np.median(np.abs(offsets - np.median(offsets))) * 1.4826)
+    return Prediction(np.array([[float(np.median(offsets)) + slope * level]]), np.array([[max(spread, 1e-4)]]))

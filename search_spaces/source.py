@@ -140,7 +140,10 @@ def _mistake(model: type[BaseModel], document: Document, at: tuple[Step, ...], d
         text = str(detail.get("ctx", {}).get("error", detail["msg"]))
         told = "but found" in text or isinstance(value, Mapping)
         return Mistake(document.at(*path), text, "" if told else shown(value))
-    return Mistake(document.at(*path), _words(detail), shown(value))
+    place, key = document.at(*path), document.at_key(*path)
+    if value is None and key.line < place.line:  # an empty value stands where the next thing begins
+        place = key
+    return Mistake(place, _words(detail), shown(value))
 
 
 _WORDS = {

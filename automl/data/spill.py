@@ -6,6 +6,7 @@ A bucket is a span of keys within a window, so that buckets in order are the win
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +46,8 @@ class Spill:
         bucket = window.astype(np.int64) * self._slots + slot
         order = np.argsort(bucket, kind="stable")
         rows, bucket = rows[order], bucket[order]
-        starts = np.flatnonzero(np.diff(bucket, prepend=-1))
-        for start, end in zip(starts, [*starts[1:], len(bucket)], strict=True):
+        starts = np.flatnonzero(np.diff(bucket, prepend=-1))  # none where no row of a batch lies in a window
+        for start, end in pairwise([*starts, len(bucket)]):
             with (self._folder / f"{bucket[start]:08d}").open("ab") as file:
                 file.write(rows[start:end].data)
 

@@ -15,11 +15,12 @@ from rich.console import Console
 
 from automl.problem import Problem
 from automl.ranking.model import build_model
+from automl.ranking.process import prepare_process
 from automl.ranking.throughput import quiet_qps
 from automl.runtime.cluster import cluster
 from automl.runtime.console import ProgressLine, now, search_words
 from automl.runtime.engine import Resources, run
-from automl.runtime.failures import RunFailed
+from automl.runtime.failures import RunError
 from automl.runtime.search_source import Budget, SearchSource, all_failed
 from automl.runtime.work import make_clock, run_job
 from automl.runtime.worker import Work
@@ -52,7 +53,7 @@ def search(
 
     Raises:
         InputError: where the folder holds a study of other data or another baseline, or is in use.
-        RunFailed: where the baseline or every trial failed.
+        RunError: where the baseline or every trial failed.
         KeyboardInterrupt: stopped by hand; the same call goes on.
     """
     console = console or Console(quiet=True)
@@ -83,7 +84,7 @@ def search(
             console.print(f"the space holds only {len(study.trials)} different models: all were tried", highlight=False)
     reason = all_failed(study.trials)
     if reason is not None:
-        raise RunFailed(reason)
+        raise RunError(reason)
     return study
 
 
@@ -118,6 +119,7 @@ def prepare(study: Study, problem: Problem, workers: int, command: str, started_
 
 def measure_baseline_qps(problem: Problem) -> float:
     """Rows that the baseline scores a second, before anything else runs."""
+    prepare_process()
     model = build_model(problem.baseline, problem.log.inputs, seed=0)
     rows = problem.log.windows["validate"]
     config = problem.config.qps
@@ -175,9 +177,9 @@ def _progress(study: Study, trials: int) -> tuple[int, int, str]:
     return ended, trials, search_words(study.trials, study.baseline())
 
 
-def _close(source: SearchSource) -> RunFailed | None:
+def _close(source: SearchSource) -> RunError | None:
     try:
         source.close()
-    except RunFailed as failed:
+    except RunError as failed:
         return failed
     return None

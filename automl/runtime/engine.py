@@ -1,4 +1,4 @@
-"""Ray Tune as the engine: jobs from a JobSource run in parallel, and every one of them is told back, whatever became of it."""
+"""Ray Tune as the engine: jobs from a JobSource run in parallel, and each is told back, whatever became of it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from automl.history import Failure
 from automl.runtime.jobs import Done, Job, JobSource, Outcome, Step, Wait, job_config
 from automl.runtime.limits import read_note
 from automl.runtime.work import run_job
-from automl.runtime.worker import Work, progress_of, step_of, worker_of
+from automl.runtime.worker import Work, progress_of, started_at, step_of, worker_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,16 +89,17 @@ class Desk:
             self._running[trial_id] = Running(job, self._clock())
         return job
 
-    def keep_going(self, trial_id: str, step: Step) -> bool:
+    def keep_going(self, trial_id: str, step: Step, started_at: float) -> bool:
         """Whether the job shall go on after this step."""
         running = self._running[trial_id]
-        running.last = step
+        running.last, running.started_at = step, started_at
         running.stopped = not self._source.keep_going(running.job, progress_of(step))
         return not running.stopped
 
-    def end(self, trial_id: str, last: Step | None) -> None:
+    def end(self, trial_id: str, last: Step | None, started_at: float | None) -> None:
         """The trial is over: done or stopped, with its last step; or its process is dead."""
         running = self._running.pop(trial_id)
+        running.started_at = started_at or running.started_at
         last = last or running.last
         ended_at = self._clock()
         failure = last.failure if last else None
@@ -143,7 +144,10 @@ class DeskSearcher(Searcher):
         return None if isinstance(job, Wait) else {"job": job_config(job), "threads": self._threads}
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        self._desk.end(trial_id, step_of(result) if result and not error else None)
+        if error or not result:
+            self._desk.end(trial_id, None, None)
+        else:
+            self._desk.end(trial_id, step_of(result), started_at(result))
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing: a run goes on from the study alone."""
@@ -161,5 +165,5 @@ class DeskScheduler(FIFOScheduler):
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         """Called for every result but the last of a trial."""
-        go_on = self._desk.keep_going(trial.trial_id, step_of(result))
+        go_on = self._desk.keep_going(trial.trial_id, step_of(result), started_at(result))
         return str(TrialScheduler.CONTINUE if go_on else TrialScheduler.STOP)

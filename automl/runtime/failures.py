@@ -1,5 +1,5 @@
 """What ends a whole run."""
 
 
-class RunFailed(Exception):
+class RunError(Exception):
     """The run cannot reach its end; the text is the reason."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any, Literal, Protocol
 
 from automl.history import CurvePoint, Failure, Limit, Measurement
+
+CURVE_POINTS = 20  # of a trial's learning curve
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,4 +108,4 @@ class Step:
     measurement: Measurement | None = None
     failure: Failure | None = None
     done: bool = False
-    cpu_seconds: float = field(default=0.0)
+    cpu_seconds: float = 0.0

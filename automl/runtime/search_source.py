@@ -1,4 +1,4 @@
-"""A study as a source of jobs: the baseline's repeats first, then what the strategy proposes, until the budget is spent."""
+"""A study as a source of jobs: the baseline's repeats, then what the strategy proposes, until the budget is spent."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from functools import partial
 
 from automl.history import Failure, Measurement, Origin, Proposal, State, Trial
 from automl.problem import Problem
-from automl.runtime.failures import RunFailed
+from automl.runtime.failures import RunError
 from automl.runtime.jobs import Done, Job, Outcome, Progress, Timing, Wait
 from automl.runtime.stopping import STOPS, extrapolated_ne, should_stop
 from automl.seeds import trial_seeds
@@ -93,7 +93,7 @@ class SearchSource:
         """Let the thread of proposals end. Raises what broke the run, if anything did."""
         self._proposer.shutdown(wait=True, cancel_futures=True)
         if self._broken is not None:
-            raise RunFailed(self._broken)
+            raise RunError(self._broken)
 
     # ------------------------------------------------------------------ proposals
 

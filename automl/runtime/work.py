@@ -20,10 +20,9 @@ from automl.ranking.model import RankingModel, build_model
 from automl.ranking.scoring import score, scores_of
 from automl.ranking.throughput import time_ratio
 from automl.ranking.training import Diverged, train
-from automl.runtime.jobs import Job, Step, Timing
+from automl.runtime.jobs import CURVE_POINTS, Job, Step, Timing
 from search_spaces.model import ModelSpec
 
-CURVE_POINTS = 20
 _REFERENCE_SEED = 0  # speed does not depend on the weights
 
 

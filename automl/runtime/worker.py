@@ -20,6 +20,7 @@ from automl.runtime.limits import MemoryWatch, time_limit
 from automl.runtime.work import run_job
 
 Work = Callable[[Job], Iterator[Step]]
+_STARTED = "started_at"  # key in Tune's result: when the worker took the job up, in seconds since the epoch
 _STEP = "step"  # key in Tune's result; the value is text, since Tune flattens what is nested
 
 
@@ -55,7 +56,7 @@ class Worker(tune.Trainable):
         if step.done:
             self._steps = _nothing()
             gc.collect()
-        return {_STEP: json.dumps(asdict(step)), "done": step.done}
+        return {_STEP: json.dumps(asdict(step)), _STARTED: self._started_at, "done": step.done}
 
     def cleanup(self) -> None:
         self._steps = _nothing()
@@ -63,6 +64,7 @@ class Worker(tune.Trainable):
     def _begin(self, config: dict[str, Any]) -> None:
         self._job = job_of(config["job"])
         self._used = 0.0
+        self._started_at = time.time()
         self._steps = self.work(self._job)
 
 
@@ -96,6 +98,11 @@ def step_of(result: Mapping[str, Any]) -> Step:
         done=data["done"],
         cpu_seconds=data["cpu_seconds"],
     )
+
+
+def started_at(result: Mapping[str, Any]) -> float:
+    """When the worker took the job up."""
+    return float(result[_STARTED])
 
 
 def progress_of(step: Step) -> Progress:

@@ -3,6 +3,9 @@
 Thompson sampling: a member of the bag is drawn and believed. The candidate that would add most hypervolume, times its
 chance to end within the limits, gets the place, and then counts as known for the next one, like the trials that still
 run; so a batch spreads over the front of itself.
+
+Where speed can be had tenfold and NE by a tenth of a percent, hypervolume alone sends nearly every place to the fast
+end. Every third place therefore goes to the lowest NE at the baseline's speed or more: what "accurate" ships.
 """
 
 from __future__ import annotations
@@ -18,6 +21,8 @@ from automl.strategies.outlook import Outlook
 from search_spaces.space import Candidate, SearchSpace
 
 Floats = NDArray[np.float64]
+ACCURATE_EVERY = 3  # every third place goes to the lowest NE at the baseline's QPS or more
+LIKELY = 0.5
 
 
 class Pool:
@@ -73,8 +78,12 @@ def choose(
         member = int(rng.integers(len(sight.gain_MN)))
         points = sight.points(member)
         known = np.vstack([evidence.points, awaited.points(member), points[~left]])
-        worth = np.where(left, worths(points, known) * sight.chance_N, -1.0)
-        best = int(np.argmax(worth))
+        able = left & (sight.log2_ratio_N >= 0.0) & (sight.chance_N >= LIKELY)
+        if len(draft) % ACCURATE_EVERY == ACCURATE_EVERY - 1 and able.any():
+            best = int(np.argmin(np.where(able, points[:, 0], np.inf)))
+        else:
+            worth = np.where(left, worths(points, known) * sight.chance_N, -1.0)
+            best = int(np.argmax(worth))
         left[best] = False
         draft.add(pool.candidates[best], pool.origins[best], sight.forecast(best, evidence.baseline_ne))
 

@@ -1,4 +1,4 @@
-"""Which trials a search would ship, by role. The best single run of a search is mostly a lucky seed, so NE is shrunk first."""
+"""Which trials a search would ship, by role. The best single run is mostly a lucky seed, so NE is shrunk first."""
 
 from __future__ import annotations
 

@@ -36,6 +36,16 @@ def test_one_complete_trial_gives_its_drop() -> None:
     assert extrapolate(stopped, [complete], np.array([0.93])).mean[0, 0] == pytest.approx(0.94)
 
 
+def test_a_curve_that_looks_extreme_is_drawn_back() -> None:
+    rng = np.random.default_rng(1)
+    truth = rng.uniform(0.86, 0.88, 30)
+    noisy = [Curve(ROWS[:5], np.full(5, t + 0.05) + rng.normal(0, 0.01)) for t in truth]
+    luckiest = int(np.argmin([c.window_ne[0] for c in noisy]))
+    others = [i for i in range(30) if i != luckiest]
+    found = extrapolate(noisy[luckiest], [noisy[i] for i in others], truth[others]).mean[0, 0]
+    assert found > noisy[luckiest].window_ne[0] - 0.05 + 0.003  # its level less the usual drop would be too good
+
+
 def test_nothing_to_learn_from_is_refused() -> None:
     stopped = curve(0.9, 0.1, np.zeros(20), 5)
     with pytest.raises(ValueError, match="complete curves"):

@@ -15,7 +15,7 @@ from automl.data.store import EncodedLog
 from automl.history import CurvePoint, Failure, History, Limit, Origin, Proposal, State
 from automl.problem import Problem
 from automl.runtime import search_source
-from automl.runtime.failures import RunFailed
+from automl.runtime.failures import RunError
 from automl.runtime.jobs import Done, Job, Outcome, Progress, Wait
 from automl.runtime.search_source import Budget, SearchSource, all_failed
 from automl.runtime.stopping import MIN_PEERS, STOPS
@@ -344,7 +344,7 @@ def test_a_baseline_that_fails_ends_the_run(
     source = source_of(tmp_path, study, 10)
     told = play(source, end=lambda job: end(job) if job.name == "baseline-0" else good(job))
     assert told == ["baseline-0", "baseline-1"]
-    with pytest.raises(RunFailed, match=f"the baseline must train, but it failed: {reason}"):
+    with pytest.raises(RunError, match=f"the baseline must train, but it failed: {reason}"):
         source.close()
     assert study.trials == ()
     again = source_of(tmp_path, open_study(tmp_path, "ads", small_space()), 2)
