@@ -15,17 +15,17 @@ from automl.data.store import EncodedLog, open_log
 from automl.finals import run_finals
 from automl.history import History
 from automl.problem import Problem, load_problem
-from automl.report.build import report_data
+from automl.report.build import chosen_picks, read_finals, report_data
 from automl.report.data import ReportData
 from automl.report.derived import View
-from automl.report.notes import seeds_for
+from automl.report.notes import wide_words
 from automl.report.page import write_report
 from automl.report.tables import front_frame, trials_frame
 from automl.runtime.driver import search as run_search
 from automl.runtime.work import run_job
 from automl.runtime.worker import Work
 from automl.storage import load_newest
-from automl.strategies.picks import picks, roles
+from automl.strategies.picks import roles
 from automl.study import Study
 from search_spaces.errors import InputError
 from search_spaces.model import ModelSpec
@@ -63,13 +63,13 @@ class StudyHandle:
         return trials_frame(View(self._data()))
 
     def best(self, role: str = "balanced") -> ModelSpec:
-        """The model that the search picks for a role: accurate, fast, balanced or unlimited.
+        """The model picked for a role (accurate, fast, balanced or unlimited): by the finals, else by the search alone.
 
         Raises:
             InputError: where there is no such pick.
         """
         history = self._study.history()
-        chosen = roles(picks(self._space, history, seed=self._seed()))
+        chosen = roles(chosen_picks(self._space, history, _config(self._study.facts), read_finals(self.folder)))
         if role not in chosen:
             raise InputError.of(str(self.folder), f"must have a pick {role!r}", ", ".join(chosen) or "none")
         return next(t.candidate.model for t in history.trials if t.number == chosen[role])
@@ -101,9 +101,6 @@ class StudyHandle:
 
     def _data(self) -> ReportData:
         return report_data(self._study, self._space, self._log, _config(self._study.facts), self.folder)
-
-    def _seed(self) -> int:
-        return _config(self._study.facts).seed
 
     def _problem(self) -> Problem:
         return load_problem(Path(self._study.facts["study_file"]), self.folder)
@@ -181,10 +178,9 @@ def finals_lines(found: Mapping[str, Any]) -> list[str]:
         name = f"#{pick['trial']}"
         figures = f"NE {pick['ne_gain_pct']:+.2f}% {interval:<16} QPS x{pick['qps_ratio']:.2f}"
         lines.append(f"{name:<5} {pick['role']:<10} {figures}   {words}")
-    if found["half_width_pct"] > margin:
-        more = seeds_for(found["half_width_pct"], margin, found["seeds"])
-        wide = f"the intervals are wider than the margin of {margin:g}%"
-        lines.append(f"{wide}: about {more} seeds would narrow them (--seeds {more})")
+    wide = wide_words(found["half_width_pct"], margin, found["seeds_wanted"])
+    if wide:
+        lines.append(wide)
     return lines
 
 

@@ -253,6 +253,7 @@ class FinalsConfig(Part):
 
     margin_pct: Annotated[float, Field(gt=0)] = 0.2
     seeds: Annotated[int, Field(ge=2, le=100)] = 5
+    repeats: Annotated[int, Field(ge=2, le=20)] = 3  # of promising trials on the validation window, before the picks
 
 
 _LIMIT = re.compile(r"(ne|qps|train_qps)\s*(>=|<=)\s*(?:(\d+(?:\.\d+)?)\s*\*\s*)?baseline\.(ne|qps|train_qps)")

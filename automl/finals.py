@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -16,29 +16,25 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from automl.data.store import EncodedLog
-from automl.history import Failure, Speed
-from automl.metrics import NESums, undo_sampling
+from automl.history import Speed
 from automl.problem import FINALS_FIT, Problem, encode
 from automl.ranking.model import build_model
 from automl.ranking.process import prepare_process
 from automl.ranking.throughput import time_ratio
+from automl.repeats import BASELINE, CONFIRM, FINAL, RepeatsSource, ScoredWindow, Stage
 from automl.runtime.cluster import cluster
 from automl.runtime.console import ProgressLine, now
 from automl.runtime.driver import hold
 from automl.runtime.engine import Resources, run
 from automl.runtime.failures import RunError
-from automl.runtime.jobs import Done, Job, Outcome, Progress, Wait
 from automl.runtime.work import make_clock
-from automl.seeds import trial_seeds
-from automl.significance import Gain, examples_std, gains, log_losses, verdict
-from automl.strategies.picks import Pick, picks
+from automl.significance import Gain, gains, seeds_wanted, verdict
+from automl.strategies.picks import Pick, entrants, picks
 from automl.study import Study
 from search_spaces.errors import InputError
 from search_spaces.model import ModelSpec
 
 Floats = NDArray[np.float64]
-FIRST_REPEAT = 1000  # the finals draw seeds of their own: the one that made a trial look good is not drawn again
-BASELINE = "baseline"
 TIMING_SECONDS = 3.0  # of each pick against the baseline
 
 
@@ -65,6 +61,7 @@ class Final:
             "qps_ratio": self.speed.qps_ratio,
             "qps_ratio_low": self.speed.qps_ratio_low,
             "search_ne_gain_pct": self.search_ne_gain_pct,
+            "confirmed_ne_gain_pct": self.pick.shrunken_gain_pct,
             "verdict": self.verdict,
         }
         if self.verdict == "no better":
@@ -85,29 +82,36 @@ def run_finals(
 ) -> dict[str, Any]:
     """Run the finals of a study and write finals.json; returns what it holds.
 
-    A model and seed that was trained in an earlier call is not trained again, so seeds may be added.
+    First the promising trials are trained again on train and scored on validate, on other orders of the data: the best
+    single run of a search is mostly a lucky one. From what they reach on average the picks are made, and only those
+    meet the test window. What was trained in an earlier call is not trained again, so seeds may be added.
 
     Raises:
         InputError: where the search has nothing to pick.
-        RunError: where a model failed with every seed.
+        RunError: where a pick or the baseline failed.
     """
     console = console or Console(quiet=True)
-    seeds = seeds or problem.config.finals.seeds
-    chosen = picks(problem.space, study.history(), seed=problem.config.seed, top=top)
-    if not chosen:
+    config = problem.config
+    history = study.history()
+    entered = entrants(problem.space, history, seed=config.seed)
+    if not entered:
         must = "must hold a trial that was trained to the end within the limits"
         raise InputError.of(str(problem.folder), must, "none", "search longer: automl search ... --trials N")
-    models = {BASELINE: problem.baseline, **{str(p.trial): _model(study, p.trial) for p in chosen}}
-    with hold(problem.folder):
-        log = encode(problem.config, problem.document, problem.folder, FINALS_FIT)
-        source = FinalsSource(problem, log, models, seeds)
-        progress = ProgressLine(console, source.describe, now)
-        source.told = progress.update
-        if source.waiting:
-            with cluster(problem.folder, workers * problem.config.resources.cpu, address), progress:
-                config = problem.config.resources
-                run(source, Resources(workers=workers, cpu=config.cpu, gpu=config.gpu), clock=clock)
-        found = judge(problem, log, source.predictions(), chosen, study, models)
+    resources = Resources(workers=workers, cpu=config.resources.cpu, gpu=config.resources.gpu)
+    with hold(problem.folder), ExitStack() as stack:
+        start = lru_cache(lambda: stack.enter_context(cluster(problem.folder, workers * resources.cpu, address)))
+        confirm = _source(problem, problem.log, study, entered, config.finals.repeats, CONFIRM)
+        _run(confirm, resources, console, clock, start)
+        confirmed = confirmed_gains(ScoredWindow(problem.log, "validate"), confirm.whole())
+        chosen = picks(
+            problem.space, history, seed=config.seed, top=top, margin_pct=config.finals.margin_pct, confirmed=confirmed
+        )
+        log = encode(config, problem.document, problem.folder, FINALS_FIT)
+        final = _source(problem, log, study, [p.trial for p in chosen], seeds or config.finals.seeds, FINAL)
+        _run(final, resources, console, clock, start)
+        found = judge(problem, log, final.predictions(), chosen, study, final.models)
+        found["trials"] = sum(trial.ended for trial in history.trials)
+        found["confirmed"] = {str(number): gains.tolist() for number, gains in confirmed.items()}
         path = problem.folder / "finals.json"
         part = path.with_name(path.name + ".part")
         part.write_text(json.dumps(found, indent=2))
@@ -115,74 +119,18 @@ def run_finals(
     return found
 
 
-class FinalsSource:
-    """Every model with every seed, as jobs. What is on disk from before is not run again."""
+def confirmed_gains(window: ScoredWindow, probs: Mapping[str, Floats]) -> dict[int, Floats]:
+    """NE gains in percent by trial, one on each order, against the baseline on the same order.
 
-    def __init__(self, problem: Problem, log: EncodedLog, models: Mapping[str, ModelSpec], seeds: int) -> None:
-        self._problem, self._log, self._models, self._seeds = problem, log, models, seeds
-        self._folder = problem.folder / "finals" / log.fingerprint[:16]
-        self._folder.mkdir(parents=True, exist_ok=True)
-        # Seed by seed, all models side by side: an interrupted run leaves whole seeds; all share the machine's moods.
-        self._jobs = deque(
-            self._job(name, s) for s in range(seeds) for name in models if not self._file(name, s).exists()
-        )
-        self._failed: dict[str, Failure] = {}
-        self.told: Callable[[], None] = lambda: None
+    The gain seen by the search is not among them: the trial was chosen for it.
 
-    @property
-    def waiting(self) -> int:
-        return len(self._jobs)
-
-    def next(self, running: int) -> Job | Wait | Done:
-        return self._jobs.popleft() if self._jobs else Done()
-
-    def keep_going(self, job: Job, progress: Progress) -> bool:
-        return True
-
-    def ended(self, job: Job, outcome: Outcome) -> None:
-        if outcome.failure is not None:
-            self._failed[job.name] = outcome.failure
-        self.told()
-
-    def describe(self) -> tuple[int, int, str]:
-        done = sum(self._file(name, s).exists() for name in self._models for s in range(self._seeds))
-        return (
-            done,
-            len(self._models) * self._seeds,
-            f"finals: {len(self._models) - 1} picks and the baseline, {self._seeds} seeds",
-        )
-
-    def predictions(self) -> dict[str, Floats]:
-        """(seeds, rows) probabilities by model.
-
-        Raises:
-            RunError: where a model failed with some seed: the comparison would not be paired.
-        """
-        if self._failed:
-            name, failure = next(iter(self._failed.items()))
-            raise RunError(
-                f"{len(self._failed)} of the finals' trainings failed; {name}: {failure.kind}: {failure.reason}"
-            )
-        return {name: np.stack([np.load(self._file(name, s)) for s in range(self._seeds)]) for name in self._models}
-
-    def _file(self, name: str, seed: int) -> Path:
-        return self._folder / f"{self._models[name].key}-{seed}.npy"
-
-    def _job(self, name: str, seed: int) -> Job:
-        model, config = self._models[name], self._problem.config
-        seeds = trial_seeds(config.seed, model.key, FIRST_REPEAT + seed, order=FIRST_REPEAT + seed)
-        return Job(
-            name=f"final-{name}-{seed}",
-            model=model.to_tree(),
-            log=str(self._log.folder),
-            train=FINALS_FIT,
-            score="test",
-            weights_seed=seeds["weights"],
-            order_seed=seeds["order"],
-            timeout_s=2 * config.trial.timeout,
-            memory_bytes=config.trial.memory,
-            predictions=str(self._file(name, seed)),
-        )
+    Raises:
+        RunError: where the baseline failed.
+    """
+    if BASELINE not in probs:
+        raise RunError("the baseline failed when it was trained again; its trials cannot be compared")
+    base = window.ne(probs[BASELINE])
+    return {int(name): 100 * (window.ne(of) / base - 1) for name, of in probs.items() if name != BASELINE}
 
 
 def judge(
@@ -194,8 +142,8 @@ def judge(
     models: Mapping[str, ModelSpec],
 ) -> dict[str, Any]:
     """Predictions of the finals to what finals.json holds."""
-    window = _Window(log)
-    ne = {name: np.array([window.ne(row) for row in of_model]) for name, of_model in probs.items()}
+    window = ScoredWindow(log, "test")
+    ne = {name: window.ne(of_model) for name, of_model in probs.items()}
     loss = {name: window.losses(of_model) for name, of_model in probs.items()}
     names = [str(pick.trial) for pick in chosen]
     spread = np.array([window.examples_std(loss[name] - loss[BASELINE]) for name in names])
@@ -223,7 +171,8 @@ def judge(
         "baseline": {"ne": float(base.mean()), "ne_std": float(base.std(ddof=1)), "qps": baseline.qps},
         "margin_pct": margin,
         "seeds": len(base),
-        "half_width_pct": max(0.5 * (gain.high_pct - gain.low_pct) for gain in found),
+        "half_width_pct": (widest := max(0.5 * (gain.high_pct - gain.low_pct) for gain in found)),
+        "seeds_wanted": seeds_wanted(found, margin) if widest > margin else 0,
         "picks": [final.to_json(margin) for final in finals],
     }
 
@@ -247,39 +196,26 @@ def time_together(problem: Problem, log: EncodedLog, models: Sequence[ModelSpec]
     ]
 
 
-class _Window:
-    """The test window's labels and weights, and what predictions of it are worth."""
+def _source(
+    problem: Problem, log: EncodedLog, study: Study, trials: Sequence[int], repeats: int, stage: Stage
+) -> RepeatsSource:
+    models = {BASELINE: problem.baseline, **{str(number): _model(study, number) for number in trials}}
+    return RepeatsSource(problem, log, models, repeats, stage)
 
-    def __init__(self, log: EncodedLog) -> None:
-        rows = log.windows["test"]
-        self._kept = log.negatives_kept
-        self._labels_N = np.asarray(log.labels_N[rows], dtype=np.float64)
-        self._weights_N = np.asarray(log.weights_N[rows], dtype=np.float64)
-        clusters = np.asarray(log.clusters_N[rows])
-        self._clusters_N = clusters if np.ptp(clusters) > 0 else np.arange(len(clusters), dtype=np.int32)
 
-    @property
-    def examples_freedom(self) -> int:
-        """Degrees of freedom of the examples' part: few where rows share the luck of few days."""
-        return len(np.unique(self._clusters_N)) - 1
-
-    def ne(self, probs_N: Floats) -> float:
-        return self._sums(probs_N).ne
-
-    def losses(self, probs_SN: Floats) -> Floats:
-        """Log loss by row, mean over the seeds."""
-        corrected = probs_SN if self._kept is None else undo_sampling(probs_SN, self._kept)
-        return np.asarray(log_losses(self._labels_N, corrected).mean(axis=0), dtype=np.float64)
-
-    def examples_std(self, difference_N: Floats) -> float:
-        sums = self._sums(np.full(len(self._labels_N), 0.5))
-        weights = self._weights_N
-        if self._kept is not None:
-            weights = np.where(self._labels_N == 1, weights, weights / self._kept)
-        return examples_std(difference_N, weights, self._clusters_N, sums.cross_entropy / sums.ne)
-
-    def _sums(self, probs_N: Floats) -> NESums:
-        return NESums.of(self._labels_N, probs_N, self._weights_N, negatives_kept=self._kept)
+def _run(
+    source: RepeatsSource,
+    resources: Resources,
+    console: Console,
+    clock: Callable[[], float],
+    start: Callable[[], None],
+) -> None:
+    progress = ProgressLine(console, source.describe, now)
+    source.told = progress.update
+    if source.waiting:
+        start()
+        with progress:
+            run(source, resources, clock=clock)
 
 
 def _model(study: Study, number: int) -> ModelSpec:

@@ -146,7 +146,7 @@ class _Compiler:
             self.symbols[f"{name}[{index}]"] = Symbol("flag", guards)
             for path, symbol in own.items():
                 if path != f"{name}.repeat":
-                    self.symbols[f"{name}[{index}]{path[len(name):]}"] = symbol.under(guards)
+                    self.symbols[f"{name}[{index}]{path[len(name) :]}"] = symbol.under(guards)
 
     def layer(self, path: str, written: str, tree: LayerTree, guards: Guards) -> LayerPlan:
         names = tuple(block.name for block in tree.blocks)

@@ -1,7 +1,7 @@
 """The small language of `where` and `when`, by a grammar of 20 lines: text to terms. No eval, no calls but four.
 
-    not (deep.repeat == 4 and train.batch_size == 512)        params <= 20M        sum(deep.mlp.width) <= 1024
-    count(interaction, cross) <= 2                            norm == none         16 <= embedding.dim <= 64
+not (deep.repeat == 4 and train.batch_size == 512)        params <= 20M        sum(deep.mlp.width) <= 1024
+count(interaction, cross) <= 2                            norm == none         16 <= embedding.dim <= 64
 """
 
 from __future__ import annotations

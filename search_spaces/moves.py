@@ -156,6 +156,6 @@ def _reordered(stack: StackPlan, values: Mapping[str, Value], order: list[int]) 
     made = {path: value for path, value in values.items() if not path.startswith(start)}
     for new, old in enumerate(order):
         prefix = f"{start}{old}]"
-        moved = {f"{start}{new}]{p[len(prefix):]}": v for p, v in values.items() if p.startswith(prefix)}
+        moved = {f"{start}{new}]{p[len(prefix) :]}": v for p, v in values.items() if p.startswith(prefix)}
         made.update(moved)
     return made

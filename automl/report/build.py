@@ -10,12 +10,12 @@ from typing import Any
 
 from automl.config import DataConfig, QpsConfig, SplitConfig, StudyConfig
 from automl.data.store import EncodedLog
-from automl.history import State
+from automl.history import History, State
 from automl.report.data import ReportData, StudyFacts
 from automl.report.formats import combinations, counted
 from automl.report.notes import predictor_notes
 from automl.strategies.outlook import track_record
-from automl.strategies.picks import picks, roles
+from automl.strategies.picks import Pick, picks, roles
 from automl.study import Study
 from search_spaces.errors import InputError
 from search_spaces.space import SearchSpace
@@ -36,17 +36,28 @@ def report_data(
         raise InputError.of(str(folder), "must hold a measured baseline", found, "the same `automl search` goes on")
     history = study.history()
     complete = len(history.of_state(State.COMPLETE))
-    chosen = picks(space, history, seed=config.seed)
+    finals = read_finals(folder)
+    chosen = chosen_picks(space, history, config, finals)
     return ReportData(
         facts=_facts(study, space, log, config),
         history=history,
-        finals=read_finals(folder),
+        finals=finals,
         picks=roles(chosen),
         expected={pick.trial: pick.shrunken_gain_pct for pick in chosen},
         importances=study.importances() if complete >= MIN_FOR_IMPORTANCE else {},
         rankings=track_record(history),
         notes=predictor_notes(history),
     )
+
+
+def chosen_picks(
+    space: SearchSpace, history: History, config: StudyConfig, finals: Mapping[str, Any] | None
+) -> tuple[Pick, ...]:
+    """The picks that the finals tested (they had seen repeats); those of the search alone before the finals, or where
+    the search has gone on since."""
+    if finals is not None and finals["trials"] == sum(trial.ended for trial in history.trials):
+        return tuple(Pick(p["trial"], p["role"], float(p["confirmed_ne_gain_pct"])) for p in finals["picks"])
+    return picks(space, history, seed=config.seed, margin_pct=config.finals.margin_pct)
 
 
 def read_finals(folder: Path) -> Mapping[str, Any] | None:

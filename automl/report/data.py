@@ -82,6 +82,7 @@ class Finals:
     margin_pct: float
     seeds: int | None
     half_width_pct: float  # of the widest interval
+    seeds_wanted: int | None  # to narrow every interval to the margin; None: no number of seeds would
     picks: tuple[FinalPick, ...]
 
     @classmethod
@@ -101,6 +102,7 @@ class Finals:
             margin_pct=_number(finals["margin_pct"]),
             seeds=None if seeds is None else int(seeds),
             half_width_pct=max((0.5 * (pick.ci_high_pct - pick.ci_low_pct) for pick in picks), default=float("nan")),
+            seeds_wanted=finals["seeds_wanted"],
             picks=picks,
         )
 

@@ -10,7 +10,7 @@ import numpy as np
 from automl import pareto
 from automl.history import History, Origin, State, Trial
 from automl.report.derived import View
-from automl.report.formats import counted, duration, listed, percent
+from automl.report.formats import counted, duration, listed
 from automl.report.search_figures import last_quarter
 from automl.strategies.outlook import RECENT, track_record, trusted
 from predictors.evaluate import Ranked, pooled_tau
@@ -18,7 +18,6 @@ from predictors.evaluate import Ranked, pooled_tau
 STILL_GROWING = 0.1  # of the hypervolume in the last quarter of the core time
 MANY_FAILED = 0.25
 ENOUGH = 20  # trials, before a share of them says something
-MOST_SEEDS = 100
 
 
 def search_notes(view: View) -> tuple[str, ...]:
@@ -45,9 +44,14 @@ def predictor_notes(history: History) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def seeds_for(half_width_pct: float, margin_pct: float, seeds: int) -> int:
-    """About how many seeds would narrow an interval to the margin: its width falls with their square root."""
-    return min(MOST_SEEDS, max(seeds + 1, round(seeds * (half_width_pct / margin_pct) ** 2)))
+def wide_words(half_width_pct: float, margin_pct: float, seeds_wanted: int | None) -> str | None:
+    """What to do where the finals' intervals are wider than the margin; None where they are not."""
+    if not half_width_pct > margin_pct:
+        return None
+    wide = f"The finals' intervals reach ±{half_width_pct:.2f}%, more than the margin of {margin_pct:g}%"
+    if seeds_wanted is None:
+        return f"{wide}. No number of seeds would narrow them enough: test on more days, or on more users."
+    return f"{wide}: about {seeds_wanted} seeds would narrow them (--seeds {seeds_wanted})."
 
 
 # ---------------------------------------------------------------------- predictor
@@ -147,10 +151,4 @@ def _untried(view: View) -> str | None:
 
 def _wide(view: View) -> str | None:
     finals = view.finals
-    if finals is None or finals.seeds is None or not finals.half_width_pct > finals.margin_pct:
-        return None
-    seeds = seeds_for(finals.half_width_pct, finals.margin_pct, finals.seeds)
-    return (
-        f"The finals' intervals reach ±{finals.half_width_pct:.2f}%, more than the margin of "
-        f"{percent(finals.margin_pct)}: about {seeds} seeds would narrow them (--seeds {seeds})."
-    )
+    return None if finals is None else wide_words(finals.half_width_pct, finals.margin_pct, finals.seeds_wanted)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,29 +32,80 @@ class Pick:
     shrunken_gain_pct: float
 
 
-def picks(space: SearchSpace, history: History, *, seed: int, top: int | None = None) -> tuple[Pick, ...]:
+@dataclass(frozen=True, slots=True)
+class _Field:
+    """What may be picked: trials, their believed NE gains in percent and their QPS ratios."""
+
+    trials: tuple[int, ...]
+    gain: Floats
+    ratio: Floats
+
+
+def picks(
+    space: SearchSpace,
+    history: History,
+    *,
+    seed: int,
+    top: int | None = None,
+    margin_pct: float = math.inf,
+    confirmed: Mapping[int, Floats] | None = None,
+) -> tuple[Pick, ...]:
     """The picks of a search, each trial once, in the order of ROLES; at most `top`.
 
-    accurate: lowest shrunken NE at the baseline's QPS or more. fast: highest QPS with shrunken NE no worse than the
-    baseline's. balanced: largest hypervolume contribution of the rest. unlimited: lowest shrunken NE whatever its QPS.
+    accurate: lowest shrunken NE at the baseline's QPS or more. fast: highest QPS, not below the baseline's, with
+    shrunken NE no worse than its. balanced: largest hypervolume contribution of the rest, NE worse by at most
+    `margin_pct`. unlimited: lowest shrunken NE whatever its QPS. With `confirmed` (gains by trial, on several orders of
+    the data) only those trials are looked at, by their means.
     """
+    field = _field(space, history, seed, confirmed)
+    if field is None:
+        return ()
+    chosen: dict[str, int] = {}
+    for role in ROLES:
+        best = _best(role, field, set(chosen.values()), margin_pct)
+        if best is not None:
+            chosen[role] = best
+    found = tuple(Pick(field.trials[i], role, float(field.gain[i])) for role, i in chosen.items())
+    return found if top is None else found[:top]
+
+
+def entrants(space: SearchSpace, history: History, *, seed: int, count: int = 10) -> tuple[int, ...]:
+    """Trials that may turn out to be picks and are worth more trainings: the best few of each role, `count` at most."""
+    field = _field(space, history, seed, None)
+    if field is None:
+        return ()
+    everyone = range(len(field.trials))
+    by_gain = sorted(everyone, key=lambda i: field.gain[i])
+    accurate = [i for i in by_gain if field.ratio[i] >= 1.0]
+    fast = sorted((i for i in accurate if field.gain[i] <= 0.0), key=lambda i: -field.ratio[i])
+    worth = pareto.contributions(pareto.objectives(field.gain, field.ratio))
+    balanced = sorted(everyone, key=lambda i: -worth[i])
+    share = count // 3
+    ordered = [*accurate[:share], *fast[:share], *by_gain[:1], *balanced, *by_gain]
+    return tuple(field.trials[i] for i in list(dict.fromkeys(ordered))[:count])
+
+
+def _field(space: SearchSpace, history: History, seed: int, confirmed: Mapping[int, Floats] | None) -> _Field | None:
     evidence = gather(space, history)
     by_key = {trial.candidate.key: trial.number for trial in history.trials}
     index = [int(i) for i in np.flatnonzero(evidence.eligible_N) if evidence.candidates[i].key in by_key]
-    if not index:
-        return ()
     numbers = [by_key[evidence.candidates[i].key] for i in index]
-    gain = shrunken(space, evidence, index, 100.0 * history.baseline.ne_std / history.baseline.ne, seed)
-    ratio = np.exp2(evidence.log2_ratio_N[index])
-    chosen: dict[str, int] = {}
-    taken: set[int] = set()
-    for role in ROLES:
-        best = _best(role, gain, ratio, taken)
-        if best is not None:
-            chosen[role] = best
-            taken.add(best)
-    found = tuple(Pick(numbers[i], role, float(gain[i])) for role, i in chosen.items())
-    return found if top is None else found[:top]
+    gain, noise = evidence.gain_N[index], 100.0 * history.baseline.ne_std / history.baseline.ne
+    if confirmed:
+        kept = [k for k, number in enumerate(numbers) if number in confirmed]
+        index, numbers = [index[k] for k in kept], [numbers[k] for k in kept]
+        gain = np.array([confirmed[number].mean() for number in numbers])
+        noise = _noise_of_means([confirmed[number] for number in numbers])
+    if not index:
+        return None
+    believed = shrunken(gain, prior_gains(space, evidence, index, seed), noise)
+    return _Field(tuple(numbers), believed, np.exp2(evidence.log2_ratio_N[index]))
+
+
+def _noise_of_means(gains: Sequence[Floats]) -> float:
+    """Standard error of a mean gain, from what the orders of the data make of the same model."""
+    repeats = len(gains[0]) if gains else 0
+    return math.sqrt(float(np.mean([g.var(ddof=1) for g in gains])) / repeats) if repeats > 1 else 0.0
 
 
 def roles(found: tuple[Pick, ...]) -> Mapping[str, int]:
@@ -62,40 +113,41 @@ def roles(found: tuple[Pick, ...]) -> Mapping[str, int]:
     return {pick.role: pick.trial for pick in found}
 
 
-def _best(role: str, gain: Floats, ratio: Floats, taken: set[int]) -> int | None:
+def _best(role: str, field: _Field, taken: set[int], margin_pct: float) -> int | None:
+    gain, ratio = field.gain, field.ratio
     free = [i for i in range(len(gain)) if i not in taken]
     if role == "accurate":
         return min((i for i in free if ratio[i] >= 1.0), key=lambda i: gain[i], default=None)
     if role == "fast":
-        return max((i for i in free if gain[i] <= 0.0), key=lambda i: ratio[i], default=None)
+        return max((i for i in free if gain[i] <= 0.0 and ratio[i] >= 1.0), key=lambda i: ratio[i], default=None)
     if role == "unlimited":
         lowest = min(range(len(gain)), key=lambda i: gain[i])
         return None if lowest in taken else lowest
     points = pareto.objectives(gain, ratio)
-    known = np.vstack([points[sorted(taken)], [[0.0, 0.0]]])
-    worth = pareto.improvements(points, known)
-    best = max(free, key=lambda i: worth[i], default=None)
+    worth = pareto.improvements(points, np.vstack([points[sorted(taken)], [[0.0, 0.0]]]))
+    best = max((i for i in free if gain[i] <= margin_pct), key=lambda i: worth[i], default=None)
     return best if best is not None and worth[best] > 0 else None
 
 
-def shrunken(space: SearchSpace, evidence: Evidence, index: list[int], noise_pct: float, seed: int) -> Floats:
-    """NE gains drawn towards what the predictor says of the same models without having seen them.
+def shrunken(gain: Floats, prior: Floats, noise_pct: float) -> Floats:
+    """NE gains drawn towards a prior that has not seen them.
 
-    Empirical Bayes: a gain is prior + signal + seed noise, so its best guess is prior + s (measured - prior) with
+    Empirical Bayes: a gain is prior + signal + noise, so its best guess is prior + s (measured - prior) with
     s = signal variance / (signal variance + noise variance); the signal's variance is what the noise leaves of the
-    residuals. The prior is the predictor's out-of-fold forecast; with few trials the median of the trials.
+    residuals, by a robust estimate: a few bad forecasts must not make all gains real.
     """
-    gain = evidence.gain_N[index]
-    prior = np.full(len(gain), float(np.median(gain)))
-    if len(evidence) >= MIN_FOR_PREDICTOR:
-        prior = _out_of_fold(space, evidence, seed)[index]
     residual = gain - prior
-    spread = (
-        float(np.median(np.abs(residual)) * 1.4826) ** 2
-    )  # robust: a few bad forecasts must not make all gains real
+    spread = float(np.median(np.abs(residual)) * 1.4826) ** 2
     signal = max(spread - noise_pct**2, 0.0)
     share = signal / (signal + noise_pct**2) if signal + noise_pct**2 > 0 else 1.0
     return np.asarray(prior + share * residual, dtype=np.float64)
+
+
+def prior_gains(space: SearchSpace, evidence: Evidence, index: list[int], seed: int) -> Floats:
+    """The predictor's out-of-fold forecast of the trials; with few of them their median."""
+    if len(evidence) < MIN_FOR_PREDICTOR:
+        return np.full(len(index), float(np.median(evidence.gain_N[index])))
+    return _out_of_fold(space, evidence, seed)[index]
 
 
 def _out_of_fold(space: SearchSpace, evidence: Evidence, seed: int) -> Floats:

@@ -43,9 +43,7 @@ class Cost:
     bytes: int = 0
 
     def __add__(self, other: Cost) -> Cost:
-        return Cost(
-            self.params + other.params, self.flops + other.flops, self.bytes + other.bytes
-        )
+        return Cost(self.params + other.params, self.flops + other.flops, self.bytes + other.bytes)
 
 
 FLOAT_BYTES = 4

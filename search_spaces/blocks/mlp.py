@@ -26,6 +26,7 @@ class Mlp(Checked):
         return Dense(self.width)
 
     def cost(self, dense: Dense) -> Cost:
-        norm = elementwise_cost(0 if self.norm == "none" else self.width,
-                                params=0 if self.norm == "none" else 2 * self.width)
+        norm = elementwise_cost(
+            0 if self.norm == "none" else self.width, params=0 if self.norm == "none" else 2 * self.width
+        )
         return linear_cost(dense.width, self.width) + norm + elementwise_cost(self.width)

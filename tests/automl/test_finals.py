@@ -16,10 +16,11 @@ from sklearn.metrics import log_loss
 
 from automl.data.simulator import simulate
 from automl.data.store import EncodedLog
-from automl.finals import BASELINE, FIRST_REPEAT, FinalsSource, judge, run_finals
+from automl.finals import judge, run_finals
 from automl.history import Failure, Origin, Proposal
 from automl.metrics import ne as ne_of
 from automl.problem import FINALS_FIT, Problem, encode, load_problem
+from automl.repeats import BASELINE, FINAL, RepeatsSource
 from automl.runtime.failures import RunError
 from automl.runtime.jobs import Done, Job, Outcome, Progress
 from automl.runtime.work import save_predictions
@@ -235,12 +236,12 @@ def test_seeds_that_all_agree_leave_the_luck_of_the_examples(court: Court) -> No
 # ---------------------------------------------------------------- the jobs
 
 
-def source_of(problem: Problem, log: EncodedLog, out: Path, seeds: int = 2) -> FinalsSource:
+def source_of(problem: Problem, log: EncodedLog, out: Path, seeds: int = 2) -> RepeatsSource:
     model = candidates(1, space=problem.space)[0].model
-    return FinalsSource(replace(problem, folder=out), log, {BASELINE: problem.baseline, "7": model}, seeds)
+    return RepeatsSource(replace(problem, folder=out), log, {BASELINE: problem.baseline, "7": model}, seeds)
 
 
-def all_jobs(source: FinalsSource) -> list[Job]:
+def all_jobs(source: RepeatsSource) -> list[Job]:
     jobs = []
     while isinstance(job := source.next(0), Job):
         jobs.append(job)
@@ -248,7 +249,7 @@ def all_jobs(source: FinalsSource) -> list[Job]:
     return jobs
 
 
-def finish(source: FinalsSource, job: Job, value: float) -> None:
+def finish(source: RepeatsSource, job: Job, value: float) -> None:
     assert job.predictions is not None
     save_predictions(Path(job.predictions), np.full(4, value))
     source.ended(job, Outcome())
@@ -267,7 +268,7 @@ def test_every_model_meets_every_seed_of_the_finals(problem: Problem, log: Encod
     assert len({job.weights_seed for job in jobs}) == 4
     searched = {trial_seeds(5, problem.baseline.key, repeat)["weights"] for repeat in range(20)}
     assert not searched & {job.weights_seed for job in jobs}, "the lucky seed is not drawn again"
-    assert FIRST_REPEAT >= 20
+    assert FINAL.first_order >= 20
     assert source.keep_going(jobs[0], Progress(share=0.5, curve=(), qps_ratio=None))
 
 

@@ -75,9 +75,7 @@ def trials(draw: st.DrawFn) -> Trial:
 
 def stored(trial: Trial) -> Trial:
     """To text that any reader of JSON takes, and back."""
-    proposal = json.dumps(
-        proposal_json(Proposal(trial.candidate, trial.origin, trial.forecast)), allow_nan=False
-    )
+    proposal = json.dumps(proposal_json(Proposal(trial.candidate, trial.origin, trial.forecast)), allow_nan=False)
     outcome = json.dumps(outcome_json(trial), allow_nan=False) if trial.ended else None
     return trial_of(trial.number, trial.round, json.loads(proposal), json.loads(outcome) if outcome else None)
 

@@ -333,6 +333,7 @@ def make_finals(
             "qps_ratio": 0.98 * ratio,
             "qps_ratio_low": 0.96 * ratio,
             "search_ne_gain_pct": searched,
+            "confirmed_ne_gain_pct": searched,
             "verdict": verdict,
         }
         if verdict == "no better":
@@ -343,6 +344,8 @@ def make_finals(
         "margin_pct": 0.2,
         "seeds": 5,
         "half_width_pct": 0.16,
+        "trials": 100,
+        "seeds_wanted": 0,
         "picks": picks,
     }
 

@@ -21,7 +21,7 @@ from report_world import (
 from automl.history import Forecast, History, Limit, Origin, State, Trial
 from automl.report.data import ReportData
 from automl.report.derived import View
-from automl.report.notes import predictor_notes, search_notes, seeds_for
+from automl.report.notes import predictor_notes, search_notes
 
 
 def notes_of(*trials: Trial, limits: tuple[Limit, ...] = (), facts: dict[str, Any] | None = None) -> str:
@@ -118,11 +118,13 @@ def test_wide_intervals_ask_for_seeds() -> None:
     finals = make_finals(rich_history())
     assert not [n for n in search_notes(View(replace(rich_data(), finals=finals))) if "seeds" in n]
     finals["picks"][0] |= {"ci_low_pct": -0.6, "ci_high_pct": 0.2}
+    finals["seeds_wanted"] = 20
     (note,) = [n for n in search_notes(View(replace(rich_data(), finals=finals))) if "seeds" in n]
     assert "±0.40%" in note
     assert "(--seeds 20)" in note
-    assert seeds_for(0.21, 0.2, 5) == 6
-    assert seeds_for(9.0, 0.2, 5) == 100
+    finals["seeds_wanted"] = None
+    (note,) = [n for n in search_notes(View(replace(rich_data(), finals=finals))) if "seeds" in n]
+    assert "test on more days" in note
 
 
 def test_picks_that_the_finals_do_not_know_are_told() -> None:

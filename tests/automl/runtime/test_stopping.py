@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from automl.history import CurvePoint, State, Trial
-from automl.runtime.stopping import MIN_PEERS, SPEED_SLACK, extrapolated_ne, should_stop
+from automl.runtime.jobs import CURVE_POINTS
+from automl.runtime.stopping import MIN_PEERS, SPEED_SLACK, STOPS, extrapolated_ne, should_stop
 from search_spaces.space import Candidate
 from tests.automl.study_world import HUMAN, complete, curve, failed, running, stopped
 
@@ -31,6 +32,20 @@ def test_the_worse_half_is_stopped_and_the_better_is_not() -> None:
     others = peers(MIN_PEERS) + peers(MIN_PEERS, points=curve(0.95, 0.95), first=50)
     assert should_stop(ME, curve(0.99, 0.97), 1.0, others)
     assert not should_stop(ME, curve(0.92, 0.91), 1.0, others)
+
+
+def test_at_a_quarter_only_the_hopeless_are_stopped_from_half_on_the_worse_half() -> None:
+    """Peers at 0.80, 0.81, ... 0.99, level all the way."""
+    others = [peers(1, points=flat(0.80 + 0.01 * n, CURVE_POINTS), first=n)[0] for n in range(20)]
+    quarter, half = CURVE_POINTS // 4, CURVE_POINTS // 2
+    assert STOPS == (0.25, 0.5)
+    for level, early, late in ((0.855, False, False), (0.905, False, True), (0.945, False, True), (0.965, True, True)):
+        assert should_stop(ME, flat(level, quarter), 1.0, others) is early, level
+        assert should_stop(ME, flat(level, half), 1.0, others) is late, level
+
+
+def flat(level: float, points: int) -> tuple[CurvePoint, ...]:
+    return curve(*[level] * points)
 
 
 @settings(deadline=None)

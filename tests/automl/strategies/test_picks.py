@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from automl.history import History, Limit, Trial
 from automl.strategies.evidence import gather
-from automl.strategies.picks import MIN_FOR_PREDICTOR, ROLES, picks, roles, shrunken
+from automl.strategies.picks import MIN_FOR_PREDICTOR, ROLES, entrants, picks, prior_gains, roles, shrunken
 from search_spaces.space import Candidate
 from tests.automl.study_world import (
     BASELINE_NE,
@@ -148,6 +148,28 @@ def test_the_baseline_itself_is_no_pick() -> None:
     assert set(chosen(past).values()) <= {1, 2}
 
 
+def test_balanced_is_no_worse_than_the_margin() -> None:
+    """A model that nobody would ship is no pick, however much hypervolume it adds."""
+    past = history(trials_of({1: (-0.3, 1.1), 2: (-0.1, 1.5), 3: (0.8, 6.0)}), std=0.0)
+    assert chosen(past)["balanced"] == 3
+    assert 3 not in chosen(past, margin_pct=0.2).values()
+
+
+def test_repeats_decide_over_the_single_run_that_was_seen() -> None:
+    past = history(trials_of({1: (-0.5, 2.0), 2: (-0.1, 2.0), 3: (-0.4, 4.0)}), std=0.0)
+    confirmed = {1: np.array([0.2, 0.3, 0.25]), 2: np.array([-0.2, -0.1, -0.15])}
+    found = picks(SPACE, past, seed=1, confirmed=confirmed)
+    assert found[0].trial == 2
+    assert {pick.trial for pick in found} <= {1, 2}, "what was not repeated is not picked"
+
+
+def test_entrants_hold_the_best_of_each_role(lucky: History) -> None:
+    found = entrants(SPACE, lucky, seed=1)
+    assert len(found) == len(set(found)) == 10
+    assert set(chosen(lucky).values()) <= set(found)
+    assert entrants(SPACE, history([]), seed=1) == ()
+
+
 # ---------------------------------------------------------------- luck
 
 
@@ -157,7 +179,7 @@ def believed(past: History) -> dict[int, float]:
     numbers = {trial.candidate.key: trial.number for trial in past.trials}
     index = [i for i in range(len(evidence)) if evidence.candidates[i].key in numbers]
     noise = 100.0 * past.baseline.ne_std / past.baseline.ne
-    values = shrunken(SPACE, evidence, index, noise, seed=1)
+    values = shrunken(evidence.gain_N[index], prior_gains(SPACE, evidence, index, seed=1), noise)
     return {numbers[evidence.candidates[i].key]: float(v) for i, v in zip(index, values, strict=True)}
 
 
@@ -198,9 +220,7 @@ def lucky() -> History:
     measured_gains = {n: true_gain(MODELS[n]) + NOISE_PCT * float(rng.normal()) for n in range(1, 41)}
     by_truth = sorted(measured_gains, key=lambda n: true_gain(MODELS[n]))
     measured_gains[by_truth[30]] = min(measured_gains.values()) - 0.5
-    past = history(
-        trials_of({n: (gain, 1.5) for n, gain in measured_gains.items()}), std=NOISE_PCT / 100 * BASELINE_NE
-    )
+    past = history(trials_of({n: (gain, 1.5) for n, gain in measured_gains.items()}), std=NOISE_PCT / 100 * BASELINE_NE)
     assert len(past.trials) >= MIN_FOR_PREDICTOR
     return past
 
