@@ -35,7 +35,8 @@ def _baseline(baseline: Baseline) -> str:
 
 def _trials(study: Study, baseline: Baseline) -> list[str]:
     counts = Counter(trial.state for trial in study.trials)
-    words = ", ".join(f"{counts[state]} {state.value}" for state in State if counts[state]) or "none yet"
+    names = {State.RUNNING: "running or queued"}
+    words = ", ".join(f"{counts[s]} {names.get(s, s.value)}" for s in State if counts[s]) or "none yet"
     lines = [f"trials     {words}"]
     done = [
         (baseline.gain_pct(t.measurement.ne), t.measurement.speed.qps_ratio, t)
@@ -43,9 +44,14 @@ def _trials(study: Study, baseline: Baseline) -> list[str]:
         if t.state is State.COMPLETE and t.measurement
     ]
     if done:
-        lowest, fastest = min(done, key=lambda d: d[0]), max(done, key=lambda d: d[1])
+        lowest = min(done, key=lambda d: d[0])
         lines.append(f"best NE    #{lowest[2].number}: {lowest[0]:+.2f}% at QPS x{lowest[1]:.2f}")
-        lines.append(f"best QPS   #{fastest[2].number}: x{fastest[1]:.2f} at NE {fastest[0]:+.2f}%")
+    equal = [d for d in done if d[0] <= 0]
+    if equal:
+        fastest = max(equal, key=lambda d: d[1])
+        lines.append(
+            f"best QPS   #{fastest[2].number}: x{fastest[1]:.2f} at NE {fastest[0]:+.2f}%, no worse than the baseline"
+        )
     return lines
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
+import numpy as np
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
@@ -70,7 +71,7 @@ def _bar(done: int, total: int) -> str:
 
 
 def search_words(trials: tuple[Trial, ...], baseline: Baseline | None) -> str:
-    """Best so far, size of the front, stopped and failed."""
+    """Lowest NE, highest QPS with NE no worse than the baseline's, size of the front, stopped and failed."""
     if baseline is None:
         return "training the baseline"
     done = [t for t in trials if t.state is State.COMPLETE and t.measurement]
@@ -78,15 +79,16 @@ def search_words(trials: tuple[Trial, ...], baseline: Baseline | None) -> str:
     if done:
         gains = [baseline.gain_pct(t.measurement.ne) for t in done if t.measurement]
         ratios = [t.measurement.speed.qps_ratio for t in done if t.measurement]
-        import numpy as np
-
         front = int(pareto.front(pareto.objectives(np.array(gains), np.array(ratios))).sum())
-        parts += [f"best NE {min(gains):+.2f}%", f"best QPS x{max(ratios):.2f}", f"front {front}"]
+        equal = [ratio for gain, ratio in zip(gains, ratios, strict=True) if gain <= 0]
+        parts.append(f"best NE {min(gains):+.2f}%")
+        parts += [f"best QPS at its NE x{max(equal):.2f}"] if equal else []
+        parts.append(f"front {front}")
     for state in (State.STOPPED, State.FAILED):
         count = sum(t.state is state for t in trials)
         if count:
             parts.append(f"{state.value} {count}")
-    return "  ".join(parts)
+    return "  ".join(parts) or "first trials"
 
 
 def now() -> float:

@@ -16,11 +16,11 @@ from sklearn.metrics import log_loss
 
 from automl.data.simulator import simulate
 from automl.data.store import EncodedLog
-from automl.finals import judge, run_finals
+from automl.finals import confirmed_gains, judge, run_finals
 from automl.history import Failure, Origin, Proposal
 from automl.metrics import ne as ne_of
 from automl.problem import FINALS_FIT, Problem, encode, load_problem
-from automl.repeats import BASELINE, FINAL, RepeatsSource
+from automl.repeats import BASELINE, CONFIRM, FINAL, RepeatsSource, ScoredWindow
 from automl.runtime.failures import RunError
 from automl.runtime.jobs import Done, Job, Outcome, Progress
 from automl.runtime.work import save_predictions
@@ -304,6 +304,40 @@ def test_a_training_that_failed_is_not_judged_around(problem: Problem, log: Enco
     source.ended(jobs[3], Outcome(failure=Failure("timeout", "took longer than its limit of 20 s")))
     with pytest.raises(RunError, match="1 of the finals' trainings failed; final-7-1: timeout: took longer"):
         source.predictions()
+
+
+def test_repeats_before_the_picks_never_see_the_test_window(problem: Problem, tmp_path: Path) -> None:
+    source = RepeatsSource(replace(problem, folder=tmp_path), problem.log, {BASELINE: problem.baseline}, 3, CONFIRM)
+    jobs = all_jobs(source)
+    assert [(job.train, job.score) for job in jobs] == [(("train",), "validate")] * 3
+    of_search = trial_seeds(5, problem.baseline.key, 0)
+    assert of_search["order"] not in {job.order_seed for job in jobs}, "the order that the trial was chosen on"
+    of_finals = {trial_seeds(5, "", 0, order=FINAL.first_order + r)["order"] for r in range(100)}
+    assert not of_finals & {job.order_seed for job in jobs}
+
+
+def test_only_models_that_met_every_order_are_confirmed(problem: Problem, tmp_path: Path) -> None:
+    """One that failed on some order is left out; against the baseline of the same order the rest are compared."""
+    models = {BASELINE: problem.baseline} | {
+        str(n): c.model for n, c in enumerate(candidates(2, space=problem.space), 1)
+    }
+    source = RepeatsSource(replace(problem, folder=tmp_path), problem.log, models, 2, CONFIRM)
+    window = ScoredWindow(problem.log, "validate")
+    rows = problem.log.windows["validate"]
+    labels = np.asarray(problem.log.labels_N[rows], dtype=np.float64)
+    skill = {"confirm-baseline-0": 0.2, "confirm-1-0": 0.3, "confirm-baseline-1": 0.4, "confirm-1-1": 0.3}
+    for job in all_jobs(source):
+        if job.name in skill:
+            assert job.predictions is not None
+            save_predictions(Path(job.predictions), sigmoid(-1.0 + skill[job.name] * (labels - 0.25)))
+            source.ended(job, Outcome())
+        else:
+            source.ended(job, Outcome(failure=Failure("diverged", "NE is not a number")))
+    found = confirmed_gains(window, source.whole())
+    assert list(found) == [1]
+    assert [gain < 0 for gain in found[1]] == [True, False]
+    with pytest.raises(RunError, match="the baseline failed when it was trained again"):
+        confirmed_gains(window, {"1": source.whole()["1"]})
 
 
 def test_without_a_trial_to_pick_nothing_is_run(problem: Problem, tmp_path: Path) -> None:

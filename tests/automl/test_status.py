@@ -65,9 +65,9 @@ def lines(tmp_path: Path) -> list[str]:
 
 def test_in_the_middle_of_a_search(lines: list[str]) -> None:
     assert lines[3:6] == [
-        "trials     1 running, 3 complete, 1 stopped, 3 failed",
+        "trials     1 running or queued, 3 complete, 1 stopped, 3 failed",
         "best NE    #1: -0.50% at QPS x0.80",
-        "best QPS   #2: x3.46 at NE +0.40%",
+        "best QPS   #3: x1.00 at NE +0.00%, no worse than the baseline",
     ]
 
 
