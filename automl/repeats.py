@@ -47,7 +47,7 @@ class RepeatsSource:
     ) -> None:
         self._problem, self._log, self._models, self._repeats = problem, log, models, repeats
         self._stage = stage
-        self._folder = problem.folder / "finals" / log.fingerprint[:16]
+        self._folder = problem.folder / "finals" / f"{log.fingerprint[:16]}-seed{problem.config.seed}"
         self._folder.mkdir(parents=True, exist_ok=True)
         # Order by order, all models side by side: an interrupted run leaves whole orders.
         self._jobs = deque(
