@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import platform
 import sys
 import time
@@ -71,9 +72,10 @@ def search(
         config = problem.config.resources
         resources = Resources(workers=workers, cpu=config.cpu, gpu=config.gpu)
         try:
-            with cluster(problem.folder, workers * config.cpu, address), progress:
-                progress.update()
-                run(source, resources, work=work, clock=clock)
+            if not source.finished:
+                with cluster(problem.folder, workers * config.cpu, address), progress:
+                    progress.update()
+                    run(source, resources, work=work, clock=clock)
         finally:
             source_closed = _close(source)
             study.set_fact("exhausted", source.exhausted)
@@ -167,8 +169,6 @@ def versions() -> dict[str, str]:
 
 def machine() -> str:
     """The machine in words."""
-    import os
-
     return f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {sys.version.split()[0]}"
 
 

@@ -61,6 +61,11 @@ class SearchSource:
         """The space holds nothing new."""
         return self._exhausted
 
+    @property
+    def finished(self) -> bool:
+        """Nothing is left to run: the budget was spent before."""
+        return not self._repeats and not self._queue and self._wanted() <= 0
+
     def next(self, running: int) -> Job | Wait | Done:
         if self._broken is not None:
             return Done()
