@@ -233,11 +233,18 @@ class TrialConfig(Part):
     memory: Bytes = 4 << 30
 
 
+def _no_gpu(value: float) -> float:
+    """Reserving what is not used would be a lie."""
+    if value != 0:
+        raise ValueError("must be 0: in this version models are trained and timed on the CPU")
+    return value
+
+
 class ResourcesConfig(Part):
     """What one trial holds of the machine while it runs; fractions are allowed."""
 
     cpu: Annotated[float, Field(gt=0)] = 1.0
-    gpu: Annotated[float, Field(ge=0)] = 0.0
+    gpu: Annotated[float, AfterValidator(_no_gpu)] = 0.0
 
 
 class QpsConfig(Part):

@@ -219,6 +219,13 @@ def test_every_strategy_can_be_named_and_no_other() -> None:
     assert faults(search={"strategy": "grid"})[0][0] == ("search", "strategy")
 
 
+def test_a_gpu_that_would_not_be_used_is_refused() -> None:
+    (where, must), *rest = faults(resources={"gpu": 1})
+    assert where == ("resources", "gpu")
+    assert "must be 0" in must
+    assert not rest
+
+
 def test_it_is_frozen() -> None:
     config = study_config()
     with pytest.raises(ValidationError):
