@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -83,13 +83,23 @@ class StudyHandle:
         *,
         seeds: int | None = None,
         top: int | None = None,
+        trials: Sequence[int] = (),
         workers: int = 2,
         address: str | None = None,
         console: Console | None = None,
     ) -> dict[str, Any]:
-        """Retrain picks and baseline with several seeds on train + validate, test on the test window; finals.json."""
-        problem = self._problem()
-        return run_finals(problem, self._study, seeds=seeds, top=top, workers=workers, address=address, console=console)
+        """Retrain picks (or the `trials` named) and baseline with several seeds on train + validate, test on the test
+        window; what finals.json holds."""
+        return run_finals(
+            self._problem(),
+            self._study,
+            seeds=seeds,
+            top=top,
+            trials=trials,
+            workers=workers,
+            address=address,
+            console=console,
+        )
 
     def status(self) -> str:
         """One screen: progress, best so far, failures by reason."""

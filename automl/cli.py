@@ -132,15 +132,27 @@ def status(directory: Path) -> None:
 @automl.command()
 @click.argument("directory", type=_FOLDER)
 @click.option("--top", type=click.IntRange(1), help="At most this many picks.")
+@click.option(
+    "--trial", "trials", type=click.IntRange(1), multiple=True, help="Test this trial; the picks if left out."
+)
 @click.option("--seeds", type=click.IntRange(2), help="Trainings of each model; the study file's number if left out.")
 @_WORKERS
 @_ADDRESS
-def finals(directory: Path, top: int | None, seeds: int | None, workers: int | None, address: str | None) -> None:
+def finals(
+    directory: Path,
+    top: int | None,
+    trials: tuple[int, ...],
+    seeds: int | None,
+    workers: int | None,
+    address: str | None,
+) -> None:
     """Retrain picks and baseline with several seeds, and test on days that the search never saw."""
     from automl import api
 
     found = api.open_study(directory)
-    result = found.finals(seeds=seeds, top=top, workers=workers or cores(), address=address, console=api.terminal())
+    result = found.finals(
+        seeds=seeds, top=top, trials=trials, workers=workers or cores(), address=address, console=api.terminal()
+    )
     for line in api.finals_lines(result):
         click.echo(line)
     click.echo(f"report: {_short(found.report())}")

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from automl.data.store import EncodedLog
-from automl.history import Speed
+from automl.history import History, Speed, State
 from automl.problem import FINALS_FIT, Problem, encode
 from automl.ranking.model import build_model
 from automl.ranking.process import prepare_process
@@ -75,6 +75,7 @@ def run_finals(
     *,
     seeds: int | None = None,
     top: int | None = None,
+    trials: Sequence[int] = (),
     workers: int = 2,
     address: str | None = None,
     console: Console | None = None,
@@ -84,7 +85,8 @@ def run_finals(
 
     First the promising trials are trained again on train and scored on validate, on other orders of the data: the best
     single run of a search is mostly a lucky one. From what they reach on average the picks are made, and only those
-    meet the test window. What was trained in an earlier call is not trained again, so seeds may be added.
+    meet the test window. `trials` names the trials to test instead. What was trained in an earlier call is not trained
+    again, so seeds may be added.
 
     Raises:
         InputError: where the search has nothing to pick.
@@ -93,18 +95,22 @@ def run_finals(
     console = console or Console(quiet=True)
     config = problem.config
     history = study.history()
-    entered = entrants(problem.space, history, seed=config.seed)
-    if not entered:
+    named = _named(problem, history, trials)
+    entered = () if named else entrants(problem.space, history, seed=config.seed)
+    if not entered and not named:
         must = "must hold a trial that was trained to the end within the limits"
         raise InputError.of(str(problem.folder), must, "none", "search longer: automl search ... --trials N")
     resources = Resources(workers=workers, cpu=config.resources.cpu, gpu=config.resources.gpu)
     with hold(problem.folder), ExitStack() as stack:
         start = lru_cache(lambda: stack.enter_context(cluster(problem.folder, workers * resources.cpu, address)))
-        confirm = _source(problem, problem.log, study, entered, config.finals.repeats, CONFIRM)
-        _run(confirm, resources, console, clock, start)
-        confirmed = confirmed_gains(ScoredWindow(problem.log, "validate"), confirm.whole())
-        chosen = picks(
-            problem.space, history, seed=config.seed, top=top, margin_pct=config.finals.margin_pct, confirmed=confirmed
+        confirmed: dict[int, Floats] = {}
+        if not named:
+            confirm = _source(problem, problem.log, study, entered, config.finals.repeats, CONFIRM)
+            _run(confirm, resources, console, clock, start)
+            confirmed = confirmed_gains(ScoredWindow(problem.log, "validate"), confirm.whole())
+        margin = config.finals.margin_pct
+        chosen = named or picks(
+            problem.space, history, seed=config.seed, top=top, margin_pct=margin, confirmed=confirmed
         )
         log = encode(config, problem.document, problem.folder, FINALS_FIT)
         final = _source(problem, log, study, [p.trial for p in chosen], seeds or config.finals.seeds, FINAL)
@@ -117,6 +123,26 @@ def run_finals(
         part.write_text(json.dumps(found, indent=2))
         part.replace(path)
     return found
+
+
+def _named(problem: Problem, history: History, trials: Sequence[int]) -> tuple[Pick, ...]:
+    """Trials named by hand as picks.
+
+    Raises:
+        InputError: where one was not trained to its end.
+    """
+    complete = {trial.number: trial for trial in history.of_state(State.COMPLETE)}
+    missing = [f"#{number}" for number in trials if number not in complete]
+    if missing:
+        raise InputError.of(
+            str(problem.folder), "must hold the trials, trained to their end", f"no {', '.join(missing)}"
+        )
+    gain = history.baseline.gain_pct
+    return tuple(
+        Pick(number, "named", gain(measured.ne))
+        for number in dict.fromkeys(trials)
+        if (measured := complete[number].measurement) is not None
+    )
 
 
 def confirmed_gains(window: ScoredWindow, probs: Mapping[str, Floats]) -> dict[int, Floats]:

@@ -346,3 +346,11 @@ def test_without_a_trial_to_pick_nothing_is_run(problem: Problem, tmp_path: Path
     study.end(stopped(trial))
     with pytest.raises(InputError, match="must hold a trial that was trained to the end within the limits, but found"):
         run_finals(problem, study)
+
+
+def test_named_trials_must_be_trained_to_their_end(problem: Problem, tmp_path: Path) -> None:
+    study = begun_study(tmp_path, space=problem.space)
+    (trial,) = study.begin([Proposal(candidates(1, space=problem.space)[0], Origin.RANDOM)], 1)
+    study.end(stopped(trial))
+    with pytest.raises(InputError, match="must hold the trials, trained to their end, but found no #1, #9"):
+        run_finals(problem, study, trials=[1, 9])
