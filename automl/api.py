@@ -24,13 +24,13 @@ from automl.report.tables import front_frame, trials_frame
 from automl.runtime.driver import search as run_search
 from automl.runtime.work import run_job
 from automl.runtime.worker import Work
-from automl.storage import load_newest
+from automl.storage import load_started
 from automl.strategies.picks import roles
 from automl.study import Study
 from search_spaces.errors import InputError
 from search_spaces.model import ModelSpec
 from search_spaces.source import read_text, validate
-from search_spaces.space import SearchSpace, space_of
+from search_spaces.space import SearchSpace
 
 
 class StudyHandle:
@@ -155,13 +155,8 @@ def open_study(folder: Path | str) -> StudyHandle:
         InputError: where the folder holds no study, or one without its baseline.
     """
     folder = Path(folder).absolute()
-    stored = load_newest(folder)
+    stored, space = load_started(folder)
     facts = stored.user_attrs
-    if "study_file" not in facts:
-        raise InputError.of(
-            str(folder), "must hold a study that was started", "one without a baseline", "start it with `automl search`"
-        )
-    space = space_of(read_text(facts["space"], f"{folder.name} (its space)"))
     encoded = folder / "data" / str(facts["data"])
     log = open_log(encoded) if encoded.exists() else None
     if log is not None:

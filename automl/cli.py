@@ -124,9 +124,9 @@ def report(directory: Path, show: bool) -> None:
 @click.argument("directory", type=_FOLDER)
 def status(directory: Path) -> None:
     """One screen: progress, best so far, failures by reason."""
-    from automl import api
+    from automl.status import read_screen
 
-    click.echo(api.open_study(directory).status())
+    click.echo(read_screen(directory))
 
 
 @automl.command()

@@ -6,7 +6,18 @@ from collections import Counter
 from pathlib import Path
 
 from automl.history import Baseline, State, Trial
+from automl.storage import load_started
 from automl.study import Study
+
+
+def read_screen(folder: Path) -> str:
+    """The screen of the study in a folder; neither models nor Ray are loaded.
+
+    Raises:
+        InputError: where the folder holds no study that was started.
+    """
+    folder = folder.absolute()
+    return screen(folder, Study(*load_started(folder)))
 
 
 def screen(folder: Path, study: Study) -> str:

@@ -13,7 +13,8 @@ from optuna.study import StudySummary
 from automl.history import Limit
 from automl.study import NEXT_NUMBER, Study
 from search_spaces.errors import InputError
-from search_spaces.space import SearchSpace
+from search_spaces.source import read_text
+from search_spaces.space import SearchSpace, space_of
 
 # Attributes by which a study is known: its name in the study file, the edition of its space, the space, and which of
 # the calls of open_study took it last. An Optuna study that has no space yet is a part of one.
@@ -74,6 +75,19 @@ def load_newest(folder: Path, url: str | None = None) -> optuna.Study:
     if not whole:
         raise InputError.of(str(folder), "must hold a study", "an empty storage")
     return optuna.load_study(study_name=max(whole, key=_turn).study_name, storage=storage)
+
+
+def load_started(folder: Path) -> tuple[optuna.Study, SearchSpace]:
+    """The newest study of a folder with its space, for reading.
+
+    Raises:
+        InputError: where there is none that was started.
+    """
+    stored = load_newest(folder)
+    if "study_file" not in stored.user_attrs:
+        must, found = "must hold a study that was started", "one without a baseline"
+        raise InputError.of(str(folder), must, found, "start it with `automl search`")
+    return stored, space_of(read_text(stored.user_attrs[_SPACE], f"{folder.name} (its space)"))
 
 
 def _latest(summaries: Sequence[StudySummary], name: str) -> StudySummary | None:
