@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import tempfile
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -36,27 +39,52 @@ def run(
     """Run until the source is done. Ray must be up (see cluster.py). KeyboardInterrupt goes through."""
     scratch = Path(tempfile.mkdtemp(prefix="automl-tune-"))
     try:
-        desk = Desk(source, resources.workers, scratch, clock)
-        tuner = tune.Tuner(
-            tune.with_resources(worker_of(work), {"cpu": resources.cpu, "gpu": resources.gpu}),
-            tune_config=tune.TuneConfig(
-                search_alg=DeskSearcher(desk, threads=max(1, int(resources.cpu))),
-                scheduler=DeskScheduler(desk),
-                num_samples=-1,
-                reuse_actors=True,
-            ),
-            run_config=tune.RunConfig(
-                name="run",
-                storage_path=str(scratch),
-                failure_config=tune.FailureConfig(max_failures=0, fail_fast=False),
-                checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
-                verbose=0,
-            ),
-        )
-        results = tuner.fit()
-        del results
+        with deferred_interrupt() as interrupted:
+            _fit(Desk(source, resources.workers, scratch, clock, interrupted), resources, scratch, work)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+@contextmanager
+def deferred_interrupt() -> Iterator[Callable[[], bool]]:
+    """Ctrl-C at a moment of our choosing: in the middle of a write it would look like a broken storage. A second one
+    comes at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
+    asked = threading.Event()
+
+    def note(signum: int, frame: object) -> None:
+        if asked.is_set():
+            raise KeyboardInterrupt
+        asked.set()
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield asked.is_set
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _fit(desk: Desk, resources: Resources, scratch: Path, work: Work) -> None:
+    tuner = tune.Tuner(
+        tune.with_resources(worker_of(work), {"cpu": resources.cpu, "gpu": resources.gpu}),
+        tune_config=tune.TuneConfig(
+            search_alg=DeskSearcher(desk, threads=max(1, int(resources.cpu))),
+            scheduler=DeskScheduler(desk),
+            num_samples=-1,
+            reuse_actors=True,
+        ),
+        run_config=tune.RunConfig(
+            name="run",
+            storage_path=str(scratch),
+            failure_config=tune.FailureConfig(max_failures=0, fail_fast=False),
+            checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
+            verbose=0,
+        ),
+    )
+    results = tuner.fit()
+    del results
 
 
 @dataclass(slots=True)
@@ -72,7 +100,15 @@ class Running:
 class Desk:
     """Keeps the books between Tune's callbacks and the source: one job out, one outcome in."""
 
-    def __init__(self, source: JobSource, workers: int, scratch: Path, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        source: JobSource,
+        workers: int,
+        scratch: Path,
+        clock: Callable[[], float],
+        interrupted: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._interrupted = interrupted
         self._source, self._workers, self._scratch, self._clock = source, workers, scratch, clock
         self._running: dict[str, Running] = {}
 
@@ -81,6 +117,8 @@ class Desk:
         return (str, ())
 
     def give(self, trial_id: str) -> Job | Wait | Done:
+        if self._interrupted():
+            raise KeyboardInterrupt
         if len(self._running) > self._workers:  # one job more than workers, so that none waits for the driver
             return Wait()
         job = self._source.next(len(self._running))
