@@ -5,9 +5,10 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from search_spaces.decisions import Choice, Condition, Decision, Domain, Flag, Guard
+from search_spaces.distill import READ_BY
 from search_spaces.errors import InputError, Mistake
 from search_spaces.expressions import Names, Symbol, compile_words
 from search_spaces.grammar import ExpressionError
@@ -18,6 +19,7 @@ from search_spaces.terms import Expression
 from search_spaces.tree import BlockTree, LayerKind, LayerTree, Question, Setting, SpaceTree, StackTree, Words
 
 Guards = tuple[Guard, ...]
+_KINDS = {str: "word", bool: "truth"}
 
 
 def compile_tree(tree: SpaceTree) -> Plan:
@@ -64,6 +66,7 @@ class _Compiler:
         self.wiring = self.slot("wiring", "wiring", tree.wiring, WIRING, (), ())
         self.deep = self.stack("deep", tree.deep)
         self.train = self.block("train", "train", tree.train, ())
+        self.distill = None if tree.distill is None else self.distillation(tree.distill)
         self.stacks = {"interaction": len(self.interaction.layers), "deep": len(self.deep.layers)}
         self.compile_words()
 
@@ -97,7 +100,7 @@ class _Compiler:
         words = knob.choices if knob.kind is str else ()
         for word in words:
             self.code(word)
-        kind = "word" if knob.kind is str else "number"
+        kind = _KINDS.get(knob.kind, "number")
         absent = math.nan if knob is REPEAT and is_open else self.number(instead)
         self.symbols[path] = Symbol(kind, guards, column, absent, table, words)
         return Slot(name, column, instead)
@@ -113,6 +116,20 @@ class _Compiler:
         for name in [*settings, *(name for name in knobs if name not in settings)]:
             setting = settings.get(name, knobs[name].default)
             slots.append(self.slot(f"{path}.{name}", f"{written}.{name}", setting, knobs[name], guards, scope))
+        return BlockPlan(tree.name, tree.spec, tuple(slots))
+
+    def distillation(self, tree: BlockTree) -> BlockPlan:
+        """The heads come first: every other question is asked only where the heads that are answered read it."""
+        knobs, settings, scope = knobs_of(tree.spec), dict(tree.settings), ("distill",)
+        heads = settings.pop("heads", knobs["heads"].default)
+        untaught = replace(knobs["heads"], default="none")  # heads whose own `when` is not true
+        slots = [self.slot("distill.heads", "distill.heads", heads, untaught, (), scope)]
+        for name in [*settings, *(name for name in READ_BY if name not in settings)]:
+            path, setting = f"distill.{name}", settings.get(name, knobs[name].default)
+            guards = _reading(heads, slots[0].column, name)
+            slots.append(self.slot(path, path, setting, knobs[name], guards, scope))
+            if not isinstance(heads, Question) and heads not in READ_BY[name]:
+                self.symbols[path] = replace(self.symbols[path], instead=math.nan)
         return BlockPlan(tree.name, tree.spec, tuple(slots))
 
     def stack(self, name: str, tree: StackTree) -> StackPlan:
@@ -247,6 +264,7 @@ class _Compiler:
             groups={max(group.columns): group for group in self.groups},
             where=self.where,
             knobs=len(self.knobs),
+            distill=self.distill,
         )
 
 
@@ -267,3 +285,12 @@ def _at_least(repeat: Setting, column: int | None, layers: int) -> Guards:
         low = next(index for index, option in enumerate(domain.options) if int(option) >= layers)
         return (Guard(column, float(low), math.inf),)
     return (Guard(column, float(layers), math.inf),)
+
+
+def _reading(heads: Setting, column: int | None, name: str) -> Guards:
+    """The guard of a knob of distill: heads that read it."""
+    if not isinstance(heads, Question) or column is None:
+        return ()
+    assert isinstance(heads.domain, Choice), "heads are chosen"
+    read = [index for index, option in enumerate(heads.domain.options) if option in READ_BY[name]]
+    return (Guard(column, read[0], read[-1]),) if read else (Guard(column, math.inf, math.inf),)

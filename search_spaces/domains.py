@@ -115,7 +115,8 @@ def _typed(value: Any, knob: Knob) -> Any:
 def _faults(document: Document, path: tuple[Step, ...], kind: str, values: list[Any], knob: Knob) -> Iterator[Mistake]:
     name = path[-1]
     if kind != "choice" and (knob.kind is str or knob.kind is bool):
-        yield Mistake(document.at_key(*path, kind), f"{name} is a word and must have a choice", kind)
+        word = "a word" if knob.kind is str else "true or false"
+        yield Mistake(document.at_key(*path, kind), f"{name} is {word} and must have a choice", kind)
         return
     if (kind == "float" and knob.kind is int) or (kind == "int" and knob.kind is float):
         good = "int, log or choice" if knob.kind is int else "float, log or choice"

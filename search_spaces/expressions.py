@@ -23,7 +23,7 @@ _KIND = {"number": "a number", "word": "a word", "flag": "yes or no", "truth": "
 
 @dataclass(frozen=True, slots=True)
 class Symbol:
-    """What a name stands for: a knob (number or word), or the presence of a block (flag).
+    """What a name stands for: a knob (number, word or truth), or the presence of a block (flag).
 
     `column` None: the knob is fixed to `instead`. `options` are the words it may take.
     """
@@ -43,7 +43,8 @@ class Symbol:
         """What evaluates it."""
         if self.kind == "flag":
             return Presence(self.guards)
-        return Answer(self.column, self.instead, self.guards, self.table)
+        answer = Answer(self.column, self.instead, self.guards, self.table)
+        return Apply("truth", (answer,)) if self.kind == "truth" else answer
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from search_spaces.blocks.base import (
     elementwise_cost,
     linear_cost,
 )
+from search_spaces.distill import Distill as Distill
 from search_spaces.knobs import Checked, Value, knob, knobs_of
 
 T = TypeVar("T")
@@ -111,17 +112,24 @@ class Layer:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ModelSpec:
-    """A whole model with every knob answered. Equal specs build equal models."""
+    """A whole model with every knob answered. Equal specs build equal models.
+
+    `distill` says how it learns from a teacher, None that it learns from labels alone; heads `none` becomes None. It
+    changes the training, never the served graph nor its cost.
+    """
 
     embedding: Embedding = field(default_factory=Embedding)
     interaction: tuple[Layer, ...] = ()
     wiring: str = "stacked"
     deep: tuple[Mlp, ...] = ()
     train: Train = field(default_factory=Train)
+    distill: Distill | None = None
 
     def __post_init__(self) -> None:
         if self.wiring not in WIRINGS:
             raise ValueError(f"wiring must be one of {', '.join(WIRINGS)}, but found {self.wiring!r}")
+        if self.distill is not None and self.distill.heads == "none":
+            object.__setattr__(self, "distill", None)
 
     @property
     def key(self) -> str:
@@ -130,13 +138,15 @@ class ModelSpec:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def to_tree(self) -> dict[str, Any]:
-        """The form of a baseline file, all defaults filled in; plain data, JSON-able."""
+        """The form of a baseline file, all defaults filled in, `distill` only where it is set; plain data."""
+        taught = {} if self.distill is None else {"distill": _knob_values(self.distill)}
         return {
             "embedding": _knob_values(self.embedding),
             "interaction": [_layer_tree(layer) for layer in self.interaction],
             "wiring": self.wiring,
             "deep": [{"mlp": _knob_values(mlp)} for mlp in self.deep],
             "train": _knob_values(self.train),
+            **taught,
         }
 
     @classmethod
@@ -146,7 +156,7 @@ class ModelSpec:
         Raises:
             ValueError: naming the part and what must hold. (Files are checked with positions before this.)
         """
-        unknown = set(tree) - {"embedding", "interaction", "wiring", "deep", "train"}
+        unknown = set(tree) - {"embedding", "interaction", "wiring", "deep", "train", "distill"}
         if unknown:
             raise ValueError(f"unknown keys {', '.join(sorted(unknown))}")
         return cls(
@@ -155,6 +165,7 @@ class ModelSpec:
             wiring=tree.get("wiring", "stacked"),
             deep=tuple(_made(Mlp, _only_item(layer, "mlp")) for layer in tree.get("deep") or ()),
             train=_made(Train, tree.get("train") or {}),
+            distill=_made(Distill, tree["distill"] or {}) if "distill" in tree else None,
         )
 
     def fields_shape(self, inputs: InputShape) -> Fields:

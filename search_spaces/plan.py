@@ -9,6 +9,7 @@ from typing import Any, cast
 from search_spaces.blocks import Mlp
 from search_spaces.blocks.base import BlockSpec
 from search_spaces.decisions import Decision
+from search_spaces.distill import Distill
 from search_spaces.knobs import Checked, Value
 from search_spaces.model import Embedding, Layer, ModelSpec, Train
 from search_spaces.terms import Expression
@@ -40,7 +41,10 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class BlockPlan:
-    """A block (or embedding, train) with a slot for every knob. `made` remembers specs, which are checked when made."""
+    """A block (or embedding, train, distill) with a slot for every knob.
+
+    `made` remembers specs, which are checked when made.
+    """
 
     name: str
     spec: type[Checked]
@@ -144,6 +148,7 @@ class Plan:
     groups: dict[int, Group]
     where: tuple[Expression, ...]
     knobs: int
+    distill: BlockPlan | None = None
 
     def build(self, answers: Answers) -> ModelSpec:
         """The model that answers stand for."""
@@ -158,6 +163,7 @@ class Plan:
             wiring=cast(str, self.wiring.of(answers)),
             deep=tuple(cast(Mlp, layer.blocks[0].build(answers)) for layer in deep.layers[: deep.depth(answers)]),
             train=cast(Train, self.train.build(answers)),
+            distill=None if self.distill is None else cast(Distill, self.distill.build(answers)),
         )
 
     def values_of(self, model: ModelSpec) -> dict[str, Value]:
@@ -168,5 +174,6 @@ class Plan:
             *self.wiring.pairs(model.wiring),
             *self.deep.pairs([((mlp,), None) for mlp in model.deep]),
             *self.train.pairs(model.train),
+            *(self.distill.pairs(model.distill or Distill(heads="none")) if self.distill is not None else ()),
         ]
         return {self.decisions[column].path: value for column, value in pairs}

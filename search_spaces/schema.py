@@ -1,6 +1,7 @@
 """The grammar of space and model files. Reading checks all of a file and tells every mistake together.
 
-    space    extends, embedding: KNOBS, interaction: STACK, wiring: KNOB, deep: STACK, train: KNOBS, where: [EXPRESSION]
+    space    extends, embedding: KNOBS, interaction: STACK, wiring: KNOB, deep: STACK, train: KNOBS, distill: KNOBS,
+             where: [EXPRESSION]
     STACK    a list of LAYERs, each with its own questions, or {repeat: KNOB, shared: BOOL, LAYER}
     LAYER    {one_of: {BLOCK: KNOBS, ...}, default: BLOCK} | {any_of: {BLOCK: KNOBS, ...}, fuse: KNOB, default: [BLOCK]}
              | {BLOCK: KNOBS} | {BLOCK: KNOBS, BLOCK: KNOBS, fuse: KNOB};   in deep only {mlp: KNOBS}
@@ -11,14 +12,16 @@ A model file is the same tree with every knob a value and every stack a list.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from enum import Enum
 from typing import Any
 
 from search_spaces.blocks import INTERACTION_BLOCKS, Mlp
 from search_spaces.decisions import Choice, Integer
+from search_spaces.distill import HEADS, READ_BY, Distill
 from search_spaces.domains import fixed_knob, open_knob
 from search_spaces.errors import Mistake
-from search_spaces.knobs import Checked, Knob, knobs_of
+from search_spaces.knobs import Checked, Knob, Value, knobs_of
 from search_spaces.model import FUSES, WIRINGS, Embedding, Train
 from search_spaces.nodes import Step, brief
 from search_spaces.source import Document, did_you_mean, shown
@@ -30,7 +33,7 @@ WIRING = Knob(str, "stacked", choices=WIRINGS, doc="how interaction and deep tow
 FUSE = Knob(str, "sum", choices=FUSES, doc="how blocks side by side become one")
 Blocks = Mapping[str, type[Checked]]
 _DEEP: Blocks = {"mlp": Mlp}
-_SECTIONS = ("embedding", "interaction", "wiring", "deep", "train")
+_SECTIONS = ("embedding", "interaction", "wiring", "deep", "train", "distill")
 Path = tuple[Step, ...]
 
 
@@ -72,6 +75,7 @@ class _Reader:
             deep=self._stack(("deep",), data.get("deep"), _DEEP),
             train=self._block(("train",), data.get("train"), Train),
             where=self._where(data.get("where")),
+            distill=self._distill(data["distill"]) if "distill" in data else None,
         )
 
     def _refuse(self, path: Path, must: str, found: str = "", hint: str = "") -> None:
@@ -110,6 +114,23 @@ class _Reader:
             if name in knobs
         }
         return BlockTree(str(path[-1]), spec, settings)
+
+    def _distill(self, data: Any) -> BlockTree:
+        """With the heads in the order of HEADS. A question that none of them reads would never be asked."""
+        block = self._block(("distill",), data, Distill)
+        settings = dict(block.settings)
+        heads = settings.get("heads", knobs_of(Distill)["heads"].default)
+        possible: tuple[Value, ...] = () if isinstance(heads, Question) else (heads,)
+        if isinstance(heads, Question):
+            assert isinstance(heads.domain, Choice), "words have a choice"
+            possible = tuple(sorted(heads.domain.options, key=lambda word: HEADS.index(str(word))))
+            settings["heads"] = replace(heads, domain=Choice(possible))
+        for name, setting in settings.items():
+            readers = READ_BY.get(name, HEADS)
+            if isinstance(setting, Question) and not set(possible) & set(readers):
+                must = f"a question must be reachable: heads must take one of {', '.join(readers)} for {name}"
+                self._refuse(("distill", name), must, ", ".join(map(str, possible)))
+        return replace(block, settings=settings)
 
     def _stack(self, path: Path, data: Any, blocks: Blocks) -> StackTree:
         if data is None:

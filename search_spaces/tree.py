@@ -37,7 +37,7 @@ Setting = bool | int | float | str | Question
 
 @dataclass(frozen=True, slots=True)
 class BlockTree:
-    """The knobs of one block (or of embedding, train) that the file gives; the others take their defaults."""
+    """The knobs of one block (or of embedding, train, distill) that the file gives; the others take their defaults."""
 
     name: str
     spec: type[Checked]
@@ -82,6 +82,7 @@ class SpaceTree:
     deep: StackTree
     train: BlockTree
     where: tuple[Words, ...] = ()
+    distill: BlockTree | None = None
 
     def plain(self) -> dict[str, Any]:
         """The file's own form: reading it gives this tree again."""
@@ -92,6 +93,8 @@ class SpaceTree:
         tree["interaction"] = _stack(self.interaction)
         tree["wiring"] = _setting(self.wiring)
         tree["deep"] = _stack(self.deep)
+        if self.distill is not None:  # written without knobs too: it says that there is a teacher
+            tree["distill"] = _knobs(self.distill)
         if self.where:
             tree["where"] = [words.text for words in self.where]
         return tree

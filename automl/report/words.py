@@ -8,6 +8,7 @@ from itertools import groupby
 from typing import Any
 
 from automl.report.formats import knob_value
+from search_spaces.distill import READ_BY, Distill
 from search_spaces.knobs import Value
 from search_spaces.model import ModelSpec
 
@@ -46,7 +47,18 @@ def training(model: ModelSpec) -> str:
         parts.append(f"{train.epochs} epochs")
     if embedding.min_count != 1:
         parts.append(f"ids seen {embedding.min_count} times or more")
+    if model.distill is not None:
+        parts.append(f"teacher {teacher_words(model.distill)}")
     return ", ".join(parts)
+
+
+def teacher_words(distill: Distill | None) -> str:
+    """auxiliary (weight 3, alpha 1, ...): the heads, and the knobs that they read."""
+    if distill is None:
+        return "none"
+    read = [name for name, heads in READ_BY.items() if distill.heads in heads]
+    knobs = (f"{name.replace('_', ' ')} {knob_value(getattr(distill, name))}" for name in read)
+    return f"{distill.heads} ({', '.join(knobs)})"
 
 
 def interaction_words(layers: Sequence[Mapping[str, Any]]) -> str:
@@ -165,6 +177,8 @@ def changes(model: ModelSpec, baseline: ModelSpec) -> list[str]:
             said.append(f"{part} {in_words(old[part]) or 'none'} → {in_words(new[part]) or 'none'}")
     if new["wiring"] != old["wiring"]:
         said.append(f"wiring {old['wiring']} → {new['wiring']}")
+    if model.distill != baseline.distill:
+        said.append(f"teacher {teacher_words(baseline.distill)} → {teacher_words(model.distill)}")
     return said
 
 
@@ -172,7 +186,7 @@ def knobs(model: ModelSpec) -> dict[str, Value]:
     """Every setting by its path, with the number of layers as `interaction.repeat` and `deep.repeat`."""
     tree = model.to_tree()
     flat: dict[str, Value] = {}
-    for part in ("embedding", "train"):
+    for part in ("embedding", "train", *(["distill"] if "distill" in tree else [])):
         flat |= {f"{part}.{name}": value for name, value in tree[part].items()}
     flat["wiring"] = tree["wiring"]
     for part in ("interaction", "deep"):

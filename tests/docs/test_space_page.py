@@ -7,23 +7,28 @@ import re
 import pytest
 
 from search_spaces.blocks import INTERACTION_BLOCKS, Mlp
+from search_spaces.distill import HEADS, READ_BY
 from search_spaces.domains import KINDS
 from search_spaces.errors import InputError
 from search_spaces.extends import library, resolve
 from search_spaces.knobs import Knob, knobs_of
-from search_spaces.model import Embedding, Train
+from search_spaces.model import Distill, Embedding, Train
 from search_spaces.schema import MAX_LAYERS
 from search_spaces.source import read_text
 from search_spaces.space import model_of, space_of
 from search_spaces.terms import COSTS
 from tests.docs.pages import Fence, fences, names, page, rows, section
 
-SECTIONS = {"Embedding": Embedding, "Layers of the deep tower": Mlp, "Training": Train}
+SECTIONS = {"Embedding": Embedding, "Layers of the deep tower": Mlp, "Training": Train, "Distillation": Distill}
 
 
 def _check(knob: Knob, default: str, allowed: str, meaning: str) -> None:
-    assert default == (f"{knob.default:g}" if isinstance(knob.default, int | float) else knob.default)
     words = allowed.replace(",", "").split()
+    if knob.kind is bool:
+        assert default == str(knob.default).lower()
+        assert set(words) == {"true", "false"}
+    else:
+        assert default == (f"{knob.default:g}" if isinstance(knob.default, int | float) else knob.default)
     if knob.choices:
         assert tuple(words) == knob.choices
     for bound in (knob.ge, knob.above, knob.le):
@@ -31,10 +36,14 @@ def _check(knob: Knob, default: str, allowed: str, meaning: str) -> None:
     assert meaning
 
 
+def _is_knob(row: list[str]) -> bool:
+    return len(row) == 4 and row[1] != "default"
+
+
 @pytest.mark.parametrize("title", SECTIONS)
 def test_knobs_of_a_part_are_those_of_its_table(title: str) -> None:
     knobs = knobs_of(SECTIONS[title])
-    table = {names(row[0])[0]: row[1:] for row in rows(section(page("space.md"), title))[1:]}
+    table = {names(row[0])[0]: row[1:] for row in rows(section(page("space.md"), title)) if _is_knob(row)}
     assert list(table) == list(knobs)
     for name, cells in table.items():
         _check(knobs[name], *cells)
@@ -57,6 +66,13 @@ def test_blocks_and_their_knobs_are_those_of_the_table() -> None:
             _check(knobs_of(INTERACTION_BLOCKS[name])[knob], *cells)
 
 
+def test_heads_and_what_they_read_are_told() -> None:
+    table = rows(section(page("space.md"), "Distillation"))
+    assert [row[0] for row in table if len(row) == 3][1:] == list(HEADS)
+    told = {name: cells for first, *cells in (row for row in table if len(row) == 2) for name in names(first)}
+    assert {name: tuple(cell.replace(",", "").split()) for name, (cell,) in told.items()} == READ_BY
+
+
 def test_every_block_has_its_formula_and_source() -> None:
     table = rows(section(page("space.md"), "Blocks of an interaction layer"))
     formulas = {names(row[0])[0]: row for row in table if len(row) == 4 and names(row[0])}
@@ -68,7 +84,7 @@ def test_words_of_the_language_are_told() -> None:
     written = {word for row in rows(text) for word in names(row[0])}
     assert all(any(word.startswith(f"{{{kind}:") for word in written) for kind in KINDS)
     top = {names(row[0])[0] for row in rows(section(text, "Keys at the top"))[1:]}
-    assert top == {"extends", "embedding", "interaction", "wiring", "deep", "train", "where"}
+    assert top == {"extends", "embedding", "interaction", "wiring", "deep", "train", "distill", "where"}
     assert {names(row[0])[0] for row in rows(section(text, "Constraints: where"))[1:]} == set(COSTS)
     assert {names(row[0])[0] for row in rows(section(text, "The library"))[1:]} == set(library())
     assert f"0 to {MAX_LAYERS}" in section(text, "Stacks")

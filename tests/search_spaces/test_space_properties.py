@@ -16,7 +16,7 @@ from search_spaces.blocks import INTERACTION_BLOCKS, Mlp
 from search_spaces.decisions import Decision, Flag, Integer, Real, bin_of, bins
 from search_spaces.errors import InputError
 from search_spaces.knobs import Knob, Value, knobs_of
-from search_spaces.model import Embedding, InputShape, ModelSpec, Train
+from search_spaces.model import Distill, Embedding, InputShape, ModelSpec, Train
 from search_spaces.moves import crossover, mutate
 from search_spaces.source import read_text
 from search_spaces.space import Candidate, SearchSpace, space_of
@@ -31,6 +31,8 @@ def domains(draw: st.DrawFn, knob: Knob, when: tuple[str, ...] = ()) -> Any:
     if knob.choices:
         options = draw(st.lists(st.sampled_from(knob.choices), min_size=1, max_size=3, unique=True))
         domain: Any = {"choice": options}
+    elif knob.kind is bool:
+        domain = {"choice": draw(st.sampled_from([[True, False], [False, True], [True]]))}
     elif knob.kind is int:
         low = int(knob.ge or 0) + draw(st.integers(0, 4))
         steps, step = draw(st.integers(1, 5)), draw(st.integers(1, 3))
@@ -87,8 +89,12 @@ def trees(draw: st.DrawFn) -> dict[str, Any]:
     tree["deep"] = draw(st.sampled_from([{"repeat": draw(REPEATS), "mlp": mlp}, [{"mlp": mlp}, {"mlp": {}}]]))
     if draw(st.booleans()):
         tree["interaction"] = [draw(layers()), draw(layers())]
+    if draw(st.booleans()):
+        tree["distill"] = draw(blocks(Distill, ("heads != plain", "not averaged", "wiring == stacked")))
     where = ["embedding.dim <= 8", "sum(deep.mlp.width) <= 700", "not (wiring == parallel and embedding.lr > 0.1)",
              "count(interaction) >= 1", "params <= 10K", "max(deep.mlp.width) > min(deep.mlp.width)"]  # fmt: skip
+    if "distill" in tree:
+        where.append("distill.weight <= 0.2 or distill.heads == both")
     tree["where"] = draw(st.lists(st.sampled_from(where), max_size=2, unique=True))
     return tree
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,7 +12,7 @@ from report_world import HUMAN, small_space
 
 from automl.report.words import architecture, changes, difference, knobs, short_difference, to_yaml, training
 from search_spaces.blocks import Cross, Mlp
-from search_spaces.model import Embedding, Layer, ModelSpec, Train
+from search_spaces.model import Distill, Embedding, Layer, ModelSpec, Train
 from search_spaces.source import read_text
 from search_spaces.space import load_space, model_of
 
@@ -83,3 +85,13 @@ def test_changes_name_the_knobs() -> None:
         "interaction 2 × cross (rank 32) → cross (rank 32)",
         "deep 256-128 (relu, dropout 0.1) → 128 (relu, dropout 0.1)",
     ]
+
+
+def test_a_teacher_is_told() -> None:
+    taught = replace(HUMAN, distill=Distill(heads="auxiliary", weight=3.0))
+    words = "auxiliary (weight 3, alpha 1, beta 1, averaged no, half life hours 0, tasks own)"
+    assert training(taught) == f"{training(HUMAN)}, teacher {words}"
+    assert changes(taught, HUMAN) == [f"teacher none → {words}"]
+    assert changes(HUMAN, taught) == [f"teacher {words} → none"]
+    assert model_of(read_text(to_yaml(taught), "copied.yaml")) == taught
+    assert knobs(taught) == {**knobs(HUMAN), **{f"distill.{k}": v for k, v in taught.to_tree()["distill"].items()}}
