@@ -6,13 +6,23 @@ import datetime as dt
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    RootModel,
+    field_validator,
+    model_validator,
+)
 
 from automl.history import Limit
 
 STRATEGIES = ("controller", "evolution", "nsga2", "random", "tpe")
 _UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+DAY_SECONDS = 86400.0
 _LONGEST = 30 * 24 * 3600.0
 LABEL_OR_LABELS = "must give label or labels, not both"
 ONE_LABEL = "labels must name exactly one label"
@@ -66,9 +76,45 @@ def _pair(value: object) -> object:
     return tuple(value)
 
 
+def parse_span(value: object) -> object:
+    """A duration that may also be days (`7d`), or the words `day` and `hour`, to seconds."""
+    if isinstance(value, str):
+        words = {"day": "1d", "hour": "1h"}
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", words.get(value.strip(), value.strip()))
+        if not match:
+            raise ValueError("must be a duration like 30m, 6h or 7d, or day or hour")
+        return float(match[1]) * {**_SECONDS, "d": DAY_SECONDS}[match[2]]
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _as_span(seconds: float) -> str:
+    """A duration in the largest unit that holds it whole."""
+    for unit, size in (("d", DAY_SECONDS), *sorted(_SECONDS.items(), key=lambda pair: -pair[1])):
+        if seconds % size == 0:
+            return f"{int(seconds // size)}{unit}"
+    return f"{seconds!r}s"
+
+
+def _within_a_day(value: float) -> float:
+    if not 60 <= value <= DAY_SECONDS:
+        raise ValueError("must be at least a minute and at most a day")
+    return value
+
+
+def names_once(value: object) -> object:
+    """A list of different texts as a tuple."""
+    if not isinstance(value, list | tuple) or not all(isinstance(name, str) for name in value):
+        raise ValueError("must be a list of names")
+    if not value or len(set(value)) < len(value):
+        raise ValueError("must be a list of different names, at least one")
+    return tuple(value)
+
+
 Day = Annotated[dt.date, BeforeValidator(_day)]
 DayRange = Annotated[tuple[Day, Day], BeforeValidator(_pair)]
 Seconds = Annotated[float, BeforeValidator(parse_seconds), Field(gt=0), AfterValidator(_not_for_ever)]
+Delay = Annotated[float, BeforeValidator(parse_span), Field(ge=0), AfterValidator(_not_for_ever)]
+Every = Annotated[float, BeforeValidator(parse_span), AfterValidator(_within_a_day)]
 Bytes = Annotated[int, BeforeValidator(_bytes), Field(gt=0)]
 
 
@@ -122,11 +168,90 @@ class DenseConfig(Part):
     transform: Literal["standardize", "log"] = "standardize"
 
 
+def _keys(value: object) -> object:
+    """`[user_id, [user_id, tag]]` to tuples of columns."""
+    if not isinstance(value, list | tuple):
+        raise ValueError("must be a list of columns, or of lists of columns like [user_id, tag]")
+    keys = tuple(names_once([key] if isinstance(key, str) else key) for key in value)
+    if not keys or len(set(keys)) < len(keys):
+        raise ValueError("must be a list of different keys, at least one")
+    return keys
+
+
+class CountersConfig(Part):
+    """Dense features from the past: per key the rate of each label and how often it was seen, decayed.
+
+    What a row sees is the state at the last boundary of `every` (from local midnight on) that is not later than it.
+    """
+
+    keys: Annotated[tuple[tuple[str, ...], ...], BeforeValidator(_keys)]
+    labels: Annotated[tuple[str, ...], BeforeValidator(names_once)]
+    every: Every = DAY_SECONDS
+    half_life: Annotated[float, BeforeValidator(parse_span), Field(gt=0)] | None = None
+    prior: Annotated[float, Field(gt=0)] = 20.0
+    delay: Delay = 0.0  # until a label is known; the labels of a stream have delays of their own
+
+    def names(self, *, of_many: bool = False) -> tuple[str, ...]:
+        """Of the features, a key after the other: the rates of its labels, then its count.
+
+        `of_many`: with the half-life, which tells the blocks of a list apart.
+        """
+        fade = f"; {_as_span(self.half_life)}" if of_many and self.half_life is not None else ""
+        words = [" x ".join(key) + fade for key in self.keys]
+        return tuple(
+            name for key in words for name in (*(f"@rate({label} | {key})" for label in self.labels), f"@count({key})")
+        )
+
+
+class _Blocks(RootModel[tuple[CountersConfig, ...]]):
+    """A list of counters, so that mistakes are told by their place in it."""
+
+
+def _counters(value: object) -> object:
+    """One mapping, or a list of them whose features have names of their own."""
+    if value is None or isinstance(value, CountersConfig):
+        return value
+    if isinstance(value, dict):
+        return CountersConfig.model_validate(value)
+    if not isinstance(value, list | tuple) or not value:
+        raise ValueError("must be a mapping, or a list of mappings")
+    blocks = _Blocks.model_validate(tuple(value)).root
+    made: dict[str, int] = {}
+    for k, block in enumerate(blocks, 1):
+        for name in block.names(of_many=True):
+            if name in made:
+                where = f"block {k} twice" if made[name] == k else f"blocks {made[name]} and {k}"
+                raise ValueError(
+                    f"must make each feature once, but found {name} in {where}: "
+                    "blocks of one half_life must have different keys"
+                )
+            made[name] = k
+    return blocks
+
+
 class FeaturesConfig(Part):
     """Features by column; `@hour` and `@weekday` are made from the time column."""
 
     categorical: dict[str, CategoricalConfig] = Field(default_factory=dict)
     dense: dict[str, DenseConfig] = Field(default_factory=dict)
+    counters: Annotated[CountersConfig | tuple[CountersConfig, ...] | None, BeforeValidator(_counters)] = None
+
+    @property
+    def blocks(self) -> tuple[CountersConfig, ...]:
+        """The counters, one or several blocks of them, or none."""
+        if isinstance(self.counters, CountersConfig):
+            return (self.counters,)
+        return self.counters or ()
+
+    @property
+    def counter_names(self) -> tuple[str, ...]:
+        """Of the counters' features, a block after the other."""
+        of_many = isinstance(self.counters, tuple)
+        return tuple(name for block in self.blocks for name in block.names(of_many=of_many))
+
+    def block_path(self, k: int) -> tuple[str | int, ...]:
+        """Where block k is written, below the data description."""
+        return ("features", "counters", k) if isinstance(self.counters, tuple) else ("features", "counters")
 
     @field_validator("dense", mode="before")
     @classmethod
@@ -171,19 +296,15 @@ class SplitConfig(Part):
         return self
 
 
-class DataConfig(Part):
-    """Where the log is and what its columns mean."""
+class TablesConfig(Part):
+    """Where a log is and which of its columns models read."""
 
     path: str
     join: tuple[JoinConfig, ...] = ()
     time: TimeConfig | None = None
-    label: Annotated[LabelConfig, BeforeValidator(_label)]
-    weight: str | None = None
-    negatives_kept: Annotated[float, Field(gt=0, le=1)] | None = None
     drop_duplicates: bool = False
     cluster: str | None = None
     features: FeaturesConfig
-    split: SplitConfig
 
     @field_validator("join", mode="before")
     @classmethod
@@ -194,6 +315,15 @@ class DataConfig(Part):
     @classmethod
     def _time(cls, value: object) -> object:
         return {"column": value} if isinstance(value, str) else value
+
+
+class DataConfig(TablesConfig):
+    """A log for one label, split in windows that train, validate and test."""
+
+    label: Annotated[LabelConfig, BeforeValidator(_label)]
+    weight: str | None = None
+    negatives_kept: Annotated[float, Field(gt=0, le=1)] | None = None
+    split: SplitConfig
 
     @model_validator(mode="before")
     @classmethod
@@ -215,7 +345,38 @@ class DataConfig(Part):
     def _time_for_days(self) -> DataConfig:
         if self.split.random is None and self.time is None:
             raise ValueError("a split by days must have a time column")
+        if self.features.blocks and self.split.random is not None:
+            raise ValueError("counters must have a split by days: rows drawn at random have no past of their own")
         return self
+
+
+class LessonsConfig(Part):
+    """In place of a log: what a student of an ExFM run learned from, with what the teacher said of every row."""
+
+    lessons: str
+    split: SplitConfig
+
+    @model_validator(mode="before")
+    @classmethod
+    def _nothing_else(cls, value: object) -> object:
+        told = sorted(set(value) & (set(DataConfig.model_fields) - {"split"})) if isinstance(value, dict) else ()
+        if told:
+            raise ValueError(f"lessons hold label, features and time; leave out {', '.join(told)}")
+        return value
+
+    @model_validator(mode="after")
+    def _by_days(self) -> LessonsConfig:
+        if self.split.random is not None:
+            raise ValueError("split of lessons must be days: the teacher saw them in the order of time")
+        return self
+
+
+def _data(value: object) -> object:
+    """Told by its key, so that mistakes are those of one form."""
+    if isinstance(value, DataConfig | LessonsConfig):
+        return value
+    kind = LessonsConfig if isinstance(value, dict) and "lessons" in value else DataConfig
+    return kind.model_validate(value)
 
 
 class SearchConfig(Part):
@@ -299,7 +460,7 @@ class StudyConfig(Part):
     """One study file."""
 
     name: Annotated[str, Field(min_length=1, max_length=100)]
-    data: DataConfig
+    data: Annotated[DataConfig | LessonsConfig, BeforeValidator(_data)]
     space: str
     baseline: str
     objectives: dict[str, str] = Field(default_factory=lambda: {"ne": "minimize", "qps": "maximize"})

@@ -11,9 +11,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from automl.data.plan import missing_column
+from automl.data.finder import missing_column
+from automl.data.numbers import as_floats
 from automl.data.profile import Column, after_the_label, grows_with, labels_of, sample_columns
-from automl.data.reader import as_floats
 from automl.data.tables import Table, open_table
 from automl.data.times import Unit, nanoseconds, unit_of
 from automl.data.windows import WINDOWS

@@ -34,6 +34,11 @@ def unit_of_hash(hashes: Hashes, seed: int) -> NDArray[np.float64]:
     return (_mix(hashes ^ salt) >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
+def mixed(hashes: Hashes, ordinals: Hashes) -> Hashes:
+    """Hashes of pairs of a hash and a number."""
+    return _mix(hashes + _mix(ordinals))
+
+
 def _mix(x: Hashes) -> Hashes:
     """The finaliser of SplitMix64: every bit of the input moves every bit of the output."""
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from automl.data.reader import as_floats
+from automl.data.numbers import as_floats
 from automl.data.tables import Table
 from automl.data.times import is_number
 from automl.metrics import auc

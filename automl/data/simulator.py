@@ -59,7 +59,7 @@ class Simulation:
 
 
 @dataclass(frozen=True, slots=True)
-class _Logit:
+class Logit:
     """intercept + scale * sum of the parts, each weighted and brought to mean 0, deviation 1."""
 
     parts: Callable[[Mapping[str, Floats]], list[tuple[float, Floats]]]
@@ -68,7 +68,11 @@ class _Logit:
     intercept: float
 
     def probability(self, parts: Mapping[str, Floats]) -> Floats:
-        return _sigmoid(self.intercept + self.scale * _combined(self.parts(parts), self.moments))
+        return sigmoid(self.value(parts))
+
+    def value(self, parts: Mapping[str, Floats]) -> Floats:
+        """The logit."""
+        return self.intercept + self.scale * _combined(self.parts(parts), self.moments)
 
 
 def simulate(
@@ -164,38 +168,39 @@ def _days(world: World, rows: int, days: int, seed: int) -> Iterator[tuple[int, 
             yield day, Views(views.user[piece], views.item[piece], views.tab[piece], views.second[piece]), rng
 
 
-def _calibrated(world: World, days: int, rates: Rates, rng: np.random.Generator) -> tuple[_Logit, _Logit]:
+def _calibrated(world: World, days: int, rates: Rates, rng: np.random.Generator) -> tuple[Logit, Logit]:
     """Scale and intercept of both logits, from a pilot of all days: base rate and Bayes NE as asked."""
     views = [draw_views(world, day, _PILOT // days, rng) for day in range(days)]
     pilot = Views(*(np.concatenate([getattr(v, name) for v in views]) for name in ("user", "item", "tab", "second")))
     parts = parts_of(world, pilot)
     even = np.ones(len(pilot.user))
-    click = _fitted(click_parts, parts, rates.click, rates.click_ne, even)
-    return click, _fitted(convert_parts, parts, rates.convert, rates.convert_ne, click.probability(parts))
+    click = fitted(click_parts, parts, rates.click, rates.click_ne, even)
+    return click, fitted(convert_parts, parts, rates.convert, rates.convert_ne, click.probability(parts))
 
 
-def _fitted(
+def fitted(
     chosen: Callable[[Mapping[str, Floats]], list[tuple[float, Floats]]],
     parts: Mapping[str, Floats],
     rate: float,
     ne: float,
     weight: Floats,
-) -> _Logit:
+) -> Logit:
+    """Intercept and scale that give this base rate and this NE of the true probabilities over a pilot."""
     weighted = chosen(parts)
     moments = tuple((float(values.mean()), float(values.std()) or 1.0) for _, values in weighted)
     total = _combined(weighted, moments)
 
     def intercept(scale: float) -> float:
-        return float(brentq(lambda b: np.average(_sigmoid(b + scale * total), weights=weight) - rate, -50, 50))
+        return float(brentq(lambda b: np.average(sigmoid(b + scale * total), weights=weight) - rate, -50, 50))
 
     def excess(scale: float) -> float:
-        p = _sigmoid(intercept(scale) + scale * total)
+        p = sigmoid(intercept(scale) + scale * total)
         entropy = -(p * np.log(p) + (1 - p) * np.log1p(-p))
         known = float(np.average(entropy, weights=weight))
         return known / -(rate * math.log(rate) + (1 - rate) * math.log1p(-rate)) - ne
 
     scale = float(brentq(excess, 1e-3, 8.0, xtol=1e-4))
-    return _Logit(chosen, moments, scale, intercept(scale))
+    return Logit(chosen, moments, scale, intercept(scale))
 
 
 def _combined(weighted: list[tuple[float, Floats]], moments: tuple[tuple[float, float], ...]) -> Floats:
@@ -205,7 +210,7 @@ def _combined(weighted: list[tuple[float, Floats]], moments: tuple[tuple[float, 
     return total
 
 
-def _sigmoid(x: Floats) -> Floats:
+def sigmoid(x: Floats) -> Floats:
     p: Floats = 1.0 / (1.0 + np.exp(-np.clip(x, -30, 30)))
     return p
 

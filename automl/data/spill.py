@@ -19,12 +19,17 @@ _MAX_SLOTS = 4096
 Rows = NDArray[np.void]  # of record_type()
 
 
-def record_type(fields: int, dense: int) -> np.dtype[Any]:
-    """One row on its way: key sorts, hash tells duplicates, ids are codes of a Numbering, dense raw (NaN: missing)."""
+def record_type(fields: int, dense: int, labels: int = 0) -> np.dtype[Any]:
+    """One row on its way: key sorts, hash tells duplicates, ids are codes of a Numbering, dense raw (NaN: missing).
+
+    `labels` are those of a stream or of counters (NaN: not defined), each with the time at which it arrives; `example`
+    is the hash of a stream's example id.
+    """
+    several = [("labels", "f4", (labels,)), ("arrivals", "i8", (labels,)), ("example", "i8", ())]
     return np.dtype(
         [
             ("key", "i8"), ("time", "i8"), ("hash", "u8"), ("label", "f4"), ("weight", "f4"), ("cluster", "i4"),
-            ("ids", "i4", (fields,)), ("dense", "f8", (dense,)),
+            ("ids", "i4", (fields,)), ("dense", "f8", (dense,)), *(several if labels else []),
         ]
     )  # fmt: skip
 

@@ -1,12 +1,13 @@
 """An encoded log: columns on disk, memory-mapped by every trial and worker.
 
-Shapes: N examples sorted by time, F id fields, D dense features.
+Shapes: N examples sorted by time, F id fields, D dense features, T tasks of a teacher.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +21,7 @@ from search_spaces.errors import InputError
 from search_spaces.model import InputShape
 
 FORMAT = 1
-_FACTS = "facts.json"
+FACTS = "facts.json"
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +30,8 @@ class EncodedLog:
 
     ids_NF (int32): 0 is missing or out of vocabulary, k the k-th most frequent id of the fit windows.
     dense_ND (float32): standardised over the fit windows, missing is 0. clusters_N: rows that depend share a number.
+    A log with a teacher has its logits of each task (teacher_NT, NaN: it says nothing), its age in hours when it said
+    so, and the place of the label among the tasks.
     """
 
     folder: Path
@@ -47,6 +50,9 @@ class EncodedLog:
     weights_N: NDArray[np.float32]
     clusters_N: NDArray[np.int32]
     times_N: NDArray[np.int64] | None
+    teacher_NT: NDArray[np.float32] | None = None
+    ages_N: NDArray[np.float32] | None = None
+    own: int | None = None
 
     def __len__(self) -> int:
         return len(self.labels_N)
@@ -71,9 +77,11 @@ def open_log(folder: Path | str) -> EncodedLog:
     """
     folder = Path(folder).absolute()
     try:
-        facts = json.loads((folder / _FACTS).read_text())
+        facts = json.loads((folder / FACTS).read_text())
     except (OSError, ValueError) as error:
         raise InputError.of(str(folder), "must hold an encoded log", str(error).splitlines()[0]) from error
+    if "kind" in facts:
+        raise InputError.of(str(folder), "must hold an encoded log", f"an encoded {facts['kind']}")
     if facts["format"] != FORMAT:
         hint = "remove the folder; it is made anew"
         raise InputError.of(str(folder), f"must hold an encoded log of format {FORMAT}", str(facts["format"]), hint)
@@ -98,16 +106,19 @@ def open_log(folder: Path | str) -> EncodedLog:
         weights_N=column("weights"),
         clusters_N=column("clusters"),
         times_N=column("times") if facts["timed"] else None,
+        teacher_NT=column("teacher") if "own" in facts else None,
+        ages_N=column("ages") if "own" in facts else None,
+        own=facts.get("own"),
     )
 
 
 def is_log(folder: Path) -> bool:
-    return (folder / _FACTS).exists()
+    return (folder / FACTS).exists()
 
 
 def write_facts(folder: Path, facts: Mapping[str, Any]) -> None:
     """Written last: a folder with facts is a whole log."""
-    (folder / _FACTS).write_text(json.dumps({"format": FORMAT, **facts}, indent=1))
+    (folder / FACTS).write_text(json.dumps({"format": FORMAT, **facts}, indent=1))
 
 
 class ColumnWriter:
@@ -132,3 +143,15 @@ class ColumnWriter:
         self._file.close()
         if kind is None and self._written != self._shape[0]:
             raise ValueError(f"must write {self._shape[0]} rows, but got {self._written}")
+
+
+def write_columns(folder: Path, rows: int, blocks: Iterable[Mapping[str, NDArray[Any]]]) -> None:
+    """Blocks of rows as one .npy file a column, of that many rows in all."""
+    with ExitStack() as stack:
+        to: dict[str, ColumnWriter] = {}
+        for block in blocks:
+            for name, values in block.items():
+                if name not in to:
+                    writer = ColumnWriter(folder / f"{name}.npy", (rows, *values.shape[1:]), values.dtype.str)
+                    to[name] = stack.enter_context(writer)
+                to[name].write(values)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from itertools import pairwise
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -77,3 +78,25 @@ def midnight(day: dt.date, timezone: str) -> int:
     """Nanoseconds UTC at which a local day begins."""
     start = dt.datetime.combine(day, dt.time(), tzinfo=ZoneInfo(timezone))
     return int(start.timestamp()) * 10**9
+
+
+def days_of(first: int, last: int, timezone: str) -> list[dt.date]:
+    """Every local day from the one of `first` to the one of `last` (nanoseconds UTC)."""
+    zone = ZoneInfo(timezone)
+    day, end = (dt.datetime.fromtimestamp(time // 10**9, zone).date() for time in (first, last))
+    return [day + dt.timedelta(days=k) for k in range((end - day).days + 1)]
+
+
+def edges_of(first: int, last: int, every: float, timezone: str) -> Ints:
+    """Boundaries every so many seconds, from each local midnight anew; the first is not later than `first`, and the
+    last is later than `last`. A local day that is longer or shorter than others has an interval more or less.
+    """
+    days = days_of(first, last, timezone)
+    starts = [midnight(day, timezone) for day in [*days, days[-1] + dt.timedelta(days=1)]]
+    if every >= 86400:
+        return np.array(starts, np.int64)
+    step = round(every * 10**9)
+    edges = np.concatenate([np.arange(a, b, step) for a, b in pairwise(starts)] + [starts[-1:]])
+    low = int(np.searchsorted(edges, first, side="right")) - 1
+    high = int(np.searchsorted(edges, last, side="right"))
+    return np.asarray(edges[low : high + 1], np.int64)

@@ -92,11 +92,11 @@ class Views:
         return (self.second // 21600).astype(np.int64) % DAYPARTS
 
 
-def make_world(users: int, items: int, days: int, rng: np.random.Generator) -> World:
-    """Draw a world; the same generator draws the same one."""
+def make_world(users: int, items: int, days: int, rng: np.random.Generator, before: float = 0.85) -> World:
+    """Draw a world; the same generator draws the same one. A share `before` is there when the log starts."""
     return World(
-        users=_make_users(users, days, rng),
-        items=_make_items(items, days, rng),
+        users=_make_users(users, days, rng, before),
+        items=_make_items(items, days, rng, before),
         tab_category=rng.normal(size=(TABS, CATEGORIES)),
         daypart_segment=rng.normal(size=(DAYPARTS, SEGMENTS)),
         triple=np.einsum("a,t,c->atc", *(rng.normal(size=kinds) for kinds in (AGES, TABS, CATEGORIES))),
@@ -106,11 +106,11 @@ def make_world(users: int, items: int, days: int, rng: np.random.Generator) -> W
     )
 
 
-def _make_users(count: int, days: int, rng: np.random.Generator) -> Users:
+def _make_users(count: int, days: int, rng: np.random.Generator, before: float) -> Users:
     age, segment = (_skewed(kinds, count, rng, 0.5) for kinds in (AGES, SEGMENTS))
     city, device = (_skewed(kinds, count, rng, 1.0) for kinds in (CITIES, DEVICES))
     parts = [_table(AGES, rng)[age], _table(SEGMENTS, rng)[segment], 0.4 * _table(CITIES, rng)[city]]
-    arrival = _arrivals(count, days, 0.85, rng)
+    arrival = _arrivals(count, days, before, rng)
     return Users(
         age, city, segment, device,
         tenure=np.floor(np.clip(-arrival, 0, None) / 7).astype(np.int64),
@@ -121,7 +121,7 @@ def _make_users(count: int, days: int, rng: np.random.Generator) -> Users:
     )  # fmt: skip
 
 
-def _make_items(count: int, days: int, rng: np.random.Generator) -> Items:
+def _make_items(count: int, days: int, rng: np.random.Generator, before: float) -> Items:
     authors = max(1, count // 10)
     author = _skewed(authors, count, rng, 0.8)
     home = rng.integers(CATEGORIES, size=authors)
@@ -136,15 +136,18 @@ def _make_items(count: int, days: int, rng: np.random.Generator) -> Items:
         latent=sum(parts, np.zeros(())) + _ID_NOISE * rng.normal(size=(count, _RANK)),
         bias=own + 0.5 * rng.normal(size=FORMATS)[kind] + 0.3 * rng.normal(size=count),
         weight=_zipf(count, 0.7)[rng.permutation(count)],
-        arrival=_arrivals(count, days, 0.85, rng),
+        arrival=_arrivals(count, days, before, rng),
     )  # fmt: skip
 
 
-def draw_views(world: World, day: int, count: int, rng: np.random.Generator) -> Views:
-    """Views of one day in order of time: only of users and items that have arrived, fresh items more often."""
+def draw_views(world: World, day: int, count: int, rng: np.random.Generator, fade: float = 10.0) -> Views:
+    """Views of one day in order of time: only of users and items that have arrived, fresh items more often.
+
+    In `fade` days the popularity of an item falls to 1 / e.
+    """
     users, items = world.users, world.items
     come = np.where(users.arrival < day + 1, users.weight, 0.0)
-    shown = np.where(items.arrival < day + 1, items.weight * np.exp(-np.maximum(day - items.arrival, 0.0) / 10.0), 0.0)
+    shown = np.where(items.arrival < day + 1, items.weight * np.exp(-np.maximum(day - items.arrival, 0.0) / fade), 0.0)
     busy = 1.0 + 0.8 * np.sin((np.arange(24) - 9) / 24 * 2 * np.pi)
     hour = _draw(busy, count, rng)
     second = np.sort(day * 86400.0 + hour * 3600.0 + rng.random(count) * 3600.0)

@@ -21,12 +21,14 @@ from tests.docs.pages import Fence, fences, names, page, rows, section
 TABLES: dict[type[BaseModel], str] = {
     config.StudyConfig: "Keys at the top",
     config.DataConfig: "data",
+    config.LessonsConfig: "lessons",
     config.JoinConfig: "data",
     config.TimeConfig: "data",
     config.LabelConfig: "data",
     config.FeaturesConfig: "data",
     config.CategoricalConfig: "data",
     config.DenseConfig: "data",
+    config.CountersConfig: "data",
     config.SplitConfig: "data",
     config.SearchConfig: "search",
     config.TrialConfig: "trial",
@@ -78,7 +80,8 @@ def _shown(field: FieldInfo) -> str | None:
         return str(default).lower()
     if isinstance(default, str) and default != "label":
         return default
-    return f"{default:g}" if isinstance(default, int | float) and default not in (600.0, 4 << 30) else None
+    told_in_words = (600.0, 4 << 30, config.DAY_SECONDS)
+    return f"{default:g}" if isinstance(default, int | float) and default not in told_in_words else None
 
 
 def test_the_shares_of_a_random_split_are_shown() -> None:
