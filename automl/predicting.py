@@ -1,0 +1,101 @@
+"""`automl predict`: an exported model over a table on disk, a batch at a time. Loads no more than serving needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pacsv
+import pyarrow.parquet as pq
+
+from automl.data.side_table import SideTable
+from automl.data.tables import open_table
+from automl.ranking.served import Served, load_served
+from search_spaces.errors import InputError, Mistake, Position
+
+_DIGITS = 8
+
+
+def predict_lines(file: Path, table: str, joins: Sequence[str]) -> Iterator[str]:
+    """CSV: a header, then a line a row."""
+    parts = predictions(file, table, joins)
+    for k, part in enumerate(parts):
+        if k == 0:
+            yield ",".join(part.column_names)
+        for row in zip(*(column.to_pylist() for column in part.columns), strict=True):
+            yield ",".join(f"{value:.{_DIGITS}g}" for value in row)
+
+
+def predict_to(file: Path, table: str, joins: Sequence[str], out: Path) -> int:
+    """Write a Parquet or CSV file of the same columns, full precision; its rows.
+
+    Raises:
+        InputError: where the file's name ends otherwise, or as predictions() does.
+    """
+    if out.suffix not in (".parquet", ".csv"):
+        raise InputError.of(str(out), "must be a .parquet or a .csv file", out.suffix or "no ending")
+    parts = predictions(file, table, joins)
+    first = next(parts)
+    beside, rows = out.with_name(out.name + ".part"), 0
+    kind = pq.ParquetWriter if out.suffix == ".parquet" else pacsv.CSVWriter
+    try:
+        with kind(str(beside), first.schema) as writer:
+            for part in _with(first, parts):
+                writer.write_table(part)
+                rows += part.num_rows
+        beside.replace(out)
+    finally:
+        beside.unlink(missing_ok=True)
+    return rows
+
+
+def predictions(file: Path, table: str, joins: Sequence[str]) -> Iterator[pa.Table]:
+    """Batches of probabilities in the order of the rows: one column `probability`, or one a task.
+
+    An empty first batch comes before all others, so that the columns are known of a table without rows.
+
+    Raises:
+        InputError: with everything that is wrong with the file, the tables and their columns.
+    """
+    served = load_served(file)
+    rows = open_table(table, Path.cwd(), Position(table))
+    needed = served.encoders.columns
+    sides = _sides(joins, needed)
+    there = [name for name in dict.fromkeys((*needed, *(side.key for side in sides))) if name in rows.columns]
+    empty = pa.schema([rows.dataset.schema.field(name) for name in there]).empty_table()
+    yield _predicted(served, _joined(empty, sides, needed, table), table)
+    for batch in rows.batches(there):
+        yield _predicted(served, _joined(pa.Table.from_batches([batch]), sides, needed, table), table)
+
+
+def _predicted(served: Served, rows: pa.Table, name: str) -> pa.Table:
+    found = served.predict(rows, name).reshape(rows.num_rows, len(served.tasks))
+    names = ["probability"] if len(served.tasks) == 1 else [f"probability_{task}" for task in served.tasks]
+    return pa.table({column: np.ascontiguousarray(found[:, t]) for t, column in enumerate(names)})
+
+
+def _joined(rows: pa.Table, sides: Sequence[SideTable], needed: Sequence[str], name: str) -> pa.Table:
+    for side in sides:
+        rows = side.join(rows, needed, name)
+    return rows
+
+
+def _sides(joins: Sequence[str], needed: Sequence[str]) -> list[SideTable]:
+    wrong = [text for text in joins if not all(text.partition("="))]
+    if wrong:
+        raise InputError(Mistake(Position("--join"), "must read KEY=PATH", text) for text in wrong)
+    sides = []
+    for key, _, path in (text.partition("=") for text in joins):
+        table = open_table(path, Path.cwd(), Position(path))
+        if key not in table.columns:
+            raise InputError.of(path, f"must have a column {key}", "none")
+        held = table.read([key, *(name for name in table.columns if name in needed and name != key)])
+        sides.append(SideTable(key, held, path))
+    return sides
+
+
+def _with(first: pa.Table, rest: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    yield first
+    yield from rest

@@ -1,0 +1,142 @@
+"""A trained model as one file to serve: the serving graph by torch.export, its encoders, and what is known of it.
+
+A zip: `model.pt2` (ids (B, F) int32 as the encoders number them, dense (B, D) float32 -> logits; any B),
+`encoders/`, `facts.json`. B batch, F id fields, D dense features, N rows.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from collections.abc import Mapping
+from importlib.metadata import version
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.export import ExportedProgram
+
+from automl.data.served_encoders import Encoders, write_encoders
+from automl.ranking.model import RankingModel
+from automl.ranking.served import FACTS, FORMAT, MODEL, Served, load_graph, load_served
+from automl.ranking.serving import serving_graph
+
+TOLERANCE = 1e-5  # of a probability
+_ROWS = 8  # of the example that is traced
+_SYMBOL = re.compile(r"\bs\d+\b")
+
+__all__ = ["ExportError", "Served", "export_model", "graph_signature", "load_served"]
+
+
+class ExportError(Exception):
+    """The exported graph does not predict what the model predicts; nothing was written."""
+
+
+def export_model(
+    model: RankingModel,
+    encoders: Encoders,
+    file: Path,
+    facts: Mapping[str, Any],
+    *,
+    ids_NF: NDArray[np.int32],
+    dense_ND: NDArray[np.float32],
+    tasks: tuple[str, ...] = ("label",),
+    negatives_kept: float | None = None,
+) -> Mapping[str, Any]:
+    """Write a model and its encoders to one file, once both predict the same of real rows (ids_NF, dense_ND).
+
+    `facts` are kept as they are under `about`; what is written of the export is returned. Only the head of the labels
+    is in the graph. The encoders leave out ids beyond the model's cut-off.
+
+    Raises:
+        ExportError: where a probability differs by more than 1e-5.
+    """
+    if (model.inputs.fields, model.inputs.dense, model.tasks) != (
+        len(encoders.fields),
+        len(encoders.dense),
+        len(tasks),
+    ):
+        raise ValueError("the encoders must be those of the model's inputs, and the tasks those of its head")
+    model = _on_cpu(model)
+    held = BytesIO()
+    torch.export.save(_exported(model), held)
+    told = {
+        "format": FORMAT,
+        "tasks": tasks,
+        "negatives_kept": negatives_kept,
+        "parity": None,
+        "params": sum(part.numel() for part in (model.table.weight_RE, *model.parameters())),
+        "versions": {name: version(name) for name in ("torch", "numpy", "pyarrow")},
+        "about": dict(facts),
+    }
+    served = Served(encoders, told, load_graph(held.getvalue()))
+    difference = _difference(model, served, ids_NF, dense_ND)
+    if not difference <= TOLERANCE:
+        raise ExportError(f"the exported graph must predict what the model predicts, but differs by {difference:.2g}")
+    told["parity"] = {"rows": len(ids_NF), "max_probability_difference": difference}
+    part = file.with_name(file.name + ".part")
+    with ZipFile(part, "w") as out:
+        out.writestr(ZipInfo(MODEL), held.getvalue())
+        write_encoders(encoders.cut(model.table.count_F.tolist()), out)
+        out.writestr(ZipInfo(FACTS), json.dumps(told, indent=1), ZIP_DEFLATED)
+    part.replace(file)
+    return told
+
+
+def graph_signature(model: RankingModel) -> tuple[str, ...]:
+    """The exported graph in words: each operation with what it reads, and the type and shape of what it gives.
+
+    Two models with the same signature serve the same operations on the same shapes, whatever their weights are.
+    """
+    nodes = list(_exported(_on_cpu(model)).graph.nodes)
+    place = {node.name: f"%{k}" for k, node in enumerate(nodes)}
+    return tuple(f"{place[node.name]} = {_operation(node, place)}" for node in nodes)
+
+
+def _operation(node: torch.fx.Node, place: Mapping[str, str]) -> str:
+    reads = torch.fx.node.map_arg((node.args, node.kwargs), lambda of: _Word(place[of.name]))
+    value = node.meta.get("val")
+    gives = f"{value.dtype}{list(value.shape)}" if isinstance(value, torch.Tensor) else ""
+    name = "" if node.op == "placeholder" else str(node.target)
+    return _SYMBOL.sub("B", f"{node.op} {name} {reads} {gives}")
+
+
+class _Word(str):
+    """Shown without quotes."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def _exported(model: RankingModel) -> ExportedProgram:
+    served = serving_graph(model)
+    ids_BF = torch.zeros(_ROWS, model.inputs.fields, dtype=torch.int32)
+    dense_BD = torch.zeros(_ROWS, model.inputs.dense)
+    rows = {0: torch.export.Dim("rows")}
+    with torch.no_grad():
+        return torch.export.export(served, (ids_BF, dense_BD), dynamic_shapes=(rows, rows), strict=False)
+
+
+def _on_cpu(model: RankingModel) -> RankingModel:
+    return model if model.table.weight_RE.device.type == "cpu" else copy.deepcopy(model).cpu()
+
+
+def _difference(model: RankingModel, served: Served, ids_NF: NDArray[np.int32], dense_ND: NDArray[np.float32]) -> float:
+    """Largest difference of a learned probability, the original's weights in eval mode against the loaded file's."""
+    if not len(ids_NF):
+        raise ValueError("parity must be checked on at least one row")
+    was_training = model.training
+    model.eval()
+    with torch.inference_mode():
+        logits = model(torch.from_numpy(np.array(ids_NF)), torch.from_numpy(np.array(dense_ND)))
+    model.train(was_training)
+    learned = Served(served.encoders, {**served.facts, "negatives_kept": None}, served.graph)
+    gap = np.abs(learned.probabilities(ids_NF, dense_ND) - logits.double().sigmoid().numpy())
+    return float(gap.max())

@@ -1,0 +1,89 @@
+"""A model that was exported, loaded to serve: rows of a table in, probabilities out. Needs torch, NumPy, pyarrow.
+
+N rows, B batch, F id fields, D dense features, T tasks.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile, ZipFile
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from automl.data.served_encoders import Encoders, Rows, read_encoders
+from automl.metrics import undo_sampling
+from search_spaces.errors import InputError
+
+FORMAT = 1
+MODEL, FACTS = "model.pt2", "facts.json"
+_BATCH = 4096
+
+
+@dataclass(frozen=True, eq=False)
+class Served:
+    """An exported model with its encoders."""
+
+    encoders: Encoders
+    facts: Mapping[str, Any]
+    graph: Callable[[Tensor, Tensor], Tensor]  # ids (B, F) int32, dense (B, D) float32 -> logits (B,) or (B, T)
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """What is predicted, in the order of the columns of a prediction."""
+        return tuple(self.facts["tasks"])
+
+    def predict(self, table: Rows, name: str = "table") -> NDArray[np.float64]:
+        """Probabilities (N,) of one task or (N, T) of several, corrected where the log kept a share of its negatives.
+
+        Raises:
+            InputError: where the table lacks what the model reads.
+        """
+        return self.probabilities(*self.encoders.encode(table, name))
+
+    def probabilities(self, ids_NF: NDArray[np.int32], dense_ND: NDArray[np.float32]) -> NDArray[np.float64]:
+        """The same from encoded rows."""
+        count = len(self.tasks)
+        parts = [np.zeros((0, count) if count > 1 else 0)]
+        with torch.inference_mode():
+            for start in range(0, len(ids_NF), _BATCH):
+                part = slice(start, start + _BATCH)
+                logits = self.graph(
+                    torch.from_numpy(np.array(ids_NF[part])), torch.from_numpy(np.array(dense_ND[part]))
+                )
+                parts.append(logits.double().sigmoid().numpy())
+        learned: NDArray[np.float64] = np.concatenate(parts)
+        kept = self.facts["negatives_kept"]
+        return learned if kept is None else undo_sampling(learned, kept)
+
+
+def load_served(file: Path | str) -> Served:
+    """A model that export_model wrote.
+
+    Raises:
+        InputError: where the file holds none, or one of another version.
+    """
+    try:
+        with ZipFile(file) as held:
+            facts = json.loads(held.read(FACTS))
+            if facts["format"] != FORMAT:
+                raise InputError.of(str(file), f"must be an exported model of format {FORMAT}", str(facts["format"]))
+            encoders = read_encoders(held)
+            graph = load_graph(held.read(MODEL))
+    except (OSError, BadZipFile, KeyError, ValueError) as error:
+        found = (str(error).splitlines() or [type(error).__name__])[0]
+        raise InputError.of(str(file), "must be an exported model", found) from error
+    return Served(encoders, facts, graph)
+
+
+def load_graph(held: bytes) -> Callable[[Tensor, Tensor], Tensor]:
+    """The module of an exported program."""
+    graph: Callable[[Tensor, Tensor], Tensor] = torch.export.load(BytesIO(held)).module()
+    return graph
