@@ -1,0 +1,194 @@
+"""Actors score what one process would, swap models, are replaced when they are killed, and leave nothing behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from automl.exfm.das.orphans import _OWNER, watched
+from automl.exfm.das.pool import PoolSize, ScoringPool, wanted_actors
+from automl.exfm.das.scorer import LocalPool
+from automl.exfm.das.ticks import ticks_of
+from automl.runtime.cluster import cluster
+from automl.runtime.failures import RunError
+from tests.automl.exfm.das.das_world import (
+    HOUR,
+    FakeStream,
+    load,
+    load_slow,
+    make_stream,
+    snapshot_at,
+    windows_of,
+)
+
+ROOT = Path(__file__).parents[4]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("pool")
+    with watched(), cluster(folder, 4):
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def stream(home: Path) -> FakeStream:
+    return make_stream(home / "stream", rows=1000)
+
+
+def actor_processes() -> list[psutil.Process]:
+    children = psutil.Process().children(recursive=True)
+    return [child for child in children if "ScoringActor" in " ".join(child.cmdline())]
+
+
+def test_actors_score_what_one_process_would_and_swap_models(home: Path, stream: FakeStream) -> None:
+    ticks = ticks_of(stream.times_N, windows_of(stream), HOUR)
+    alone = LocalPool(stream, load)
+    size = PoolSize(min_actors=2, max_actors=2, chunk_rows=100, batch_rows=30)
+    with ScoringPool(stream, load, size) as pool:
+        for rows in (np.arange(1000), np.flatnonzero(stream.ids_NF[:, 0] % 3), np.array([7])):
+            for tick in ticks[:2]:
+                snapshot = snapshot_at(home, tick)
+                found = pool.score(rows, snapshot)
+                np.testing.assert_array_equal(found.logits_NT, alone.score(rows, snapshot).logits_NT)
+                assert found.calls == len(rows)
+
+
+def test_a_killed_actor_is_replaced_and_its_rows_are_scored_again(home: Path, stream: FakeStream) -> None:
+    snapshot = snapshot_at(home, ticks_of(stream.times_N, windows_of(stream), HOUR)[1])
+    rows = np.arange(1000)
+    size = PoolSize(min_actors=2, max_actors=2, chunk_rows=100, batch_rows=50)
+    with ScoringPool(stream, load_slow, size) as pool:
+        pool.score(rows, snapshot)
+        killed = actor_processes()[0]
+        threading.Timer(0.15, killed.kill).start()
+        found = pool.score(rows, snapshot)
+        np.testing.assert_array_equal(found.logits_NT, LocalPool(stream, load).score(rows, snapshot).logits_NT)
+        assert 1000 < found.calls <= 1200, "what the killed actor had in hand, and no more"
+        assert pool.actors == 2
+
+
+def test_a_pool_that_has_no_room_is_refused(stream: FakeStream) -> None:
+    with pytest.raises(RunError, match="9 scoring actors need 1 CPU each, but the cluster has 4"):
+        ScoringPool(stream, load, PoolSize(min_actors=9, max_actors=9))
+
+
+@given(st.integers(1, 8), st.integers(0, 10000), st.floats(0, 100), st.integers(1, 4), st.integers(0, 4))
+def test_a_pool_grows_with_work_and_shrinks_slowly(
+    now: int, chunks: int, seconds: float, least: int, more: int
+) -> None:
+    size = PoolSize(min_actors=least, max_actors=least + more)
+    wanted = wanted_actors(now, chunks, seconds, size)
+    assert least <= wanted <= least + more
+    assert wanted >= min(now - 1, least + more)
+    assert wanted_actors(now, chunks + 1, seconds, size) >= wanted
+    if seconds == 0:
+        assert wanted <= max(least, now - 1)
+
+
+@pytest.mark.parametrize("bad", [{"min_actors": 0}, {"min_actors": 3, "max_actors": 2}, {"chunk_rows": 0}])
+def test_sizes_make_sense(bad: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="must"):
+        PoolSize(**bad)
+
+
+DRIVER = """
+import sys, time
+from pathlib import Path
+import numpy as np
+from automl.exfm.das.orphans import watched
+from automl.exfm.das.pool import PoolSize, ScoringPool
+from automl.runtime.cluster import cluster
+from tests.automl.exfm.das.das_world import HOUR, load, make_stream, snapshot_at, windows_of
+from automl.exfm.das.ticks import ticks_of
+home = Path(sys.argv[1])
+with watched(), cluster(home, 1):
+    stream = make_stream(home / "stream", rows=1000)
+    snapshot = snapshot_at(home, ticks_of(stream.times_N, windows_of(stream), HOUR)[1])
+    with ScoringPool(stream, load, PoolSize()) as pool:
+        pool.score(np.arange(1000), snapshot)
+        print("up", flush=True)
+        time.sleep(float(sys.argv[2]))
+"""
+
+
+def test_a_killed_driver_leaves_no_process_and_a_restart_works_at_once(tmp_path: Path) -> None:
+    def start(seconds: float) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-c", DRIVER, str(tmp_path), str(seconds)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        )
+
+    first = start(600)
+    assert first.stdout is not None
+    assert first.stdout.readline() == "up\n"
+    os.kill(first.pid, signal.SIGKILL)
+    first.wait()
+    first.stdout.close()
+    second = start(0)
+    out, _ = second.communicate(timeout=120)
+    assert (second.returncode, out) == (0, "up\n")
+    deadline = time.monotonic() + 30
+    while (left := marked(str(tmp_path))) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert left == []
+
+
+def marked(folder: str) -> list[str]:
+    """Processes that a driver over this folder has started, and its watchers."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            environment = process.environ()
+        except (psutil.Error, OSError):
+            continue
+        if environment.get("AUTOML_RUN_FOLDER") == folder:
+            found.append(" ".join(process.cmdline()))
+    return found
+
+
+SLEEPER = """
+import subprocess, sys, time
+from automl.exfm.das.orphans import watched
+with watched():
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    print(child.pid, flush=True)
+    time.sleep(float(sys.argv[1]))
+"""
+
+
+@pytest.mark.parametrize("killed", [True, False])
+def test_a_watcher_ends_what_a_killed_driver_has_started(killed: bool) -> None:
+    driver = subprocess.Popen(
+        [sys.executable, "-c", SLEEPER, "600" if killed else "0"], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    assert driver.stdout is not None
+    child = psutil.Process(int(driver.stdout.readline()))
+    driver.stdout.close()
+    if killed:
+        driver.kill()
+        driver.wait()
+        psutil.wait_procs([child], timeout=20)
+        assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
+    else:
+        driver.wait()
+        assert child.is_running(), "a driver that ends in order looks after its own"
+        child.kill()
+
+
+def test_the_environment_is_as_before() -> None:
+    before = os.environ.get(_OWNER)
+    with watched():
+        assert os.environ[_OWNER] != before
+    assert os.environ.get(_OWNER) == before
