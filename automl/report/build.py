@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from automl.config import DataConfig, QpsConfig, SplitConfig, StudyConfig
+from automl.config import DataConfig, LessonsConfig, QpsConfig, SplitConfig, StudyConfig
 from automl.data.store import EncodedLog
 from automl.history import History, State
 from automl.report.data import ReportData, StudyFacts
@@ -95,12 +95,18 @@ def _facts(study: Study, space: SearchSpace, log: EncodedLog | None, config: Stu
     )
 
 
-def _data_words(data: DataConfig, log: EncodedLog | None) -> str:
+def _data_words(data: DataConfig | LessonsConfig, log: EncodedLog | None) -> str:
+    if isinstance(data, LessonsConfig):
+        return f"lessons {data.lessons}" + (f", {_size_words(log)}, label {log.label}" if log else "")
     label = data.label.column + (f" given {data.label.given}" if data.label.given else "")
     if log is None:
         return f"{data.path}, label {label}"
+    return f"{data.path}, {_size_words(log)}, label {label}"
+
+
+def _size_words(log: EncodedLog) -> str:
     dense = f", {len(log.dense)} dense" if log.dense else ""
-    return f"{data.path}, {counted(len(log), 'row')}, {counted(len(log.fields), 'id field')}{dense}, label {label}"
+    return f"{counted(len(log), 'row')}, {counted(len(log.fields), 'id field')}{dense}"
 
 
 def _windows(split: SplitConfig, log: EncodedLog | None) -> dict[str, str]:
@@ -130,9 +136,11 @@ def _qps_words(qps: QpsConfig) -> str:
     return f"PyTorch, float32, 1 thread, batches of {counted(qps.batch_rows, 'row')}, {clock}"
 
 
-def bayes_ne(base: Path, data: DataConfig) -> dict[str, float]:
+def bayes_ne(base: Path, data: DataConfig | LessonsConfig) -> dict[str, float]:
     """NE of the true probabilities by window, where the log is a simulated one and read as it was written: its own
     windows, labels and weights."""
+    if isinstance(data, LessonsConfig):
+        return {}
     truth = (base / data.path).parent / "truth.json"
     plain = data.weight is None and data.negatives_kept is None and data.split.random is None
     if not plain or not truth.exists():

@@ -27,7 +27,10 @@ def percent(value: float | None, digits: int = 2) -> str:
 
 def share(value: float | None) -> str:
     """A share of one as a whole percentage: 85%."""
-    return ABSENT if value is None or not math.isfinite(value) else f"{100 * value:.0f}%"
+    if value is None or not math.isfinite(value):
+        return ABSENT
+    text = f"{abs(100 * value):.0f}%"
+    return MINUS + text if value < 0 and text != "0%" else text
 
 
 def ratio(value: float | None) -> str:

@@ -1,18 +1,9 @@
-"""One HTML file that opens offline: the template filled, Plotly's bundle, style and script inlined."""
+"""The page of a search: report.html."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
-from collections.abc import Mapping, Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Any
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
-from plotly.offline import get_plotlyjs
 
 from automl.history import State, Trial
 from automl.report import figures, formats, search_figures, trust_figures
@@ -21,12 +12,21 @@ from automl.report.derived import SECONDS_PER_HOUR, View, trial_seconds
 from automl.report.front_figure import front
 from automl.report.notes import search_notes
 from automl.report.parallel import parallel
-from automl.report.plot import Figure, Nothing, plain
+from automl.report.plot import Nothing
+from automl.report.shell import Chart, render_page, script_json, write_page
 from automl.report.tables import write_tables
 from automl.report.verdict import answer
 from automl.report.words import architecture, changes, difference, training
 
-Chart = Figure | Nothing
+SECTIONS = (
+    ("ship", "Ship"),
+    ("front", "Front"),
+    ("search", "Search"),
+    ("knobs", "Knobs"),
+    ("trust", "Trust"),
+    ("trials", "Trials"),
+    ("how", "How"),
+)
 
 
 def write_report(data: ReportData, out_dir: Path) -> Path:
@@ -36,51 +36,32 @@ def write_report(data: ReportData, out_dir: Path) -> Path:
     """
     out_dir.mkdir(parents=True, exist_ok=True)
     view = View(data)
-    page = out_dir / "report.html"
-    part = page.with_name("report.html.part")
-    part.write_text(render(view, out_dir), encoding="utf-8")
-    part.replace(page)
+    page = write_page(out_dir / "report.html", render(view, out_dir))
     write_tables(view, out_dir)
     return page
 
 
 def render(view: View, out_dir: Path) -> str:
     """The whole page as text."""
-    charts = _charts(view)
-    drawn = [chart for chart in charts.values() if isinstance(chart, Figure)]
-    extra = [chart for chart in _importances(view) if isinstance(chart, Figure)]
-    scripts = {
-        "plotly": get_plotlyjs(),
-        "theme": _asset("theme.js"),
-        "charts": _asset("charts.js"),
-        "page": _asset("page.js"),
-    }
-    environment = Environment(
-        loader=PackageLoader("automl.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["chart"] = lambda name: charts[name]
-    return environment.get_template("report.html.j2").render(
-        answer=answer(view, out_dir),
-        notes=[*view.data.notes, *search_notes(view)],
-        bundle_mb=f"{len(scripts['plotly']) / 1e6:.1f}",
-        charts=charts,
-        facts=view.data.facts,
-        failures=view.failure_counts,
-        figures_json=_json([chart.to_json() for chart in [*drawn, *extra]]),
-        f=formats,
-        importances=_importances(view),
-        is_figure=lambda chart: isinstance(chart, Figure),
-        policy=_policy(scripts.values()),
-        scripts={name: Markup(text) for name, text in scripts.items()},  # noqa: S704 our own files
-        style=Markup(_asset("report.css")),  # noqa: S704
-        tiles=_tiles(view),
-        trials_json=_json(_records(view)),
-        view=view,
-        windows=_windows(view),
+    charts, knobs = _charts(view), _importances(view)
+    return render_page(
+        "report.html.j2",
+        charts,
+        {
+            "name": view.data.facts.name,
+            "sections": SECTIONS,
+            "answer": answer(view, out_dir),
+            "notes": [*view.data.notes, *search_notes(view)],
+            "facts": view.data.facts,
+            "failures": view.failure_counts,
+            "importances": knobs,
+            "tiles": _tiles(view),
+            "trials_json": script_json(_records(view)),
+            "view": view,
+            "windows": _windows(view),
+        },
+        more=knobs,
+        scripts=("page.js",),
     )
 
 
@@ -200,22 +181,3 @@ def _model_record(view: View, model: Any) -> dict[str, Any]:
         "changes": changes(model, baseline),
         "diff": [mark + line for mark, line in difference(model, baseline)],
     }
-
-
-def _json(value: Sequence[Mapping[str, Any]]) -> Markup:
-    """JSON for a script element: no "<", so that no text in it can end the element."""
-    text = json.dumps(plain(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    text = text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-    return Markup(text)  # noqa: S704
-
-
-def _policy(scripts: Any) -> str:
-    """Only our own scripts may run, and nothing may be fetched: a text that slipped through could do no harm."""
-    hashes = " ".join(
-        f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'" for text in scripts
-    )
-    return f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data: blob:; font-src data:"
-
-
-def _asset(name: str) -> str:
-    return (resources.files("automl.report") / "templates" / name).read_text(encoding="utf-8")

@@ -57,7 +57,7 @@
 
   function draw(figure) {
     const box = boxes.get(figure.name);
-    if (!box) return;
+    if (!box || box.closest("[hidden]")) return; // drawn when it is shown: a hidden box has no width
     const { data, layout } = built(figure, box.clientWidth);
     const fresh = !box.classList.contains("js-plotly-plot");
     Plotly.react(box, data, layout, { displayModeBar: false, responsive: true, doubleClick: "reset" });
@@ -112,17 +112,29 @@
     for (const button of group.querySelectorAll("button")) button.setAttribute("aria-pressed", String(button === pressed));
   }
 
-  const axisSwitch = document.getElementById("axis");
-  const known = new Set(figures.flatMap((figure) => Object.keys(figure.axes)));
-  for (const button of axisSwitch.querySelectorAll("button")) {
-    button.hidden = !known.has(button.dataset.axis);
-    button.addEventListener("click", () => {
-      state.axis = button.dataset.axis;
-      press(axisSwitch, button);
-      figures.filter((figure) => Object.keys(figure.axes).length).forEach(draw);
-    });
+  function axisSwitch(group) {
+    const known = new Set(figures.flatMap((figure) => Object.keys(figure.axes)));
+    for (const button of group.querySelectorAll("button")) {
+      button.hidden = !known.has(button.dataset.axis);
+      button.addEventListener("click", () => {
+        state.axis = button.dataset.axis;
+        press(group, button);
+        figures.filter((figure) => Object.keys(figure.axes).length).forEach(draw);
+      });
+    }
+    group.hidden = known.size < 2;
   }
-  axisSwitch.hidden = known.size < 2;
+
+  // Of panels only the chosen one is shown.
+  function panelSwitch(group) {
+    for (const button of group.querySelectorAll("button")) {
+      button.addEventListener("click", () => {
+        press(group, button);
+        for (const panel of document.querySelectorAll("[data-panel]")) panel.hidden = panel.dataset.panel !== button.dataset.shows;
+        figures.filter((figure) => boxes.get(figure.name)?.closest("[data-panel]")).forEach(draw);
+      });
+    }
+  }
 
   // One figure a task, the first at once: the page stays responsive while the rest are drawn.
   function drawAll() {
@@ -130,6 +142,10 @@
       Promise.resolve()).then(() => { document.documentElement.dataset.drawn = "yes"; });
   }
   figures.forEach(viewSwitch);
+  for (const [id, made] of [["axis", axisSwitch], ["panels", panelSwitch]]) {
+    const group = document.getElementById(id);
+    if (group) made(group);
+  }
   drawAll();
   window.addEventListener("themechange", drawAll);
   let wasNarrow = window.innerWidth < 760;

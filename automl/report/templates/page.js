@@ -155,15 +155,8 @@
   controls.more.addEventListener("click", () => { limit = Infinity; refresh(); });
   refresh();
 
-  // ---- buttons
-  document.getElementById("theme").addEventListener("click", window.toggleTheme);
-  document.addEventListener("click", async (event) => {
-    const button = event.target.closest("button");
-    if (button && button.matches(".link[data-trial]")) open(button.dataset.trial);
-    if (!button || !button.matches(".copy")) return;
-    const text = button.dataset.copy || button.parentElement.querySelector("code").textContent;
-    const before = button.textContent;
-    try { await navigator.clipboard.writeText(text); button.textContent = "Copied"; } catch { button.textContent = "Copying was refused"; }
-    setTimeout(() => { button.textContent = before; }, 1600);
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest(".link[data-trial]");
+    if (link) open(link.dataset.trial);
   });
 })();

@@ -1,0 +1,6 @@
+"""exfm.json to one offline HTML page: `write_exfm_report(folder)`; in the terminal: `exfm_lines(summary)`."""
+
+from automl.report.exfm.lines import exfm_lines
+from automl.report.exfm.page import write_exfm_report
+
+__all__ = ["exfm_lines", "write_exfm_report"]
