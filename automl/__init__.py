@@ -4,6 +4,9 @@ study = automl.search("study.yaml", trials=100)
 study.pareto()                  # the front as a data frame
 study.best("balanced")          # a model to ship
 study.finals(seeds=5)           # is the gain real?
+
+run = automl.exfm_run("exfm.yaml")  # one teacher, many students, a streaming log
+run.export("home.automl", student="home")
 """
 
 from __future__ import annotations
@@ -12,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from automl.api import StudyHandle, open_study, search
+    from automl.exfm.handle import ExfmHandle, exfm_run, open_exfm
 
 VERSION = "0.1.0"
 
-__all__ = ["VERSION", "StudyHandle", "open_study", "search"]
+__all__ = ["VERSION", "ExfmHandle", "StudyHandle", "exfm_run", "open_exfm", "open_study", "search"]
 
 
 def __getattr__(name: str) -> Any:
@@ -24,4 +28,8 @@ def __getattr__(name: str) -> Any:
         from automl import api
 
         return getattr(api, name)
+    if name in {"ExfmHandle", "exfm_run", "open_exfm"}:
+        from automl.exfm import handle
+
+        return getattr(handle, name)
     raise AttributeError(f"module 'automl' has no attribute {name!r}")

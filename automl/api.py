@@ -13,7 +13,7 @@ from automl import status as status_screen
 from automl.config import StudyConfig
 from automl.data.store import EncodedLog, open_log
 from automl.finals import run_finals
-from automl.history import History
+from automl.history import History, State
 from automl.problem import Problem, load_problem
 from automl.report.build import chosen_picks, read_finals, report_data
 from automl.report.data import ReportData
@@ -24,6 +24,7 @@ from automl.report.tables import front_frame, trials_frame
 from automl.runtime.driver import search as run_search
 from automl.runtime.work import run_job
 from automl.runtime.worker import Work
+from automl.serving import export_spec
 from automl.storage import load_started
 from automl.strategies.picks import roles
 from automl.study import Study
@@ -68,11 +69,24 @@ class StudyHandle:
         Raises:
             InputError: where there is no such pick.
         """
-        history = self._study.history()
-        chosen = roles(chosen_picks(self._space, history, _config(self._study.facts), read_finals(self.folder)))
-        if role not in chosen:
-            raise InputError.of(str(self.folder), f"must have a pick {role!r}", ", ".join(chosen) or "none")
-        return next(t.candidate.model for t in history.trials if t.number == chosen[role])
+        return self._model(self._picked(role))
+
+    def export(
+        self, file: Path | str, *, trial: int | None = None, pick: str | None = None, console: Console | None = None
+    ) -> Mapping[str, Any]:
+        """Retrain a trial (or the pick of a role) on train + validate, as the finals do, and write it with its encoders
+        to one file that serves; what was written of it.
+
+        Raises:
+            InputError: where there is no such trial or pick, or the log is not there any more.
+            automl.runtime.failures.RunError: where the training diverged.
+        """
+        if (trial is None) == (pick is None):
+            raise InputError.of(str(self.folder), "must be told one of trial and pick to export")
+        number = trial if trial is not None else self._picked(pick or "")
+        finals = (read_finals(self.folder) or {"picks": ()})["picks"]
+        about = {"trial": number, "finals": next((p for p in finals if p["trial"] == number), None)}
+        return export_spec(self._problem(), self._model(number), Path(file), about, console)
 
     def report(self) -> Path:
         """Write report.html, pareto.csv and trials.parquet; the page's path."""
@@ -108,6 +122,19 @@ class StudyHandle:
     def summary(self) -> str:
         """How the search ended, in two lines."""
         return status_screen.summary(self._study)
+
+    def _picked(self, role: str) -> int:
+        history = self._study.history()
+        chosen = roles(chosen_picks(self._space, history, _config(self._study.facts), read_finals(self.folder)))
+        if role not in chosen:
+            raise InputError.of(str(self.folder), f"must have a pick {role!r}", ", ".join(chosen) or "none")
+        return chosen[role]
+
+    def _model(self, number: int) -> ModelSpec:
+        ended = {t.number: t for t in self._study.history().of_state(State.COMPLETE)}
+        if number not in ended:
+            raise InputError.of(str(self.folder), "must hold the trial, trained to its end", f"no #{number}")
+        return ended[number].candidate.model
 
     def _data(self) -> ReportData:
         return report_data(self._study, self._space, self._log, _config(self._study.facts), self.folder)

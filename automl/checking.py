@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
+from automl.exfm.check import exfm_lines
 from automl.problem import Problem, load_problem
 from automl.ranking.model import build_model
 from automl.ranking.training import train
@@ -16,6 +17,7 @@ from automl.report.formats import number
 from automl.runtime.driver import search
 from automl.runtime.limits import anonymous_bytes
 from automl.significance import detectable_pct
+from search_spaces.errors import InputError
 from search_spaces.model import ModelSpec
 from search_spaces.source import read
 from search_spaces.space import SearchSpace, load_space
@@ -35,12 +37,16 @@ def check_file(
     console: Console,
     clock: Callable[[], float] = time.perf_counter,
 ) -> list[str]:
-    """Lines that tell what a study (or a space) file means.
+    """Lines that tell what a study (or a space, or an ExFM) file means.
 
     Raises:
         InputError: with every mistake.
     """
     data = read(file).data
+    if isinstance(data, dict) and ("teacher" in data or "students" in data):
+        if pilot:
+            raise InputError.of(str(file), "must be a study to have a pilot", "an ExFM run")
+        return exfm_lines(file, folder)
     if isinstance(data, dict) and "data" not in data and "baseline" not in data:
         return [_space_line(load_space(file))]
     problem = load_problem(file, folder)

@@ -6,15 +6,21 @@ import os
 import shlex
 import sys
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
+from click.core import ParameterSource
 
 from automl import VERSION
 from automl.config import parse_seconds
 from search_spaces.errors import InputError
 
+if TYPE_CHECKING:
+    from automl.api import StudyHandle
+    from automl.exfm.handle import ExfmHandle
+
 DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
+PICKS = ("accurate", "fast", "balanced", "unlimited")
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 _WORKERS = click.option("--workers", type=click.IntRange(1), help="Trials at once; all cores if left out.")
@@ -48,18 +54,20 @@ def automl(debug: bool) -> None:
 @click.option("--label", help="The column to predict; guessed if left out. Only with --data.")
 @click.option(
     "--template",
-    type=click.Choice(["ctr", "cvr"]),
+    type=click.Choice(["ctr", "cvr", "exfm"]),
     default="ctr",
     show_default=True,
-    help="Which commented study to start from; both run as they are, on a simulated log.",
+    help="Which commented study (or ExFM run) to start from; all run as they are, on a simulated log.",
 )
 def init(directory: Path, data: Path | None, label: str | None, template: str) -> None:
-    """Write a commented study (study.yaml, space.yaml, baseline.yaml) to edit."""
-    from automl.starting import init_study
+    """Write a commented study (study.yaml, space.yaml, baseline.yaml) or ExFM run (exfm.yaml and models) to edit."""
+    from automl.starting import init_exfm, init_study
 
     if label is not None and data is None:
         raise click.UsageError("--label must come with --data")
-    for line in init_study(directory, data, template, label):
+    if data is not None and template == "exfm":
+        raise click.UsageError("--data must come without --template exfm: a stream is not drafted")
+    for line in init_exfm(directory) if template == "exfm" else init_study(directory, data, template, label):
         click.echo(line)
 
 
@@ -71,7 +79,7 @@ def init(directory: Path, data: Path | None, label: str | None, template: str) -
 @_WORKERS
 @click.option("--out", type=_FOLDER, help="The study's folder.")
 def check(file: Path, pilot: bool, workers: int | None, out: Path | None) -> None:
-    """Check a study or a space file, and tell what a search over it will take."""
+    """Check a study, a space or an ExFM file, and tell what can be known before it is run."""
     from automl.api import terminal
     from automl.checking import check_file
 
@@ -111,10 +119,8 @@ def search(
 @click.argument("directory", type=_FOLDER)
 @click.option("--open", "show", is_flag=True, help="Open the page in the browser.")
 def report(directory: Path, show: bool) -> None:
-    """Write report.html, pareto.csv and trials.parquet."""
-    from automl import api
-
-    page = api.open_study(directory).report()
+    """Write report.html, pareto.csv and trials.parquet of a study, or exfm.html of an ExFM run."""
+    page = _opened(directory).report()
     click.echo(_short(page))
     if show:
         click.launch(str(page))
@@ -159,23 +165,149 @@ def finals(
 
 
 @automl.command()
+@click.argument("directory", type=_FOLDER)
+@click.option("--trial", type=click.IntRange(1), help="The trial to export, trained to its end.")
+@click.option("--pick", type=click.Choice(PICKS), help="The pick to export.")
+@click.option("--student", help="The student of an ExFM run to export, as it would serve after the last window.")
+@click.option("--recipe", help="The recipe it was taught by; its own if left out. Only with --student.")
+@click.option("--seed", type=click.IntRange(0), help="Which of its trainings; 0 if left out. Only with --student.")
+@click.option("--to", "file", type=_FILE, required=True, help="The file to write.")
+def export(
+    directory: Path,
+    trial: int | None,
+    pick: str | None,
+    student: str | None,
+    recipe: str | None,
+    seed: int | None,
+    file: Path,
+) -> None:
+    """Write a model with its encoders to one file that serves: one of a study, retrained as the finals do, or a student
+    of an ExFM run, as it is."""
+    if [trial, pick, student].count(None) != 2:
+        raise click.UsageError("must have one of --trial, --pick and --student")
+    if student is None and (recipe is not None or seed is not None):
+        raise click.UsageError("--recipe and --seed must come with --student")
+    if student is not None:
+        from automl.exfm.handle import open_exfm
+
+        told = open_exfm(directory).export(file, student=student, recipe=recipe, seed=seed or 0)
+        name, rows = f"{student} ({told['about']['recipe']}, seed {told['about']['seed']})", "rows of its traffic"
+    else:
+        from automl import api
+
+        told = api.open_study(directory).export(file, trial=trial, pick=pick, console=api.terminal())
+        name, rows = f"#{told['about']['trial']}", "rows of the test window"
+    gap = told["parity"]["max_probability_difference"]
+    click.echo(f"{name}: {told['params']:,} parameters, {file.stat().st_size / 2**20:.1f} MiB")
+    click.echo(f"parity: probabilities differ by at most {gap:.1g} on {told['parity']['rows']:,} {rows}")
+    click.echo(f"wrote {_short(file)}     next: automl predict {shlex.quote(_short(file))} TABLE")
+
+
+@automl.group()
+def exfm() -> None:
+    """One teacher, many students, a streaming log."""
+
+
+@exfm.command("run")
+@click.argument("file", type=_FILE)
+@_WORKERS
+@_ADDRESS
+@click.option("--out", type=_FOLDER, help="The run's folder; beside the file if left out.")
+def exfm_run(file: Path, workers: int | None, address: str | None, out: Path | None) -> None:
+    """Stream a log past a teacher and its students, or go on where it stopped."""
+    from automl.api import terminal
+    from automl.exfm import handle
+    from automl.report.exfm import exfm_lines
+
+    found = handle.exfm_run(file, workers=workers or cores(), out=out, address=address, console=terminal())
+    for line in exfm_lines(found.summary):
+        click.echo(line)
+    page = found.report()
+    words = shlex.join(["automl", "export", _short(found.folder), "--student", next(iter(found.summary["students"]))])
+    click.echo(f"report: {_short(page)}     next: {words} --to FILE")
+
+
+@automl.command()
+@click.argument("file", type=_FILE)
+@click.argument("table", type=str)
+@click.option("--join", "joins", multiple=True, metavar="KEY=PATH", help="A side table, joined by its key.")
+@click.option("--out", type=_FILE, help="A .parquet or .csv file to write; CSV to the screen if left out.")
+def predict(file: Path, table: str, joins: tuple[str, ...], out: Path | None) -> None:
+    """Probabilities of an exported model for the rows of a table, in their order."""
+    from automl.predicting import predict_lines, predict_to
+
+    if out is None:
+        for line in predict_lines(file, table, joins):
+            click.echo(line)
+    else:
+        click.echo(f"wrote {predict_to(file, table, joins, out):,} rows to {_short(out)}")
+
+
+@automl.command()
 @click.argument("out", type=_FOLDER)
 @click.option("--rows", type=click.IntRange(1000), default=200_000, show_default=True)
 @click.option("--users", type=click.IntRange(10), default=4_000, show_default=True)
 @click.option("--items", type=click.IntRange(10), default=1_500, show_default=True)
 @click.option("--days", type=click.IntRange(3), default=8, show_default=True)
 @click.option("--seed", type=int, default=0, show_default=True)
-def simulate(out: Path, rows: int, users: int, items: int, days: int, seed: int) -> None:
+@click.option("--stream", is_flag=True, help="A log for streams: domains, drift, labels that come late.")
+@click.option("--domains", type=click.IntRange(1, 100), default=3, show_default=True, help="Only with --stream.")
+@click.option(
+    "--drift",
+    type=click.FloatRange(0, 1),
+    default=0.3,
+    show_default=True,
+    help="How much tastes and popularity move by day. Only with --stream.",
+)
+@click.option(
+    "--delay-hours",
+    type=click.FloatRange(0, 10_000),
+    default=2.0,
+    show_default=True,
+    help="Mean time until labels are known. Only with --stream.",
+)
+@click.pass_context
+def simulate(
+    ctx: click.Context,
+    out: Path,
+    rows: int,
+    users: int,
+    items: int,
+    days: int,
+    seed: int,
+    stream: bool,
+    domains: int,
+    drift: float,
+    delay_hours: float,
+) -> None:
     """Write a click log whose true probabilities, and so its Bayes NE, are known."""
-    from automl.data.simulator import simulate as write
+    from automl import simulating
 
-    log = write(out, rows=rows, users=users, items=items, days=days, seed=seed)
-    for name, (first, last) in log.windows.items():
-        known = ", ".join(f"{label} {by_window[name]:.4f}" for label, by_window in log.bayes_ne.items())
-        click.echo(f"{name:<9} {first} to {last}   Bayes NE: {known}")
+    of_streams = {"domains": "--domains", "drift": "--drift", "delay_hours": "--delay-hours"}
+    given = [option for name, option in of_streams.items() if ctx.get_parameter_source(name) != ParameterSource.DEFAULT]
+    if given and not stream:
+        raise click.UsageError(f"{', '.join(given)} must come with --stream")
+    lines = (
+        simulating.stream_lines(out, rows, users, items, days, seed, domains, drift, delay_hours)
+        if stream
+        else simulating.log_lines(out, rows, users, items, days, seed)
+    )
+    for line in lines:
+        click.echo(line)
     click.echo(
         f"wrote {_short(out)}: log.parquet, users.parquet, items.parquet; truth.json holds what no model may see"
     )
+
+
+def _opened(directory: Path) -> StudyHandle | ExfmHandle:
+    from automl import api
+    from automl.exfm.files import is_exfm
+
+    if is_exfm(directory):
+        from automl.exfm.handle import open_exfm
+
+        return open_exfm(directory)
+    return api.open_study(directory)
 
 
 def cores() -> int:

@@ -7,16 +7,17 @@ from pathlib import Path
 
 import numpy as np
 
-from automl.config import StudyConfig, is_cost_limit
+from automl.config import LessonsConfig, StudyConfig, is_cost_limit
 from automl.data.encode import encode_log
-from automl.data.plan import make_plan
+from automl.data.lessons import encode_lessons
+from automl.data.plan import Plan, make_plan
 from automl.data.store import EncodedLog
 from automl.data.windows import Locate
 from automl.study_file import data_of, gathering, part, read_study
 from search_spaces.errors import InputError, Mistake
-from search_spaces.extends import is_name
+from search_spaces.extends import is_name, read_space
 from search_spaces.model import ModelSpec
-from search_spaces.source import Document, validate
+from search_spaces.source import Document, read, validate
 from search_spaces.space import TRIES, SearchSpace, load_model, load_space
 from search_spaces.tree import Words
 
@@ -57,6 +58,8 @@ def load_problem(file: Path, folder: Path | None = None) -> Problem:
         baseline = _load_baseline(document)
     with gathering(mistakes):
         _check_tables(document)
+    if part(document, "data") is not None and part(document, "data", "lessons") is None:
+        mistakes += _untaught(document, space, baseline)
     if mistakes or config is None or space is None or baseline is None:
         raise InputError(mistakes)
     log = encode(config, document, folder, SEARCH_FIT)
@@ -73,7 +76,23 @@ def study_folder(file: Path) -> Path:
 
 def encode(config: StudyConfig, document: Document, folder: Path, fit: tuple[str, ...]) -> EncodedLog:
     """The study's log with encoders fitted on the windows `fit`."""
-    return encode_log(config.data, Path(document.file).parent, folder / "data", fit=fit, where=_in_data(document))
+    base, cache, where = Path(document.file).parent, folder / "data", _in_data(document)
+    if isinstance(config.data, LessonsConfig):
+        return encode_lessons(config.data, base, cache, fit=fit, where=where)
+    return encode_log(config.data, base, cache, fit=fit, where=where)
+
+
+def plan_of(config: StudyConfig, document: Document) -> Plan:
+    """The tables of a study, and which of their columns mean what.
+
+    Raises:
+        InputError: where the study has lessons in place of tables.
+    """
+    if isinstance(config.data, LessonsConfig):
+        must = "must be tables, whose rows a served model could encode"
+        hint = "name the model in an ExFM file (model: STUDY#ROLE): its run exports students"
+        raise InputError([Mistake(document.at("data", "lessons"), must, "lessons", hint)])
+    return make_plan(config.data, Path(document.file).parent, _in_data(document))
 
 
 def _in_data(document: Document) -> Locate:
@@ -89,10 +108,25 @@ def _check_tables(document: Document) -> None:
 
 def _check_clusters(config: StudyConfig, document: Document, log: EncodedLog) -> None:
     """The finals will need them: better told before the search."""
+    if isinstance(config.data, LessonsConfig):
+        return  # told with their windows
     if config.data.cluster is not None and np.ptp(log.clusters_N[log.windows["test"]]) == 0:
         must = f"cluster {config.data.cluster} must take at least two values in the test window"
         hint = "the finals tell chance from gain by how clusters differ: name a finer one, or test on more days"
         raise InputError([Mistake(document.at("data", "cluster"), must, "one", hint)])
+
+
+def _untaught(document: Document, space: SearchSpace | None, baseline: ModelSpec | None) -> list[Mistake]:
+    """A space or a baseline that would learn from a teacher where the log has none."""
+    base = Path(document.file).parent
+    wrong = []
+    if space is not None and space.tree.distill is not None:
+        name = str(part(document, "space"))
+        wrong.append(read_space(name if is_name(name) else base / name).at_key("distill"))
+    if baseline is not None and baseline.distill is not None:
+        wrong.append(read(base / str(part(document, "baseline"))).at_key("distill"))
+    hint = "leave `distill` out, or give `data: {lessons: RUN/lessons/STUDENT, split: ...}` of an ExFM run"
+    return [Mistake(at, "distill must have a log with a teacher", "a log without one", hint) for at in wrong]
 
 
 def _load_space(document: Document) -> SearchSpace | None:

@@ -48,9 +48,11 @@ def gathering(mistakes: list[Mistake]) -> Iterator[None]:
 
 
 def data_of(document: Document) -> DataConfig | None:
-    """The data description, where it is sound even if other parts of the file are not."""
+    """The description of tables, where it is sound even if other parts of the file are not."""
+    if part(document, "data") is None or part(document, "data", "lessons") is not None:
+        return None
     try:
-        return validate(DataConfig, document, "data") if part(document, "data") is not None else None
+        return validate(DataConfig, document, "data")
     except InputError:
         return None
 

@@ -15,11 +15,11 @@ from search_spaces.errors import InputError
 
 STUDIES = Path(__file__).parents[1] / "studies"
 
-_USER = (
+USER = (
     "user_active_degree is_live_streamer is_video_author follow_user_num_range fans_user_num_range "
     "friend_user_num_range register_days_range " + " ".join(f"onehot_feat{k}" for k in range(18))
 ).split()
-_VIDEO = ["author_id", "video_type", "upload_type", "music_id", "music_type", "tag"]
+VIDEO = ["author_id", "video_type", "upload_type", "music_id", "music_type", "tag"]
 
 _DATA = """\
 data:
@@ -41,9 +41,10 @@ data:
 {features}
     dense:
       duration_ms: {{transform: log}}
-  split: {{train: [2022-04-25, 2022-05-04], validate: [2022-05-05, 2022-05-06], test: [2022-05-07, 2022-05-08]}}
+{counters}  split: {{{split}}}
 """
 
+SPLIT = "train: [2022-04-25, 2022-05-04], validate: [2022-05-05, 2022-05-06], test: [2022-05-07, 2022-05-08]"
 CTR = "is_click"
 CVR = "{column: long_view, given: is_click}"
 
@@ -79,13 +80,15 @@ def write_study(
     baseline: Mapping[str, float] = TUNED,
     strategy: str = "controller",
     seed: int = 7,
+    split: str = SPLIT,
+    counters: str = "",
     rest: str = "",
 ) -> Path:
-    """Write studies/NAME/study.yaml and its baseline; the study file's path."""
+    """Write studies/NAME/study.yaml and its baseline; the study file's path. `counters` is their part of features."""
     folder = STUDIES / name
     folder.mkdir(parents=True, exist_ok=True)
-    features = "\n".join(f"      {column}: {{}}" for column in (*_USER, *_VIDEO))
-    data = _DATA.format(folder=kuairand_folder(), label=label, features=features)
+    features = "\n".join(f"      {column}: {{}}" for column in (*USER, *VIDEO))
+    data = _DATA.format(folder=kuairand_folder(), label=label, features=features, split=split, counters=counters)
     (folder / "baseline.yaml").write_text(BASELINE.format(**baseline))
     file = folder / "study.yaml"
     file.write_text(

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 BETAS = (0.9, 0.999)
 EPS = 1e-8
@@ -47,3 +47,15 @@ class FlatAdam:
         scale = math.sqrt(1.0 - beta2**self._steps)
         deviations = self._squares.sqrt().add_(EPS * scale)
         self._weights.addcdiv_(self._means, deviations, value=-lr * scale / (1.0 - beta1**self._steps))
+
+    def state(self) -> dict[str, Tensor]:
+        """All that the next step depends on; copies."""
+        parts = {"weights": self._weights, "means": self._means, "squares": self._squares}
+        return {**{name: part.clone() for name, part in parts.items()}, "steps": torch.tensor(self._steps)}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from a state: the weights that are views of ours follow."""
+        self._weights.copy_(state["weights"])
+        self._means.copy_(state["means"])
+        self._squares.copy_(state["squares"])
+        self._steps = int(state["steps"])

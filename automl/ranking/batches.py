@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from automl.ranking.distill import Lesson
 from automl.ranking.examples import Examples
 
 BLOCK_ROWS = 4096
@@ -23,20 +24,23 @@ CHUNK_BLOCKS = 64
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """C examples in the order of training; `weights_C` is None where all are 1."""
+    """C examples in the order of training; `weights_C` is None where all are 1, `lesson` where no teacher is heard."""
 
     ids_CF: Tensor
     dense_CD: Tensor
     labels_C: Tensor
     weights_C: Tensor | None
+    lesson: Lesson | None = None
 
     @property
     def rows(self) -> int:
         return len(self.labels_C)
 
 
-def chunks(log: Examples, rows: slice, *, shuffled: bool, rng: np.random.Generator) -> Iterator[Chunk]:
-    """One pass over a window."""
+def chunks(
+    log: Examples, rows: slice, *, shuffled: bool, rng: np.random.Generator, taught: bool = False
+) -> Iterator[Chunk]:
+    """One pass over a window; `taught`: with what the log's teacher says."""
     for chosen in chunk_rows(rows, shuffled=shuffled, rng=rng):
         weights_C = log.weights_N[chosen]
         yield Chunk(
@@ -44,7 +48,14 @@ def chunks(log: Examples, rows: slice, *, shuffled: bool, rng: np.random.Generat
             dense_CD=torch.from_numpy(log.dense_ND[chosen]),
             labels_C=torch.from_numpy(log.labels_N[chosen]),
             weights_C=None if (weights_C == 1).all() else torch.from_numpy(weights_C),
+            lesson=_lesson(log, chosen) if taught else None,
         )
+
+
+def _lesson(log: Examples, chosen: NDArray[np.int64]) -> Lesson:
+    if log.teacher_NT is None or log.ages_N is None:
+        raise ValueError("a model with distill must be trained on a log with a teacher")
+    return Lesson(torch.from_numpy(log.teacher_NT[chosen]), torch.from_numpy(log.ages_N[chosen]))
 
 
 def chunk_rows(rows: slice, *, shuffled: bool, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:

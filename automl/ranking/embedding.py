@@ -57,7 +57,7 @@ class RowwiseAdagrad:
     def __init__(self, table: FusedEmbedding, weight_decay: float = 0.0) -> None:
         weight_RE = table.weight_RE
         self._weight_RE, self._weight_decay = weight_RE, weight_decay
-        self._sums_R1 = torch.zeros(weight_RE.shape[0], 1, device=weight_RE.device)
+        self.sums_R1 = torch.zeros(weight_RE.shape[0], 1, device=weight_RE.device)
         self._distinct = DistinctRows(weight_RE.shape[0])
 
     def step(self, rows_BF: Tensor, grad_BFE: Tensor, lr: float) -> None:
@@ -66,9 +66,9 @@ class RowwiseAdagrad:
         weight_UE = self._weight_RE.index_select(0, rows_U)
         if self._weight_decay:
             grad_UE.add_(weight_UE, alpha=self._weight_decay)
-        sums_U1 = self._sums_R1.index_select(0, rows_U)
+        sums_U1 = self.sums_R1.index_select(0, rows_U)
         sums_U1.add_(grad_UE.square().mean(1, keepdim=True))
-        self._sums_R1.index_copy_(0, rows_U, sums_U1)
+        self.sums_R1.index_copy_(0, rows_U, sums_U1)
         weight_UE.addcdiv_(grad_UE, sums_U1.sqrt_().add_(EPS), value=-lr)
         self._weight_RE.index_copy_(0, rows_U, weight_UE)
 

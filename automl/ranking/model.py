@@ -1,6 +1,7 @@
 """A ranking model in torch: the graph that search_spaces/model.py describes.
 
-B batch, F id fields, D dense features, N fields of X (F, and one more for the dense features), E dimension.
+B batch, F id fields, D dense features, N fields of X (F, and one more for the dense features), E dimension, W width of
+the top, T tasks.
 """
 
 from __future__ import annotations
@@ -19,11 +20,14 @@ from search_spaces.model import InputShape, ModelSpec
 
 
 class RankingModel(nn.Module):
-    """Ids and dense features to logits. The table is a buffer: its optimizer is not autograd's."""
+    """Ids and dense features to logits; several tasks share all but their row of the head (a shared bottom).
 
-    def __init__(self, spec: ModelSpec, inputs: InputShape, noise: Noise) -> None:
+    The table is a buffer: its optimizer is not autograd's.
+    """
+
+    def __init__(self, spec: ModelSpec, inputs: InputShape, noise: Noise, tasks: int = 1) -> None:
         super().__init__()
-        self.spec, self.inputs, self.noise = spec, inputs, noise
+        self.spec, self.inputs, self.noise, self.tasks = spec, inputs, noise, tasks
         shape = spec.fields_shape(inputs)
         self.table = FusedEmbedding(
             inputs.table_rows(spec.embedding.min_count), spec.embedding.dim, spec.embedding.init_std
@@ -42,15 +46,20 @@ class RankingModel(nn.Module):
         for mlp in spec.deep:
             self.deep.append(MlpLayer(mlp, width, noise))
             width = mlp.width
-        self.head = nn.Linear(width if self.stacked else width + crossed, 1)
+        self.head = nn.Linear(width if self.stacked else width + crossed, tasks)
         nn.init.zeros_(self.head.bias)
 
     def forward(self, ids_BF: Tensor, dense_BD: Tensor) -> Tensor:
-        """Logits (B,); ids as the encoder numbers them, any cut-off is applied here."""
+        """Logits, (B,) of one task, (B, T) of several; ids as the encoder numbers them, any cut-off is applied here."""
         return self.logits(self.table(ids_BF), dense_BD)
 
     def logits(self, embedded_BFE: Tensor, dense_BD: Tensor) -> Tensor:
         """From gathered embeddings on: the part that autograd sees."""
+        out_BT: Tensor = self.head(self.top(embedded_BFE, dense_BD))
+        return out_BT.squeeze(1) if self.tasks == 1 else out_BT
+
+    def top(self, embedded_BFE: Tensor, dense_BD: Tensor) -> Tensor:
+        """What the head reads (B, W): the whole backbone."""
         x0_BNE = embedded_BFE
         if self.project is not None:
             x0_BNE = torch.cat([embedded_BFE, self.project(dense_BD).unsqueeze(1)], 1)
@@ -63,23 +72,22 @@ class RankingModel(nn.Module):
                 beside.append(out)
         crossed = [x_BNE.flatten(1), *beside]
         if self.stacked:
-            top = self.deep(_beside_each_other(crossed))
-        else:
-            top = _beside_each_other([self.deep(x0_BNE.flatten(1)), *crossed])
-        out_B: Tensor = self.head(top).squeeze(1)
-        return out_B
+            out_BW: Tensor = self.deep(_beside_each_other(crossed))
+            return out_BW
+        return _beside_each_other([self.deep(x0_BNE.flatten(1)), *crossed])
 
-    def start_at(self, base_rate: float) -> None:
-        """Let an untrained model predict the base rate from the first step on, instead of learning it."""
-        clamped = min(max(base_rate, 1e-6), 1 - 1e-6)
-        nn.init.constant_(self.head.bias, math.log(clamped / (1 - clamped)))
+    def start_at(self, *base_rates: float) -> None:
+        """Let an untrained model predict each task's base rate from the first step on, instead of learning it."""
+        clamped = [min(max(rate, 1e-6), 1 - 1e-6) for rate in base_rates]
+        with torch.no_grad():
+            self.head.bias.copy_(torch.tensor([math.log(rate / (1 - rate)) for rate in clamped]))
 
 
-def build_model(spec: ModelSpec, inputs: InputShape, *, seed: int) -> RankingModel:
+def build_model(spec: ModelSpec, inputs: InputShape, *, seed: int, tasks: int = 1) -> RankingModel:
     """A model with initial weights drawn from the seed; the process's own random state is left as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return RankingModel(spec, inputs, Noise(seed))
+        return RankingModel(spec, inputs, Noise(seed), tasks)
 
 
 def _beside_each_other(parts: list[Tensor]) -> Tensor:

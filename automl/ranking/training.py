@@ -6,7 +6,7 @@ B batch, F id fields, D dense features, E dimension, C rows of a chunk.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 
 import numpy as np
@@ -15,6 +15,7 @@ from torch import Tensor
 
 from automl.ranking.adam import FlatAdam
 from automl.ranking.batches import chunks, even_bounds
+from automl.ranking.distill import Lesson, StudentStepper, Targets
 from automl.ranking.embedding import RowwiseAdagrad
 from automl.ranking.examples import Examples
 from automl.ranking.model import RankingModel
@@ -22,6 +23,9 @@ from automl.ranking.progress import Diverged, Prequential, Progress
 from search_spaces.model import ModelSpec, Train
 
 __all__ = ["Diverged", "Progress", "rate_factor", "train"]
+
+Learn = Callable[[Tensor, Tensor, Tensor, Tensor | None, float, Targets | None], Tensor]
+Prepare = Callable[[Lesson], Targets | None]
 
 
 def train(
@@ -37,10 +41,11 @@ def train(
     """Train over a window, about `points` times telling how it goes; the last point is the end.
 
     `order_seed` decides the order of the rows, `weights_seed` dropout. A head that was never trained starts at the
-    window's base rate.
+    window's base rate. A model with `distill` also learns from the log's teacher.
 
     Raises:
         Diverged: with the reason.
+        ValueError: where the model has `distill` and the log has no teacher.
     """
     model.train()
     model.noise.reseed(weights_seed)
@@ -49,20 +54,44 @@ def train(
     rng = np.random.default_rng(order_seed)
     settings = spec.train
     total = (rows.stop - rows.start) * settings.epochs
-    stepper = Stepper(model, spec)
+    learn, prepare = _learner(model, spec, log, weights_seed)
+    taught = spec.distill is not None
     prequential = Prequential(total, points)
     for _ in range(settings.epochs):
-        for chunk in chunks(log, rows, shuffled=settings.order == "shuffled", rng=rng):
+        for chunk in chunks(log, rows, shuffled=settings.order == "shuffled", rng=rng, taught=taught):
             rows_CF = model.table.rows(chunk.ids_CF)
+            targets = None if chunk.lesson is None else prepare(chunk.lesson)
             for first, last in pairwise(even_bounds(chunk.rows, settings.batch_size)):
                 factor = rate_factor(settings, prequential.rows / total, (last - first) / total)
                 labels_B = chunk.labels_C[first:last]
                 weights_B = None if chunk.weights_C is None else chunk.weights_C[first:last]
-                logits_B = stepper.step(rows_CF[first:last], chunk.dense_CD[first:last], labels_B, weights_B, factor)
+                part = None if targets is None else targets.part(first, last)
+                dense_BD = chunk.dense_CD[first:last]
+                logits_B = learn(rows_CF[first:last], dense_BD, labels_B, weights_B, factor, part)
                 prequential.add(logits_B, labels_B, weights_B)
                 if prequential.due:
                     yield prequential.point()
     _check_weights(model)
+
+
+def _learner(model: RankingModel, spec: ModelSpec, log: Examples, seed: int) -> tuple[Learn, Prepare]:
+    """The step of a model, with a teacher or without, and what makes a lesson ready for it.
+
+    `seed` is of the weights that never serve.
+    """
+    if spec.distill is None:
+        stepper = Stepper(model, spec)
+
+        def learn(
+            rows_BF: Tensor, dense_BD: Tensor, labels_B: Tensor, weights_B: Tensor | None, factor: float, _: object
+        ) -> Tensor:
+            return stepper.step(rows_BF, dense_BD, labels_B, weights_B, factor)
+
+        return learn, lambda _: None
+    if log.teacher_NT is None or log.own is None:
+        raise ValueError("a model with distill must be trained on a log with a teacher")
+    student = StudentStepper(model, spec, tasks=log.teacher_NT.shape[1], own=log.own, seed=seed)
+    return student.step, student.targets
 
 
 class Stepper:

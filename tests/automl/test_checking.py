@@ -14,8 +14,10 @@ from rich.console import Console
 from automl import checking
 from automl.checking import check_file, probe_seconds
 from automl.data.simulator import simulate
+from automl.data.stream_simulator import simulate_stream
 from automl.problem import load_problem
 from automl.significance import detectable_pct
+from automl.starting import EXFM_FILES, template_text
 from search_spaces.errors import InputError
 from search_spaces.model import ModelSpec
 from tests.automl.study_world import baseline
@@ -149,3 +151,18 @@ def test_a_pilot_tells_what_can_be_seen(folder: Path, monkeypatch: pytest.Monkey
         f"is about {smallest:.2f}%"
     )
     assert (asked["trials"], asked["workers"]) == (0, 3)
+
+
+def test_an_exfm_file_is_told_by_window_label_and_model(tmp_path: Path) -> None:
+    simulate_stream(tmp_path / "log", rows=1200, users=60, items=30, days=6, seed=7)
+    for name in EXFM_FILES:
+        (tmp_path / name).write_text(template_text("exfm", name))
+    lines = check_file(tmp_path / "exfm.yaml", pilot=False, workers=1, folder=tmp_path / "run", console=QUIET)
+    told = dict(line.split(": ", 1) for line in lines if not line.startswith("note"))
+    assert told["stream"].startswith("1,200 rows in 6 windows of 200 to 200, 2024-03-04 to 2024-03-09")
+    assert "known by the end of the row's window" in told["label convert"]
+    assert told["teacher"].startswith("2 x 0.0")
+    assert told["student large_domain"].endswith("none, auto, plain-averaged")
+    assert told["work"] == "18 runs of students (2 seeds), 36 models in all"
+    with pytest.raises(InputError, match="must be a study to have a pilot"):
+        check_file(tmp_path / "exfm.yaml", pilot=True, workers=1, folder=None, console=QUIET)

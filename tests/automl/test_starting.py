@@ -10,8 +10,10 @@ import pytest
 from automl import starting
 from automl.data.drafting import draft
 from automl.data.simulator import simulate
+from automl.data.stream_simulator import simulate_stream
+from automl.exfm.problem import load_exfm
 from automl.problem import load_problem
-from automl.starting import FILES, drafted, init_study, template_text
+from automl.starting import EXFM_FILES, FILES, drafted, init_exfm, init_study, template_text
 from search_spaces.errors import InputError
 
 
@@ -43,6 +45,23 @@ def test_a_template_is_a_study_that_can_be_searched(tmp_path: Path, template: st
     assert problem.config.data.cluster == "user_id"
     assert problem.space.locate(problem.baseline) is not None, "the search starts from the baseline"
     assert problem.space.allows(problem.space.default())
+
+
+def test_the_exfm_template_is_a_run_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        starting,
+        "simulate_stream",
+        lambda out, **_: simulate_stream(out, rows=1200, users=60, items=30, days=6, seed=7),
+    )
+    folder = tmp_path / "mine"
+    lines = init_exfm(folder)
+    assert lines[-1] == f"next: automl check {folder / 'exfm.yaml'}"
+    assert all(str(folder / name) in lines[-2] for name in EXFM_FILES)
+    problem = load_exfm(folder / "exfm.yaml")
+    assert problem.folder == folder.absolute()
+    assert [student.label for student in problem.students] == ["click", "click", "convert"]
+    with pytest.raises(InputError, match=r"must not hold an ExFM run, but found exfm\.yaml"):
+        init_exfm(folder)
 
 
 def test_templates_explain_themselves() -> None:

@@ -13,6 +13,7 @@ import pytest
 
 import automl
 from automl.api import StudyHandle
+from automl.exfm.handle import ExfmHandle
 from tests.docs.pages import ROOT, Fence, fences, names, page, rows, section
 from tests.e2e.world import write_study
 
@@ -20,7 +21,8 @@ HEAVY = ("torch", "ray", "optuna", "lightgbm")
 
 
 def test_the_public_surface() -> None:
-    assert set(automl.__all__) == {"VERSION", "StudyHandle", "open_study", "search"}
+    studies, runs = {"StudyHandle", "open_study", "search"}, {"ExfmHandle", "exfm_run", "open_exfm"}
+    assert set(automl.__all__) == {"VERSION", *studies, *runs}
     assert all(hasattr(automl, name) for name in automl.__all__)
     table = [names(row[0])[0] for row in rows(page("python.md")) if names(row[0])]
     assert all(any(word.startswith(f"automl.{name}") for word in table) for name in automl.__all__)
@@ -38,6 +40,14 @@ def test_what_a_study_handle_offers_is_told() -> None:
     told = {word.split("(")[0] for row in rows(section(page("python.md"), "A study")) for word in names(row[0])}
     public = {name for name in vars(StudyHandle) if not name.startswith("_")}
     assert told - {"StudyHandle"} == public | {"folder"}
+
+
+def test_what_an_exfm_handle_offers_is_told() -> None:
+    text = section(page("python.md"), "An ExFM run")
+    told = {word.split("(")[0] for row in rows(text) for word in names(row[0])}
+    public = {name for name in vars(ExfmHandle) if not name.startswith("_")}
+    assert told - {"ExfmHandle"} == public | {"folder", "summary"}
+    assert set(inspect.signature(automl.exfm_run).parameters) <= set(names(text))
 
 
 @pytest.mark.parametrize("fence", fences("python"), ids=lambda fence: fence.place)

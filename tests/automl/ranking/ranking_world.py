@@ -21,6 +21,9 @@ class Log:
     labels_N: NDArray[np.float32]
     weights_N: NDArray[np.float32]
     inputs: InputShape
+    teacher_NT: NDArray[np.float32] | None = None
+    ages_N: NDArray[np.float32] | None = None
+    own: int | None = None
 
 
 def planted(rows: int = 6000, seed: int = 0, ids: int = 20) -> Log:

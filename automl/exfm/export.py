@@ -1,0 +1,95 @@
+"""A student of a run as one file to serve: the serving head alone, with its encoders."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from automl.data.stream_plan import make_stream_plan
+from automl.exfm.problem import ExfmProblem, Student
+from automl.exfm.recipes import recipe_of
+from automl.exfm.student import FACTS
+from automl.exfm.students import tasks_of
+from automl.ranking.export import ExportError, export_model
+from automl.ranking.model import build_model
+from automl.runtime.failures import RunError
+from automl.serving import PARITY_ROWS, log_encoders
+from search_spaces.errors import InputError
+from search_spaces.model import ModelSpec
+from search_spaces.source import did_you_mean
+
+
+def export_student(
+    problem: ExfmProblem, file: Path, *, student: str, recipe: str | None = None, seed: int = 0
+) -> Mapping[str, Any]:
+    """Write what would serve after the last window; what was written of it.
+
+    Raises:
+        InputError: where the run has no such student, recipe or seed, or the file cannot be written.
+        RunError: where the file does not predict what the student predicts.
+    """
+    if not file.absolute().parent.is_dir():
+        raise InputError.of(str(file), "must lie in a folder that exists", f"no {file.parent}")
+    chosen = _student(problem, student)
+    name = _recipe(problem, chosen, recipe)
+    if not 0 <= seed < problem.config.seeds:
+        raise InputError.of(str(problem.folder), f"must hold seed {seed}", f"seeds 0 to {problem.config.seeds - 1}")
+    tasks = tasks_of(problem).values()
+    task = [one for one in tasks if one.vm == student and one.recipe.name == name][seed]
+    if not task.out.exists():
+        raise InputError.of(str(task.out), "must hold a student that was trained", "nothing", "automl exfm run goes on")
+    stream = problem.stream
+    facts = json.loads((task.out / FACTS).read_text())
+    fields, dense = [stream.fields[k] for k in task.columns.fields], [stream.dense[k] for k in task.columns.dense]
+    spec = ModelSpec.from_tree(facts["spec"])
+    model = build_model(spec, task.columns.inputs(stream), seed=0)
+    model.load_state_dict(torch.load(task.out / "model.pt", weights_only=True))
+    plan = make_stream_plan(problem.config.data, problem.file.parent)
+    rows_N = np.flatnonzero(chosen.members_N)[-PARITY_ROWS:]
+    ids, read = task.columns.take(stream.ids_NF[rows_N], stream.dense_ND[rows_N])
+    try:
+        return export_model(
+            model,
+            log_encoders(stream.folder, plan).select(fields, dense),
+            file,
+            {
+                "run": problem.config.name,
+                "student": student,
+                "recipe": name,
+                "serving": facts["serving"],
+                "seed": seed,
+                "model": facts["spec"],
+                "data": stream.fingerprint,
+                "last_window": stream.windows[-1].name,
+            },
+            ids_NF=ids.numpy(),
+            dense_ND=read.numpy(),
+            tasks=(chosen.label,),
+            negatives_kept=chosen.negatives_kept,
+        )
+    except ExportError as error:
+        raise RunError(str(error)) from error
+
+
+def _student(problem: ExfmProblem, name: str) -> Student:
+    for student in problem.students:
+        if student.name == name:
+            return student
+    names = [student.name for student in problem.students]
+    raise InputError.of(str(problem.folder), f"must have a student {name}", "none", did_you_mean(name, names))
+
+
+def _recipe(problem: ExfmProblem, student: Student, asked: str | None) -> str:
+    """Its own where none is asked for."""
+    own = recipe_of(problem.config.students[student.part].distill).name
+    names = [recipe.name for recipe in student.recipes]
+    name = own if asked is None else asked
+    if name not in names:
+        must = f"{student.name} must have run the recipe {name}"
+        raise InputError.of(str(problem.folder), must, ", ".join(names), did_you_mean(name, names))
+    return name

@@ -1,0 +1,77 @@
+"""ExFM runs from Python: start one or go on, open one that is over, take its students."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from automl.exfm.export import export_student
+from automl.exfm.files import LOCK, SUMMARY, is_exfm
+from automl.exfm.problem import ExfmProblem, load_exfm
+from automl.exfm.run import run_exfm
+from automl.report.exfm import write_exfm_report
+from search_spaces.errors import InputError
+
+
+class ExfmHandle:
+    """A run that is over: its figures, its report, its students."""
+
+    def __init__(self, folder: Path, summary: Mapping[str, Any]) -> None:
+        self.folder, self.summary = folder, summary
+
+    def report(self) -> Path:
+        """Write exfm.html; the page's path."""
+        return write_exfm_report(self.folder)
+
+    def export(self, file: Path | str, *, student: str, recipe: str | None = None, seed: int = 0) -> Mapping[str, Any]:
+        """Write the student that would serve after the last window, with its encoders, to one file; what was written.
+
+        `recipe` is the student's own where it is left out; `seed` counts from 0.
+
+        Raises:
+            InputError: where the run has no such student, recipe or seed, or its log is not there any more.
+            automl.runtime.failures.RunError: where the file does not predict what the student predicts.
+        """
+        return export_student(self._problem(), Path(file), student=student, recipe=recipe, seed=seed)
+
+    def _problem(self) -> ExfmProblem:
+        return load_exfm(Path(json.loads((self.folder / LOCK).read_text())["file"]), self.folder)
+
+
+def exfm_run(
+    file: Path | str,
+    *,
+    workers: int = 2,
+    out: Path | None = None,
+    address: str | None = None,
+    console: Console | None = None,
+) -> ExfmHandle:
+    """Stream a log past a teacher and its students, or go on where it stopped; see docs/exfm.md.
+
+    Raises:
+        InputError: the file, its models or its data are wrong.
+        automl.runtime.failures.RunError: a student failed.
+    """
+    problem = load_exfm(Path(file), out)
+    summary = run_exfm(problem, workers=workers, address=address, console=console)
+    return ExfmHandle(problem.folder, summary)
+
+
+def open_exfm(folder: Path | str) -> ExfmHandle:
+    """A run that has ended before.
+
+    Raises:
+        InputError: where the folder holds none.
+    """
+    folder = Path(folder).absolute()
+    if not is_exfm(folder):
+        hint = "it was started, but not ended: automl exfm run goes on" if (folder / LOCK).exists() else ""
+        raise InputError.of(str(folder), "must hold an ExFM run that has ended", f"no {SUMMARY}", hint)
+    return ExfmHandle(folder, json.loads((folder / SUMMARY).read_text()))
+
+
+__all__ = ["ExfmHandle", "exfm_run", "open_exfm"]

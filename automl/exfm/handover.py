@@ -1,0 +1,80 @@
+"""Models for teacher and students: a model file, or what a search has found.
+
+FILE.yaml        a model file
+STUDY#ROLE       a pick of a search: accurate, fast, balanced, unlimited
+STUDY#TRIAL      a trial by its number
+STUDY#front      students only: every model of the front, a student each
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from search_spaces.errors import InputError, Position
+from search_spaces.model import ModelSpec
+from search_spaces.space import load_model
+
+FRONT = "front"
+
+
+def model_of(name: str, base: Path, at: Position) -> ModelSpec:
+    """The one model of that name; `base` is the folder that paths are relative to.
+
+    Raises:
+        InputError: where there is no such file, study or pick, told at the place that names it.
+    """
+    path, _, pick = name.partition("#")
+    try:
+        if pick == FRONT:
+            raise InputError.of(name, "must be one model", "a whole front", "it may stand for students only")
+        return _picked(base / path, pick) if pick else load_model(base / path)
+    except InputError as error:
+        raise _told_at(error, name, at) from None
+
+
+def models_of(name: str, base: Path, at: Position) -> Mapping[str, ModelSpec]:
+    """Models by what is added to a student's name: nothing for one model, `-TRIAL` for each of a front.
+
+    Raises:
+        InputError: as model_of.
+    """
+    path, _, pick = name.partition("#")
+    if pick != FRONT:
+        return {"": model_of(name, base, at)}
+    try:
+        return _front(base / path)
+    except InputError as error:
+        raise _told_at(error, name, at) from None
+
+
+def _front(folder: Path) -> Mapping[str, ModelSpec]:
+    from automl.api import open_study
+
+    study = open_study(folder)
+    trials = {trial.number: trial.candidate.model for trial in study.history.trials}
+    numbers = [int(number) for number in study.pareto()["trial"] if int(number) in trials]
+    if not numbers:
+        raise InputError.of(str(folder), "must have a front", "no trial on it")
+    return {f"-{number}": trials[number] for number in numbers}
+
+
+def _picked(folder: Path, pick: str) -> ModelSpec:
+    from automl.api import open_study
+
+    study = open_study(folder)
+    if not pick.isdigit():
+        return study.best(pick)
+    found = [trial.candidate.model for trial in study.history.trials if trial.number == int(pick)]
+    if not found:
+        raise InputError.of(str(folder), f"must hold a trial #{pick}", "none")
+    return found[0]
+
+
+def _told_at(error: InputError, name: str, at: Position) -> InputError:
+    """What is wrong with a file or study as a whole is a mistake of the line that names it."""
+    return InputError(
+        mistake if mistake.position.line else replace(mistake, position=at, must=f"{name} {mistake.must}")
+        for mistake in error.mistakes
+    )

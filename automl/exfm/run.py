@@ -1,0 +1,196 @@
+"""An ExFM run from its file to its summary: the teacher streams once, then the students learn from what it said."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from automl.exfm.das.orphans import watched
+from automl.exfm.das.pool import PoolSize, ScoringPool
+from automl.exfm.das.reader import DasReader
+from automl.exfm.das.system import Das
+from automl.exfm.das.ticks import Tick, ticks_of
+from automl.exfm.files import LOCK, SUMMARY
+from automl.exfm.lessons import write_lessons
+from automl.exfm.problem import ExfmProblem
+from automl.exfm.snapshots import Guard
+from automl.exfm.student import StudentTask
+from automl.exfm.students import StudentsSource, StudentWork, tasks_of
+from automl.exfm.summary import summarise
+from automl.exfm.teach import Teaching, Upgrade
+from automl.exfm.teacher import Teacher, load_teacher
+from automl.ranking.process import prepare_process
+from automl.runtime.cluster import cluster
+from automl.runtime.console import ProgressLine, now
+from automl.runtime.driver import hold, machine, versions
+from automl.runtime.engine import Resources
+from automl.runtime.engine import run as run_jobs
+from search_spaces.errors import InputError
+from search_spaces.model import ModelSpec
+
+TEACHING = "teaching.json"
+_NS = 1e9
+
+
+def run_exfm(
+    problem: ExfmProblem,
+    *,
+    workers: int = 2,
+    address: str | None = None,
+    console: Console | None = None,
+    clock: Callable[[], float] = time.time,
+) -> dict[str, Any]:
+    """Stream, score, teach, compare; returns what exfm.json holds. Killed, the same call goes on.
+
+    Raises:
+        InputError: where the folder holds a run of another file, or is in use.
+        RunError: where a student failed.
+        KeyboardInterrupt: stopped by hand.
+    """
+    console = console or Console(quiet=True)
+    start = clock()
+    tasks = tasks_of(problem)
+    with hold(problem.folder), ExitStack() as stack:
+        _same_run(problem)
+        if taught(problem.folder) is None or not all(task.out.exists() for task in tasks.values()):
+            stack.enter_context(watched())
+            stack.enter_context(cluster(problem.folder, workers, address))
+        told = teach(problem, workers=workers, console=console)
+        run_tasks(problem, tasks, workers=workers, console=console)
+        for student in problem.students:
+            write_lessons(problem, student)
+        summary = {
+            **summarise(problem, DasReader(problem.folder, problem.stream), tasks, told),
+            "wall_seconds": clock() - start,
+            "machine": machine(),
+            "versions": versions(),
+        }
+        _write(problem.folder / SUMMARY, summary)
+    return summary
+
+
+def taught(folder: Path) -> dict[str, Any] | None:
+    """What is said of a teacher's pass that is over; None before."""
+    file = folder / TEACHING
+    found: dict[str, Any] | None = json.loads(file.read_text()) if file.exists() else None
+    return found
+
+
+def teach(problem: ExfmProblem, *, workers: int, console: Console) -> dict[str, Any]:
+    """The teacher's pass over the stream, or what is left of it; Ray must be up. What is said of it when it is over."""
+    before = taught(problem.folder)
+    if before is not None:
+        return before
+    config, stream = problem.config, problem.stream
+    ticks = _ticks(problem)
+    prepare_process(1)
+    size = PoolSize(min_actors=1, max_actors=max(1, workers - 1))
+    names = [student.name for student in problem.students]
+    with (
+        ScoringPool(stream, load_teacher, size) as pool,
+        Das(problem.folder, stream, problem.members_NV, names, stream.tasks, _policy(problem), pool) as das,
+    ):
+        guard = Guard(**config.teacher.guard.model_dump())
+        age_ns = round(config.teacher.age * _NS)
+        teacher = _teacher(problem, problem.teacher, config.teacher.members)
+        teaching = Teaching(
+            problem.folder, stream, das, teacher, age_ns=age_ns, guard=guard, upgrades=_upgrades(problem)
+        )
+        with ProgressLine(console, lambda: (das.committed, len(ticks), "teacher"), now) as line:
+            for _ in teaching.run(ticks):
+                line.update()
+        told = {
+            "counts": json.loads(das.counts.to_json()),
+            "refusals": [asdict(refusal) for refusal in teaching.refusals],
+            "train_seconds": teaching.train_seconds,
+            "ticks": len(ticks),
+        }
+    _write(problem.folder / TEACHING, told)
+    return told
+
+
+def run_tasks(problem: ExfmProblem, tasks: Mapping[str, StudentTask], *, workers: int, console: Console) -> None:
+    """Students that have no results yet, as trials of Ray Tune; Ray must be up.
+
+    Raises:
+        RunError: where one of them failed.
+    """
+    config = problem.config
+    source = StudentsSource(tasks, timeout_s=config.timeout, memory_bytes=config.memory)
+    if source.done == len(tasks):
+        return
+    with ProgressLine(console, lambda: (source.done, len(tasks), "students"), now) as line:
+        source.told = line.update
+        line.update()
+        run_jobs(source, Resources(workers=workers), work=StudentWork(tasks))
+    source.check()
+
+
+def _teacher(problem: ExfmProblem, spec: ModelSpec, members: int) -> Teacher:
+    columns, stream = problem.teacher_columns, problem.stream
+    return Teacher(
+        spec, columns.inputs(stream), columns, tasks=len(stream.tasks), members=members, seed=problem.config.seed
+    )
+
+
+def _upgrades(problem: ExfmProblem) -> tuple[Upgrade, ...]:
+    config, spec = problem.config.teacher.upgrade, problem.upgrade
+    if config is None or spec is None:
+        return ()
+    return (Upgrade(config.window, lambda: _teacher(problem, spec, config.members)),)
+
+
+def _ticks(problem: ExfmProblem) -> tuple[Tick, ...]:
+    every = problem.config.teacher.snapshot_every
+    return ticks_of(problem.stream.times_N, problem.stream.windows, round(every * _NS) if every else None)
+
+
+def _policy(problem: ExfmProblem) -> str:
+    """What decides which snapshot scores a row."""
+    teacher = problem.config.teacher
+    return (
+        f"{problem.teacher.key} x{teacher.members} seed {problem.config.seed} "
+        f"every {teacher.snapshot_every or 'window'} age {teacher.age:g}{_upgrade_words(problem)}"
+    )
+
+
+def _upgrade_words(problem: ExfmProblem) -> str:
+    config, spec = problem.config.teacher.upgrade, problem.upgrade
+    return "" if config is None or spec is None else f" from window {config.window} {spec.key} x{config.members}"
+
+
+def _same_run(problem: ExfmProblem) -> None:
+    """A folder is of one file: what was trained under another must not be mixed in.
+
+    Raises:
+        InputError: where the file has changed.
+    """
+    told = problem.folder / LOCK
+    tree = problem.config.model_dump(mode="json")
+    facts = {
+        "config": {k: v for k, v in tree.items() if k not in ("seeds", "compare", "timeout", "memory")},
+        "stream": problem.stream.fingerprint,
+        "teacher": problem.teacher.key,
+        "students": {student.name: student.spec.key for student in problem.students},
+    }
+    before = json.loads(told.read_text()) if told.exists() else {}
+    changed = [key for key in facts if before and before.get(key) != json.loads(json.dumps(facts[key]))]
+    if changed:
+        must = f"must be the run that {problem.folder} holds"
+        hint = "use another --out; seeds may be added, and recipes to compare"
+        raise InputError.of(str(problem.file), must, f"another {', '.join(changed)}", hint)
+    if before.get("file") != str(problem.file):
+        _write(told, {**facts, "file": str(problem.file)})
+
+
+def _write(file: Path, data: Any) -> None:
+    part = file.with_suffix(".part")
+    part.write_text(json.dumps(data, indent=1))
+    part.replace(file)

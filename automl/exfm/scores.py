@@ -1,0 +1,129 @@
+"""What the teacher gave to each student: NE, gains with intervals and calibration, by window and segment.
+
+N scored rows of a student, S seeds, K recipes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from statsmodels.stats.multitest import multipletests
+
+from automl.exfm.recipes import NONE
+from automl.metrics import NESums
+from automl.significance import Gain, examples_std, gains, log_losses
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """Rows of one student in the scored windows, and every recipe's probabilities on them; the teacher's may be NaN."""
+
+    labels_N: Floats
+    clusters_N: NDArray[np.int32]
+    windows_N: NDArray[np.int64]
+    probs_SN: Mapping[str, Floats]
+    teacher_N: Floats
+
+    def part(self, rows_N: NDArray[np.bool_]) -> Scored:
+        """Some of the rows."""
+        probs = {name: probs_SN[:, rows_N] for name, probs_SN in self.probs_SN.items()}
+        return Scored(
+            self.labels_N[rows_N], self.clusters_N[rows_N], self.windows_N[rows_N], probs, self.teacher_N[rows_N]
+        )
+
+    @property
+    def both_classes(self) -> bool:
+        return 0 < float(self.labels_N.sum()) < len(self.labels_N)
+
+
+def figures(scored: Scored) -> dict[str, Any]:
+    """NE, calibration and gains over no teacher; of a set with one class only the rows."""
+    shown: dict[str, Any] = {"rows": len(scored.labels_N)}
+    if not scored.both_classes:
+        return shown
+    sums = {name: [NESums.of(scored.labels_N, p_N) for p_N in probs_SN] for name, probs_SN in scored.probs_SN.items()}
+    taught = [name for name in scored.probs_SN if name != NONE]
+    found = dict(zip(taught, _gains(scored, taught), strict=True))
+    shown["base_rate"] = sums[NONE][0].base_rate
+    shown["teacher"] = _teacher(scored, float(np.mean([s.ne for s in sums[NONE]])))
+    shown["recipes"] = {
+        name: {
+            "ne": float(np.mean([s.ne for s in parts])),
+            "ne_by_seed": [s.ne for s in parts],
+            "calibration": float(np.mean([s.calibration for s in parts])),
+            "gain": _gain(found[name]) if name in found else None,
+        }
+        for name, parts in sums.items()
+    }
+    return shown
+
+
+def _teacher(scored: Scored, student_ne: float) -> dict[str, Any]:
+    """The teacher on the rows that it scored; headroom is its NE against that of the student without one there."""
+    known_N = np.isfinite(scored.teacher_N)
+    part = scored.part(known_N)
+    if not part.both_classes:
+        return {"coverage": float(known_N.mean()), "ne": None, "calibration": None, "headroom_pct": None}
+    sums = NESums.of(part.labels_N, part.teacher_N)
+    if not known_N.all():
+        student_ne = float(np.mean([NESums.of(part.labels_N, p_N).ne for p_N in part.probs_SN[NONE]]))
+    return {
+        "coverage": float(known_N.mean()),
+        "ne": sums.ne,
+        "calibration": sums.calibration,
+        "headroom_pct": 100 * (sums.ne / student_ne - 1),
+    }
+
+
+def _gains(scored: Scored, taught: list[str]) -> tuple[Gain, ...]:
+    """Paired seed by seed and row by row against no teacher."""
+    if not taught:
+        return ()
+    labels_N, ones_N = scored.labels_N, np.ones(len(scored.labels_N))
+    none_N = np.mean([log_losses(labels_N, p_N) for p_N in scored.probs_SN[NONE]], 0)
+    base = NESums.of(labels_N, scored.probs_SN[NONE][0])
+    entropy = base.cross_entropy / base.ne
+    clusters = len(np.unique(scored.clusters_N))
+    spread = [
+        examples_std(
+            np.mean([log_losses(labels_N, p_N) for p_N in scored.probs_SN[name]], 0) - none_N,
+            ones_N,
+            scored.clusters_N if clusters > 1 else np.arange(len(labels_N), dtype=np.int32),
+            entropy,
+        )
+        for name in taught
+    ]
+    ne_KS = np.array([[NESums.of(labels_N, p_N).ne for p_N in scored.probs_SN[name]] for name in taught])
+    ne_S = np.array([NESums.of(labels_N, p_N).ne for p_N in scored.probs_SN[NONE]])
+    freedom = (clusters if clusters > 1 else len(labels_N)) - 1
+    return gains(ne_S, ne_KS, np.array(spread), freedom)
+
+
+def _gain(gain: Gain) -> dict[str, float]:
+    kept = ("pct", "low_pct", "high_pct", "p")
+    return {name: value for name, value in asdict(gain).items() if name in kept}
+
+
+def correct(students: Mapping[str, dict[str, Any]]) -> None:
+    """Holm over all students and recipes: p_corrected beside every p of the whole stream, and the transfer ratio."""
+    cells = [
+        (student, name)
+        for student in students.values()
+        for name, recipe in student["all"].get("recipes", {}).items()
+        if recipe["gain"] is not None
+    ]
+    if not cells:
+        return
+    found = multipletests([s["all"]["recipes"][name]["gain"]["p"] for s, name in cells], method="holm")[1]
+    for (student, name), p in zip(cells, found, strict=True):
+        recipe, headroom = student["all"]["recipes"][name], student["all"]["teacher"]["headroom_pct"]
+        recipe["gain"]["p_corrected"] = float(p)
+        good = headroom is not None and headroom < 0 and math.isfinite(headroom)
+        recipe["transfer_ratio"] = recipe["gain"]["pct"] / headroom if good else None

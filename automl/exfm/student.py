@@ -1,0 +1,264 @@
+"""One student on the stream, with all its arms: score a window, learn what has arrived by its end, go on.
+
+N rows, F id fields, D dense features, A arms.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from automl.data.stream import EncodedStream, open_stream
+from automl.exfm.auto import Chooser
+from automl.exfm.calibration import Calibrator
+from automl.exfm.columns import Columns
+from automl.exfm.das.reader import NO_SNAPSHOT, Augmented, DasReader
+from automl.exfm.recipes import AUTO, NONE, Recipe
+from automl.exfm.sampling import sampled
+from automl.exfm.snapshots import sigmoid
+from automl.ranking.batches import even_bounds
+from automl.ranking.distill import Lesson, StudentStepper
+from automl.ranking.model import RankingModel, build_model
+from automl.seeds import seed_of
+from automl.significance import log_losses
+from search_spaces.distill import Distill
+from search_spaces.model import ModelSpec
+
+_HOUR_NS = 3.6e12
+_SCORE_ROWS = 4096
+FACTS, LOGITS = "facts.json", "logits.npy"
+
+
+Distort = Callable[[NDArray[np.float32]], NDArray[np.float32]]  # logits (N, T) to logits (N, T); picklable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudentTask:
+    """All that a worker needs to run a student under one recipe and seed."""
+
+    vm: str
+    recipe: Recipe
+    spec: ModelSpec
+    columns: Columns
+    members_N: NDArray[np.bool_]
+    task: int
+    negatives_kept: float | None
+    seed: int
+    stream: Path
+    run: Path  # whose augmented log is read
+    out: Path  # folder of the results
+    distort: Distort | None = None  # of what the teacher said: replays of a teacher that is biased, or of another label
+
+
+@dataclass(frozen=True, slots=True)
+class Lessons:
+    """Rows to learn from in the order of their arrival: features, labels and what the teacher said."""
+
+    ids_NF: torch.Tensor
+    dense_ND: torch.Tensor
+    labels_N: torch.Tensor
+    teacher: Lesson
+
+    def shuffled(self, rng: np.random.Generator) -> Lessons:
+        order = torch.from_numpy(rng.permutation(len(self.labels_N)))
+        return Lessons(
+            self.ids_NF.index_select(0, order),
+            self.dense_ND.index_select(0, order),
+            self.labels_N.index_select(0, order),
+            Lesson(self.teacher.logits_BT.index_select(0, order), self.teacher.age_hours_B.index_select(0, order)),
+        )
+
+
+class Arm:
+    """A model and how it learns."""
+
+    def __init__(self, task: StudentTask, stream: EncodedStream, distill: Distill | None, tasks: int) -> None:
+        weights_seed = seed_of("student", task.vm, task.seed)
+        spec = replace_distill(task.spec, distill)
+        self.spec = spec
+        self.model: RankingModel = build_model(spec, task.columns.inputs(stream), seed=weights_seed)
+        self._stepper = StudentStepper(self.model, spec, tasks=tasks, own=task.task, seed=weights_seed)
+        self._started = False
+        self.seconds = 0.0
+
+    def score(self, ids_NF: torch.Tensor, dense_ND: torch.Tensor) -> NDArray[np.float32]:
+        """Logits of rows."""
+        self.model.eval()
+        with torch.inference_mode():
+            parts = [
+                self.model(ids_NF[start : start + _SCORE_ROWS], dense_ND[start : start + _SCORE_ROWS])
+                for start in range(0, max(len(ids_NF), 1), _SCORE_ROWS)
+            ]
+        logits: NDArray[np.float32] = torch.cat(parts).numpy()
+        return logits
+
+    def learn(self, lessons: Lessons, seed: int, *, muted: bool) -> None:
+        """One pass over lessons; a muted teacher is not heard."""
+        start = time.thread_time()
+        if not self._started:
+            self.model.start_at(float(lessons.labels_N.mean()))
+            self._started = True
+        self.model.train()
+        self.model.noise.reseed(seed)
+        rows_NF = self.model.table.rows(lessons.ids_NF)
+        targets = None if muted else self._stepper.targets(lessons.teacher)
+        for a, b in pairwise(even_bounds(len(rows_NF), self.spec.train.batch_size)):
+            part = None if targets is None else targets.part(a, b)
+            self._stepper.step(rows_NF[a:b], lessons.dense_ND[a:b], lessons.labels_N[a:b], None, 1.0, part)
+        self.seconds += time.thread_time() - start
+
+
+class StudentRun:
+    """A student under one recipe and seed, from the first window to the last."""
+
+    def __init__(self, task: StudentTask) -> None:
+        self._task = task
+        self._stream = open_stream(task.stream)
+        self._reader = DasReader(task.run, self._stream)
+        labels_N = np.asarray(self._stream.labels_NT[:, task.task])
+        self._examples_N = np.flatnonzero(task.members_N & np.isfinite(labels_N))
+        self._labels_N = labels_N[self._examples_N].astype(np.float64)
+        tasks = len(self._stream.tasks)
+        self.arms = {name: Arm(task, self._stream, distill, tasks) for name, distill in task.recipe.arms}
+        self.chooser = Chooser(tuple(self.arms)) if task.recipe.auto else None
+        self._calibrator = Calibrator()
+        self.choices: list[str] = []
+        self.muted: list[bool] = []
+        self.learnt = 0
+        self.logits_N = np.full(len(self._examples_N), np.nan, np.float32)
+
+    def run(self) -> Iterator[float]:
+        """Window by window; yields the share that is done."""
+        windows = self._stream.windows
+        for number, window in enumerate(windows):
+            first, last = np.searchsorted(self._examples_N, [window.rows.start, window.rows.stop])
+            logits = self._score(slice(first, last))
+            choice = self.chooser.choice if self.chooser else self._task.recipe.name
+            self.choices.append(choice)
+            self.logits_N[first:last] = logits[choice]
+            self._learn(number, window.name, slice(first, last), logits)
+            yield (number + 1) / len(windows)
+
+    def model(self) -> RankingModel:
+        """What would serve after the last window, which it has learnt from."""
+        return self.arms[self.chooser.choice if self.chooser else self._task.recipe.name].model
+
+    def _score(self, part: slice) -> dict[str, NDArray[np.float32]]:
+        rows_N = self._examples_N[part]
+        ids, dense = self._features(rows_N)
+        names = self.chooser.alive if self.chooser else tuple(self.arms)
+        shift = 0.0 if self._task.negatives_kept is None else float(np.log(self._task.negatives_kept))
+        return {name: self.arms[name].score(ids, dense) + np.float32(shift) for name in names}
+
+    def _learn(self, number: int, window: str, part: slice, logits: dict[str, NDArray[np.float32]]) -> None:
+        """Learn what has arrived by the end of a window."""
+        found = self._reader.read(window, self._task.vm)
+        said_NT = found.logits_NT if self._task.distort is None else self._task.distort(found.logits_NT)
+        arrived_N = np.isfinite(found.labels_NT[:, self._task.task])
+        if self.chooser is not None and self.learnt:  # an untrained student proves nothing about a teacher
+            self._tell(part, logits, found.rows_N[arrived_N], said_NT[arrived_N, self._task.task])
+        muted = self.chooser.muted if self.chooser is not None else False
+        self.muted.append(muted)
+        lessons = self._lessons(found, said_NT, arrived_N)
+        if not len(lessons.labels_N):
+            return
+        self.learnt += len(lessons.labels_N)
+        lessons = lessons.shuffled(np.random.default_rng(seed_of("order", self._task.vm, self._task.seed, number)))
+        noise = seed_of("noise", self._task.vm, self._task.seed, number)
+        for name in self.chooser.alive if self.chooser else tuple(self.arms):
+            self.arms[name].learn(lessons, noise, muted=muted)
+
+    def _lessons(self, found: Augmented, said_NT: NDArray[np.float32], arrived_N: NDArray[np.bool_]) -> Lessons:
+        """Of the rows whose label arrived, those that the student's own sampling keeps."""
+        task = self._task
+        labels_N = found.labels_NT[:, task.task]
+        kept_N = arrived_N & sampled(self._stream.examples_N[found.rows_N], labels_N, task.negatives_kept)
+        if task.negatives_kept is not None:  # the student learns odds of the log that it sees
+            said_NT = said_NT - np.float32(np.log(task.negatives_kept))
+        trained_to_N = found.trained_to_N[kept_N]
+        ages_N = np.where(trained_to_N == NO_SNAPSHOT, 0.0, (found.scored_at_N[kept_N] - trained_to_N) / _HOUR_NS)
+        return Lessons(
+            *self._features(found.rows_N[kept_N]),
+            torch.from_numpy(labels_N[kept_N]),
+            Lesson(torch.from_numpy(said_NT[kept_N]), torch.from_numpy(ages_N.astype(np.float32))),
+        )
+
+    def _tell(
+        self,
+        part: slice,
+        logits: dict[str, NDArray[np.float32]],
+        rows_N: NDArray[np.int64],
+        teacher_N: NDArray[np.float32],
+    ) -> None:
+        """Tell the chooser about the rows of this window whose labels are known at its end.
+
+        The teacher is judged as what can be made of it: calibrated on the windows before.
+        """
+        assert self.chooser is not None
+        own_N = self._examples_N[part]
+        order = np.argsort(rows_N)
+        place_N = np.searchsorted(rows_N, own_N, sorter=order).clip(max=max(len(rows_N) - 1, 0))
+        known_N = rows_N[order[place_N]] == own_N if len(rows_N) else np.zeros(len(own_N), bool)
+        labels_N = self._labels_N[part][known_N]
+        said_N = teacher_N[order[place_N]][known_N] if len(rows_N) else np.zeros(0, np.float32)
+        losses = {name: log_losses(labels_N, sigmoid(z[known_N])) for name, z in logits.items()}
+        loss_N = log_losses(labels_N, sigmoid(self._calibrator.logits(said_N)))
+        self.chooser.see(losses, np.where(np.isfinite(said_N), loss_N, np.nan))
+        heard_N = np.isfinite(said_N)
+        self._calibrator.see(said_N[heard_N], labels_N[heard_N])
+
+    def _features(self, rows_N: NDArray[np.int64]) -> tuple[torch.Tensor, torch.Tensor]:
+        return self._task.columns.take(self._stream.ids_NF[rows_N], self._stream.dense_ND[rows_N])
+
+
+def run_student(task: StudentTask, told: Callable[[float], None] = lambda _: None) -> None:
+    """Run a student and leave its results in its folder, whole or not at all."""
+    student = StudentRun(task)
+    for share in student.run():
+        told(share)
+    part = task.out.with_suffix(".part")
+    part.mkdir(parents=True, exist_ok=True)
+    np.save(part / LOGITS, student.logits_N)
+    torch.save(dict(student.model().state_dict()), part / "model.pt")
+    (part / FACTS).write_text(json.dumps(_facts(task, student)))
+    part.rename(task.out)
+
+
+def _facts(task: StudentTask, student: StudentRun) -> dict[str, Any]:
+    seconds = {name: arm.seconds for name, arm in student.arms.items()}
+    serving = student.chooser.choice if student.chooser else task.recipe.name
+    return {
+        "vm": task.vm,
+        "recipe": task.recipe.name,
+        "seed": task.seed,
+        "spec": student.arms[serving].spec.to_tree(),
+        "serving": serving,
+        "choices": student.choices,
+        "muted": student.muted,
+        "rows": student.learnt,
+        "train_seconds": seconds,
+    }
+
+
+def replace_distill(spec: ModelSpec, distill: Distill | None) -> ModelSpec:
+    """The model under another recipe."""
+    return ModelSpec(
+        embedding=spec.embedding,
+        interaction=spec.interaction,
+        wiring=spec.wiring,
+        deep=spec.deep,
+        train=spec.train,
+        distill=distill,
+    )
+
+
+__all__ = ["AUTO", "NONE", "StudentRun", "StudentTask", "run_student"]

@@ -1,0 +1,128 @@
+"""The figures of a run: what exfm.json holds, and the report shows.
+
+N rows of the stream, S seeds, T tasks.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from automl.exfm.das.counts import AGE_EDGES_HOURS, Counts
+from automl.exfm.das.reader import DasReader
+from automl.exfm.problem import ExfmProblem, Student
+from automl.exfm.scores import Scored, correct, figures
+from automl.exfm.snapshots import sigmoid
+from automl.exfm.student import FACTS, LOGITS, StudentTask
+
+
+def summarise(
+    problem: ExfmProblem, reader: DasReader, tasks: Mapping[str, StudentTask], taught: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Everything that was measured, as plain data."""
+    config, stream = problem.config, problem.stream
+    teacher_NT = teacher_logits(problem, reader)
+    students = {
+        student.name: _student(problem, student, tasks, teacher_NT[:, student.task]) for student in problem.students
+    }
+    correct(students)
+    return {
+        "name": config.name,
+        "tasks": list(stream.tasks),
+        "notes": list(stream.notes),
+        "score_from": config.score_from,
+        "seeds": config.seeds,
+        "windows": [
+            {"name": w.name, "rows": w.rows.stop - w.rows.start, "scored": k >= config.score_from}
+            for k, w in enumerate(stream.windows)
+        ],
+        "teacher": {
+            "model": problem.teacher.to_tree(),
+            "members": config.teacher.members,
+            "cost": _cost(problem.teacher, problem.teacher_columns.inputs(stream), config.teacher.members),
+            "snapshot_every_s": config.teacher.snapshot_every,
+            "age_s": config.teacher.age,
+            **{key: taught[key] for key in ("refusals", "train_seconds", "ticks")},
+        },
+        "das": _das(taught, len(problem.students)),
+        "students": students,
+    }
+
+
+def teacher_logits(problem: ExfmProblem, reader: DasReader) -> NDArray[np.float32]:
+    """Logits (N, T) of all rows whose labels have arrived; NaN elsewhere."""
+    stream = problem.stream
+    logits_NT = np.full((len(stream), len(stream.tasks)), np.nan, np.float32)
+    for window in stream.windows:
+        found = reader.read(window.name)
+        logits_NT[found.rows_N] = found.logits_NT
+    return logits_NT
+
+
+def scored_of(
+    problem: ExfmProblem,
+    student: Student,
+    runs: Mapping[str, Sequence[Path]],
+    teacher_N: NDArray[np.float32],
+) -> tuple[Scored, NDArray[np.int64]]:
+    """Scored rows of a student, with the probabilities of each recipe's runs (folders, by seed), and their numbers."""
+    stream = problem.stream
+    examples_N = np.flatnonzero(student.members_N & np.isfinite(stream.labels_NT[:, student.task]))
+    part = examples_N >= stream.windows[problem.config.score_from].rows.start
+    rows_N = examples_N[part]
+    probs = {name: np.stack([sigmoid(np.load(out / LOGITS)[part]) for out in outs]) for name, outs in runs.items()}
+    scored = Scored(
+        labels_N=stream.labels_NT[rows_N, student.task].astype(np.float64),
+        clusters_N=np.asarray(stream.clusters_N[rows_N]),
+        windows_N=np.searchsorted([w.rows.start for w in stream.windows], rows_N, side="right") - 1,
+        probs_SN=probs,
+        teacher_N=np.where(np.isnan(teacher_N[rows_N]), np.nan, sigmoid(teacher_N[rows_N])),
+    )
+    return scored, rows_N
+
+
+def _student(
+    problem: ExfmProblem, student: Student, tasks: Mapping[str, StudentTask], teacher_N: NDArray[np.float32]
+) -> dict[str, Any]:
+    stream = problem.stream
+    mine = [task for task in tasks.values() if task.vm == student.name]
+    runs = {recipe.name: [task.out for task in mine if task.recipe == recipe] for recipe in student.recipes}
+    scored, rows_N = scored_of(problem, student, runs, teacher_N)
+    return {
+        "label": student.label,
+        "rows": int((student.members_N & np.isfinite(stream.labels_NT[:, student.task])).sum()),
+        "cost": _cost(student.spec, student.columns.inputs(stream), 1),
+        "all": figures(scored),
+        "windows": [
+            {"name": stream.windows[k].name, **figures(scored.part(scored.windows_N == k))}
+            for k in np.unique(scored.windows_N)
+        ],
+        "segments": {
+            name: figures(scored.part(segment[rows_N]))
+            for name, segment in stream.segments.items()
+            if segment[rows_N].any()
+        },
+        "runs": {name: [json.loads((out / FACTS).read_text()) for out in outs] for name, outs in runs.items()},
+    }
+
+
+def _cost(spec: Any, inputs: Any, members: int) -> dict[str, int]:
+    cost = spec.cost(inputs)
+    return {"params": cost.params * members, "flops": cost.flops * members}
+
+
+def _das(taught: Mapping[str, Any], students: int) -> dict[str, Any]:
+    counts = Counts.from_json(json.dumps(taught["counts"]))
+    return {
+        **taught["counts"],
+        "age_edges_hours": list(AGE_EDGES_HOURS),
+        "coverage": counts.coverage,
+        "calls_per_example": counts.calls_per_example,
+        "rows_per_second": counts.rows_per_second,
+        "core_seconds_per_student": (counts.core_seconds + taught["train_seconds"]) / students,
+    }

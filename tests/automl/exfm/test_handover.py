@@ -1,0 +1,72 @@
+"""Models by file, or from what a search has found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from automl import api
+from automl.exfm.handover import model_of
+from search_spaces.errors import InputError, Position
+from search_spaces.model import ModelSpec
+from tests.automl.exfm.exfm_world import SMALL, model
+
+AT = Position("exfm.yaml", 7, 3)
+FILE = "embedding: {dim: 4}\ndeep: [{mlp: {width: 8}}]\n"
+
+
+@dataclass
+class Study:
+    """What handing over asks of one."""
+
+    asked: list[str] = field(default_factory=list)
+
+    def best(self, role: str) -> ModelSpec:
+        self.asked.append(role)
+        if role == "fastest":
+            raise InputError.of("role", "must be one of accurate, fast", role)
+        return SMALL
+
+    @property
+    def history(self) -> Any:
+        trial = SimpleNamespace(number=17, candidate=SimpleNamespace(model=model()))
+        return SimpleNamespace(trials=[trial])
+
+
+def test_a_file_beside_the_run(tmp_path: Path) -> None:
+    (tmp_path / "m.yaml").write_text(FILE)
+    assert model_of("m.yaml", tmp_path, AT).embedding.dim == 4
+
+
+def test_picks_and_trials_of_a_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[Path] = []
+    study = Study()
+    monkeypatch.setattr(api, "open_study", lambda folder: opened.append(folder) or study)
+    assert model_of("studies/large#accurate", tmp_path, AT) == SMALL
+    assert model_of("studies/large#17", tmp_path, AT) == model()
+    assert opened == [tmp_path / "studies" / "large"] * 2
+    assert study.asked == ["accurate"]
+    with pytest.raises(InputError, match=r"exfm.yaml:7:3: studies/large#18 must hold a trial #18"):
+        model_of("studies/large#18", tmp_path, AT)
+
+
+@pytest.mark.parametrize("name", ["none.yaml", "nothing#accurate", "large#fastest"])
+def test_what_is_not_there_is_told_where_it_is_named(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if name.startswith("large"):
+        monkeypatch.setattr(api, "open_study", lambda folder: Study())
+    with pytest.raises(InputError) as told:
+        model_of(name, tmp_path, AT)
+    assert [mistake.position for mistake in told.value.mistakes] == [AT]
+    assert name in str(told.value)
+
+
+def test_mistakes_in_a_file_keep_their_place(tmp_path: Path) -> None:
+    (tmp_path / "m.yaml").write_text(FILE + "train: {batch: 3}\n")
+    with pytest.raises(InputError, match=r"m\.yaml:3"):
+        model_of("m.yaml", tmp_path, AT)

@@ -1,0 +1,321 @@
+"""The algebra of learning from a teacher, against the losses as they are written down.
+
+B batch, T tasks of the teacher, H heads beside the serving one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from automl.ranking.adapter import Adapter, basis_of
+from automl.ranking.distill import Lesson, StudentStepper
+from automl.ranking.export import graph_signature
+from automl.ranking.model import RankingModel, build_model
+from automl.ranking.training import Stepper
+from search_spaces.distill import HEADS
+from search_spaces.model import Distill, ModelSpec
+from tests.automl.ranking.ranking_world import planted, spec
+
+LOG = planted(rows=640, ids=12)
+B, TASKS, OWN = 64, 3, 1
+DEEP = [{"mlp": {"width": 16, "dropout": 0.2}}, {"mlp": {"width": 8}}]
+PLAIN = spec(deep=DEEP)
+TAUGHT = HEADS[1:]
+BESIDE = ("auxiliary", "adapter", "both")
+
+
+@dataclass(frozen=True)
+class Batch:
+    labels_B: Tensor
+    weights_B: Tensor | None
+    lesson: Lesson
+    part: slice
+
+    def inputs(self, model: RankingModel) -> tuple[Tensor, Tensor]:
+        rows = model.table.rows(torch.from_numpy(LOG.ids_NF[self.part]))
+        return rows, torch.from_numpy(LOG.dense_ND[self.part])
+
+
+def batch(number: int = 0, *, weighted: bool = False, silent: float = 0.0) -> Batch:
+    """A batch of the planted log; `silent` is the share of rows without a prediction."""
+    generator = torch.Generator().manual_seed(number)
+    part = slice(number * B, (number + 1) * B)
+    logits = torch.randn(B, TASKS, generator=generator) * 1.5
+    logits[torch.rand(B, TASKS, generator=generator) < silent] = torch.nan
+    ages = torch.rand(B, generator=generator) * 48
+    weights = torch.rand(B, generator=generator) * 2 if weighted else None
+    return Batch(torch.from_numpy(LOG.labels_N[part]), weights, Lesson(logits, ages), part)
+
+
+def student(candidate: ModelSpec = PLAIN, **knobs: Any) -> tuple[RankingModel, StudentStepper]:
+    candidate = replace(candidate, distill=Distill(**knobs)) if knobs else candidate
+    model = build_model(candidate, LOG.inputs, seed=0).train()
+    return model, StudentStepper(model, candidate, tasks=TASKS, own=OWN, seed=5)
+
+
+def step(model: RankingModel, stepper: StudentStepper, seen: Batch, *, factor: float = 1.0, told: bool = True) -> None:
+    model.noise.reseed(seen.part.start)
+    targets = stepper.targets(seen.lesson) if told else None
+    stepper.step(*seen.inputs(model), seen.labels_B, seen.weights_B, factor, targets)
+
+
+def gradients(model: RankingModel, stepper: StudentStepper, seen: Batch) -> tuple[list[Tensor], Tensor]:
+    """Of all dense weights, the heads' last, and of the gathered embeddings; nothing but the adapter is moved."""
+    caught: list[Tensor] = []
+    original = stepper._adagrad.step
+    stepper._adagrad.step = lambda rows, grad, lr: caught.append(grad.clone())  # type: ignore[method-assign]
+    step(model, stepper, seen, factor=0.0)
+    stepper._adagrad.step = original  # type: ignore[method-assign]
+    extra = [] if stepper.heads is None else list(stepper.heads.parameters())
+    return [part.grad.clone() for part in (*model.parameters(), *extra)], caught[0]
+
+
+class Scale(torch.autograd.Function):
+    """The identity; on the way back beta."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, beta: float) -> Tensor:
+        ctx.beta = beta
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+        return ctx.beta * grad, None
+
+
+def written_out(seen: Batch, knobs: Distill) -> tuple[list[Tensor], Tensor]:
+    """The same gradients by autograd, from the losses as the papers have them, in float64."""
+    model, fresh = student(**{name: getattr(knobs, name) for name in Distill.__dataclass_fields__})
+    heads = None if fresh.heads is None else fresh.heads.double()
+    model = model.double()
+    model.noise.reseed(seen.part.start)
+    rows, dense = seen.inputs(model)
+    embedded = model.table.gather(rows).requires_grad_()
+    x = model.top(embedded, dense.double())
+    z = model.head(x).squeeze(1)
+    sample = torch.ones(B).double() if seen.weights_B is None else seen.weights_B.double()
+    bce = nn.BCEWithLogitsLoss(reduction="none")
+    total_B = bce(z, seen.labels_B.double())
+    told = seen.lesson.logits_BT.double()
+    own = torch.nan_to_num(told[:, OWN])
+    fade = 0.5 ** (seen.lesson.age_hours_B.double() / knobs.half_life_hours) if knobs.half_life_hours else 1.0
+    losses: list[tuple[Tensor, Tensor]] = []  # loss by row, its weight by row
+    scaled = Scale.apply(x, knobs.beta)
+    outs = [] if heads is None else list(heads(scaled).unbind(1))
+    if knobs.heads in ("plain", "auxiliary", "both"):
+        for task in range(TASKS) if knobs.tasks == "all" else [OWN]:
+            target = (knobs.alpha * torch.nan_to_num(told[:, task]).sigmoid()).clamp(max=1)
+            out = z if knobs.heads == "plain" else outs.pop(0)
+            losses.append((bce(out, target), knobs.weight * fade * torch.isfinite(told[:, task])))
+    if knobs.heads in ("calibrated", "adapter", "both"):
+        adapter = Adapter(knobs.adapter_width, knobs.adapter_lr, 5)
+        known = torch.isfinite(told[:, OWN])
+        a = adapter.step(basis_of(own.float()), seen.labels_B, (known * sample).float()).double()
+        losses.append((bce(z if heads is None else outs.pop(0), a.sigmoid()), knobs.weight * fade * known))
+    assert not outs
+    weight_B = sum((weight for _, weight in losses), torch.zeros(B).double())
+    for loss, weight in losses:
+        total_B = total_B + weight * loss
+    if knobs.averaged:
+        total_B = total_B / (1 + knobs.beta * weight_B)
+    torch.autograd.backward((sample * total_B).sum() / B)
+    assert embedded.grad is not None
+    extra = [] if heads is None else list(heads.parameters())
+    return [part.grad for part in (*model.parameters(), *extra)], embedded.grad
+
+
+RECIPES = st.builds(
+    Distill,
+    heads=st.sampled_from(HEADS),
+    weight=st.sampled_from([0.0, 0.5, 1.0, 3.0]),
+    alpha=st.sampled_from([0.5, 1.0, 1.7, 4.0]),
+    beta=st.sampled_from([0.0, 0.3, 1.0]),
+    averaged=st.booleans(),
+    adapter_width=st.sampled_from([0, 4]),
+    half_life_hours=st.sampled_from([0.0, 12.0]),
+    tasks=st.sampled_from(["own", "all"]),
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(RECIPES, st.booleans(), st.sampled_from([0.0, 0.4, 1.0]), st.integers(0, 9))
+def test_gradients_are_those_of_the_losses_as_written(
+    knobs: Distill, weighted: bool, silent: float, number: int
+) -> None:
+    seen = batch(number, weighted=weighted, silent=silent)
+    model, stepper = student(**{name: getattr(knobs, name) for name in Distill.__dataclass_fields__})
+    found, below = gradients(model, stepper, seen)
+    wanted, wanted_below = written_out(seen, knobs)
+    for mine, oracle in zip(found, wanted, strict=True):
+        torch.testing.assert_close(mine.double(), oracle, rtol=1e-4, atol=2e-7)
+    torch.testing.assert_close(below.double(), wanted_below, rtol=1e-4, atol=2e-7)
+
+
+def states(stepper: Stepper | StudentStepper, model: RankingModel) -> list[Tensor]:
+    """Weights, table and optimizers of what is served; the heads' are behind, and are left out."""
+    size = sum(part.numel() for part in model.parameters())
+    adam = stepper._adam.state()
+    flat = [adam[name][:size] for name in ("weights", "means", "squares")]
+    return [*flat, adam["steps"], stepper._adagrad.sums_R1, *model.state_dict().values()]
+
+
+@pytest.mark.parametrize("wiring", ["stacked", "parallel"])
+@pytest.mark.parametrize("averaged", [False, True])
+@pytest.mark.parametrize("heads", HEADS)
+def test_weight_0_is_no_teacher_bit_for_bit(heads: str, averaged: bool, wiring: str) -> None:
+    candidate = spec(deep=DEEP, wiring=wiring, train={"batch_size": B, "dense_lr": 0.01, "weight_decay": 1e-3})
+    model, stepper = student(candidate, heads=heads, weight=0.0, averaged=averaged)
+    plain = build_model(candidate, LOG.inputs, seed=0).train()
+    alone = Stepper(plain, candidate)
+    for number in range(10):
+        seen = batch(number, weighted=number % 2 == 0, silent=0.3)
+        step(model, stepper, seen)
+        plain.noise.reseed(seen.part.start)
+        alone.step(*seen.inputs(plain), seen.labels_B, seen.weights_B, 1.0)
+    for mine, theirs in zip(states(stepper, model), states(alone, plain), strict=True):
+        assert torch.equal(mine, theirs)
+
+
+@pytest.mark.parametrize("averaged", [False, True])
+@pytest.mark.parametrize("heads", TAUGHT)
+def test_a_silent_teacher_is_no_teacher_bit_for_bit(heads: str, averaged: bool) -> None:
+    """NaN, or not told at all: the label teaches as it would alone."""
+    model, stepper = student(heads=heads, weight=3.0, averaged=averaged)
+    muted, muted_stepper = student(heads=heads, weight=3.0, averaged=averaged)
+    plain = build_model(PLAIN, LOG.inputs, seed=0).train()
+    alone = Stepper(plain, PLAIN)
+    for number in range(10):
+        seen = batch(number, silent=1.0)
+        step(model, stepper, seen)
+        step(muted, muted_stepper, batch(number), told=False)
+        plain.noise.reseed(seen.part.start)
+        alone.step(*seen.inputs(plain), seen.labels_B, None, 1.0)
+    for one, two, three in zip(states(stepper, model), states(muted_stepper, muted), states(alone, plain), strict=True):
+        assert torch.equal(one, three)
+        assert torch.equal(two, three)
+
+
+@pytest.mark.parametrize("heads", BESIDE)
+def test_the_serving_head_has_nothing_of_the_teacher(heads: str) -> None:
+    """Its gradient is that without one, bit for bit, whatever the teacher says and however loudly."""
+    taught = gradients(*student(heads=heads, weight=20.0, tasks="all"), batch(0))[0]
+    alone = gradients(*student(), batch(0))[0]
+    names = [name for name, _ in student()[0].named_parameters()]
+    for name, mine, theirs in zip(names, taught, alone, strict=False):
+        assert torch.equal(mine, theirs) == name.startswith("head."), name
+
+
+@pytest.mark.parametrize("heads", BESIDE)
+def test_beta_scales_what_reaches_the_backbone_alone(heads: str) -> None:
+    with_beta = {beta: gradients(*student(heads=heads, beta=beta), batch(0)) for beta in (0.0, 0.25, 1.0)}
+    alone, alone_below = gradients(*student(), batch(0))
+    dense = len(alone)
+    for part in range(dense):
+        halves = [found[part] - alone[part] for found, _ in with_beta.values()]
+        assert not halves[0].any()
+        torch.testing.assert_close(halves[1], 0.25 * halves[2], rtol=1e-3, atol=1e-7)
+    below = [found - alone_below for _, found in with_beta.values()]
+    assert not below[0].any()
+    torch.testing.assert_close(below[1], 0.25 * below[2], rtol=1e-3, atol=1e-7)
+    for found, _ in with_beta.values():  # the heads learn at full strength
+        for mine, full in zip(found[dense:], with_beta[1.0][0][dense:], strict=True):
+            assert torch.equal(mine, full)
+
+
+@pytest.mark.parametrize("heads", ["adapter", "both", "calibrated"])
+def test_the_adapter_learns_from_labels_alone(heads: str) -> None:
+    """Students that are worlds apart have one adapter."""
+    adapters = []
+    for seed, weight in ((0, 0.1), (7, 20.0)):
+        candidate = replace(PLAIN, distill=Distill(heads=heads, weight=weight))
+        model = build_model(candidate, LOG.inputs, seed=seed).train()
+        stepper = StudentStepper(model, candidate, tasks=TASKS, own=OWN, seed=5)
+        for number in range(5):
+            step(model, stepper, batch(number, silent=0.2))
+        assert stepper.adapter is not None
+        adapters.append(stepper.adapter.weights)
+    assert np.array_equal(*adapters)
+    assert not np.array_equal(adapters[0], Adapter(8, 0.01, 5).weights)
+
+
+@pytest.mark.parametrize("heads", TAUGHT)
+def test_nothing_that_a_teacher_says_makes_a_nan(heads: str) -> None:
+    model, stepper = student(heads=heads, weight=3.0, averaged=True, half_life_hours=5.0, tasks="all", alpha=3.0)
+    wild = torch.tensor([torch.nan, torch.inf, -torch.inf, 1e30, -1e30, 88.0, -300.0, 0.0]).repeat(B // 8)
+    for number in range(10):
+        seen = batch(number)
+        logits = torch.stack([wild.roll(shift) for shift in range(TASKS)], 1)
+        ages = torch.where(torch.isfinite(wild), seen.lesson.age_hours_B, torch.nan)
+        step(model, stepper, replace(seen, lesson=Lesson(logits, ages)))
+    assert all(torch.isfinite(value.float()).all() for value in model.state_dict().values())
+    assert stepper.adapter is None or np.isfinite(stepper.adapter.weights).all()
+
+
+def test_half_life_halves_the_weight() -> None:
+    old = batch(0)
+    aged = replace(old, lesson=Lesson(old.lesson.logits_BT, torch.full((B,), 24.0)))
+    for heads in TAUGHT:
+        halved = gradients(*student(heads=heads, weight=2.0, half_life_hours=24.0), aged)
+        wanted = gradients(*student(heads=heads, weight=1.0), aged)
+        for mine, theirs in zip([*halved[0], halved[1]], [*wanted[0], wanted[1]], strict=True):
+            assert torch.equal(mine, theirs)
+
+
+def test_targets_are_capped_at_1() -> None:
+    _, stepper = student(heads="auxiliary", alpha=4.0)
+    targets = stepper.targets(batch(0).lesson)
+    assert targets is not None
+    p = batch(0).lesson.logits_BT[:, OWN].sigmoid()
+    torch.testing.assert_close(targets.targets_NH[:, 0], (4 * p).clamp(max=1))
+    assert (targets.targets_NH == 1).any()
+
+
+def test_parts_of_a_lesson_teach_as_lessons_of_their_own() -> None:
+    long = Lesson(
+        torch.cat([batch(k, silent=0.2).lesson.logits_BT for k in range(3)]),
+        torch.cat([batch(k, silent=0.2).lesson.age_hours_B for k in range(3)]),
+    )
+    for heads in TAUGHT:
+        stepper = student(heads=heads, averaged=True, half_life_hours=9.0, tasks="all")[1]
+        whole, own = stepper.targets(long), stepper.targets(batch(1, silent=0.2).lesson)
+        assert whole is not None
+        assert own is not None
+        part = whole.part(B, 2 * B)
+        for name in ("targets_NH", "weights_NH", "share_N", "basis_2N", "known_N"):
+            assert torch.equal(getattr(part, name), getattr(own, name))
+
+
+@pytest.mark.parametrize("heads", HEADS)
+def test_what_is_served_is_a_model_without_a_teacher(heads: str) -> None:
+    model, stepper = student(heads=heads, tasks="all")
+    for number in range(3):
+        step(model, stepper, batch(number))
+    assert graph_signature(model) == graph_signature(build_model(PLAIN, LOG.inputs, seed=3))
+    assert model.spec.cost(LOG.inputs) == PLAIN.cost(LOG.inputs)
+    names = dict(build_model(PLAIN, LOG.inputs, seed=3).state_dict())
+    assert {name: value.shape for name, value in model.state_dict().items()} == {k: v.shape for k, v in names.items()}
+
+
+def test_a_good_teacher_helps_and_the_heads_follow_it() -> None:
+    """From the truth a student learns more than from labels alone."""
+    effect = np.log(9) * (2 * LOG.labels_N - 1)
+    truth = torch.from_numpy(effect.astype(np.float32)).unsqueeze(1).repeat(1, TASKS)
+    model, stepper = student(spec(deep=[{"mlp": {"width": 16}}]), heads="auxiliary", weight=3.0)
+    assert stepper.heads is not None
+    for _ in range(10):
+        for number in range(10):
+            seen = batch(number)
+            step(model, stepper, replace(seen, lesson=Lesson(truth[seen.part], torch.zeros(B))))
+    with torch.inference_mode():
+        seen = batch(0)
+        rows, dense = seen.inputs(model)
+        told = stepper.heads(model.eval().top(model.table.gather(rows), dense)).squeeze(1)
+    assert np.corrcoef(told.numpy(), effect[:B])[0, 1] > 0.5

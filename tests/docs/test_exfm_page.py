@@ -1,0 +1,73 @@
+"""docs/exfm.md, the types of an ExFM file and the recipes say the same; the files shown are valid."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import BaseModel
+
+from automl.exfm import auto, config
+from automl.exfm.recipes import ARMS, AUTO, RECIPES, recipe_of
+from automl.starting import EXFM_FILES, template_text
+from search_spaces.source import read_text, validate
+from search_spaces.space import model_of
+from tests.docs.pages import Fence, fences, names, page, rows, section
+from tests.docs.test_study_page import _parts, _shown
+
+TABLES: dict[type[BaseModel], str] = {
+    config.ExfmConfig: "Keys at the top",
+    config.TeacherConfig: "teacher",
+    config.GuardConfig: "teacher",
+    config.UpgradeConfig: "teacher",
+    config.StudentConfig: "students",
+}
+
+
+def test_every_part_of_the_file_has_a_table() -> None:
+    of_streams = _parts(config.StreamDataConfig, set())
+    assert _parts(config.ExfmConfig, set()) - of_streams == set(TABLES)
+
+
+@pytest.mark.parametrize("model", TABLES, ids=lambda model: model.__name__)
+def test_every_key_is_told_with_its_default(model: type[BaseModel]) -> None:
+    table: dict[str, list[list[str]]] = {}
+    for row in rows(section(page("exfm.md"), TABLES[model])):
+        for name in names(row[0]):
+            table.setdefault(name, []).append(row)
+    for name, field in model.model_fields.items():
+        assert name in table, f"{name} of {model.__name__} must be in docs/exfm.md"
+        shown = "`1h`" if name == "timeout" else _shown(field)
+        assert shown is None or any(shown in cell for row in table[name] for cell in row[1:]), (
+            f"{name} must say {shown}"
+        )
+
+
+def test_recipes_are_those_there_are() -> None:
+    told = {names(row[0])[0]: row[2] for row in rows(section(page("exfm.md"), "Recipes")) if names(row[0])}
+    assert list(told) == [*RECIPES, AUTO]
+    for name, distill in RECIPES.items():
+        if distill is not None:
+            knobs = read_text(f"{{{names(told[name])[0]}}}", "recipe").data
+            assert recipe_of(knobs).distill == distill, name
+
+
+def test_auto_is_told_as_it_is() -> None:
+    text = section(page("exfm.md"), "auto")
+    assert set(names(text.split("side by side")[0])) == {AUTO, *ARMS}
+    assert f"keeps {auto.DISCOUNT:g} of its weight" in text
+    assert f"{auto.DROP_AT:g} standard errors behind after {auto.DROP_AFTER} windows" in text
+
+
+@pytest.mark.parametrize("fence", fences("yaml", "exfm"), ids=lambda fence: fence.place)
+def test_files_in_the_pages_are_valid(fence: Fence) -> None:
+    assert validate(config.ExfmConfig, read_text(fence.text, "exfm.yaml")).students
+
+
+def test_the_template_is_valid_and_explains_itself() -> None:
+    first, *models = EXFM_FILES
+    text = template_text("exfm", first)
+    found = validate(config.ExfmConfig, read_text(text, first))
+    assert {found.teacher.model, *(student.model for student in found.students.values())} == set(models)
+    assert sum("#" in line for line in text.splitlines()) > 12
+    assert "docs/exfm.md" in text
+    for name in models:
+        assert model_of(read_text(template_text("exfm", name), name)).deep
