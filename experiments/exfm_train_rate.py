@@ -30,7 +30,12 @@ from experiments.record import write_result
 from search_spaces.model import InputShape, ModelSpec
 
 STEPPER = "without distill"  # automl.ranking.training.Stepper
-ARMS: Mapping[str, str] = {"plain": "plain", "calibrated": "calibrated", "auxiliary": "auxiliary-averaged", "both": "auxiliary-adapter"}  # fmt: skip
+ARMS: Mapping[str, str] = {
+    "plain": "plain",
+    "calibrated": "calibrated",
+    "auxiliary": "auxiliary-averaged",
+    "both": "auxiliary-adapter",
+}
 BATCHES = (128, 256, 1024)
 COUNTS = (17000, 5300, 3000, 2200) + (12,) * 26  # ids by field
 TASKS, OWN = 3, 1
@@ -87,16 +92,18 @@ class Runner:
 
     def seconds(self, batch: int, count: int) -> float:
         """CPU time of a pass over the first rows."""
-        rows, stepper, table_rows = self._rows, self._stepper, self._rows_NF
+        rows, stepper, bounds = self._rows, self._stepper, even_bounds(count, batch)
+        part = slice(0, count)
         start = time.thread_time()
-        taught = isinstance(stepper, StudentStepper)
-        targets = stepper.targets(self._rows.lesson) if isinstance(stepper, StudentStepper) else None
-        for a, b in pairwise(even_bounds(count, batch)):
-            arguments = (table_rows[a:b], rows.dense_ND[a:b], rows.labels_N[a:b], None, 1.0)
-            if taught and targets is not None:
-                stepper.step(*arguments, targets.part(a, b))  # type: ignore[call-arg]
-            else:
-                stepper.step(*arguments)
+        if isinstance(stepper, Stepper):
+            for a, b in pairwise(bounds):
+                stepper.step(self._rows_NF[a:b], rows.dense_ND[a:b], rows.labels_N[a:b], None, 1.0)
+            return time.thread_time() - start
+        lesson = Lesson(rows.lesson.logits_BT[part], rows.lesson.age_hours_B[part])
+        targets = stepper.targets(lesson, rows.labels_N[part], None, bounds)
+        for a, b in pairwise(bounds):
+            told = None if targets is None else targets.part(a, b)
+            stepper.step(self._rows_NF[a:b], rows.dense_ND[a:b], rows.labels_N[a:b], None, 1.0, told)
         return time.thread_time() - start
 
 
@@ -124,7 +131,7 @@ def compare(spec: ModelSpec, batch: int, rows: Rows, rounds: int, steps: int) ->
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=25)
-    parser.add_argument("--steps", type=int, default=24, help="batches of a round")
+    parser.add_argument("--steps", type=int, default=16, help="batches of a round")
     options = parser.parse_args()
     prepare_process(1)
     rows = random_rows(max(BATCHES) * options.steps, seed=0)

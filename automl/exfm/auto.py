@@ -4,9 +4,10 @@ Arms are whole students, trained side by side from one start on the same rows in
 their recipe alone. After every window each has a progressive loss on rows that it had not learnt from. The arm whose
 discounted loss is lowest serves the next window. One arm has no teacher: where the teacher harms, it serves.
 
-A teacher is muted, for all arms at once, while its own discounted loss on the student's rows, calibrated on the windows
-before, is above that of the arm without one: there is nothing to learn from who knows less. Arms that stay far behind
-are dropped for good, to save their training; the arm without a teacher never is.
+What the teacher says is calibrated before any arm hears it: a scale and a shift of its logits, fitted to the labels
+that have arrived. It is muted, for all arms at once, while its discounted loss on the student's rows, calibrated on the
+windows before, is above that of the arm without one: there is nothing to learn from who knows less. Arms that stay far
+behind are dropped for good, to save their training; the arm without a teacher never is.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from automl.exfm.recipes import NONE
 
 DISCOUNT = 0.8  # of a window's evidence, each window later
 DROP_AT = 4.0  # standard errors behind the best
-DROP_AFTER = 5  # windows of evidence
+DROP_AFTER = 7  # windows of evidence
 
 Floats = NDArray[np.float64]
 

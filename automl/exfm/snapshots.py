@@ -18,6 +18,7 @@ from automl.exfm.das.scorer import Snapshot
 from automl.exfm.teacher import Teacher
 from automl.metrics import NESums
 
+NOT_FINITE = "its predictions are not finite"
 _FACTS = "snapshot.json"
 
 
@@ -50,7 +51,7 @@ def refusal(recent: Recent, tasks: tuple[str, ...], guard: Guard) -> str | None:
     The candidate was trained on these rows and what served them was not, so that one which is worse there is broken.
     """
     if not np.isfinite(recent.candidate_NT).all():
-        return "its predictions are not finite"
+        return NOT_FINITE
     for k, task in enumerate(tasks):
         labels_N = recent.labels_NT[:, k]
         known_N = np.isfinite(labels_N)

@@ -18,18 +18,15 @@ import torch
 from numpy.typing import NDArray
 
 from automl.data.stream import EncodedStream, open_stream
-from automl.exfm.auto import Chooser
-from automl.exfm.calibration import Calibrator
 from automl.exfm.columns import Columns
 from automl.exfm.das.reader import NO_SNAPSHOT, Augmented, DasReader
+from automl.exfm.judge import Judge
 from automl.exfm.recipes import AUTO, NONE, Recipe
 from automl.exfm.sampling import sampled
-from automl.exfm.snapshots import sigmoid
 from automl.ranking.batches import even_bounds
 from automl.ranking.distill import Lesson, StudentStepper
 from automl.ranking.model import RankingModel, build_model
 from automl.seeds import seed_of
-from automl.significance import log_losses
 from search_spaces.distill import Distill
 from search_spaces.model import ModelSpec
 
@@ -110,8 +107,9 @@ class Arm:
         self.model.train()
         self.model.noise.reseed(seed)
         rows_NF = self.model.table.rows(lessons.ids_NF)
-        targets = None if muted else self._stepper.targets(lessons.teacher)
-        for a, b in pairwise(even_bounds(len(rows_NF), self.spec.train.batch_size)):
+        bounds = even_bounds(len(rows_NF), self.spec.train.batch_size)
+        targets = None if muted else self._stepper.targets(lessons.teacher, lessons.labels_N, None, bounds)
+        for a, b in pairwise(bounds):
             part = None if targets is None else targets.part(a, b)
             self._stepper.step(rows_NF[a:b], lessons.dense_ND[a:b], lessons.labels_N[a:b], None, 1.0, part)
         self.seconds += time.thread_time() - start
@@ -126,11 +124,9 @@ class StudentRun:
         self._reader = DasReader(task.run, self._stream)
         labels_N = np.asarray(self._stream.labels_NT[:, task.task])
         self._examples_N = np.flatnonzero(task.members_N & np.isfinite(labels_N))
-        self._labels_N = labels_N[self._examples_N].astype(np.float64)
         tasks = len(self._stream.tasks)
         self.arms = {name: Arm(task, self._stream, distill, tasks) for name, distill in task.recipe.arms}
-        self.chooser = Chooser(tuple(self.arms)) if task.recipe.auto else None
-        self._calibrator = Calibrator()
+        self._judge = Judge(tuple(self.arms), self._examples_N) if task.recipe.auto else None
         self.choices: list[str] = []
         self.muted: list[bool] = []
         self.learnt = 0
@@ -142,31 +138,43 @@ class StudentRun:
         for number, window in enumerate(windows):
             first, last = np.searchsorted(self._examples_N, [window.rows.start, window.rows.stop])
             logits = self._score(slice(first, last))
-            choice = self.chooser.choice if self.chooser else self._task.recipe.name
-            self.choices.append(choice)
-            self.logits_N[first:last] = logits[choice]
-            self._learn(number, window.name, slice(first, last), logits)
+            self.choices.append(self.serving)
+            self.logits_N[first:last] = logits[self.serving]
+            if self._judge is not None and self.learnt:
+                self._judge.note(slice(first, last), logits)
+            self._learn(number, window.name)
             yield (number + 1) / len(windows)
 
     def model(self) -> RankingModel:
         """What would serve after the last window, which it has learnt from."""
-        return self.arms[self.chooser.choice if self.chooser else self._task.recipe.name].model
+        return self.arms[self.serving].model
+
+    @property
+    def serving(self) -> str:
+        """The arm that serves the next window."""
+        return self._judge.chooser.choice if self._judge else self._task.recipe.name
+
+    @property
+    def _alive(self) -> tuple[str, ...]:
+        return self._judge.chooser.alive if self._judge else tuple(self.arms)
 
     def _score(self, part: slice) -> dict[str, NDArray[np.float32]]:
         rows_N = self._examples_N[part]
         ids, dense = self._features(rows_N)
-        names = self.chooser.alive if self.chooser else tuple(self.arms)
         shift = 0.0 if self._task.negatives_kept is None else float(np.log(self._task.negatives_kept))
-        return {name: self.arms[name].score(ids, dense) + np.float32(shift) for name in names}
+        return {name: self.arms[name].score(ids, dense) + np.float32(shift) for name in self._alive}
 
-    def _learn(self, number: int, window: str, part: slice, logits: dict[str, NDArray[np.float32]]) -> None:
+    def _learn(self, number: int, window: str) -> None:
         """Learn what has arrived by the end of a window."""
         found = self._reader.read(window, self._task.vm)
         said_NT = found.logits_NT if self._task.distort is None else self._task.distort(found.logits_NT)
-        arrived_N = np.isfinite(found.labels_NT[:, self._task.task])
-        if self.chooser is not None and self.learnt:  # an untrained student proves nothing about a teacher
-            self._tell(part, logits, found.rows_N[arrived_N], said_NT[arrived_N, self._task.task])
-        muted = self.chooser.muted if self.chooser is not None else False
+        labels_N = found.labels_NT[:, self._task.task]
+        arrived_N = np.isfinite(labels_N)
+        if self._judge is not None:
+            said_NT = said_NT.copy()
+            own_N = said_NT[arrived_N, self._task.task]
+            said_NT[arrived_N, self._task.task] = self._judge.hear(found.rows_N[arrived_N], labels_N[arrived_N], own_N)
+        muted = self._judge is not None and self._judge.chooser.muted
         self.muted.append(muted)
         lessons = self._lessons(found, said_NT, arrived_N)
         if not len(lessons.labels_N):
@@ -174,7 +182,7 @@ class StudentRun:
         self.learnt += len(lessons.labels_N)
         lessons = lessons.shuffled(np.random.default_rng(seed_of("order", self._task.vm, self._task.seed, number)))
         noise = seed_of("noise", self._task.vm, self._task.seed, number)
-        for name in self.chooser.alive if self.chooser else tuple(self.arms):
+        for name in self._alive:
             self.arms[name].learn(lessons, noise, muted=muted)
 
     def _lessons(self, found: Augmented, said_NT: NDArray[np.float32], arrived_N: NDArray[np.bool_]) -> Lessons:
@@ -191,30 +199,6 @@ class StudentRun:
             torch.from_numpy(labels_N[kept_N]),
             Lesson(torch.from_numpy(said_NT[kept_N]), torch.from_numpy(ages_N.astype(np.float32))),
         )
-
-    def _tell(
-        self,
-        part: slice,
-        logits: dict[str, NDArray[np.float32]],
-        rows_N: NDArray[np.int64],
-        teacher_N: NDArray[np.float32],
-    ) -> None:
-        """Tell the chooser about the rows of this window whose labels are known at its end.
-
-        The teacher is judged as what can be made of it: calibrated on the windows before.
-        """
-        assert self.chooser is not None
-        own_N = self._examples_N[part]
-        order = np.argsort(rows_N)
-        place_N = np.searchsorted(rows_N, own_N, sorter=order).clip(max=max(len(rows_N) - 1, 0))
-        known_N = rows_N[order[place_N]] == own_N if len(rows_N) else np.zeros(len(own_N), bool)
-        labels_N = self._labels_N[part][known_N]
-        said_N = teacher_N[order[place_N]][known_N] if len(rows_N) else np.zeros(0, np.float32)
-        losses = {name: log_losses(labels_N, sigmoid(z[known_N])) for name, z in logits.items()}
-        loss_N = log_losses(labels_N, sigmoid(self._calibrator.logits(said_N)))
-        self.chooser.see(losses, np.where(np.isfinite(said_N), loss_N, np.nan))
-        heard_N = np.isfinite(said_N)
-        self._calibrator.see(said_N[heard_N], labels_N[heard_N])
 
     def _features(self, rows_N: NDArray[np.int64]) -> tuple[torch.Tensor, torch.Tensor]:
         return self._task.columns.take(self._stream.ids_NF[rows_N], self._stream.dense_ND[rows_N])
@@ -235,7 +219,7 @@ def run_student(task: StudentTask, told: Callable[[float], None] = lambda _: Non
 
 def _facts(task: StudentTask, student: StudentRun) -> dict[str, Any]:
     seconds = {name: arm.seconds for name, arm in student.arms.items()}
-    serving = student.chooser.choice if student.chooser else task.recipe.name
+    serving = student.serving
     return {
         "vm": task.vm,
         "recipe": task.recipe.name,

@@ -18,7 +18,7 @@ from automl.data.stream import EncodedStream
 from automl.exfm.das.reader import Augmented
 from automl.exfm.das.system import Das
 from automl.exfm.das.ticks import Tick
-from automl.exfm.snapshots import Guard, Recent, SnapshotStore, refusal
+from automl.exfm.snapshots import NOT_FINITE, Guard, Recent, SnapshotStore, refusal
 from automl.exfm.teacher import Teacher
 
 _RECENT_ROWS = 1000
@@ -144,7 +144,8 @@ class Teaching:
         reason = self._refusal()
         if reason is not None:
             self._progress.refusals.append(Refusal(tick.index, reason))
-            self._teacher.restore(self._good)
+            if reason == NOT_FINITE or self._progress.trained_to_ns >= 0:
+                self._teacher.restore(self._good)  # else nothing has served yet, and it learns on
             return
         self._progress.trained_to_ns = trained_to_ns
         self._good = self._teacher.state()

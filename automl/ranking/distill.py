@@ -16,7 +16,9 @@ W width of the top, T tasks of the teacher, H losses of the teacher.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -42,20 +44,13 @@ class Lesson:
 class Targets:
     """A lesson as a student takes it, so that a batch of it is a few slices."""
 
-    targets_NH: Tensor  # of the losses that the teacher feeds as it is; the adapter's comes last, made step by step
+    targets_NH: Tensor  # probabilities that the losses aim at; the adapter's last
     weights_NH: Tensor  # of the losses, over the divisor of `averaged`
     share_N: Tensor | None  # of the label's loss: one over that divisor
-    basis_2N: Tensor  # what the adapter reads of the own task; a logit of 0 where it is silent
-    known_N: Tensor  # 1 where it is not
 
     def part(self, first: int, last: int) -> Targets:
-        return Targets(
-            self.targets_NH[first:last],
-            self.weights_NH[first:last],
-            None if self.share_N is None else self.share_N[first:last],
-            self.basis_2N[:, first:last],
-            self.known_N[first:last],
-        )
+        share_N = None if self.share_N is None else self.share_N[first:last]
+        return Targets(self.targets_NH[first:last], self.weights_NH[first:last], share_N)
 
 
 class StudentStepper:
@@ -76,8 +71,13 @@ class StudentStepper:
         extra = [] if self.heads is None else list(self.heads.parameters())
         self._adam = FlatAdam([*model.parameters(), *extra], spec.train.weight_decay)
 
-    def targets(self, lesson: Lesson) -> Targets | None:
-        """Make a lesson ready, of any number of rows at once; None where this student does not listen."""
+    def targets(
+        self, lesson: Lesson, labels_N: Tensor, weights_N: Tensor | None, bounds: Sequence[int]
+    ) -> Targets | None:
+        """Make a lesson ready for the batches between these bounds; None where this student does not listen.
+
+        To be called once, before they are learnt: the adapter, which no student moves, goes through them here.
+        """
         distill = self._distill
         if distill.heads == "none":
             return None
@@ -95,8 +95,10 @@ class StudentStepper:
         targets_NH = fed_NH.nan_to_num(0.0, 0.0, 0.0).sigmoid_()
         if distill.alpha != 1.0:
             targets_NH.mul_(distill.alpha).clamp_(max=1.0)
-        heard_N = own_N.nan_to_num(0.0, 0.0, 0.0).clamp_(-SURE, SURE)
-        return Targets(targets_NH, weights_NH, share_N, basis_of(heard_N), torch.isfinite(own_N).float())
+        if self.adapter is not None:
+            adapted_N = _adapted(self.adapter, own_N, labels_N, weights_N, bounds)
+            targets_NH = torch.cat([targets_NH, adapted_N.unsqueeze(1)], 1)
+        return Targets(targets_NH, weights_NH, share_N)
 
     def step(
         self,
@@ -119,7 +121,7 @@ class StudentStepper:
                 grad_B.mul_(weights_B)
             below_BW = None
             if targets is not None:
-                below_BW = self._learn(x_BW, seen_B, labels_B, weights_B, grad_B, targets)
+                below_BW = self._learn(x_BW, seen_B, weights_B, grad_B, targets)
             grad_BW = _linear_backward(head, x_BW, grad_B.unsqueeze(1))
             if below_BW is not None:
                 grad_BW.add_(below_BW)
@@ -133,7 +135,6 @@ class StudentStepper:
         self,
         x_BW: Tensor,
         seen_B: Tensor,
-        labels_B: Tensor,
         weights_B: Tensor | None,
         grad_B: Tensor,
         targets: Targets,
@@ -141,14 +142,9 @@ class StudentStepper:
         """Add the teacher's part of the gradient: to the serving head (plain), or to the heads, returned for x."""
         if targets.share_N is not None:
             grad_B.mul_(targets.share_N)
-        targets_BH = targets.targets_NH
-        if self.adapter is not None:
-            adapted_B = self.adapter.step(targets.basis_2N, labels_B, _product(targets.known_N, weights_B))
-            adapted_B1 = adapted_B.sigmoid_().unsqueeze(1)
-            targets_BH = torch.cat([targets_BH, adapted_B1], 1) if targets_BH.shape[1] else adapted_B1
         heads = self.heads
         z_BH = seen_B.unsqueeze(1) if heads is None else nn.functional.linear(x_BW, heads.weight, heads.bias)
-        grad_BH = z_BH.sigmoid().sub_(targets_BH).mul_(targets.weights_NH).div_(len(labels_B))
+        grad_BH = z_BH.sigmoid().sub_(targets.targets_NH).mul_(targets.weights_NH).div_(len(seen_B))
         if weights_B is not None:
             grad_BH.mul_(weights_B.unsqueeze(1))
         if heads is None:
@@ -167,8 +163,16 @@ def _linear_backward(layer: nn.Linear, x_BW: Tensor, grad_BH: Tensor) -> Tensor:
     return torch.mm(grad_BH, layer.weight)
 
 
-def _product(known_B: Tensor, weights_B: Tensor | None) -> Tensor:
-    return known_B if weights_B is None else known_B * weights_B
+def _adapted(
+    adapter: Adapter, own_N: Tensor, labels_N: Tensor, weights_N: Tensor | None, bounds: Sequence[int]
+) -> Tensor:
+    """What the adapter makes of each batch once it has learnt it; 0 for a logit where the teacher is silent."""
+    basis_2N = basis_of(own_N.nan_to_num(0.0, 0.0, 0.0).clamp_(-SURE, SURE))
+    known_N = torch.isfinite(own_N).float()
+    if weights_N is not None:
+        known_N.mul_(weights_N)
+    parts = [adapter.step(basis_2N[:, a:b], labels_N[a:b], known_N[a:b]) for a, b in pairwise(bounds)]
+    return torch.cat(parts).sigmoid_()
 
 
 def heads_std(model: RankingModel) -> float:

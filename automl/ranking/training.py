@@ -6,7 +6,7 @@ B batch, F id fields, D dense features, E dimension, C rows of a chunk.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -25,7 +25,7 @@ from search_spaces.model import ModelSpec, Train
 __all__ = ["Diverged", "Progress", "rate_factor", "train"]
 
 Learn = Callable[[Tensor, Tensor, Tensor, Tensor | None, float, Targets | None], Tensor]
-Prepare = Callable[[Lesson], Targets | None]
+Prepare = Callable[[Lesson, Tensor, Tensor | None, Sequence[int]], Targets | None]
 
 
 def train(
@@ -60,8 +60,10 @@ def train(
     for _ in range(settings.epochs):
         for chunk in chunks(log, rows, shuffled=settings.order == "shuffled", rng=rng, taught=taught):
             rows_CF = model.table.rows(chunk.ids_CF)
-            targets = None if chunk.lesson is None else prepare(chunk.lesson)
-            for first, last in pairwise(even_bounds(chunk.rows, settings.batch_size)):
+            bounds = even_bounds(chunk.rows, settings.batch_size)
+            lesson = chunk.lesson
+            targets = None if lesson is None else prepare(lesson, chunk.labels_C, chunk.weights_C, bounds)
+            for first, last in pairwise(bounds):
                 factor = rate_factor(settings, prequential.rows / total, (last - first) / total)
                 labels_B = chunk.labels_C[first:last]
                 weights_B = None if chunk.weights_C is None else chunk.weights_C[first:last]
@@ -87,7 +89,7 @@ def _learner(model: RankingModel, spec: ModelSpec, log: Examples, seed: int) -> 
         ) -> Tensor:
             return stepper.step(rows_BF, dense_BD, labels_B, weights_B, factor)
 
-        return learn, lambda _: None
+        return learn, lambda *_: None
     if log.teacher_NT is None or log.own is None:
         raise ValueError("a model with distill must be trained on a log with a teacher")
     student = StudentStepper(model, spec, tasks=log.teacher_NT.shape[1], own=log.own, seed=seed)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from automl.ranking.adapter import Adapter, basis_of
-from automl.ranking.distill import Lesson, StudentStepper
+from automl.ranking.distill import Lesson, StudentStepper, Targets
 from automl.ranking.export import graph_signature
 from automl.ranking.model import RankingModel, build_model
 from automl.ranking.training import Stepper
@@ -61,9 +61,13 @@ def student(candidate: ModelSpec = PLAIN, **knobs: Any) -> tuple[RankingModel, S
     return model, StudentStepper(model, candidate, tasks=TASKS, own=OWN, seed=5)
 
 
+def ready(stepper: StudentStepper, seen: Batch) -> Targets | None:
+    return stepper.targets(seen.lesson, seen.labels_B, seen.weights_B, [0, B])
+
+
 def step(model: RankingModel, stepper: StudentStepper, seen: Batch, *, factor: float = 1.0, told: bool = True) -> None:
     model.noise.reseed(seen.part.start)
-    targets = stepper.targets(seen.lesson) if told else None
+    targets = ready(stepper, seen) if told else None
     stepper.step(*seen.inputs(model), seen.labels_B, seen.weights_B, factor, targets)
 
 
@@ -271,26 +275,30 @@ def test_half_life_halves_the_weight() -> None:
 
 def test_targets_are_capped_at_1() -> None:
     _, stepper = student(heads="auxiliary", alpha=4.0)
-    targets = stepper.targets(batch(0).lesson)
+    targets = ready(stepper, batch(0))
     assert targets is not None
     p = batch(0).lesson.logits_BT[:, OWN].sigmoid()
     torch.testing.assert_close(targets.targets_NH[:, 0], (4 * p).clamp(max=1))
     assert (targets.targets_NH == 1).any()
 
 
-def test_parts_of_a_lesson_teach_as_lessons_of_their_own() -> None:
+@pytest.mark.parametrize("heads", TAUGHT)
+def test_a_long_lesson_is_that_of_its_batches(heads: str) -> None:
+    parts = [batch(k, silent=0.2, weighted=True) for k in range(3)]
     long = Lesson(
-        torch.cat([batch(k, silent=0.2).lesson.logits_BT for k in range(3)]),
-        torch.cat([batch(k, silent=0.2).lesson.age_hours_B for k in range(3)]),
+        torch.cat([part.lesson.logits_BT for part in parts]), torch.cat([part.lesson.age_hours_B for part in parts])
     )
-    for heads in TAUGHT:
-        stepper = student(heads=heads, averaged=True, half_life_hours=9.0, tasks="all")[1]
-        whole, own = stepper.targets(long), stepper.targets(batch(1, silent=0.2).lesson)
-        assert whole is not None
+    knobs: dict[str, Any] = {"heads": heads, "averaged": True, "half_life_hours": 9.0, "tasks": "all"}
+    labels = torch.cat([part.labels_B for part in parts])
+    weights = torch.cat([part.weights_B for part in parts if part.weights_B is not None])
+    whole = student(**knobs)[1].targets(long, labels, weights, [0, B, 2 * B, 3 * B])
+    stepper = student(**knobs)[1]
+    assert whole is not None
+    for k, part in enumerate(parts):
+        own = ready(stepper, part)
         assert own is not None
-        part = whole.part(B, 2 * B)
-        for name in ("targets_NH", "weights_NH", "share_N", "basis_2N", "known_N"):
-            assert torch.equal(getattr(part, name), getattr(own, name))
+        for name in ("targets_NH", "weights_NH", "share_N"):
+            assert torch.equal(getattr(whole.part(k * B, (k + 1) * B), name), getattr(own, name))
 
 
 @pytest.mark.parametrize("heads", HEADS)

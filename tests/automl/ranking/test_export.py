@@ -156,7 +156,8 @@ def test_a_student_of_a_teacher_serves_the_same_graph(heads: str) -> None:
     stepper = StudentStepper(model.train(), student, tasks=2, own=0, seed=0)
     lesson = Lesson(torch.randn(64, 2, generator=torch.Generator().manual_seed(0)), torch.zeros(64))
     rows, dense = model.table.rows(torch.from_numpy(LOG.ids_NF[:64])), torch.from_numpy(LOG.dense_ND[:64])
-    stepper.step(rows, dense, torch.from_numpy(LOG.labels_N[:64]), None, 1.0, stepper.targets(lesson))
+    labels = torch.from_numpy(LOG.labels_N[:64])
+    stepper.step(rows, dense, labels, None, 1.0, stepper.targets(lesson, labels, None, [0, 64]))
     assert graph_signature(model) == before
     assert student.cost(LOG.inputs) == alone.cost(LOG.inputs)
 
