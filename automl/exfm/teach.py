@@ -78,6 +78,11 @@ class Teaching:
         self._good = self._teacher.state()
 
     @property
+    def teacher(self) -> Teacher:
+        """As it is now."""
+        return self._teacher
+
+    @property
     def refusals(self) -> tuple[Refusal, ...]:
         return tuple(self._progress.refusals)
 

@@ -7,10 +7,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from automl import api
-from automl.exfm.handover import model_of
+from automl.exfm.handover import model_of, models_of
 from search_spaces.errors import InputError, Position
 from search_spaces.model import ModelSpec
 from tests.automl.exfm.exfm_world import SMALL, model
@@ -33,8 +34,14 @@ class Study:
 
     @property
     def history(self) -> Any:
-        trial = SimpleNamespace(number=17, candidate=SimpleNamespace(model=model()))
-        return SimpleNamespace(trials=[trial])
+        trials = [
+            SimpleNamespace(number=number, candidate=SimpleNamespace(model=one))
+            for number, one in ((3, SMALL), (17, model()))
+        ]
+        return SimpleNamespace(trials=trials)
+
+    def pareto(self) -> pd.DataFrame:
+        return pd.DataFrame({"trial": [17, 3, 0]})  # 0 is the baseline, which is no trial
 
 
 def test_a_file_beside_the_run(tmp_path: Path) -> None:
@@ -70,3 +77,11 @@ def test_mistakes_in_a_file_keep_their_place(tmp_path: Path) -> None:
     (tmp_path / "m.yaml").write_text(FILE + "train: {batch: 3}\n")
     with pytest.raises(InputError, match=r"m\.yaml:3"):
         model_of("m.yaml", tmp_path, AT)
+
+
+def test_a_front_is_a_student_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api, "open_study", lambda folder: Study())
+    assert models_of("small#front", tmp_path, AT) == {"-17": model(), "-3": SMALL}
+    assert models_of("small#17", tmp_path, AT) == {"": model()}
+    with pytest.raises(InputError, match=r"exfm.yaml:7:3: small#front must be one model"):
+        model_of("small#front", tmp_path, AT)

@@ -17,7 +17,7 @@ from automl.exfm.das.scorer import LocalPool
 from automl.exfm.das.system import Das
 from automl.exfm.das.ticks import Tick, ticks_of
 from automl.exfm.snapshots import Guard
-from automl.exfm.teach import Teaching
+from automl.exfm.teach import Teaching, Upgrade
 from automl.exfm.teacher import SavedTeacher, Teacher
 from tests.automl.exfm.exfm_world import HOUR, World
 from tests.automl.exfm.test_teacher import teacher_of
@@ -136,3 +136,39 @@ def test_predictions_are_at_least_as_old_as_asked(tmp_path: Path, world: World, 
     assert ages.min() == ages.max() == hours * HOUR
     silent = scored.filter(pc.is_null(scored["fm_snapshot"]))
     assert set(silent["tick"].to_pylist()) == set(range(1 + hours // 12))
+
+
+def larger(world: World) -> Upgrade:
+    return Upgrade(2, lambda: teacher_of(world, members=2))
+
+
+def test_an_upgrade_scores_from_its_window_on(world: World, tmp_path: Path) -> None:
+    run(tmp_path / "with", world, upgrades=[larger(world)])
+    run(tmp_path / "without", world)
+    mine, theirs = (table(tmp_path / name, "scored").to_pandas() for name in ("with", "without"))
+    first = world.stream.windows[2].rows.start
+    before = mine["row"] < first
+    assert mine[before].equals(theirs[before])
+    assert mine.loc[~before, "fm_snapshot"].str.startswith("1-").all()
+    assert not np.allclose(mine.loc[~before, "fm_logit_click"], theirs.loc[~before, "fm_logit_click"])
+    assert (mine["row"].value_counts() == 1).all(), "what the new teacher learns again is not scored again"
+
+
+@pytest.mark.parametrize("after", [3, 4, 5])
+def test_killed_around_an_upgrade_it_ends_the_same(after: int, world: World, tmp_path: Path) -> None:
+    run(tmp_path / "whole", world, upgrades=[larger(world)])
+    done, das = teaching(tmp_path / "killed", world, upgrades=[larger(world)])
+    with das:
+        for tick in done.run(ticks(world)):
+            if tick.index == after:
+                break
+    run(tmp_path / "killed", world, upgrades=[larger(world)])
+    assert equal(tmp_path / "whole", tmp_path / "killed")
+
+
+def test_before_anything_was_published_a_refusal_does_not_send_the_teacher_back(world: World, tmp_path: Path) -> None:
+    strict = Guard(ne_rise_pct=15.0, calibration=1.0 + 1e-9, positives=1)
+    done = run(tmp_path, world, guard=strict)
+    assert len(done.refusals) == len(ticks(world))
+    start, end = teacher_of(world, members=1), done.teacher
+    assert not all(torch.equal(a, b) for a, b in zip(start.state()[0].values(), end.state()[0].values(), strict=True))
