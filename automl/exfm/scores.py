@@ -112,18 +112,25 @@ def _gain(gain: Gain) -> dict[str, float]:
 
 
 def correct(students: Mapping[str, dict[str, Any]]) -> None:
-    """Holm over all students and recipes: p_corrected beside every p of the whole stream, and the transfer ratio."""
+    """p_corrected beside every p of the whole stream, and the transfer ratio.
+
+    What a student was to run (`own`) was named before: Holm over the students. All that was run to compare: Holm over
+    those.
+    """
     cells = [
         (student, name)
         for student in students.values()
         for name, recipe in student["all"].get("recipes", {}).items()
         if recipe["gain"] is not None
     ]
-    if not cells:
-        return
-    found = multipletests([s["all"]["recipes"][name]["gain"]["p"] for s, name in cells], method="holm")[1]
-    for (student, name), p in zip(cells, found, strict=True):
+    for family in (True, False):
+        chosen = [(student, name) for student, name in cells if (name == student["own"]) is family]
+        if not chosen:
+            continue
+        found = multipletests([s["all"]["recipes"][name]["gain"]["p"] for s, name in chosen], method="holm")[1]
+        for (student, name), p in zip(chosen, found, strict=True):
+            student["all"]["recipes"][name]["gain"]["p_corrected"] = float(p)
+    for student, name in cells:
         recipe, headroom = student["all"]["recipes"][name], student["all"]["teacher"]["headroom_pct"]
-        recipe["gain"]["p_corrected"] = float(p)
         good = headroom is not None and headroom < 0 and math.isfinite(headroom)
         recipe["transfer_ratio"] = recipe["gain"]["pct"] / headroom if good else None

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from automl.exfm.das.counts import AGE_EDGES_HOURS, Counts
 from automl.exfm.das.reader import DasReader
 from automl.exfm.problem import ExfmProblem, Student
+from automl.exfm.recipes import recipe_of
 from automl.exfm.scores import Scored, correct, figures
 from automl.exfm.snapshots import sigmoid
 from automl.exfm.student import FACTS, LOGITS, StudentTask
@@ -95,6 +96,7 @@ def _student(
     scored, rows_N = scored_of(problem, student, runs, teacher_N)
     return {
         "label": student.label,
+        "own": recipe_of(problem.config.students[student.part].distill).name,
         "rows": int((student.members_N & np.isfinite(stream.labels_NT[:, student.task])).sum()),
         "cost": _cost(student.spec, student.columns.inputs(stream), 1),
         "all": figures(scored),

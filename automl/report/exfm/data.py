@@ -89,6 +89,7 @@ class StudentFacts:
 
     name: str
     label: str
+    own: str  # the recipe that the file names for it
     rows: int
     params: float
     flops: float
@@ -105,10 +106,10 @@ class StudentFacts:
 
     @property
     def chosen(self) -> RecipeFacts | None:
-        """What the answer speaks of: auto; without it the recipe of lowest NE, known afterwards."""
+        """What the answer speaks of: the student's own recipe; where that is none, the best of those compared."""
         found = [self.all.recipes[name] for name in self.taught]
-        auto = self.all.recipes.get(AUTO)
-        return auto or min(found, key=lambda recipe: recipe.ne, default=None)
+        own = self.all.recipes.get(self.own) if self.own != NONE else None
+        return own or min(found, key=lambda recipe: recipe.ne, default=None)
 
     @property
     def gain(self) -> GainFacts | None:
@@ -148,8 +149,8 @@ class ExfmFacts:
 
     @property
     def compared(self) -> int:
-        """Gains that Holm's correction is over."""
-        return sum(len(student.taught) for student in self.students)
+        """Gains that Holm's correction of the students' own recipes is over."""
+        return sum(student.own in student.taught for student in self.students)
 
     @property
     def recipes(self) -> tuple[str, ...]:
@@ -218,6 +219,7 @@ def _student(name: str, found: Mapping[str, Any]) -> StudentFacts:
     return StudentFacts(
         name=name,
         label=str(found["label"]),
+        own=str(found["own"]),
         rows=int(found["rows"]),
         params=number(cost.get("params")),
         flops=number(cost.get("flops")),

@@ -65,13 +65,15 @@ def _lead(facts: ExfmFacts, measured: Sequence[StudentFacts]) -> str:
         said.append(f"Most for {_figures(ranked[0])}; least for {_figures(ranked[-1])}.")
     else:
         said.append(f"{_figures(measured[0])[0].upper()}{_figures(measured[0])[1:]}.")
-    if all(s.chosen and s.chosen.name == AUTO for s in measured):
+    if any(s.own not in s.taught for s in measured):
+        said.append(
+            "Of a student that is to have no teacher the best recipe stands here: known afterwards, it flatters."
+        )
+    elif all(s.chosen and s.chosen.name == AUTO for s in measured):
         said.append("With auto, each window is served by the arm that the windows before it favour.")
-    else:
-        said.append("Where auto was not run, the recipe of lowest NE stands here, known afterwards: it flatters.")
     said.append(f"Scored on {counted(len(scored), 'window')}{spans} before each was learnt, {facts.seeds} seeds.")
     if facts.compared > 1:
-        said.append(f"p is corrected over all {facts.compared} comparisons.")
+        said.append(f"p is corrected over the {facts.compared} students.")
     return " ".join(said)
 
 

@@ -80,23 +80,28 @@ def test_parts_are_scored_as_sets_of_their_own() -> None:
 
 def student(p: dict[str, float], headroom: float | None = -2.0) -> dict[str, Any]:
     recipes: dict[str, Any] = {name: {"gain": {"pct": -1.0, "p": value}} for name, value in p.items()}
-    return {"all": {"recipes": {"none": {"gain": None}, **recipes}, "teacher": {"headroom_pct": headroom}}}
+    return {
+        "own": "auto",
+        "all": {"recipes": {"none": {"gain": None}, **recipes}, "teacher": {"headroom_pct": headroom}},
+    }
 
 
-def test_holm_is_over_all_students_and_recipes() -> None:
-    students = {"a": student({"plain": 0.01, "auto": 0.04}), "b": student({"plain": 0.02}, 0.5)}
+def test_holm_is_over_what_was_named_before_and_apart_over_what_was_compared() -> None:
+    students = {"a": student({"plain": 0.01, "auto": 0.04}), "b": student({"plain": 0.02, "auto": 0.03}, 0.5)}
     correct(students)
     found = {
         (s, name): students[s]["all"]["recipes"][name]["gain"]["p_corrected"]
-        for s, name in (("a", "plain"), ("b", "plain"), ("a", "auto"))
+        for s in ("a", "b")
+        for name in ("plain", "auto")
     }
     assert found == {
-        ("a", "plain"): pytest.approx(0.03),
-        ("b", "plain"): pytest.approx(0.04),
-        ("a", "auto"): pytest.approx(0.04),
+        ("a", "plain"): pytest.approx(0.02),
+        ("b", "plain"): pytest.approx(0.02),
+        ("a", "auto"): pytest.approx(0.06),
+        ("b", "auto"): pytest.approx(0.06),
     }
     assert students["a"]["all"]["recipes"]["plain"]["transfer_ratio"] == pytest.approx(0.5)
     assert students["b"]["all"]["recipes"]["plain"]["transfer_ratio"] is None  # nothing to transfer
     alone = {"a": student({})}
     correct(alone)
-    correct({"a": {"all": {"rows": 3}}})
+    correct({"a": {"own": "auto", "all": {"rows": 3}}})

@@ -67,6 +67,7 @@ def make_exfm(
 
     def student(k: int) -> dict[str, Any]:
         return {
+            "own": "auto",
             "label": ("click", "long_view", "like")[k % 3],
             "rows": 80_000,
             "cost": {"params": 400_000 * (1 + k % 3), "flops": 42_000},

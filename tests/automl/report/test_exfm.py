@@ -46,7 +46,7 @@ def test_page_answers_every_question(tmp_path: Path) -> None:
         "The teacher helps both students: NE 0.4",
         "With auto, each window is served by the arm that the windows before it favour.",
         "Scored on 4 windows (2022-05-05 to 2022-05-08) before each was learnt, 3 seeds.",
-        "p is corrected over all 4 comparisons.",
+        "p is corrected over the 2 students.",
         "1 snapshot of 192 refused",
         "No segment is shown to lose.",
         "students whose teacher is better than they are",
@@ -90,7 +90,7 @@ def test_without_auto_the_best_recipe_is_named_and_said_to_flatter() -> None:
     (student,) = facts.students
     assert student.chosen is not None
     assert student.chosen.ne == min(recipe.ne for recipe in student.all.recipes.values())
-    assert "known afterwards: it flatters" in answer(facts).lead
+    assert "known afterwards, it flatters" in answer(facts).lead
 
 
 def test_nothing_ships_that_loses_calibration_or_a_segment() -> None:
