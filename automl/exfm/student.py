@@ -209,12 +209,17 @@ def run_student(task: StudentTask, told: Callable[[float], None] = lambda _: Non
     student = StudentRun(task)
     for share in student.run():
         told(share)
-    part = task.out.with_suffix(".part")
+    part = part_of(task.out)
     part.mkdir(parents=True, exist_ok=True)
     np.save(part / LOGITS, student.logits_N)
     torch.save(dict(student.model().state_dict()), part / "model.pt")
     (part / FACTS).write_text(json.dumps(_facts(task, student)))
     part.rename(task.out)
+
+
+def part_of(out: Path) -> Path:
+    """Where results are written before they are whole; a run's own, so that two at once do not meet."""
+    return out.with_name(f"{out.name}.part")
 
 
 def _facts(task: StudentTask, student: StudentRun) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from automl.exfm.problem import ExfmProblem, Student
 from automl.exfm.recipes import Recipe
-from automl.exfm.student import StudentRun, StudentTask, run_student
+from automl.exfm.student import StudentRun, StudentTask, part_of, run_student
 from automl.runtime.failures import RunError
 from automl.runtime.jobs import Done, Job, Outcome, Progress, Step, Wait
 
@@ -66,7 +66,7 @@ class StudentsSource:
         self.told: Callable[[], None] = lambda: None
         for task in tasks.values():
             task.out.parent.mkdir(parents=True, exist_ok=True)
-            shutil.rmtree(task.out.with_suffix(".part"), ignore_errors=True)
+            shutil.rmtree(part_of(task.out), ignore_errors=True)
         self._left = deque(name for name, task in tasks.items() if not task.out.exists())
         self._failures: dict[str, str] = {}
 

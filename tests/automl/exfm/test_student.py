@@ -16,7 +16,8 @@ from automl.data.stream import EncodedStream
 from automl.exfm import student as module
 from automl.exfm.auto import Chooser
 from automl.exfm.recipes import NONE
-from automl.exfm.student import StudentRun, run_student
+from automl.exfm.student import StudentRun, part_of, run_student
+from automl.exfm.students import job_name
 from automl.metrics import NESums
 from tests.automl.exfm.exfm_world import World, make_world, said, task
 
@@ -171,3 +172,8 @@ def test_results_are_whole_and_the_same_again(world: World, tmp_path: Path) -> N
     facts = json.loads((first.out / "facts.json").read_text())
     assert len(facts["choices"]) == len(world.stream.windows)
     assert facts["serving"] in facts["train_seconds"]
+
+
+def test_seeds_of_one_recipe_that_run_at_once_write_apart(tmp_path: Path) -> None:
+    outs = [tmp_path / job_name("vm", "plain", seed) for seed in (0, 1)]
+    assert len({*outs, *map(part_of, outs)}) == 4
