@@ -20,7 +20,7 @@ RECIPES: Mapping[str, Distill | None] = {
     "auxiliary-averaged": Distill(heads="auxiliary", weight=3.0, averaged=True),
     "auxiliary-adapter": Distill(heads="both"),
 }
-ARMS = (NONE, "plain-averaged", "calibrated-averaged", "auxiliary-averaged")
+ARMS = (NONE, "plain", "plain-averaged", "auxiliary-averaged")
 """What auto trains side by side. Without none among them it could not fall back."""
 
 

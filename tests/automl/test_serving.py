@@ -216,6 +216,6 @@ def test_trials_that_cannot_be_exported(handle: StudyHandle, tmp_path: Path) -> 
         handle.export(tmp_path / "no" / "m", trial=1)
     both = ["export", str(tmp_path), "--trial", "1", "--pick", "fast", "--to", "m"]
     for words in (both, ["export", str(tmp_path), "--to", "m"]):
-        assert "must have one of --trial and --pick" in CliRunner().invoke(cli.automl, words).output
+        assert "must have one of --trial, --pick and --student" in CliRunner().invoke(cli.automl, words).output
     with pytest.raises(InputError, match="must be told one of trial and pick"):
         handle.export(tmp_path / "m")

@@ -43,10 +43,19 @@ def test_the_arm_that_helps_serves_and_hopeless_ones_are_dropped() -> None:
     assert {NONE, "auxiliary-averaged"} <= set(chooser.alive)
 
 
+def test_a_teacher_no_better_than_its_student_is_heard_one_that_is_clearly_worse_is_not() -> None:
+    for better, muted in ((-0.001, False), (-0.02, True)):
+        chooser = Chooser(ARMS)
+        for seed in range(5):
+            seen = losses(seed)
+            chooser.see(seen, teacher(seen, better))
+        assert chooser.muted is muted
+
+
 def test_none_serves_where_every_arm_harms_and_is_never_dropped() -> None:
     chooser = Chooser(ARMS)
     for seed in range(20):
-        seen = losses(seed, auxiliary_averaged=-0.01, plain_averaged=-0.05, calibrated_averaged=-0.02)
+        seen = losses(seed, auxiliary_averaged=-0.01, plain_averaged=-0.05, plain=-0.02)
         chooser.see({arm: seen[arm] for arm in chooser.alive}, teacher(seen, -0.05))
         assert chooser.choice == NONE
         assert chooser.muted
