@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field
 from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from search_spaces.errors import InputError, Position
 from search_spaces.nodes import MAX_NODES, plain_scalar
@@ -63,7 +64,16 @@ def test_places() -> None:
 def test_reads_what_ruamel_writes(data: object) -> None:
     out = StringIO()
     YAML(typ="safe", pure=True).dump({"data": data}, out)
+    assume(ruamel_reads(out.getvalue(), {"data": data}))
     assert text_of(out.getvalue()).data == {"data": data}
+
+
+def ruamel_reads(text: str, data: object) -> bool:
+    """It writes some plain scalars (`: '`) that it cannot read itself."""
+    try:
+        return bool(YAML(typ="safe", pure=True).load(text) == data)
+    except YAMLError:
+        return False
 
 
 def test_an_alias_bomb_ends_at_once() -> None:
