@@ -192,13 +192,19 @@ def _headline(table: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     significant = [row["auto"]["high_pct"] < 0 and value < 0.05 for row, value in zip(table.values(), p, strict=True)]
     shifts = [abs(row["calibration"]["auto"] - 1) - abs(row["calibration"][NONE] - 1) for row in table.values()]
     return {
-        "vms_significant": sum(significant),
+        "vms_significant": int(sum(significant)),
         "mean_gain_pct": float(np.mean(gains)),
         "worst_vm_gain_pct": max(gains),
         "auto_vs_best_fixed_pct": float(np.mean([row["auto_regret_pct"][0] for row in table.values()])),
         "calibration_shift": max(shifts),
+        "train_rate_with_heads": _seconds(table, NONE) / _seconds(table, "auxiliary-adapter"),
         "none_vs_noted_pct": max(100 * (row["none_ne"] / NOTED_NE[name] - 1) for name, row in table.items()),
     }
+
+
+def _seconds(table: Mapping[str, Mapping[str, Any]], recipe: str) -> float:
+    """Core seconds of training, of all students and seeds."""
+    return float(sum(row["train_seconds"][recipe] for row in table.values()))
 
 
 def _cells_headline(cells: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
