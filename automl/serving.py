@@ -11,7 +11,6 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from rich.console import Console
 
-from automl.config import TablesConfig
 from automl.data.numbers import as_floats
 from automl.data.plan import Plan
 from automl.data.rows import scan
@@ -20,6 +19,7 @@ from automl.data.side_table import SideTable
 from automl.data.sources import LOG, Tables
 from automl.data.store import EncodedLog
 from automl.data.times import is_made, nanoseconds
+from automl.data_config import TablesConfig
 from automl.problem import FINALS_FIT, Problem, encode, plan_of
 from automl.ranking.export import ExportError, export_model
 from automl.ranking.model import RankingModel, build_model

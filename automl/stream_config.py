@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
-from automl.config import DAY_SECONDS, DayRange, Delay, Part, TablesConfig, TimeConfig
+from automl.data_config import TablesConfig, TimeConfig
+from automl.parts import DAY_SECONDS, DayRange, Delay, Part
 
 Step = Literal["day", "hour"]
 

@@ -34,7 +34,7 @@ _SMALL = "constraints: [flops <= 60K]\n"
 _RUN = """\
 name: end-to-end
 {data}
-teacher: {{model: ../exfm-large#unlimited, members: 3, snapshot_every: 1h}}
+teacher: {{model: ../exfm-large#accurate, members: 3, snapshot_every: 1h}}
 students:
   click: {{model: "../exfm-small#front", label: click}}
 score_from: 7

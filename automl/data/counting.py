@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from automl.config import TablesConfig
 from automl.data.counters import Counters, Rules, key_codes
 from automl.data.sources import Tables
 from automl.data.spill import Spill
 from automl.data.times import edges_of
+from automl.data_config import TablesConfig
 
 
 def count_log(spill: Spill, tables: Tables[TablesConfig], rows: int, folder: Path) -> NDArray[np.float32]:

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from automl.config import DataConfig
 from automl.data.counting import count_log
 from automl.data.encoded import fingerprint_of, is_log_scaled, kind_of, made_once, write_encoders
 from automl.data.moments import Moments
@@ -28,6 +27,7 @@ from automl.data.spill import Spill
 from automl.data.store import ColumnWriter, EncodedLog, open_log, write_facts
 from automl.data.vocabulary import Vocabulary, fit_vocabulary
 from automl.data.windows import WINDOWS, DaySplit, Locate
+from automl.data_config import DataConfig
 from search_spaces.errors import InputError, Mistake
 
 

@@ -15,11 +15,11 @@ import pyarrow.parquet as pq
 from filelock import FileLock
 from numpy.typing import NDArray
 
-from automl.config import TablesConfig
 from automl.data.hashing import digest_table
 from automl.data.sources import LOG, MADE, Tables
 from automl.data.store import FORMAT, is_log
 from automl.data.vocabulary import Vocabulary
+from automl.data_config import TablesConfig
 
 
 def made_once(cache: Path, fingerprint: str, make: Callable[[Path], None]) -> Path:

@@ -10,11 +10,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pyarrow as pa
 
-from automl.config import TablesConfig
 from automl.data.sources import LOG, MADE, Source
 from automl.data.tables import Table, open_table
 from automl.data.times import is_made
 from automl.data.windows import Locate
+from automl.data_config import TablesConfig
 from search_spaces.errors import InputError, Mistake, Position
 
 

@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from automl.config import LessonsConfig
 from automl.data.encoded import made_once
 from automl.data.sources import at_nothing
 from automl.data.store import FACTS, FORMAT, EncodedLog, open_log, write_columns, write_facts
 from automl.data.windows import WINDOWS, DaySplit, Locate, split_mistakes, split_of
+from automl.data_config import LessonsConfig
 from search_spaces.errors import InputError, Mistake
 
 LESSONS = "lessons"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from automl.config import DataConfig, FeaturesConfig
 from automl.data.finder import Finder, open_all, timezone_mistakes
 from automl.data.sources import Tables, at_nothing
 from automl.data.windows import Locate, Split, split_mistakes, split_of
+from automl.data_config import DataConfig, FeaturesConfig
 from search_spaces.errors import InputError
 
 

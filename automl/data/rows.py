@@ -11,12 +11,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from automl.config import TablesConfig
 from automl.data.numbers import as_floats
 from automl.data.sources import LOG, MADE, Source, Tables
 from automl.data.spill import record_type
 from automl.data.times import Unit, is_number, made_column, nanoseconds, unit_of
 from automl.data.vocabulary import Numbering
+from automl.data_config import TablesConfig
 from search_spaces.errors import InputError, Mistake, Position
 
 Floats = NDArray[np.float64]

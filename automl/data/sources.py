@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from automl.config import TablesConfig
 from automl.data.tables import Table
 from automl.data.windows import Locate
+from automl.data_config import TablesConfig
 from search_spaces.errors import Position
 
 C = TypeVar("C", bound=TablesConfig, covariant=True)

@@ -10,8 +10,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from automl.config import RandomSplit, SplitConfig
 from automl.data.times import midnight
+from automl.data_config import RandomSplit, SplitConfig
 from search_spaces.errors import Mistake, Position
 
 WINDOWS = ("train", "validate", "test")

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator
 
-from automl.config import Bytes, Delay, Part, Seconds
 from automl.exfm.recipes import AUTO, recipe_of
+from automl.parts import Bytes, Delay, Part, Seconds
 from automl.stream_config import StreamDataConfig
 from search_spaces.distill import Distill
 

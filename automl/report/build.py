@@ -8,8 +8,9 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from automl.config import DataConfig, LessonsConfig, QpsConfig, SplitConfig, StudyConfig
+from automl.config import QpsConfig, StudyConfig
 from automl.data.store import EncodedLog
+from automl.data_config import DataConfig, LessonsConfig, SplitConfig
 from automl.history import History, State
 from automl.report.data import ReportData, StudyFacts
 from automl.report.formats import combinations, counted

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from automl.config import STRATEGIES, StudyConfig, is_cost_limit, parse_limit, parse_seconds
+from automl.config import STRATEGIES, StudyConfig, is_cost_limit, parse_limit
 from automl.history import Limit
+from automl.parts import parse_seconds
 from automl.strategies.propose import STRATEGIES as KNOWN
 from tests.automl.study_world import study_config, study_tree
 

@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from automl import config
+from automl import config, data_config, parts
 from automl.config import StudyConfig
 from automl.report.verdict import ROLE_MEANING
 from automl.strategies.picks import ROLES
@@ -20,16 +20,16 @@ from tests.docs.pages import Fence, fences, names, page, rows, section
 # part of the file -> heading of the table that has its keys
 TABLES: dict[type[BaseModel], str] = {
     config.StudyConfig: "Keys at the top",
-    config.DataConfig: "data",
-    config.LessonsConfig: "lessons",
-    config.JoinConfig: "data",
-    config.TimeConfig: "data",
-    config.LabelConfig: "data",
-    config.FeaturesConfig: "data",
-    config.CategoricalConfig: "data",
-    config.DenseConfig: "data",
-    config.CountersConfig: "data",
-    config.SplitConfig: "data",
+    data_config.DataConfig: "data",
+    data_config.LessonsConfig: "lessons",
+    data_config.JoinConfig: "data",
+    data_config.TimeConfig: "data",
+    data_config.LabelConfig: "data",
+    data_config.FeaturesConfig: "data",
+    data_config.CategoricalConfig: "data",
+    data_config.DenseConfig: "data",
+    data_config.CountersConfig: "data",
+    data_config.SplitConfig: "data",
     config.SearchConfig: "search",
     config.TrialConfig: "trial",
     config.ResourcesConfig: "resources",
@@ -55,7 +55,7 @@ def _kinds(annotation: object) -> list[type[BaseModel]]:
 
 
 def test_every_part_of_the_file_has_a_table() -> None:
-    assert _parts(StudyConfig, set()) == {*TABLES, config.RandomSplit}
+    assert _parts(StudyConfig, set()) == {*TABLES, data_config.RandomSplit}
 
 
 @pytest.mark.parametrize("model", TABLES, ids=lambda model: model.__name__)
@@ -80,13 +80,13 @@ def _shown(field: FieldInfo) -> str | None:
         return str(default).lower()
     if isinstance(default, str) and default != "label":
         return default
-    told_in_words = (600.0, 4 << 30, config.DAY_SECONDS)
+    told_in_words = (600.0, 4 << 30, parts.DAY_SECONDS)
     return f"{default:g}" if isinstance(default, int | float) and default not in told_in_words else None
 
 
 def test_the_shares_of_a_random_split_are_shown() -> None:
     text = section(page("study.md"), "data")
-    for name, field in config.RandomSplit.model_fields.items():
+    for name, field in data_config.RandomSplit.model_fields.items():
         assert f"{field.alias or name}: 0" in text
 
 

@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from automl.config import DataConfig, FeaturesConfig
 from automl.data import encode_log
 from automl.data.counters import NEVER, Counters, Rules, key_codes
+from automl.data_config import DataConfig, FeaturesConfig
 from search_spaces.errors import InputError
 from search_spaces.source import read_text, validate
 

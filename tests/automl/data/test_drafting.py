@@ -10,10 +10,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from automl.config import DataConfig
 from automl.data import encode_log
 from automl.data.drafting import draft
 from automl.data.simulator import simulate
+from automl.data_config import DataConfig
 from search_spaces.errors import InputError
 from search_spaces.source import read_text
 

@@ -14,8 +14,8 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 
-from automl.config import DataConfig
 from automl.data import EncodedLog, encode_log, open_log
+from automl.data_config import DataConfig
 
 Describe = Callable[..., DataConfig]
 Write = Callable[..., Path]

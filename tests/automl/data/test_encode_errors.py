@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from automl.config import DataConfig
 from automl.data import encode_log, open_log
+from automl.data_config import DataConfig
 from search_spaces.errors import InputError, Position
 
 Describe = Callable[..., DataConfig]

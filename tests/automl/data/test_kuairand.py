@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from automl.config import DataConfig
 from automl.data import encode_log
+from automl.data_config import DataConfig
 
 SPLIT = {
     "train": ["2022-04-25", "2022-05-04"],

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from automl.config import LessonsConfig
 from automl.data.lessons import LESSONS, encode_lessons, open_lessons
 from automl.data.store import EncodedLog, open_log, write_columns, write_facts
+from automl.data_config import LessonsConfig
 from search_spaces.errors import InputError
 
 DAY = 86_400 * 10**9

@@ -17,7 +17,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from automl.config import DataConfig
 from automl.data import EncodedLog, encode_log
 from automl.data.served_encoders import (
     Encoders,
@@ -28,6 +27,7 @@ from automl.data.served_encoders import (
     write_encoders,
 )
 from automl.data.side_table import SideTable
+from automl.data_config import DataConfig
 from search_spaces.errors import InputError
 from tests.automl.data.conftest import DAY_MS, SPLIT, START_MS
 from tests.automl.data.test_kuairand import description, frame_of

@@ -11,9 +11,9 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from automl.config import DataConfig
 from automl.data import encode_log
 from automl.data.simulator import Rates, Simulation, simulate
+from automl.data_config import DataConfig
 from automl.metrics import ne
 from search_spaces.errors import InputError
 
