@@ -9,7 +9,6 @@ from pydantic import AfterValidator, BeforeValidator, Field, field_validator
 from automl.exfm.recipes import AUTO, recipe_of
 from automl.parts import Bytes, Delay, Part, Seconds
 from automl.stream_config import StreamDataConfig
-from search_spaces.distill import Distill
 
 
 def _recipe(value: object) -> object:
@@ -91,6 +90,3 @@ def _checked_names(value: dict[str, StudentConfig]) -> dict[str, StudentConfig]:
     if wrong:
         raise ValueError(f"a student's name must be of letters, digits, - and _, but found {', '.join(wrong)}")
     return value
-
-
-__all__ = ["Distill", "ExfmConfig", "StudentConfig", "TeacherConfig"]

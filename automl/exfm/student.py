@@ -21,7 +21,7 @@ from automl.data.stream import EncodedStream, open_stream
 from automl.exfm.columns import Columns
 from automl.exfm.das.reader import NO_SNAPSHOT, Augmented, DasReader
 from automl.exfm.judge import Judge
-from automl.exfm.recipes import AUTO, NONE, Recipe
+from automl.exfm.recipes import Recipe
 from automl.exfm.sampling import sampled
 from automl.ranking.batches import even_bounds
 from automl.ranking.distill import Lesson, StudentStepper
@@ -248,6 +248,3 @@ def replace_distill(spec: ModelSpec, distill: Distill | None) -> ModelSpec:
         train=spec.train,
         distill=distill,
     )
-
-
-__all__ = ["AUTO", "NONE", "StudentRun", "StudentTask", "run_student"]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from automl.exfm.problem import ExfmProblem, Student
 from automl.exfm.recipes import Recipe
-from automl.exfm.student import StudentRun, StudentTask, part_of, run_student
+from automl.exfm.student import StudentTask, part_of, run_student
 from automl.runtime.failures import RunError
 from automl.runtime.jobs import Done, Job, Outcome, Progress, Step, Wait
 
@@ -97,6 +97,3 @@ class StudentsSource:
         if self._failures:
             lines = [f"{name}: {reason}" for name, reason in sorted(self._failures.items())]
             raise RunError(f"{len(lines)} of {len(self._tasks)} students failed; the first: {lines[0]}")
-
-
-__all__ = ["StudentRun", "StudentWork", "StudentsSource", "tasks_of"]
