@@ -28,7 +28,7 @@ from automl.exfm.recipes import AUTO, Recipe
 from automl.exfm.run import run_tasks
 from automl.exfm.scores import Scored, figures
 from automl.exfm.snapshots import sigmoid
-from automl.exfm.student import LOGITS, replace_distill
+from automl.exfm.student import LOGITS
 from automl.exfm.students import job_name, task_of
 from automl.runtime.cluster import cluster
 from experiments.kuairand import STUDIES
@@ -136,7 +136,7 @@ def on_the_stream(
 ) -> dict[str, Any]:
     """The recipe on the run's stream with the run's seeds, beside the run's own recipes: on the test days, on all."""
     stream, seeds = problem.stream, range(problem.config.seeds)
-    out = folder / "stream" / replace_distill(student.spec, distill).key
+    out = folder / "stream" / replace(student.spec, distill=distill).key
     mine = {
         job_name(student.name, SEARCHED, seed): replace(
             task_of(problem, student, Recipe(SEARCHED, distill), seed), out=out / f"seed-{seed}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -80,7 +80,7 @@ class Arm:
 
     def __init__(self, task: StudentTask, stream: EncodedStream, distill: Distill | None, tasks: int) -> None:
         weights_seed = seed_of("student", task.vm, task.seed)
-        spec = replace_distill(task.spec, distill)
+        spec = replace(task.spec, distill=distill)
         self.spec = spec
         self.model: RankingModel = build_model(spec, task.columns.inputs(stream), seed=weights_seed)
         self._stepper = StudentStepper(self.model, spec, tasks=tasks, own=task.task, seed=weights_seed)
@@ -236,15 +236,3 @@ def _facts(task: StudentTask, student: StudentRun) -> dict[str, Any]:
         "rows": student.learnt,
         "train_seconds": seconds,
     }
-
-
-def replace_distill(spec: ModelSpec, distill: Distill | None) -> ModelSpec:
-    """The model under another recipe."""
-    return ModelSpec(
-        embedding=spec.embedding,
-        interaction=spec.interaction,
-        wiring=spec.wiring,
-        deep=spec.deep,
-        train=spec.train,
-        distill=distill,
-    )
