@@ -1,0 +1,96 @@
+"""Finals and the figures of an ExFM student, worked out again from recorded predictions."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from automl.data.simulator import simulate
+from automl.exfm.scores import Scored, correct, figures
+from automl.finals import judge
+from automl.history import Origin, Proposal
+from automl.problem import FINALS_FIT, encode, load_problem
+from automl.repeats import BASELINE
+from automl.strategies.picks import Pick
+from tests.automl.study_world import begun_study, candidates, complete, running
+from tests.pins.pinned import hold_numbers
+
+STUDY = """\
+name: small
+data:
+  path: log/log.parquet
+  time: {column: time_ms, unit: ms}
+  label: click
+  cluster: user_id
+  features: {categorical: {user_id: {}, item_id: {}, tab: {}}}
+  split: {train: [2024-03-04, 2024-03-09], validate: [2024-03-10, 2024-03-10], test: [2024-03-11, 2024-03-11]}
+space: ctr-small
+baseline: baseline.yaml
+qps: {clock: analytic, batch_rows: 64}
+finals: {margin_pct: 0.3, seeds: 3}
+seed: 5
+"""
+HUMAN = "embedding: {dim: 32, lr: 0.05}\ninteraction: [{cross: {rank: 16}}]\ndeep: [{mlp: {width: 256}}]\n"
+SKILLS = (0.15, 0.02, -0.15)  # how much more than the baseline a pick knows of the label
+
+
+def _finals() -> Any:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        simulate(folder / "log", rows=16_000, users=400, items=80, seed=3)
+        (folder / "study.yaml").write_text(STUDY)
+        (folder / "baseline.yaml").write_text(HUMAN)
+        problem = load_problem(folder / "study.yaml")
+        log = encode(problem.config, problem.document, problem.folder, FINALS_FIT)
+        study = begun_study(folder, space=problem.space)
+        found = candidates(len(SKILLS), space=problem.space)
+        trials = [running(number, one) for number, one in enumerate(found, 1)]
+        begun = study.begin([Proposal(trial.candidate, Origin.RANDOM) for trial in trials], 1)
+        for trial in begun:
+            study.end(complete(trial, ne=0.89 + 0.001 * trial.number))
+        labels_N = np.asarray(log.labels_N[log.windows["test"]], dtype=np.float64)
+        rng = np.random.default_rng(0)
+        probs = {
+            name: 1 / (1 + np.exp(1 - (0.3 + skill) * (labels_N - 0.25) - rng.normal(0, 0.02, (5, len(labels_N)))))
+            for name, skill in zip((BASELINE, *(str(trial.number) for trial in trials)), (0.0, *SKILLS), strict=True)
+        }
+        chosen = [Pick(t.number, role, -0.1) for t, role in zip(trials, ("accurate", "fast", "balanced"), strict=True)]
+        models = {BASELINE: problem.baseline, **{str(t.number): t.candidate.model for t in trials}}
+        return json.loads(json.dumps(judge(problem, log, probs, chosen, study, models)))
+
+
+def _student(seed: int) -> dict[str, Any]:
+    rng = np.random.default_rng(seed)
+    rows, seeds = 3000, 3
+    truth_N = rng.normal(size=rows) - 1
+    labels_N = (rng.random(rows) < 1 / (1 + np.exp(-truth_N))).astype(float)
+    noise_SN = rng.normal(size=(seeds, rows))
+    probs = {
+        name: 1 / (1 + np.exp(-(truth_N + noise * noise_SN)))
+        for name, noise in {"none": 0.8, "plain": 0.7, "auto": 0.5, "auxiliary": 0.9}.items()
+    }
+    teacher_N = 1 / (1 + np.exp(-truth_N))
+    teacher_N[: rows // 4] = np.nan
+    scored = Scored(labels_N, rng.integers(0, 300, rows).astype(np.int32), np.arange(rows) // 1000, probs, teacher_N)
+    windows = [{"name": str(k), **figures(scored.part(scored.windows_N == k))} for k in range(3)]
+    return {"own": "auto", "all": figures(scored), "windows": windows}
+
+
+def _exfm() -> Any:
+    students = {name: _student(seed) for seed, name in enumerate(("home", "feed"))}
+    correct(students)
+    return json.loads(json.dumps(students))
+
+
+RESULTS: Mapping[str, Callable[[], object]] = {"finals": _finals, "students": _exfm}
+
+
+@pytest.mark.parametrize("name", RESULTS)
+def test_recorded_predictions_are_worth_what_they_were(name: str) -> None:
+    hold_numbers(name, RESULTS[name]())
