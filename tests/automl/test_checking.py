@@ -20,7 +20,7 @@ from automl.significance import detectable_pct
 from automl.starting import EXFM_FILES, template_text
 from search_spaces.errors import InputError
 from search_spaces.model import ModelSpec
-from tests.automl.study_world import baseline
+from tests.worlds.studies import baseline
 
 STUDY = """\
 name: small

@@ -13,7 +13,7 @@ from automl.config import STRATEGIES, StudyConfig, is_cost_limit, parse_limit
 from automl.history import Limit
 from automl.parts import parse_seconds
 from automl.strategies.propose import STRATEGIES as KNOWN
-from tests.automl.study_world import study_config, study_tree
+from tests.worlds.studies import study_config, study_tree
 
 
 def faults(**changes: object) -> list[tuple[tuple[str | int, ...], str]]:

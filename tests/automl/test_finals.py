@@ -30,7 +30,7 @@ from automl.strategies.picks import Pick
 from automl.study import Study
 from search_spaces.errors import InputError
 from search_spaces.model import ModelSpec
-from tests.automl.study_world import begun_study, candidates, complete, running, stopped
+from tests.worlds.studies import begun_study, candidates, complete, running, stopped
 
 Floats = NDArray[np.float64]
 STUDY = """\

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from automl.history import CurvePoint, Failure, Forecast, Measurement, Origin, Proposal, Speed, State, Trial
 from automl.records import outcome_json, proposal_json, proposal_of, trial_of
 from search_spaces.space import Candidate
-from tests.automl.study_world import HUMAN, candidates, complete, failed, measured, running
+from tests.worlds.studies import HUMAN, candidates, complete, failed, measured, running
 
 CANDIDATES = [*candidates(12), Candidate({}, HUMAN)]
 

@@ -28,8 +28,8 @@ from automl.runtime.work import run_job
 from automl.serving import check_encoders, export_spec, log_encoders
 from automl.study import Study
 from search_spaces.errors import InputError
-from tests.automl.study_world import begun_study, complete
 from tests.docs.pages import ROOT
+from tests.worlds.studies import begun_study, complete
 
 STUDY = """\
 name: small

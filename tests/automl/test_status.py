@@ -9,7 +9,7 @@ import pytest
 from automl.history import Origin, Proposal
 from automl.status import screen, summary
 from automl.storage import open_study
-from tests.automl.study_world import (
+from tests.worlds.studies import (
     BASELINE_NE,
     baseline_repeat,
     begun_study,

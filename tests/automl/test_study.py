@@ -18,7 +18,7 @@ from automl.storage import load_newest, open_study, storage_url
 from automl.study import Study, distribution, summarize_baseline
 from search_spaces.source import read_text
 from search_spaces.space import SearchSpace, space_of
-from tests.automl.study_world import (
+from tests.worlds.studies import (
     BASELINE_NE,
     BASELINE_QPS,
     add_baseline,

@@ -15,7 +15,7 @@ import automl
 from automl.api import StudyHandle
 from automl.exfm.handle import ExfmHandle
 from tests.docs.pages import ROOT, Fence, fences, names, page, rows, section
-from tests.e2e.world import write_study
+from tests.worlds.commands import write_study
 
 HEAVY = ("torch", "ray", "optuna", "lightgbm")
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import automl as toolkit
-from tests.e2e.world import automl, left_behind, write_study
+from tests.worlds.commands import automl, left_behind, write_study
 
 TRIALS = 14
 

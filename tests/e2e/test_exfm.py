@@ -29,7 +29,7 @@ from automl.ranking.served import load_served
 from automl.starting import EXFM_FILES, template_text
 from search_spaces.errors import InputError
 from search_spaces.model import ModelSpec
-from tests.e2e.world import automl, interrupt, left_behind, start
+from tests.worlds.commands import automl, interrupt, left_behind, start
 
 STUDENT = "small_domains"
 LAST_DAY = "2024-03-07"

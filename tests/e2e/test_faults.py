@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import automl as toolkit
-from tests.e2e.world import ROOT, left_behind, write_study
+from tests.worlds.commands import ROOT, left_behind, write_study
 
 TRIALS = 16
 
@@ -16,7 +16,7 @@ def _search(file: Path, work: str, trials: int, strategy_timeout: float = 280) -
     """The Python API with other work in the workers, in a process of its own, with the command's exit codes."""
     script = (
         "import sys, automl.cli as cli, automl.api as api\n"
-        f"from tests.e2e.faults import {work}\n"
+        f"from tests.worlds.faults import {work}\n"
         "real = api.search\n"
         f"api.search = lambda *a, **k: real(*a, **{{**k, 'work': {work}}})\n"
         f"sys.argv = ['automl', 'search', {str(file)!r}, '--trials', '{trials}', '--workers', '2']\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import automl as toolkit
-from tests.e2e.world import automl, write_study
+from tests.worlds.commands import automl, write_study
 
 
 def test_two_runs_with_one_worker_agree_bit_for_bit(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import automl as toolkit
-from tests.e2e.world import automl, interrupt, left_behind, start, write_study
+from tests.worlds.commands import automl, interrupt, left_behind, start, write_study
 
 TRIALS = 18
 

@@ -12,8 +12,8 @@ import pytest
 from automl.history import History, Limit, State
 from automl.strategies.propose import STRATEGIES
 from search_spaces.space import SearchSpace
-from tests.automl.strategies import search_world as world
 from tests.pins.pinned import hold_choice
+from tests.worlds import searches as world
 
 LIMITS = (Limit("qps_ratio", low=0.5),)
 

@@ -18,8 +18,8 @@ from automl.history import Origin, Proposal
 from automl.problem import FINALS_FIT, encode, load_problem
 from automl.repeats import BASELINE
 from automl.strategies.picks import Pick
-from tests.automl.study_world import begun_study, candidates, complete, running
 from tests.pins.pinned import hold_numbers
+from tests.worlds.studies import begun_study, candidates, complete, running
 
 STUDY = """\
 name: small

@@ -19,9 +19,9 @@ from automl.ranking.process import prepare_process
 from automl.ranking.scoring import score
 from automl.ranking.training import train
 from search_spaces.model import ModelSpec
-from tests.automl.exfm.exfm_world import make_world, said, task
-from tests.automl.ranking.ranking_world import BLOCKS, Log, planted, spec
 from tests.pins.pinned import hold_arrays
+from tests.worlds.models import BLOCKS, Log, planted, spec
+from tests.worlds.streams import make_world, said, task
 
 STEPS, BATCH = 50, 64
 ROWS = STEPS * BATCH

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.automl.exfm.exfm_world import World, make_world
+from tests.worlds.streams import World, make_world
 
 
 @pytest.fixture(scope="session")

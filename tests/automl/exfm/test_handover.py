@@ -14,7 +14,7 @@ from automl import api
 from automl.exfm.handover import model_of, models_of
 from search_spaces.errors import InputError, Position
 from search_spaces.model import ModelSpec
-from tests.automl.exfm.exfm_world import SMALL, model
+from tests.worlds.streams import SMALL, model
 
 AT = Position("exfm.yaml", 7, 3)
 FILE = "embedding: {dim: 4}\ndeep: [{mlp: {width: 8}}]\n"

@@ -14,7 +14,7 @@ from automl.exfm.lessons import write_lessons
 from automl.exfm.problem import ExfmProblem
 from automl.problem import load_problem
 from search_spaces.errors import InputError
-from tests.automl.exfm.lessons_world import HOUR, Arithmetic, make_run, ticks
+from tests.worlds.lessons import HOUR, Arithmetic, make_run, ticks
 
 SPACE = """\
 embedding: {dim: 4, lr: 0.1, min_count: 1}

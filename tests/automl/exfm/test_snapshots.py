@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from automl.exfm.das.scorer import Snapshot
 from automl.exfm.snapshots import Guard, Recent, SnapshotStore, refusal
-from tests.automl.exfm.exfm_world import World
 from tests.automl.exfm.test_teacher import teacher_of
+from tests.worlds.streams import World
 
 TASKS = ("click", "convert")
 

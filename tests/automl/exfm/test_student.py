@@ -19,7 +19,7 @@ from automl.exfm.recipes import NONE
 from automl.exfm.student import StudentRun, part_of, run_student
 from automl.exfm.students import job_name
 from automl.metrics import NESums
-from tests.automl.exfm.exfm_world import World, make_world, said, task
+from tests.worlds.streams import World, make_world, said, task
 
 
 @pytest.fixture(scope="module")

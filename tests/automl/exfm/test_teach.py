@@ -19,8 +19,8 @@ from automl.exfm.das.ticks import Tick, ticks_of
 from automl.exfm.snapshots import Guard
 from automl.exfm.teach import Teaching, Upgrade
 from automl.exfm.teacher import SavedTeacher, Teacher
-from tests.automl.exfm.exfm_world import HOUR, World
 from tests.automl.exfm.test_teacher import teacher_of
+from tests.worlds.streams import HOUR, World
 
 GUARD = Guard(ne_rise_pct=15.0, positives=20)
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from automl.exfm.columns import Columns
 from automl.exfm.teacher import SavedTeacher, Teacher
 from automl.metrics import NESums
-from tests.automl.exfm.exfm_world import World, model
+from tests.worlds.streams import World, model
 
 
 def teacher_of(world: World, *, members: int = 2, seed: int = 0, fields: int = 4) -> Teacher:

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ranking_world import planted
 
 from automl.ranking import batches
 from automl.ranking.batches import chunk_rows, chunks, even_bounds
+from tests.worlds.models import planted
 
 
 @given(st.integers(0, 5000), st.integers(1, 700))

@@ -22,7 +22,7 @@ from automl.ranking.model import RankingModel, build_model
 from automl.ranking.training import Stepper
 from search_spaces.distill import HEADS
 from search_spaces.model import Distill, ModelSpec
-from tests.automl.ranking.ranking_world import planted, spec
+from tests.worlds.models import planted, spec
 
 LOG = planted(rows=640, ids=12)
 B, TASKS, OWN = 64, 3, 1

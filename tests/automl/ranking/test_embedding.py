@@ -5,10 +5,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ranking_world import INPUTS
 
 from automl.ranking import embedding
 from automl.ranking.embedding import EPS, DistinctRows, FusedEmbedding, RowwiseAdagrad
+from tests.worlds.models import INPUTS
 
 
 def table(min_count: int = 1, dim: int = 4) -> FusedEmbedding:

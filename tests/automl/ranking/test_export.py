@@ -24,8 +24,8 @@ from automl.ranking.model import RankingModel, build_model
 from automl.ranking.scoring import score
 from search_spaces.errors import InputError
 from search_spaces.model import Distill, InputShape
-from tests.automl.ranking.ranking_world import BLOCKS, INPUTS, planted, spec
 from tests.docs.pages import ROOT
+from tests.worlds.models import BLOCKS, INPUTS, planted, spec
 
 FUSED = {"cross": {"rank": 3}, "dot": {"compress": 3}, "linear": {}, "fuse": "concat"}
 DEEP = [{"mlp": {"width": 8, "norm": "batch", "dropout": 0.2}}, {"mlp": {"width": 4, "norm": "layer"}}]

@@ -4,12 +4,12 @@ import math
 
 import pytest
 import torch
-from ranking_world import BLOCKS, INPUTS, spec
 from torch.utils.flop_counter import FlopCounterMode
 
 from automl.ranking.model import build_model
 from automl.ranking.serving import serving_graph
 from search_spaces.model import InputShape, ModelSpec
+from tests.worlds.models import BLOCKS, INPUTS, spec
 
 SPECS = [
     *(spec(interaction=[block], wiring=wiring) for block in BLOCKS for wiring in ("stacked", "parallel")),

@@ -10,7 +10,7 @@ from automl.ranking.model import RankingModel, build_model
 from automl.ranking.multitask import TaskStepper
 from automl.ranking.training import Stepper
 from search_spaces.model import ModelSpec
-from tests.automl.ranking.ranking_world import planted, spec
+from tests.worlds.models import planted, spec
 
 LOG = planted(rows=640)
 DEEP = [{"mlp": {"width": 16, "dropout": 0.2, "norm": "batch"}}]

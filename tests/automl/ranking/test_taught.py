@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from ranking_world import Log, planted, spec
 
 from automl.ranking.model import build_model
 from automl.ranking.scoring import evaluate, score
 from automl.ranking.training import train
 from search_spaces.model import ModelSpec
+from tests.worlds.models import Log, planted, spec
 
 TRAIN, VALIDATE = slice(0, 1500), slice(1500, 6000)
 

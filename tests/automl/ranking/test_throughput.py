@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ranking_world import planted, spec
 
 from automl.ranking.clocks import AnalyticClock, CpuClock
 from automl.ranking.model import RankingModel, build_model
 from automl.ranking.throughput import interval, quiet_qps, time_ratio, trimmed_mean
+from tests.worlds.models import planted, spec
 
 LOG = planted(2000)
 SMALL, LARGE = spec(), spec(deep=[{"mlp": {"width": 512}}, {"mlp": {"width": 512}}])

@@ -3,13 +3,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from ranking_world import BLOCKS, Log, planted, spec
 
 from automl.metrics import NESums
 from automl.ranking.model import RankingModel, build_model
 from automl.ranking.scoring import evaluate, score
 from automl.ranking.training import Diverged, Progress, rate_factor, train
 from search_spaces.model import ModelSpec, Train
+from tests.worlds.models import BLOCKS, Log, planted, spec
 
 TRAIN, VALIDATE = slice(0, 5000), slice(5000, 6000)
 

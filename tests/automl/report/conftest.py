@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from report_world import rich_data
 
 from automl.report.page import write_report
+from tests.worlds.report_studies import rich_data
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

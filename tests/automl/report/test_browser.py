@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from report_world import complete, failed, history_of, make_facts, rich_data, rich_history
 
 from automl.history import History, State
 from automl.report.data import ReportData
 from automl.report.derived import View
 from automl.report.page import write_report
 from automl.report.words import architecture
+from tests.worlds.report_studies import complete, failed, history_of, make_facts, rich_data, rich_history
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

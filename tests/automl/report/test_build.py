@@ -10,15 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from report_world import (
-    HUMAN,
-    LIMITS,
-    complete,
-    make_baseline,
-    make_finals,
-    rich_history,
-    small_space,
-)
 
 from automl.config import StudyConfig
 from automl.data.store import EncodedLog
@@ -32,6 +23,15 @@ from automl.study import Study
 from search_spaces.errors import InputError
 from search_spaces.source import read_text, validate
 from search_spaces.space import Candidate, SearchSpace, space_of
+from tests.worlds.report_studies import (
+    HUMAN,
+    LIMITS,
+    complete,
+    make_baseline,
+    make_finals,
+    rich_history,
+    small_space,
+)
 
 STUDY = """\
 name: feed

@@ -9,12 +9,21 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from report_world import complete, failed, history_of, make_facts, make_finals, rich_data, rich_history, roles_of
 
 from automl import pareto
 from automl.history import Failure, History, Limit, State, Trial
 from automl.report.data import ReportData
 from automl.report.derived import View, busy_seconds
+from tests.worlds.report_studies import (
+    complete,
+    failed,
+    history_of,
+    make_facts,
+    make_finals,
+    rich_data,
+    rich_history,
+    roles_of,
+)
 
 
 def view_of(history: History, **more: object) -> View:

@@ -11,16 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from exfm_world import make_exfm, one_class
-from report_world import ATTACK
-from test_browser import NARROW, WIDE, Visit, opened
-from test_page import Elements, parsed, records
 
 from automl.report.exfm import exfm_lines, write_exfm_report
 from automl.report.exfm.data import exfm_facts
 from automl.report.exfm.style import looks, window_axis
 from automl.report.exfm.verdict import answer, notes, shipping
 from search_spaces.errors import InputError
+from tests.automl.report.test_browser import NARROW, WIDE, Visit, opened
+from tests.automl.report.test_page import Elements, parsed, records
+from tests.worlds.report_exfm import make_exfm, one_class
+from tests.worlds.report_studies import ATTACK
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

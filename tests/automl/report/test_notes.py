@@ -6,7 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from report_world import (
+
+from automl.history import Forecast, History, Limit, Origin, State, Trial
+from automl.report.data import ReportData
+from automl.report.derived import View
+from automl.report.notes import predictor_notes, search_notes
+from tests.worlds.report_studies import (
     START,
     complete,
     failed,
@@ -17,11 +22,6 @@ from report_world import (
     rich_history,
     roles_of,
 )
-
-from automl.history import Forecast, History, Limit, Origin, State, Trial
-from automl.report.data import ReportData
-from automl.report.derived import View
-from automl.report.notes import predictor_notes, search_notes
 
 
 def notes_of(*trials: Trial, limits: tuple[Limit, ...] = (), facts: dict[str, Any] | None = None) -> str:

@@ -12,7 +12,12 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from report_world import (
+
+from automl.history import Baseline, History, Limit, Origin, Proposal, State
+from automl.report.data import ReportData
+from automl.report.page import write_report
+from search_spaces.model import ModelSpec
+from tests.worlds.report_studies import (
     ATTACK,
     HUMAN,
     complete,
@@ -26,11 +31,6 @@ from report_world import (
     running,
     small_space,
 )
-
-from automl.history import Baseline, History, Limit, Origin, Proposal, State
-from automl.report.data import ReportData
-from automl.report.page import write_report
-from search_spaces.model import ModelSpec
 
 _FETCHING = {"src", "href", "srcset", "data", "poster", "action", "background"}
 

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from report_world import complete, failed, history_of, make_facts, make_finals, rich_data, rich_history
 
 from automl.history import Limit, State, Trial
 from automl.report.data import ReportData
 from automl.report.derived import View
 from automl.report.verdict import Answer, answer
+from tests.worlds.report_studies import complete, failed, history_of, make_facts, make_finals, rich_data, rich_history
 
 FOLDER = Path("a study/feed")
 

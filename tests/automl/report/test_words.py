@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from report_world import HUMAN, small_space
 
 from automl.report.words import architecture, changes, difference, knobs, short_difference, to_yaml, training
 from search_spaces.blocks import Cross, Mlp
 from search_spaces.model import Distill, Embedding, Layer, ModelSpec, Train
 from search_spaces.source import read_text
 from search_spaces.space import load_space, model_of
+from tests.worlds.report_studies import HUMAN, small_space
 
 SPACES = {name: load_space(name) for name in ("ctr-small", "dhen-small")}
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from automl.history import CurvePoint, Failure, Limit, Measurement, Speed
 from automl.runtime.jobs import Job, Step, Timing, job_config, job_of
 from automl.runtime.worker import progress_of, step_of
-from tests.automl.study_world import HUMAN, candidates
+from tests.worlds.studies import HUMAN, candidates
 
 numbers = st.floats(allow_nan=False, allow_infinity=False)
 limits = st.builds(Limit, st.just("qps_ratio"), low=st.none() | numbers, high=st.none() | numbers)

@@ -25,7 +25,7 @@ from automl.study import Study
 from search_spaces.model import ModelSpec
 from search_spaces.source import Document, read_text
 from search_spaces.space import Candidate, SearchSpace
-from tests.automl.study_world import (
+from tests.worlds.studies import (
     HUMAN,
     add_baseline,
     candidates,

@@ -13,7 +13,7 @@ from automl.history import CurvePoint, State, Trial
 from automl.runtime.jobs import CURVE_POINTS
 from automl.runtime.stopping import MIN_PEERS, SPEED_SLACK, STOPS, extrapolated_ne, should_stop
 from search_spaces.space import Candidate
-from tests.automl.study_world import HUMAN, complete, curve, failed, running, stopped
+from tests.worlds.studies import HUMAN, complete, curve, failed, running, stopped
 
 GOOD, BAD = curve(0.91, 0.90, 0.89, 0.88), curve(0.99, 0.98, 0.97, 0.96)
 CANDIDATE = Candidate({}, HUMAN)

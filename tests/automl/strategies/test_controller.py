@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import search_world as world
 
 from automl import pareto
 from automl.history import Forecast, History, Origin, State
@@ -19,6 +18,7 @@ from automl.strategies.outlook import fit_outlook, track_record, trusted
 from automl.strategies.propose import STRATEGIES
 from search_spaces.model import Embedding
 from search_spaces.space import Candidate, SearchSpace
+from tests.worlds import searches as world
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from automl.history import History, Limit, Trial
 from automl.strategies.evidence import gather
 from automl.strategies.picks import MIN_FOR_PREDICTOR, ROLES, entrants, picks, prior_gains, roles, shrunken
 from search_spaces.space import Candidate
-from tests.automl.study_world import (
+from tests.worlds.studies import (
     BASELINE_NE,
     candidates,
     complete,

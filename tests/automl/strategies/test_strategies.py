@@ -6,12 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import search_world as world
 
 from automl.config import STRATEGIES as NAMES
 from automl.history import History, Limit, Origin, State
 from automl.strategies.propose import STRATEGIES, Strategy
 from search_spaces.space import SearchSpace, load_space
+from tests.worlds import searches as world
 
 every_strategy = pytest.mark.parametrize("name", sorted(STRATEGIES))
 

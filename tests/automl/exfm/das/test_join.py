@@ -16,7 +16,7 @@ from automl.exfm.das.join import Waiting, due_of, join, wait_for
 from automl.exfm.das.scorer import NEVER
 from automl.exfm.das.tables import scored_schema
 from automl.exfm.das.ticks import Tick
-from tests.automl.exfm.das.das_world import HOUR, FakeStream
+from tests.worlds.das import HOUR, FakeStream
 
 END = 20
 Row = tuple[int, int | None, int | None, bool]  # time, delay of each label (None: never), second label defined

@@ -23,7 +23,7 @@ from automl.exfm.das.scorer import LocalPool
 from automl.exfm.das.ticks import ticks_of
 from automl.runtime.cluster import cluster
 from automl.runtime.failures import RunError
-from tests.automl.exfm.das.das_world import (
+from tests.worlds.das import (
     HOUR,
     FakeStream,
     load,
@@ -111,7 +111,7 @@ import numpy as np
 from automl.exfm.das.orphans import watched
 from automl.exfm.das.pool import PoolSize, ScoringPool
 from automl.runtime.cluster import cluster
-from tests.automl.exfm.das.das_world import HOUR, load, make_stream, snapshot_at, windows_of
+from tests.worlds.das import HOUR, load, make_stream, snapshot_at, windows_of
 from automl.exfm.das.ticks import ticks_of
 home = Path(sys.argv[1])
 with watched(), cluster(home, 1):

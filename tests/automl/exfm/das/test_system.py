@@ -23,7 +23,7 @@ from automl.exfm.das.system import Das
 from automl.exfm.das.tables import augmented_schema
 from automl.exfm.das.ticks import Tick, ticks_of
 from search_spaces.errors import InputError
-from tests.automl.exfm.das.das_world import (
+from tests.worlds.das import (
     HOUR,
     TASKS,
     VMS,

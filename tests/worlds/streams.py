@@ -23,7 +23,7 @@ from automl.exfm.recipes import recipe_of
 from automl.exfm.student import StudentTask
 from automl.stream_config import StreamDataConfig
 from search_spaces.model import ModelSpec
-from tests.automl.ranking.ranking_world import spec
+from tests.worlds.models import spec
 
 HOUR = 3_600 * 10**9
 SMALL = spec(interaction=[], deep=[{"mlp": {"width": 8}}], train={"batch_size": 64, "dense_lr": 0.01})
