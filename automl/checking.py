@@ -16,7 +16,7 @@ from automl.ranking.training import train
 from automl.report.formats import number
 from automl.runtime.driver import search
 from automl.runtime.limits import anonymous_bytes
-from automl.significance import detectable_pct
+from automl.stats.significance import detectable_pct
 from search_spaces.errors import InputError
 from search_spaces.model import ModelSpec
 from search_spaces.source import read

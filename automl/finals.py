@@ -28,7 +28,7 @@ from automl.runtime.driver import hold
 from automl.runtime.engine import Resources, run
 from automl.runtime.failures import RunError
 from automl.runtime.work import make_clock
-from automl.significance import Gain, gains, seeds_wanted, verdict
+from automl.stats.significance import Gain, gains, seeds_wanted, verdict
 from automl.strategies.picks import Pick, entrants, picks
 from automl.study import Study
 from search_spaces.errors import InputError

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from automl.data.store import EncodedLog
 from automl.history import Failure
-from automl.metrics import NESums, undo_sampling
 from automl.problem import FINALS_FIT, SEARCH_FIT, Problem
 from automl.runtime.failures import RunError
 from automl.runtime.jobs import Done, Job, Outcome, Progress, Wait
-from automl.seeds import trial_seeds
-from automl.significance import examples_std, log_losses
+from automl.stats.metrics import NESums, undo_sampling
+from automl.stats.seeds import trial_seeds
+from automl.stats.significance import examples_std, log_losses
 from search_spaces.model import ModelSpec
 
 Floats = NDArray[np.float64]

@@ -30,7 +30,7 @@ from automl.runtime.console import ProgressLine, now
 from automl.runtime.failures import RunError
 from automl.runtime.jobs import CURVE_POINTS
 from automl.runtime.work import window_rows
-from automl.seeds import trial_seeds
+from automl.stats.seeds import trial_seeds
 from search_spaces.errors import InputError
 from search_spaces.model import ModelSpec
 

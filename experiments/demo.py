@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from automl.metrics import ne
+from automl.stats.metrics import ne
 
 
 def main() -> None:

@@ -24,7 +24,7 @@ from automl.data.stream_simulator import simulate_stream
 from automl.exfm.problem import ExfmProblem, load_exfm
 from automl.exfm.recipes import NONE
 from automl.exfm.run import run_exfm
-from automl.metrics import NESums
+from automl.stats.metrics import NESums
 from experiments.kuairand import STUDIES
 from experiments.record import write_result
 

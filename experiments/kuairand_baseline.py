@@ -13,7 +13,7 @@ import torch
 from automl.problem import load_problem
 from automl.runtime.jobs import Job
 from automl.runtime.work import run_job
-from automl.seeds import seed_of
+from automl.stats.seeds import seed_of
 from experiments.kuairand import BASELINE, CTR, CVR, write_study
 from experiments.record import write_result
 from search_spaces.source import read_text

@@ -16,8 +16,8 @@ import plotly.graph_objects as go
 from playwright.sync_api import sync_playwright
 
 import automl
-from automl import pareto
 from automl.api import terminal
+from automl.stats import pareto
 from experiments.kuairand import write_study
 from experiments.record import RESULTS, write_result
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from automl.data.numbers import as_floats
 from automl.data.tables import Table
 from automl.data.times import is_number
-from automl.metrics import auc
+from automl.stats.metrics import auc
 
 _SAMPLE_ROWS = 400_000
 Floats = NDArray[np.float64]

@@ -36,7 +36,7 @@ from automl.data.world import (
     parts_of,
     user_table,
 )
-from automl.metrics import NESums
+from automl.stats.metrics import NESums
 from search_spaces.errors import InputError, Mistake, Position
 
 _PILOT = 50_000

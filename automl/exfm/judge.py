@@ -14,7 +14,7 @@ from automl.exfm.auto import Chooser
 from automl.exfm.calibration import Calibrator
 from automl.exfm.recipes import NONE
 from automl.exfm.snapshots import sigmoid
-from automl.significance import log_losses
+from automl.stats.significance import log_losses
 
 
 class Judge:

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from statsmodels.stats.multitest import multipletests
 
 from automl.exfm.recipes import NONE
-from automl.metrics import NESums
-from automl.significance import Gain, examples_std, gains, log_losses
+from automl.stats.metrics import NESums
+from automl.stats.significance import Gain, examples_std, gains, log_losses
 
 Floats = NDArray[np.float64]
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from automl.exfm.das.scorer import Snapshot
 from automl.exfm.teacher import Teacher
-from automl.metrics import NESums
+from automl.stats.metrics import NESums
 
 NOT_FINITE = "its predictions are not finite"
 _FACTS = "snapshot.json"

@@ -26,7 +26,7 @@ from automl.exfm.sampling import sampled
 from automl.ranking.batches import even_bounds
 from automl.ranking.distill import Lesson, StudentStepper
 from automl.ranking.model import RankingModel, build_model
-from automl.seeds import seed_of
+from automl.stats.seeds import seed_of
 from search_spaces.distill import Distill
 from search_spaces.model import ModelSpec
 

@@ -21,7 +21,7 @@ from automl.ranking.batches import even_bounds
 from automl.ranking.model import RankingModel, build_model
 from automl.ranking.multitask import TaskStepper
 from automl.ranking.process import prepare_process
-from automl.seeds import seed_of
+from automl.stats.seeds import seed_of
 from search_spaces.model import InputShape, ModelSpec
 
 _SCORE_ROWS = 4096

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from automl.metrics import NESums
+from automl.stats.metrics import NESums
 
 EXPLODED_NE = 3.0
 

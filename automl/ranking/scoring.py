@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from automl.metrics import NESums, auc
 from automl.ranking.examples import Examples
 from automl.ranking.model import RankingModel
 from automl.ranking.progress import Diverged
+from automl.stats.metrics import NESums, auc
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from automl.data.served_encoders import Encoders, Rows, read_encoders
-from automl.metrics import undo_sampling
+from automl.stats.metrics import undo_sampling
 from search_spaces.errors import InputError
 
 FORMAT = 1

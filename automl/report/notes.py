@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from automl import pareto
 from automl.history import History, Origin, State, Trial
 from automl.report.derived import View
 from automl.report.formats import counted, duration, listed
 from automl.report.search_figures import last_quarter
+from automl.stats import pareto
 from automl.strategies.outlook import RECENT, track_record, trusted
 from predictors.evaluate import Ranked, pooled_tau
 

@@ -15,7 +15,7 @@ from automl.problem import Problem
 from automl.runtime.failures import RunError
 from automl.runtime.jobs import Done, Job, Outcome, Progress, Timing, Wait
 from automl.runtime.stopping import STOPS, extrapolated_ne, should_stop
-from automl.seeds import trial_seeds
+from automl.stats.seeds import trial_seeds
 from automl.strategies.propose import STRATEGIES, Strategy
 from automl.study import Study
 from search_spaces.model import ModelSpec

@@ -20,9 +20,9 @@ from optuna.distributions import (
 from optuna.samplers import BaseSampler, NSGAIISampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from automl import pareto
 from automl.history import History, Origin, Proposal, State
-from automl.seeds import seed_of
+from automl.stats import pareto
+from automl.stats.seeds import seed_of
 from automl.strategies.draft import Draft
 from automl.strategies.evidence import Evidence, excess, gather, measured
 from automl.study import distribution

@@ -13,8 +13,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from automl import pareto
 from automl.history import Origin
+from automl.stats import pareto
 from automl.strategies.draft import Draft
 from automl.strategies.evidence import Evidence, answers_of
 from automl.strategies.outlook import Outlook

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import KFold
 
-from automl import pareto
 from automl.history import History
+from automl.stats import pareto
 from automl.strategies.evidence import Evidence, gather
 from predictors.gbdt import ScoreScale, fit_bag, normal_scores
 from search_spaces.encoding import Encoder

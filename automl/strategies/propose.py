@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from automl.history import History, Origin, Proposal
-from automl.seeds import seed_of
+from automl.stats.seeds import seed_of
 from automl.strategies import baselines
 from automl.strategies.choose import Pool, choose, scatter
 from automl.strategies.controller import imagine

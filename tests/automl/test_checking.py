@@ -16,8 +16,8 @@ from automl.checking import check_file, probe_seconds
 from automl.data.simulator import simulate
 from automl.data.stream_simulator import simulate_stream
 from automl.problem import load_problem
-from automl.significance import detectable_pct
 from automl.starting import EXFM_FILES, template_text
+from automl.stats.significance import detectable_pct
 from search_spaces.errors import InputError
 from search_spaces.model import ModelSpec
 from tests.worlds.studies import baseline

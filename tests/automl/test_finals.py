@@ -18,14 +18,14 @@ from automl.data.simulator import simulate
 from automl.data.store import EncodedLog
 from automl.finals import confirmed_gains, judge, run_finals
 from automl.history import Failure, Origin, Proposal
-from automl.metrics import ne as ne_of
 from automl.problem import FINALS_FIT, Problem, encode, load_problem
 from automl.repeats import BASELINE, CONFIRM, FINAL, RepeatsSource, ScoredWindow
 from automl.runtime.failures import RunError
 from automl.runtime.jobs import Done, Job, Outcome, Progress
 from automl.runtime.work import save_predictions
-from automl.seeds import trial_seeds
-from automl.significance import examples_std, log_losses
+from automl.stats.metrics import ne as ne_of
+from automl.stats.seeds import trial_seeds
+from automl.stats.significance import examples_std, log_losses
 from automl.strategies.picks import Pick
 from automl.study import Study
 from search_spaces.errors import InputError

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from automl import pareto
 from automl.history import (
     Baseline,
     CurvePoint,
@@ -26,6 +25,7 @@ from automl.history import (
     Trial,
 )
 from automl.report.data import ReportData, StudyFacts
+from automl.stats import pareto
 from predictors.evaluate import Ranked
 from search_spaces.blocks import Cross, Mlp
 from search_spaces.model import Embedding, InputShape, Layer, ModelSpec, Train

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from automl import pareto
 from automl.history import Baseline, Failure, History, Limit, Measurement, Origin, Proposal, Speed, State, Trial
+from automl.stats import pareto
 from automl.strategies.propose import Strategy
 from search_spaces.blocks import Cross, Mlp
 from search_spaces.model import Embedding, InputShape, Layer, ModelSpec, Train

@@ -14,7 +14,7 @@ import pytest
 from automl.data import encode_log
 from automl.data.simulator import Rates, Simulation, simulate
 from automl.data_config import DataConfig
-from automl.metrics import ne
+from automl.stats.metrics import ne
 from search_spaces.errors import InputError
 
 CATEGORICAL = (

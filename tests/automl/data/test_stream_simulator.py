@@ -13,7 +13,7 @@ import pytest
 
 from automl.data.stream import NEVER, encode_stream
 from automl.data.stream_simulator import StreamSimulation, simulate_stream
-from automl.metrics import ne
+from automl.stats.metrics import ne
 from automl.stream_config import StreamDataConfig
 from search_spaces.errors import InputError
 

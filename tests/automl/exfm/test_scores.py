@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from automl.exfm.scores import Scored, correct, figures
-from automl.metrics import NESums
+from automl.stats.metrics import NESums
 
 ROWS, SEEDS = 3000, 3
 

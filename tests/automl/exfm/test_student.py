@@ -18,7 +18,7 @@ from automl.exfm.auto import Chooser
 from automl.exfm.recipes import NONE
 from automl.exfm.student import StudentRun, part_of, run_student
 from automl.exfm.students import job_name
-from automl.metrics import NESums
+from automl.stats.metrics import NESums
 from tests.worlds.streams import World, make_world, said, task
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from automl.exfm.columns import Columns
 from automl.exfm.teacher import SavedTeacher, Teacher
-from automl.metrics import NESums
+from automl.stats.metrics import NESums
 from tests.worlds.streams import World, model
 
 

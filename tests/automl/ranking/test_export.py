@@ -16,12 +16,12 @@ import pytest
 import torch
 
 from automl.data.served_encoders import Encoders, ServedTime
-from automl.metrics import undo_sampling
 from automl.ranking import export
 from automl.ranking.distill import Lesson, StudentStepper
 from automl.ranking.export import ExportError, export_model, graph_signature, load_served
 from automl.ranking.model import RankingModel, build_model
 from automl.ranking.scoring import score
+from automl.stats.metrics import undo_sampling
 from search_spaces.errors import InputError
 from search_spaces.model import Distill, InputShape
 from tests.docs.pages import ROOT

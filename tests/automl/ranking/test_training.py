@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from automl.metrics import NESums
 from automl.ranking.model import RankingModel, build_model
 from automl.ranking.scoring import evaluate, score
 from automl.ranking.training import Diverged, Progress, rate_factor, train
+from automl.stats.metrics import NESums
 from search_spaces.model import ModelSpec, Train
 from tests.worlds.models import BLOCKS, Log, planted, spec
 

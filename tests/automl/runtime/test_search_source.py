@@ -19,7 +19,7 @@ from automl.runtime.failures import RunError
 from automl.runtime.jobs import Done, Job, Outcome, Progress, Wait
 from automl.runtime.search_source import Budget, SearchSource, all_failed
 from automl.runtime.stopping import MIN_PEERS, STOPS
-from automl.seeds import trial_seeds
+from automl.stats.seeds import trial_seeds
 from automl.storage import open_study
 from automl.study import Study
 from search_spaces.model import ModelSpec

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from automl import pareto
 from automl.history import Forecast, History, Origin, State
+from automl.stats import pareto
 from automl.strategies.choose import worths
 from automl.strategies.controller import ControllerConfig, imagine
 from automl.strategies.draft import Draft

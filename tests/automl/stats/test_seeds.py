@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from automl.seeds import seed_of, trial_seeds
+from automl.stats.seeds import seed_of, trial_seeds
 
 parts = st.lists(st.one_of(st.integers(-(10**9), 10**9), st.text(alphabet="abc019", max_size=4)), max_size=4)
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from automl import pareto
+from automl.stats import pareto
 
 coordinates = st.floats(-3, 3, allow_nan=False).map(lambda x: round(x, 2))
 clouds = hnp.arrays(np.float64, st.tuples(st.integers(0, 12), st.just(2)), elements=coordinates)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import log_loss as reference_log_loss
 from sklearn.metrics import roc_auc_score
 
-from automl.metrics import NESums, auc, calibration, log_loss, ne, undo_sampling
+from automl.stats.metrics import NESums, auc, calibration, log_loss, ne, undo_sampling
 
 seeds = st.integers(0, 2**32 - 1)
 

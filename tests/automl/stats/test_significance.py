@@ -16,7 +16,7 @@ from sklearn.metrics import log_loss
 from statsmodels.regression.linear_model import OLS
 from statsmodels.stats.multitest import multipletests
 
-from automl.significance import Gain, detectable_pct, examples_std, gains, log_losses, seeds_wanted, verdict
+from automl.stats.significance import Gain, detectable_pct, examples_std, gains, log_losses, seeds_wanted, verdict
 
 Floats = NDArray[np.float64]
 BASE, SEED_STD = 0.9, 1e-3
