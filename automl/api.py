@@ -11,7 +11,7 @@ from rich.console import Console
 
 from automl import status as status_screen
 from automl.config import StudyConfig
-from automl.data.store import EncodedLog, open_log
+from automl.data.store.log import EncodedLog, open_log
 from automl.finals import run_finals
 from automl.history import History, State
 from automl.problem import Problem, load_problem

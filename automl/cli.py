@@ -12,7 +12,7 @@ import click
 from click.core import ParameterSource
 
 from automl import VERSION
-from automl.parts import parse_seconds
+from automl.data.describe.parts import parse_seconds
 from search_spaces.errors import InputError
 
 if TYPE_CHECKING:

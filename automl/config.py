@@ -12,9 +12,9 @@ from pydantic import (
     field_validator,
 )
 
-from automl.data_config import DataConfig, LessonsConfig, told_data
+from automl.data.describe.parts import Bytes, Part, Seconds
+from automl.data.describe.tables import DataConfig, LessonsConfig, told_data
 from automl.history import Limit
-from automl.parts import Bytes, Part, Seconds
 
 STRATEGIES = ("controller", "evolution", "nsga2", "random", "tpe")
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
-from automl.data.store import EncodedLog
+from automl.data.store.log import EncodedLog
 from automl.history import History, Speed, State
 from automl.problem import FINALS_FIT, Problem, encode
 from automl.ranking.model import build_model

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
-from automl.data.side_table import SideTable
-from automl.data.tables import open_table
+from automl.data.store.side_table import SideTable
+from automl.data.tables.table import open_table
 from automl.ranking.served import Served, load_served
 from search_spaces.errors import InputError, Mistake, Position
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from automl.config import StudyConfig, is_cost_limit
-from automl.data.encode import encode_log
-from automl.data.lessons import encode_lessons
-from automl.data.plan import Plan, make_plan
-from automl.data.store import EncodedLog
-from automl.data.windows import Locate
-from automl.data_config import LessonsConfig
+from automl.data.describe.tables import LessonsConfig
+from automl.data.encode.lessons import encode_lessons
+from automl.data.encode.log import encode_log
+from automl.data.encode.plan import Plan, make_plan
+from automl.data.store.log import EncodedLog
+from automl.data.tables.windows import Locate
 from automl.study_file import data_of, gathering, part, read_study
 from search_spaces.errors import InputError, Mistake
 from search_spaces.extends import is_name, read_space

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from automl.data.store import EncodedLog
+from automl.data.store.log import EncodedLog
 from automl.history import Failure
 from automl.problem import FINALS_FIT, SEARCH_FIT, Problem
 from automl.runtime.failures import RunError

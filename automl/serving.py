@@ -11,15 +11,15 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from rich.console import Console
 
-from automl.data.numbers import as_floats
-from automl.data.plan import Plan
-from automl.data.rows import scan
-from automl.data.served_encoders import Encoders, ServedTime, SideColumns, encoders_of, told_unit
-from automl.data.side_table import SideTable
-from automl.data.sources import LOG, Tables
-from automl.data.store import EncodedLog
-from automl.data.times import is_made, nanoseconds
-from automl.data_config import TablesConfig
+from automl.data.columns.numbers import as_floats
+from automl.data.columns.times import is_made, nanoseconds
+from automl.data.describe.tables import TablesConfig
+from automl.data.encode.plan import Plan
+from automl.data.encode.rows import scan
+from automl.data.store.encoders import Encoders, ServedTime, SideColumns, encoders_of, told_unit
+from automl.data.store.log import EncodedLog
+from automl.data.store.side_table import SideTable
+from automl.data.tables.sources import LOG, Tables
 from automl.problem import FINALS_FIT, Problem, encode, plan_of
 from automl.ranking.export import ExportError, export_model
 from automl.ranking.model import RankingModel, build_model

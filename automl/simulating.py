@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
-from automl.data.simulator import simulate
-from automl.data.stream_simulator import simulate_stream
+from automl.data.simulated.log import simulate
+from automl.data.simulated.stream import simulate_stream
 
 
 def log_lines(out: Path, rows: int, users: int, items: int, days: int, seed: int) -> list[str]:

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 
-from automl.data.drafting import Draft, draft
-from automl.data.simulator import simulate
-from automl.data.stream_simulator import simulate_stream
+from automl.data.draft.drafting import Draft, draft
+from automl.data.simulated.log import simulate
+from automl.data.simulated.stream import simulate_stream
 from search_spaces.errors import InputError
 
 FILES = ("study.yaml", "space.yaml", "baseline.yaml")

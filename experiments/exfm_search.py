@@ -21,8 +21,8 @@ import numpy as np
 
 import automl
 from automl.api import finals_lines, terminal
-from automl.data.lessons import LESSONS, LessonLog, open_lessons
-from automl.data.times import days_of, midnight
+from automl.data.columns.times import days_of, midnight
+from automl.data.encode.lessons import LESSONS, LessonLog, open_lessons
 from automl.exfm.problem import ExfmProblem, Student, load_exfm
 from automl.exfm.recipes import AUTO, Recipe
 from automl.exfm.run import run_tasks

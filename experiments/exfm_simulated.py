@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from rich.console import Console
 from scipy.stats import ttest_1samp
 
-from automl.data.stream_simulator import simulate_stream
+from automl.data.simulated.stream import simulate_stream
 from automl.exfm.problem import ExfmProblem, load_exfm
 from automl.exfm.recipes import NONE
 from automl.exfm.run import run_exfm

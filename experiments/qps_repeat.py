@@ -14,7 +14,7 @@ import time
 import numpy as np
 import torch
 
-from automl.data.store import EncodedLog
+from automl.data.store.log import EncodedLog
 from automl.problem import load_problem
 from automl.ranking.clocks import CpuClock
 from automl.ranking.model import RankingModel, build_model

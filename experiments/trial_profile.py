@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from automl.data.store import EncodedLog
+from automl.data.store.log import EncodedLog
 from automl.problem import Problem, load_problem
 from automl.ranking.batches import chunks, even_bounds
 from automl.ranking.clocks import CpuClock

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from automl.data.counters import NEVER
+from automl.data.encode.counters import NEVER
 from automl.exfm.problem import ExfmProblem, Student, load_exfm
 from search_spaces.model import InputShape, ModelSpec
 

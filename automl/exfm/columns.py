@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from automl.data.stream import EncodedStream
+from automl.data.encode.stream import EncodedStream
 from search_spaces.model import InputShape
 
 

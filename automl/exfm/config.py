@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator
 
+from automl.data.describe.parts import Bytes, Delay, Part, Seconds
+from automl.data.describe.streams import StreamDataConfig
 from automl.exfm.recipes import AUTO, recipe_of
-from automl.parts import Bytes, Delay, Part, Seconds
-from automl.stream_config import StreamDataConfig
 
 
 def _recipe(value: object) -> object:

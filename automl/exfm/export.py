@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from automl.data.stream_plan import make_stream_plan
+from automl.data.encode.stream_plan import make_stream_plan
 from automl.exfm.problem import ExfmProblem, Student
 from automl.exfm.recipes import recipe_of
 from automl.exfm.student import FACTS

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from automl.data.lessons import BLOCK_ROWS, LESSONS, open_lessons
-from automl.data.store import is_log, write_columns, write_facts
+from automl.data.encode.lessons import BLOCK_ROWS, LESSONS, open_lessons
+from automl.data.store.log import is_log, write_columns, write_facts
 from automl.exfm.das.reader import NO_SNAPSHOT, DasReader
 from automl.exfm.problem import ExfmProblem, Student
 from automl.exfm.sampling import sampled

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from automl.data.stream import EncodedStream, encode_stream
-from automl.data.windows import Locate
+from automl.data.encode.stream import EncodedStream, encode_stream
+from automl.data.tables.windows import Locate
 from automl.exfm.columns import Columns
 from automl.exfm.config import ExfmConfig, StudentConfig
 from automl.exfm.handover import model_of, models_of

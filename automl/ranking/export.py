@@ -21,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch.export import ExportedProgram
 
-from automl.data.served_encoders import Encoders, write_encoders
+from automl.data.store.encoders import Encoders, write_encoders
 from automl.ranking.model import RankingModel
 from automl.ranking.served import FACTS, FORMAT, MODEL, Served, load_graph, load_served
 from automl.ranking.serving import serving_graph

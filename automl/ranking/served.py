@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from automl.data.served_encoders import Encoders, Rows, read_encoders
+from automl.data.store.encoders import Encoders, Rows, read_encoders
 from automl.stats.metrics import undo_sampling
 from search_spaces.errors import InputError
 

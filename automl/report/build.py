@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from automl.config import QpsConfig, StudyConfig
-from automl.data.store import EncodedLog
-from automl.data_config import DataConfig, LessonsConfig, SplitConfig
+from automl.data.describe.tables import DataConfig, LessonsConfig, SplitConfig
+from automl.data.store.log import EncodedLog
 from automl.history import History, State
 from automl.report.data import ReportData, StudyFacts
 from automl.report.formats import combinations, counted

@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from automl.data.store import EncodedLog, open_log
+from automl.data.store.log import EncodedLog, open_log
 from automl.history import CurvePoint, Failure, Measurement, Speed
 from automl.ranking.clocks import AnalyticClock, Clock, CpuClock
 from automl.ranking.model import RankingModel, build_model

@@ -13,8 +13,8 @@ from rich.console import Console
 
 from automl import checking
 from automl.checking import check_file, probe_seconds
-from automl.data.simulator import simulate
-from automl.data.stream_simulator import simulate_stream
+from automl.data.simulated.log import simulate
+from automl.data.simulated.stream import simulate_stream
 from automl.problem import load_problem
 from automl.starting import EXFM_FILES, template_text
 from automl.stats.significance import detectable_pct

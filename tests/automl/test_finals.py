@@ -14,8 +14,8 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.metrics import log_loss
 
-from automl.data.simulator import simulate
-from automl.data.store import EncodedLog
+from automl.data.simulated.log import simulate
+from automl.data.store.log import EncodedLog
 from automl.finals import confirmed_gains, judge, run_finals
 from automl.history import Failure, Origin, Proposal
 from automl.problem import FINALS_FIT, Problem, encode, load_problem

@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from automl.data.simulator import simulate
-from automl.data_config import LabelConfig
+from automl.data.describe.tables import LabelConfig
+from automl.data.simulated.log import simulate
 from automl.problem import Problem, load_problem, study_folder
 from automl.study_file import load_study_file
 from search_spaces.errors import InputError

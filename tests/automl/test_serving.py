@@ -15,8 +15,8 @@ from click.testing import CliRunner
 
 import automl.cli as cli
 from automl.api import StudyHandle
-from automl.data.simulator import simulate
-from automl.data.store import EncodedLog
+from automl.data.simulated.log import simulate
+from automl.data.store.log import EncodedLog
 from automl.history import Origin, Proposal
 from automl.predicting import predict_lines, predict_to
 from automl.problem import FINALS_FIT, Problem, encode, load_problem, plan_of

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from automl.cli import WRONG_INPUT, automl
-from automl.data.stream_simulator import simulate_stream
+from automl.data.simulated.stream import simulate_stream
 from search_spaces.errors import InputError
 
 SMALL = ["--rows", "3000", "--users", "100", "--items", "50", "--days", "3", "--seed", "4"]

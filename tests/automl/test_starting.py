@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from automl import starting
-from automl.data.drafting import draft
-from automl.data.simulator import simulate
-from automl.data.stream_simulator import simulate_stream
+from automl.data.draft.drafting import draft
+from automl.data.simulated.log import simulate
+from automl.data.simulated.stream import simulate_stream
 from automl.exfm.problem import load_exfm
 from automl.problem import load_problem
 from automl.starting import EXFM_FILES, FILES, drafted, init_exfm, init_study, template_text

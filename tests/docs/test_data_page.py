@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import BaseModel
 
-from automl.stream_config import StreamDataConfig, StreamLabelConfig
+from automl.data.describe.streams import StreamDataConfig, StreamLabelConfig
 from search_spaces.source import read_text, validate
 from tests.docs.pages import Fence, fences, names, page, rows, section
 

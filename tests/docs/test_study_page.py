@@ -9,8 +9,10 @@ import pytest
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from automl import config, data_config, parts
+from automl import config
 from automl.config import StudyConfig
+from automl.data.describe import parts
+from automl.data.describe import tables as data_config
 from automl.report.verdict import ROLE_MEANING
 from automl.strategies.picks import ROLES
 from automl.strategies.propose import STRATEGIES

@@ -20,8 +20,8 @@ import torch
 from numpy.typing import NDArray
 
 import automl as toolkit
-from automl.data.stream import open_stream
-from automl.data.stream_simulator import simulate_stream
+from automl.data.encode.stream import open_stream
+from automl.data.simulated.stream import simulate_stream
 from automl.exfm.files import LOCK, SUMMARY
 from automl.exfm.problem import load_exfm
 from automl.ranking.model import build_model

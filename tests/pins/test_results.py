@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from automl.data.simulator import simulate
+from automl.data.simulated.log import simulate
 from automl.exfm.scores import Scored, correct, figures
 from automl.finals import judge
 from automl.history import Origin, Proposal

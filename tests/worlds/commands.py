@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 
-from automl.data.simulator import simulate
+from automl.data.simulated.log import simulate
 
 AUTOML = Path(sys.executable).with_name("automl")
 ROOT = Path(__file__).parents[2]

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from automl.data.stream_simulator import simulate_stream
+from automl.data.simulated.stream import simulate_stream
 from automl.exfm.das.scorer import LocalPool, Snapshot
 from automl.exfm.das.system import Das
 from automl.exfm.das.ticks import Tick, ticks_of

@@ -13,15 +13,15 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from automl.data.stream import EncodedStream, encode_stream
-from automl.data.stream_simulator import simulate_stream
+from automl.data.describe.streams import StreamDataConfig
+from automl.data.encode.stream import EncodedStream, encode_stream
+from automl.data.simulated.stream import simulate_stream
 from automl.exfm.columns import Columns
 from automl.exfm.das.scorer import Scores, Snapshot
 from automl.exfm.das.system import Das
 from automl.exfm.das.ticks import Tick, ticks_of
 from automl.exfm.recipes import recipe_of
 from automl.exfm.student import StudentTask
-from automl.stream_config import StreamDataConfig
 from search_spaces.model import ModelSpec
 from tests.worlds.models import spec
 

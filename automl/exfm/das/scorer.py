@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from automl.data.counters import NEVER as NEVER  # arrival of a label that does not come
+from automl.data.encode.counters import NEVER as NEVER  # arrival of a label that does not come
 
 
 class Stream(Protocol):

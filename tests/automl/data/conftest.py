@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from automl.data_config import DataConfig
+from automl.data.describe.tables import DataConfig
 
 DAY_MS = 86_400_000
 START_MS = 1_704_067_200_000  # 2024-01-01 00:00 UTC

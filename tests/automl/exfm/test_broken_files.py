@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from automl.data.stream_simulator import simulate_stream
+from automl.data.simulated.stream import simulate_stream
 from automl.exfm.problem import load_exfm
 from search_spaces.errors import InputError
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import automl
-from automl.data.lessons import open_lessons
+from automl.data.encode.lessons import open_lessons
 from automl.exfm.das.scorer import NEVER
 from automl.exfm.lessons import write_lessons
 from automl.exfm.problem import ExfmProblem

@@ -12,7 +12,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from automl.data.stream import EncodedStream
+from automl.data.encode.stream import EncodedStream
 from automl.exfm import student as module
 from automl.exfm.auto import Chooser
 from automl.exfm.recipes import NONE

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from automl.data.served_encoders import Encoders, ServedTime
+from automl.data.store.encoders import Encoders, ServedTime
 from automl.ranking import export
 from automl.ranking.distill import Lesson, StudentStepper
 from automl.ranking.export import ExportError, export_model, graph_signature, load_served

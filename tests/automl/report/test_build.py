@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from automl.config import StudyConfig
-from automl.data.store import EncodedLog
+from automl.data.store.log import EncodedLog
 from automl.history import Origin, Proposal, State, Trial
 from automl.report.build import MIN_FOR_IMPORTANCE, bayes_ne, read_finals, report_data
 from automl.report.data import ReportData

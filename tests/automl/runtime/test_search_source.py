@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import pytest
 
-from automl.data.store import EncodedLog
+from automl.data.store.log import EncodedLog
 from automl.history import CurvePoint, Failure, History, Limit, Origin, Proposal, State
 from automl.problem import Problem
 from automl.runtime import search_source

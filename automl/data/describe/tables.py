@@ -1,0 +1,279 @@
+"""The description of a log, as frozen typed values. Paths in it are relative to the file itself."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import (
+    BeforeValidator,
+    Field,
+    RootModel,
+    field_validator,
+    model_validator,
+)
+
+from automl.data.describe.parts import DAY_SECONDS, DayRange, Delay, Every, Part, as_span, names_once, parse_span
+
+LABEL_OR_LABELS = "must give label or labels, not both"
+ONE_LABEL = "labels must name exactly one label"
+
+
+class JoinConfig(Part):
+    """A side table, joined to the log by a key that is unique in it."""
+
+    path: str
+    on: str
+
+
+class TimeConfig(Part):
+    """When an example was seen. `unit` None: the column is a timestamp, or its size tells the unit."""
+
+    column: str
+    unit: Literal["s", "ms", "us", "ns"] | None = None
+    timezone: str = "UTC"
+
+
+class LabelConfig(Part):
+    """A binary column; with `given`, only the rows where that column is 1 are examples."""
+
+    column: str
+    given: str | None = None
+    name: str = "label"
+
+
+def _named(column: object, name: str) -> object:
+    return {"column": column, "name": name}
+
+
+def _label(value: object) -> object:
+    """A label without a name of its own has that of its column."""
+    if isinstance(value, str):
+        return _named(value, value)
+    if not isinstance(value, dict | LabelConfig):
+        raise ValueError("must be a column, or a mapping like {column: long_view, given: is_click}")
+    if isinstance(value, dict) and "name" not in value and isinstance(value.get("column"), str):
+        return {**value, "name": value["column"]}
+    return value
+
+
+class CategoricalConfig(Part):
+    """An id feature. Ids seen less often than min_count in the training window share row 0."""
+
+    min_count: Annotated[int, Field(ge=1)] = 1
+
+
+class DenseConfig(Part):
+    """A numeric feature: standardised, or log1p and then standardised."""
+
+    transform: Literal["standardize", "log"] = "standardize"
+
+
+def _keys(value: object) -> object:
+    """`[user_id, [user_id, tag]]` to tuples of columns."""
+    if not isinstance(value, list | tuple):
+        raise ValueError("must be a list of columns, or of lists of columns like [user_id, tag]")
+    keys = tuple(names_once([key] if isinstance(key, str) else key) for key in value)
+    if not keys or len(set(keys)) < len(keys):
+        raise ValueError("must be a list of different keys, at least one")
+    return keys
+
+
+class CountersConfig(Part):
+    """Dense features from the past: per key the rate of each label and how often it was seen, decayed.
+
+    What a row sees is the state at the last boundary of `every` (from local midnight on) that is not later than it.
+    """
+
+    keys: Annotated[tuple[tuple[str, ...], ...], BeforeValidator(_keys)]
+    labels: Annotated[tuple[str, ...], BeforeValidator(names_once)]
+    every: Every = DAY_SECONDS
+    half_life: Annotated[float, BeforeValidator(parse_span), Field(gt=0)] | None = None
+    prior: Annotated[float, Field(gt=0)] = 20.0
+    delay: Delay = 0.0  # until a label is known; the labels of a stream have delays of their own
+
+    def names(self, *, of_many: bool = False) -> tuple[str, ...]:
+        """Of the features, a key after the other: the rates of its labels, then its count.
+
+        `of_many`: with the half-life, which tells the blocks of a list apart.
+        """
+        fade = f"; {as_span(self.half_life)}" if of_many and self.half_life is not None else ""
+        words = [" x ".join(key) + fade for key in self.keys]
+        return tuple(
+            name for key in words for name in (*(f"@rate({label} | {key})" for label in self.labels), f"@count({key})")
+        )
+
+
+class _Blocks(RootModel[tuple[CountersConfig, ...]]):
+    """A list of counters, so that mistakes are told by their place in it."""
+
+
+def _counters(value: object) -> object:
+    """One mapping, or a list of them whose features have names of their own."""
+    if value is None or isinstance(value, CountersConfig):
+        return value
+    if isinstance(value, dict):
+        return CountersConfig.model_validate(value)
+    if not isinstance(value, list | tuple) or not value:
+        raise ValueError("must be a mapping, or a list of mappings")
+    blocks = _Blocks.model_validate(tuple(value)).root
+    made: dict[str, int] = {}
+    for k, block in enumerate(blocks, 1):
+        for name in block.names(of_many=True):
+            if name in made:
+                where = f"block {k} twice" if made[name] == k else f"blocks {made[name]} and {k}"
+                raise ValueError(
+                    f"must make each feature once, but found {name} in {where}: "
+                    "blocks of one half_life must have different keys"
+                )
+            made[name] = k
+    return blocks
+
+
+class FeaturesConfig(Part):
+    """Features by column; `@hour` and `@weekday` are made from the time column."""
+
+    categorical: dict[str, CategoricalConfig] = Field(default_factory=dict)
+    dense: dict[str, DenseConfig] = Field(default_factory=dict)
+    counters: Annotated[CountersConfig | tuple[CountersConfig, ...] | None, BeforeValidator(_counters)] = None
+
+    @property
+    def blocks(self) -> tuple[CountersConfig, ...]:
+        """The counters, one or several blocks of them, or none."""
+        if isinstance(self.counters, CountersConfig):
+            return (self.counters,)
+        return self.counters or ()
+
+    @property
+    def counter_names(self) -> tuple[str, ...]:
+        """Of the counters' features, a block after the other."""
+        of_many = isinstance(self.counters, tuple)
+        return tuple(name for block in self.blocks for name in block.names(of_many=of_many))
+
+    def block_path(self, k: int) -> tuple[str | int, ...]:
+        """Where block k is written, below the data description."""
+        return ("features", "counters", k) if isinstance(self.counters, tuple) else ("features", "counters")
+
+    @field_validator("dense", mode="before")
+    @classmethod
+    def _names(cls, value: object) -> object:
+        if not isinstance(value, list):
+            return value
+        if not all(isinstance(name, str) for name in value) or len(set(value)) < len(value):
+            raise ValueError("must be a list of different columns, or a mapping of columns to their settings")
+        return {name: {} for name in value}
+
+    @model_validator(mode="after")
+    def _some(self) -> FeaturesConfig:
+        if not self.categorical:
+            raise ValueError("must name at least one categorical feature")
+        return self
+
+
+class RandomSplit(Part):
+    """Shares of the rows, drawn at random: only where the log has no time."""
+
+    train: Annotated[float, Field(gt=0, lt=1)]
+    validate_: Annotated[float, Field(gt=0, lt=1, alias="validate")]
+    test: Annotated[float, Field(gt=0, lt=1)]
+    seed: Annotated[int, Field(ge=0)] = 0
+
+
+class SplitConfig(Part):
+    """Days of each window, both ends included; or `random` shares."""
+
+    train: DayRange | None = None
+    validate_: DayRange | None = Field(default=None, alias="validate")
+    test: DayRange | None = None
+    random: RandomSplit | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> SplitConfig:
+        days = (self.train, self.validate_, self.test)
+        if self.random is not None and any(days):
+            raise ValueError("must give days or random shares, not both")
+        if self.random is None and not all(days):
+            raise ValueError("must give train, validate and test as days, or random shares")
+        return self
+
+
+class TablesConfig(Part):
+    """Where a log is and which of its columns models read."""
+
+    path: str
+    join: tuple[JoinConfig, ...] = ()
+    time: TimeConfig | None = None
+    drop_duplicates: bool = False
+    cluster: str | None = None
+    features: FeaturesConfig
+
+    @field_validator("join", mode="before")
+    @classmethod
+    def _joins(cls, value: object) -> object:
+        return tuple(value) if isinstance(value, list) else value
+
+    @field_validator("time", mode="before")
+    @classmethod
+    def _time(cls, value: object) -> object:
+        return {"column": value} if isinstance(value, str) else value
+
+
+class DataConfig(TablesConfig):
+    """A log for one label, split in windows that train, validate and test."""
+
+    label: Annotated[LabelConfig, BeforeValidator(_label)]
+    weight: str | None = None
+    negatives_kept: Annotated[float, Field(gt=0, le=1)] | None = None
+    split: SplitConfig
+
+    @model_validator(mode="before")
+    @classmethod
+    def _labels(cls, value: object) -> object:
+        """`label: c`, `label: {column, given}` and `labels: {name: ...}` of one label are the same thing."""
+        if not isinstance(value, dict):
+            return value
+        if not isinstance(value.get("labels"), dict):
+            return value
+        if "label" in value:
+            raise ValueError(LABEL_OR_LABELS)
+        rest = {key: part for key, part in value.items() if key != "labels"}
+        if len(value["labels"]) != 1:
+            raise ValueError(f"{ONE_LABEL}: a search has one NE to lower")
+        ((name, label),) = value["labels"].items()
+        return {**rest, "label": {**label, "name": name} if isinstance(label, dict) else _named(label, name)}
+
+    @model_validator(mode="after")
+    def _time_for_days(self) -> DataConfig:
+        if self.split.random is None and self.time is None:
+            raise ValueError("a split by days must have a time column")
+        if self.features.blocks and self.split.random is not None:
+            raise ValueError("counters must have a split by days: rows drawn at random have no past of their own")
+        return self
+
+
+class LessonsConfig(Part):
+    """In place of a log: what a student of an ExFM run learned from, with what the teacher said of every row."""
+
+    lessons: str
+    split: SplitConfig
+
+    @model_validator(mode="before")
+    @classmethod
+    def _nothing_else(cls, value: object) -> object:
+        told = sorted(set(value) & (set(DataConfig.model_fields) - {"split"})) if isinstance(value, dict) else ()
+        if told:
+            raise ValueError(f"lessons hold label, features and time; leave out {', '.join(told)}")
+        return value
+
+    @model_validator(mode="after")
+    def _by_days(self) -> LessonsConfig:
+        if self.split.random is not None:
+            raise ValueError("split of lessons must be days: the teacher saw them in the order of time")
+        return self
+
+
+def told_data(value: object) -> object:
+    """Told by its key, so that mistakes are those of one form."""
+    if isinstance(value, DataConfig | LessonsConfig):
+        return value
+    kind = LessonsConfig if isinstance(value, dict) and "lessons" in value else DataConfig
+    return kind.model_validate(value)

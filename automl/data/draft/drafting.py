@@ -1,0 +1,229 @@
+"""A first data description from the columns of a table: time, label, features, windows, and what looks like a leak."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from automl.data.columns.numbers import as_floats
+from automl.data.columns.times import Unit, nanoseconds, unit_of
+from automl.data.draft.profile import Column, after_the_label, grows_with, labels_of, sample_columns
+from automl.data.tables.finder import missing_column
+from automl.data.tables.table import Table, open_table
+from automl.data.tables.windows import WINDOWS
+from search_spaces.errors import InputError, Position
+
+_LABEL_NAMES = ("click", "is_click", "clicked", "label", "target", "y", "is_clicked", "ctr")
+_TIME_NAME = re.compile(r"(?:^|_)(?:time|timestamp|ts|date|datetime|day)(?:_|$)", re.IGNORECASE)
+_ID_NAME = re.compile(r"(?:^|_)(?:id|uid|sid|pid|code|type|category|tag|tab|zip)(?:_|$)|id$", re.IGNORECASE)
+_WEIGHT_NAMES = ("weight", "sample_weight")
+_FEEDBACK = re.compile(
+    r"(?:^|_)(?:clicks?|clicked|likes?|liked|follow|comment|share|forward|hate|dislike|convert(?:ed)?|conversion|purchase"
+    r"|bought|dwell|stay|play_time|watch_time|view_time|long_view|profile_enter|cart|order|revenue|feedback)(?:_|$)",
+    re.IGNORECASE,
+)
+_FEW = 1000
+_YEAR_2000, _YEAR_2100 = 946_684_800, 4_102_444_800
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What was guessed. `left_out` says of each column that is no feature why; all of it is for a person to edit."""
+
+    path: str
+    rows: int
+    label: str
+    base_rate: float
+    time: str | None
+    unit: Unit | None
+    timezone: str
+    windows: tuple[tuple[dt.date, dt.date], ...]  # train, validate, test; empty where the log spans under three days
+    categorical: tuple[tuple[str, int], ...]  # column, min_count
+    dense: tuple[tuple[str, str], ...]  # column, transform
+    left_out: tuple[tuple[str, str], ...]  # column, reason
+    weight: str | None
+    cluster: str | None
+
+    def lines(self) -> list[str]:
+        """What was found, for a person to read."""
+        clock = f"time `{self.time}` ({self._unit_words}), " if self.time else "no time, "
+        counts = f"{len(self.categorical)} categorical, {len(self.dense)} dense"
+        lines = [f"{clock}label `{self.label}` ({100 * self.base_rate:.1f}% positive), {counts}"]
+        by_reason: dict[str, list[str]] = {}
+        for name, reason in self.left_out:
+            by_reason.setdefault(reason, []).append(name)
+        return lines + [f"left out, commented: {', '.join(names)} ({reason})" for reason, names in by_reason.items()]
+
+    def yaml(self, path: Path | str | None = None) -> str:
+        """The `data` part of a study file; what is left out stands in it as comments."""
+        lines = ["data:", f"  path: {_word(str(path or self.path))}"]
+        if self.time is not None:
+            unit = f"unit: {self.unit}, " if self.unit else ""
+            lines.append(f"  time: {{column: {_word(self.time)}, {unit}timezone: {self.timezone}}}")
+        lines.append(f"  label: {_word(self.label)}    # {100 * self.base_rate:.1f}% positive")
+        lines += [
+            f"  {key}: {_word(name)}" for key, name in (("weight", self.weight), ("cluster", self.cluster)) if name
+        ]
+        lines += ["  features:", "    categorical:"]
+        lines += [
+            f"      {_word(n)}: {{{f'min_count: {least}' if least > 1 else ''}}}" for n, least in self.categorical
+        ]
+        lines += ['      "@hour": {}    # made from the time'] if self.time else []
+        if self.dense:
+            lines.append("    dense:")
+            lines += [f"      {_word(n)}: {{{'transform: log' if how == 'log' else ''}}}" for n, how in self.dense]
+        if self.left_out:
+            lines.append("    # left out; move a line up to use it:")
+            lines += [f"    #   {_word(name)}: {{}}    # {reason}" for name, reason in self.left_out]
+        return "\n".join([*lines, *self._split_lines()])
+
+    def _split_lines(self) -> list[str]:
+        if not self.windows:
+            why = "# at random: no time of three days or more was found"
+            return ["  split:", f"    random: {{train: 0.8, validate: 0.1, test: 0.1}}    {why}"]
+        spans = zip(WINDOWS, self.windows, strict=True)
+        return ["  split:    # days, both ends included", *(f"    {name}: [{a}, {b}]" for name, (a, b) in spans)]
+
+    @property
+    def _unit_words(self) -> str:
+        return f"{self.unit}, {self.timezone}" if self.unit else self.timezone
+
+
+def _word(text: str) -> str:
+    """A YAML scalar that is read as this text and nothing else."""
+    plain = re.fullmatch(r"[A-Za-z_/][\w./-]*", text) and text.lower() not in (
+        "true",
+        "false",
+        "null",
+        "yes",
+        "no",
+        "on",
+        "off",
+    )
+    return text if plain else json.dumps(text, ensure_ascii=False)
+
+
+def draft(path: Path | str, base: Path | None = None, *, label: str | None = None, timezone: str = "UTC") -> Draft:
+    """Guess a data description from a sample of a table; `path` is relative to `base`, else to the current folder.
+
+    Raises:
+        InputError: where the table cannot be read, or no column can be the label.
+    """
+    path = str(path)
+    table = open_table(path, base or Path(), Position(path))
+    columns = sample_columns(table)
+    if not columns:
+        raise InputError.of(path, "must hold rows", "none")
+    label = _label(path, columns, label)
+    labels = labels_of(columns, label)
+    time = next((c.name for c in columns.values() if c.name != label and _is_time(c)), None)
+    unit = unit_of(columns[time].ends[1]) if time and columns[time].number else None
+    weight = next((name for name in _WEIGHT_NAMES if name in columns), None)
+    clock = None if time is None else as_floats(nanoseconds(columns[time].values, unit, timezone))
+
+    categorical: list[tuple[str, int]] = []
+    dense: list[tuple[str, str]] = []
+    left: list[tuple[str, str]] = [(n, "holds lists") for n in table.columns if n not in columns]
+    for name, column in columns.items():
+        if name in (label, time, weight):
+            continue
+        reason = after_the_label(column, labels) or _reason(column)
+        if reason is None and clock is not None and grows_with(column, clock):
+            reason = "grows with time: its later values are never seen in training"
+        if reason is not None:
+            left.append((name, reason))
+        elif _is_categorical(column):
+            categorical.append((name, 2 if column.distinct > _FEW else 1))
+        else:
+            dense.append((name, _transform(column)))
+    user = next((name for name, _ in categorical if re.search(r"user|uid|member|customer", name, re.IGNORECASE)), None)
+    return Draft(
+        path, table.dataset.count_rows(), label, float(labels.mean()), time, unit, timezone,
+        _windows(table, time, unit, timezone), tuple(categorical), tuple(dense), tuple(left), weight, user,
+    )  # fmt: skip
+
+
+def _label(path: str, columns: dict[str, Column], asked: str | None) -> str:
+    if asked is not None:
+        if asked not in columns:
+            raise InputError([missing_column(Position(path), asked, columns, "a column of the table")])
+        if not columns[asked].binary:
+            raise InputError.of(path, f"label {asked} must hold 0 and 1 and nothing else", str(columns[asked].kind))
+        return asked
+    binary = [name for name, column in columns.items() if column.binary]
+    named = [name for name in _LABEL_NAMES if name in binary]
+    hinted = [name for name in binary if re.search("click|label|target", name, re.IGNORECASE)]
+    for found in (named[:1], hinted, binary):
+        if len(found) == 1:
+            return found[0]
+    found_words = f"{len(binary)} of them: {', '.join(binary)}" if binary else "none"
+    raise InputError.of(path, "one column that holds 0 and 1 must be the label", found_words, "say which with --label")
+
+
+def _is_time(column: Column) -> bool:
+    if pa.types.is_timestamp(column.kind):
+        return True
+    if not _TIME_NAME.search(column.name):
+        return False
+    if column.number:
+        seconds = [end / 1000 ** ("s", "ms", "us", "ns").index(unit_of(column.ends[1])) for end in column.ends]
+        return column.whole and all(_YEAR_2000 < second < _YEAR_2100 for second in seconds)
+    if pa.types.is_date(column.kind):
+        return True
+    try:
+        nanoseconds(column.values.slice(0, 1000), None, "UTC")
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return False
+    return True
+
+
+def _reason(column: Column) -> str | None:
+    """Why a column is no feature, by its own values and name."""
+    rows = len(column.values)
+    if column.distinct <= 1 and (not column.missing or not column.distinct):
+        return "constant"
+    if _FEEDBACK.search(column.name) and (column.distinct == 2 or not _ID_NAME.search(column.name)):
+        return "named like feedback: known after the label?"
+    if column.distinct > 0.95 * (rows - column.missing) and (column.whole or not column.number) and rows > 100:
+        return "one value a row"
+    if column.number and column.whole and column.ends[0] >= 19_000_101 and column.ends[1] <= 21_001_231:
+        return "a date: its later values are never seen in training"
+    if pa.types.is_timestamp(column.kind) or pa.types.is_date(column.kind) or pa.types.is_time(column.kind):
+        return "a time: its later values are never seen in training"
+    return None
+
+
+def _is_categorical(column: Column) -> bool:
+    if not column.number:
+        return True
+    return column.whole and (column.distinct <= _FEW // 10 or _ID_NAME.search(column.name) is not None)
+
+
+def _transform(column: Column) -> str:
+    """Log for what is not negative and has a long tail."""
+    low, high, middle = *column.ends, column.middle or 0.0
+    return "log" if low >= 0 and high > 20 * max(middle, 1e-12) else "standardize"
+
+
+def _windows(table: Table, time: str | None, unit: Unit | None, timezone: str) -> tuple[tuple[dt.date, dt.date], ...]:
+    """The last seventh of the days tests, the seventh before it validates, the rest trains."""
+    if time is None:
+        return ()
+    ends: list[int] = []
+    for batch in table.batches([time]):
+        span = pc.min_max(nanoseconds(batch.column(0), unit, timezone)).as_py()
+        ends += [value for value in span.values() if value is not None]
+    local = pc.local_timestamp(pa.array([min(ends), max(ends)], pa.timestamp("ns", tz=timezone)))
+    first, last = (value.date() for value in pc.cast(local, pa.timestamp("s"), safe=False).to_pylist())
+    days = (last - first).days + 1
+    if days < 3:
+        return ()
+    held = dt.timedelta(max(1, round(days / 7)))
+    one = dt.timedelta(1)
+    return (first, last - 2 * held), (last - 2 * held + one, last - held), (last - held + one, last)

@@ -1,0 +1,117 @@
+"""One look at the columns of a table: kinds, distinct values, ranges, how they go with a label. For drafting only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from automl.data.columns.numbers import as_floats
+from automl.data.columns.times import is_number
+from automl.data.tables.table import Table
+from automl.stats.metrics import auc
+
+_SAMPLE_ROWS = 400_000
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """What a sample tells of a column. low, middle and high are None where it is no number."""
+
+    name: str
+    kind: pa.DataType
+    values: pa.Array
+    distinct: int
+    missing: int
+    low: float | None
+    middle: float | None
+    high: float | None
+    whole: bool
+
+    @property
+    def number(self) -> bool:
+        return self.low is not None
+
+    @property
+    def binary(self) -> bool:
+        return self.number and self.distinct == 2 and self.low == 0 and self.high == 1 and not self.missing
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """Lowest and highest value; NaN where it is no number."""
+        nan = float("nan")
+        return (nan if self.low is None else self.low), (nan if self.high is None else self.high)
+
+
+def sample_columns(table: Table, names: Sequence[str] | None = None) -> dict[str, Column]:
+    """Profiles from batches spread over the whole table."""
+    names = [n for n in (names or table.columns) if not pa.types.is_nested(table.type_of(n))]
+    every = max(1, table.dataset.count_rows() // _SAMPLE_ROWS)
+    batches = [batch for k, batch in enumerate(table.batches(names)) if k % every == 0]
+    if not batches:
+        return {}
+    sample = pa.Table.from_batches(batches).combine_chunks()
+    return {name: _profile(name, sample[name].combine_chunks()) for name in names}
+
+
+def _profile(name: str, values: pa.Array) -> Column:
+    kind = values.type
+    distinct = pc.count_distinct(values, mode="only_valid").as_py()
+    low = middle = high = None
+    whole = pa.types.is_integer(kind) or pa.types.is_boolean(kind)
+    if is_number(kind) or pa.types.is_boolean(kind):
+        numbers = as_floats(values)
+        known = numbers[np.isfinite(numbers)]
+        if len(known):
+            low, middle, high = (float(q) for q in np.quantile(known, [0.0, 0.5, 1.0]))
+            whole = whole or bool((known == np.floor(known)).all())
+    return Column(name, kind, values, distinct, values.null_count, low, middle, high, whole)
+
+
+def after_the_label(column: Column, labels: Floats) -> str | None:
+    """Why a column looks as if it were known only after the label; None where it does not."""
+    if column.number:
+        numbers = np.nan_to_num(as_floats(column.values), nan=0.0)
+        seen = numbers != 0
+        share, base = _mean(labels[seen]), _mean(labels)
+        if seen.sum() >= 20 and not seen.all() and share > 1 - (1 - base) * 1e-3:
+            return "only ever set on positive rows: known after the label?"
+        zero = _mean(labels[~seen])
+        if column.binary and seen.sum() >= 20 and zero < 1 and share / max(1 - share, 1e-9) > 10 * base / (1 - base):
+            return f"{100 * share:.0f}% positive where it is set: known after the label?"
+        area = auc(labels, numbers)
+    elif column.distinct <= 100:
+        area = auc(labels, _rates(column.values, labels))
+    else:
+        return None
+    sure = max(area, 1 - area)
+    return f"tells the label almost alone (AUC {sure:.2f}): known after it?" if sure > 0.9 else None
+
+
+def _rates(values: pa.Array, labels: Floats) -> Floats:
+    codes = np.asarray(pc.fill_null(values.dictionary_encode().indices, -1).to_numpy(zero_copy_only=False)) + 1
+    rates: Floats = np.bincount(codes, labels) / np.maximum(np.bincount(codes), 1)
+    return np.asarray(rates[codes])
+
+
+def grows_with(column: Column, times: Floats) -> bool:
+    """Whether a column is a clock: in the order of time it never or hardly falls."""
+    if not column.number or column.distinct < 3:
+        return False
+    order = np.argsort(times, kind="stable")
+    numbers = as_floats(column.values)[order]
+    steps = np.diff(numbers[np.isfinite(numbers)])
+    return bool(len(steps)) and float((steps < 0).mean()) < 0.001
+
+
+def _mean(values: Floats) -> float:
+    return float(values.mean()) if len(values) else 0.0
+
+
+def labels_of(columns: Mapping[str, Column], label: str) -> Floats:
+    return as_floats(columns[label].values)

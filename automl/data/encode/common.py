@@ -1,0 +1,79 @@
+"""What encoded logs and streams share: folders that are made once, fingerprints, encoders beside the columns."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from filelock import FileLock
+from numpy.typing import NDArray
+
+from automl.data.columns.vocabulary import Vocabulary
+from automl.data.describe.tables import TablesConfig
+from automl.data.store.log import FORMAT, is_log
+from automl.data.tables.hashing import digest_table
+from automl.data.tables.sources import LOG, MADE, Tables
+
+
+def made_once(cache: Path, fingerprint: str, make: Callable[[Path], None]) -> Path:
+    """The folder of that fingerprint; made under a lock where it is not there, and whole or not there at all."""
+    folder = cache / fingerprint
+    if is_log(folder):
+        return folder
+    with FileLock(cache / f"{fingerprint}.lock"):
+        if not is_log(folder):
+            for left in cache.glob(f"{fingerprint}.part*"):
+                shutil.rmtree(left)  # of a run that was killed: we hold the lock, so nobody writes there
+            part = Path(tempfile.mkdtemp(prefix=f"{fingerprint}.part", dir=cache))
+            try:
+                make(part)
+                shutil.rmtree(folder, ignore_errors=True)
+                part.rename(folder)
+            finally:
+                shutil.rmtree(part, ignore_errors=True)
+    return folder
+
+
+def fingerprint_of(tables: Tables[TablesConfig], cache: Path, what: object) -> str:
+    """16 hex digits of the tables' content and of what is made of them; where the tables lie does not matter."""
+    cache.mkdir(parents=True, exist_ok=True)
+    tree = tables.config.model_dump(mode="json", exclude={"path": True, "join": {"__all__": {"path"}}})
+    if tree["features"]["counters"] is None:
+        del tree["features"]["counters"]  # the name of a log that has none is what it was before there were any
+    digests = [digest_table(table, cache) for table in (tables.log, *tables.sides)]
+    text = json.dumps([FORMAT, tree, digests, what], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def write_encoders(
+    folder: Path, vocabularies: Sequence[Vocabulary], mean: NDArray[np.float64], scale: NDArray[np.float64],
+    log: Sequence[bool],
+) -> None:  # fmt: skip
+    """Vocabularies and scales, for whoever encodes a new table the same way."""
+    dense = {"mean": mean.tolist(), "scale": scale.tolist(), "log": list(log)}
+    (folder / "dense.json").write_text(json.dumps(dense))
+    (folder / "vocabularies").mkdir()
+    for k, vocabulary in enumerate(vocabularies):
+        table = pa.table({"value": vocabulary.values, "count": vocabulary.counts})
+        pq.write_table(table, folder / "vocabularies" / f"{k:03d}.parquet")
+
+
+def kind_of(tables: Tables[TablesConfig], k: int) -> pa.DataType:
+    """Type of the values of a coded column."""
+    source = tables.coded[k]
+    if source.table == MADE:
+        return pa.int64()
+    kind = (tables.log if source.table == LOG else tables.sides[source.table]).type_of(source.column)
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
+
+
+def is_log_scaled(tables: Tables[TablesConfig]) -> list[bool]:
+    """Of each dense column, whether its log is taken."""
+    return [tables.config.features.dense[source.column].transform == "log" for source in tables.dense]

@@ -1,0 +1,204 @@
+"""Lessons: what one student of an ExFM run learned from, as a log, and the windows that a study lays over it.
+
+N rows in the order of time, F id fields, D dense features, T tasks of the teacher.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from automl.data.describe.tables import LessonsConfig
+from automl.data.encode.common import made_once
+from automl.data.store.log import FACTS, FORMAT, EncodedLog, open_log, write_columns, write_facts
+from automl.data.tables.sources import at_nothing
+from automl.data.tables.windows import WINDOWS, DaySplit, Locate, split_mistakes, split_of
+from search_spaces.errors import InputError, Mistake
+
+LESSONS = "lessons"
+BLOCK_ROWS = 1 << 18
+
+
+@dataclass(frozen=True, eq=False)
+class LessonLog:
+    """A student's rows with known labels: columns as in an EncodedLog, but ids by first appearance, and no windows.
+
+    teacher_NT are the teacher's logits on the scale of these labels: where negatives were sampled its odds rise alike;
+    NaN where it says nothing. ages_N: hours between the newest label that it had seen and the row.
+    """
+
+    folder: Path
+    facts: Mapping[str, Any]
+    ids_NF: NDArray[np.int32]
+    dense_ND: NDArray[np.float32]
+    labels_N: NDArray[np.float32]
+    clusters_N: NDArray[np.int32]
+    times_N: NDArray[np.int64]
+    teacher_NT: NDArray[np.float32]
+    ages_N: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.labels_N)
+
+
+def open_lessons(folder: Path) -> LessonLog:
+    """Map the lessons of a folder.
+
+    Raises:
+        InputError: where it holds none, or some of another version.
+    """
+    must, hint = "must hold the lessons of a student", "a run leaves them in lessons/STUDENT of its folder"
+    try:
+        facts = json.loads((folder / FACTS).read_text())
+    except (OSError, ValueError):
+        raise InputError.of(str(folder), must, "none", hint) from None
+    if facts.get("kind") != LESSONS:
+        raise InputError.of(str(folder), must, f"an encoded {facts.get('kind', 'log')}", hint)
+    if facts["format"] != FORMAT:
+        hint = "`automl exfm run` writes them anew"
+        raise InputError.of(str(folder), f"must hold lessons of format {FORMAT}", str(facts["format"]), hint)
+
+    def column(name: str) -> NDArray[Any]:
+        return np.load(folder / f"{name}.npy", mmap_mode="r")  # type: ignore[no-any-return]
+
+    return LessonLog(
+        folder=folder,
+        facts=facts,
+        ids_NF=column("ids"),
+        dense_ND=column("dense"),
+        labels_N=column("labels"),
+        clusters_N=column("clusters"),
+        times_N=column("times"),
+        teacher_NT=column("teacher"),
+        ages_N=column("ages"),
+    )
+
+
+def encode_lessons(
+    config: LessonsConfig, base: Path, cache: Path, *, fit: tuple[str, ...] = ("train",), where: Locate = at_nothing
+) -> EncodedLog:
+    """Lessons as the log of a study, made once for each of their contents, windows and `fit`.
+
+    Ids are numbered anew by their frequency in the windows `fit`, so that min_count means what it means for any log.
+    Rows outside of the windows are left out. Arguments as of `encode_log`.
+
+    Raises:
+        InputError: where there are no such lessons, or the windows do not fit them.
+    """
+    try:
+        lessons = open_lessons(base / config.lessons)
+    except InputError as error:
+        raise InputError(
+            Mistake(where(LESSONS), f"lessons {m.must}", m.found, m.hint) for m in error.mistakes
+        ) from None
+    wrong = split_mistakes(config.split, where)
+    if wrong:
+        raise InputError(wrong)
+    split = split_of(config.split, lessons.facts["timezone"])
+    assert isinstance(split, DaySplit)
+    windows = _windows(lessons, split)
+    _check(lessons, windows, where)
+    what = [FORMAT, lessons.facts["fingerprint"], config.split.model_dump(mode="json"), sorted(fit)]
+    fingerprint = hashlib.sha256(json.dumps(what).encode()).hexdigest()[:16]
+    cache.mkdir(parents=True, exist_ok=True)
+    return open_log(made_once(cache, fingerprint, lambda folder: _bind(lessons, windows, folder, fit, fingerprint)))
+
+
+def _windows(lessons: LessonLog, split: DaySplit) -> dict[str, slice]:
+    """Rows of the lessons by window."""
+    starts, ends = (np.searchsorted(lessons.times_N, edges) for edges in (split.starts, split.ends))
+    return {name: slice(int(a), int(b)) for name, a, b in zip(WINDOWS, starts, ends, strict=True)}
+
+
+def _check(lessons: LessonLog, windows: Mapping[str, slice], where: Locate) -> None:
+    mistakes = []
+    label, cluster = lessons.facts["label"], lessons.facts["cluster"]
+    for name, rows in windows.items():
+        labels = lessons.labels_N[rows]
+        if not len(labels):
+            mistakes.append(Mistake(where("split", name), f"the {name} window must hold rows of the lessons", "none"))
+        elif np.ptp(labels) == 0:
+            found = f"only {labels[0]:g} in {len(labels)} rows"
+            must = f"the {name} window must hold both classes of {label}"
+            mistakes.append(Mistake(where("split", name), must, found, "NE is not defined for one class"))
+    if not mistakes and cluster is not None and np.ptp(lessons.clusters_N[windows["test"]]) == 0:
+        must = f"cluster {cluster} must take at least two values in the test window"
+        hint = "the finals tell chance from gain by how clusters differ: test on more days"
+        mistakes.append(Mistake(where("split", "test"), must, "one", hint))
+    if mistakes:
+        raise InputError(mistakes)
+
+
+def _bind(
+    lessons: LessonLog, windows: Mapping[str, slice], folder: Path, fit: tuple[str, ...], fingerprint: str
+) -> None:
+    recodes, counts = _numbering(lessons, [windows[name] for name in fit])
+    count = sum(rows.stop - rows.start for rows in windows.values())
+    write_columns(folder, count, _blocks(lessons, windows, recodes))
+    np.savez(folder / "id_counts.npz", *counts)
+    ends = np.cumsum([rows.stop - rows.start for rows in windows.values()]).tolist()
+    facts = lessons.facts
+    write_facts(
+        folder,
+        {
+            **{key: facts[key] for key in ("fields", "dense", "label", "negatives_kept", "timezone", "tasks", "own")},
+            "windows": {name: span for name, *span in zip(windows, [0, *ends[:-1]], ends, strict=True)},
+            "base_rates": {name: float(lessons.labels_N[rows].mean()) for name, rows in windows.items()},
+            "fit": list(fit),
+            "fingerprint": fingerprint,
+            "timed": True,
+            "notes": [*facts["notes"], *_notes(lessons, windows, counts)],
+        },
+    )
+
+
+def _numbering(lessons: LessonLog, fit: list[slice]) -> tuple[list[NDArray[np.int32]], list[NDArray[np.int64]]]:
+    """Of each field: new ids by old ones, and how often each new one is seen in the fit windows."""
+    recodes, counts = [], []
+    for k in range(lessons.ids_NF.shape[1]):
+        size = int(lessons.ids_NF[:, k].max(initial=0)) + 1
+        seen = sum((np.bincount(lessons.ids_NF[rows, k], minlength=size) for rows in fit), np.zeros(size, np.int64))
+        seen[0] = 0  # missing stays missing
+        order = np.argsort(-seen, kind="stable")[: np.count_nonzero(seen)]
+        recode = np.zeros(size, np.int32)
+        recode[order] = np.arange(1, len(order) + 1)
+        recodes.append(recode)
+        counts.append(seen[order])
+    return recodes, counts
+
+
+def _blocks(
+    lessons: LessonLog, windows: Mapping[str, slice], recodes: list[NDArray[np.int32]]
+) -> Iterator[dict[str, NDArray[Any]]]:
+    for window in windows.values():
+        for start in range(window.start, window.stop, BLOCK_ROWS):
+            rows = slice(start, min(start + BLOCK_ROWS, window.stop))
+            ids = lessons.ids_NF[rows]
+            yield {
+                "ids": np.stack([recode[ids[:, k]] for k, recode in enumerate(recodes)], 1),
+                "dense": lessons.dense_ND[rows],
+                "labels": lessons.labels_N[rows],
+                "weights": np.ones(len(ids), np.float32),
+                "clusters": lessons.clusters_N[rows],
+                "times": lessons.times_N[rows],
+                "teacher": lessons.teacher_NT[rows],
+                "ages": lessons.ages_N[rows],
+            }
+
+
+def _notes(lessons: LessonLog, windows: Mapping[str, slice], counts: list[NDArray[np.int64]]) -> list[str]:
+    own, train = lessons.facts["own"], windows["train"]
+    share = np.isfinite(lessons.teacher_NT[train, own]).mean()
+    outside = len(lessons) - sum(rows.stop - rows.start for rows in windows.values())
+    notes = [f"the teacher spoke of {share:.1%} of the training rows"]
+    if outside:
+        notes.append(f"{outside} of {len(lessons)} rows lie outside of the windows")
+    empty = [field for field, seen in zip(lessons.facts["fields"], counts, strict=True) if not len(seen)]
+    return [*notes, *(f"{field} has no value in the fit windows" for field in empty)]

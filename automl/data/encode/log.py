@@ -1,0 +1,209 @@
+"""A log on disk to an EncodedLog: one look for the span of time, one stream of the rows, an external sort, one write.
+
+Memory holds a batch, a bucket, the side tables and the vocabularies, however long the log is.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from automl.data.columns.moments import Moments
+from automl.data.columns.numbers import standardised, transformed
+from automl.data.columns.vocabulary import Vocabulary, fit_vocabulary
+from automl.data.describe.tables import DataConfig
+from automl.data.encode.common import fingerprint_of, is_log_scaled, kind_of, made_once, write_encoders
+from automl.data.encode.counting import count_log
+from automl.data.encode.plan import Plan, make_plan
+from automl.data.encode.reader import Reader
+from automl.data.encode.rows import scan
+from automl.data.encode.spill import Spill
+from automl.data.store.log import ColumnWriter, EncodedLog, open_log, write_facts
+from automl.data.tables.sources import at_nothing
+from automl.data.tables.windows import WINDOWS, DaySplit, Locate
+from search_spaces.errors import InputError, Mistake
+
+
+def encode_log(
+    config: DataConfig, base: Path, cache: Path, *, fit: tuple[str, ...] = ("train",), where: Locate = at_nothing
+) -> EncodedLog:
+    """The log as memory-mapped columns, encoded once per content, description and `fit`.
+
+    `base` is the folder that paths are relative to; `fit` names the windows that vocabularies and scales are learned
+    from; `where(*path)` gives the position of a part of the data description, for errors.
+
+    Raises:
+        InputError: with every mistake of the description, or of the rows, that was found together.
+    """
+    plan = make_plan(config, base, where)
+    fingerprint = fingerprint_of(plan, cache, sorted(fit))
+    return open_log(made_once(cache, fingerprint, lambda folder: _encode(plan, folder, fit, fingerprint)))
+
+
+def _encode(plan: Plan, folder: Path, fit: Sequence[str], fingerprint: str) -> None:
+    split = plan.split
+    first = scan(plan, (split.starts[0], split.ends[-1]) if isinstance(split, DaySplit) else None)
+    reader = Reader(plan, first)
+    spill = Spill(folder / "spill", reader.record, first.keys, first.rows)
+    for rows, window in reader.records():
+        spill.add(rows, window)
+    reader.raise_mistakes()
+    fits = {WINDOWS.index(name) for name in fit}
+    sizes = [len(numbering) for numbering in reader.numberings[: len(plan.categorical)]]
+    tally = _Tally(sizes, is_log_scaled(plan))
+    for window_index, rows in spill.sort(plan.config.drop_duplicates):
+        tally.add(rows, window_index, window_index in fits)
+    tally.raise_mistakes(plan)
+    vocabularies = [
+        fit_vocabulary(numbering.values(kind_of(plan, k)), tally.id_counts[k], part.min_count)
+        for k, (numbering, part) in enumerate(
+            zip(reader.numberings, plan.config.features.categorical.values(), strict=False)
+        )
+    ]
+    count = int(tally.rows.sum())
+    counters = count_log(spill, plan, count, folder / "counting")
+    moments = _with_counters(tally, counters, fits)
+    _write_columns(folder, spill, count, moments, tally.log, vocabularies, counters, plan.config.time is not None)
+    for scratch in ("spill", "counting"):
+        shutil.rmtree(folder / scratch, ignore_errors=True)
+    np.savez(folder / "id_counts.npz", *(vocabulary.counts for vocabulary in vocabularies))
+    write_encoders(folder, vocabularies, moments.mean, moments.scale, [*tally.log, *(False for _ in counters)])
+    write_facts(folder, _facts(plan, tally, fit, fingerprint, (*first.notes, *_notes(plan, reader, tally))))
+
+
+def _with_counters(tally: _Tally, counters: NDArray[np.float32], fits: set[int]) -> Moments:
+    """The moments of all dense features over the fit windows: those of the columns, then of the counters."""
+    own, ends = Moments(len(counters)), np.cumsum(tally.rows)
+    for k, values in enumerate(counters):
+        for window in sorted(fits):
+            own.add(k, values[ends[window] - tally.rows[window] : ends[window]].astype(np.float64))
+    return tally.moments.beside(own)
+
+
+@dataclass
+class _Tally:
+    """What is counted over the sorted rows: windows, labels, and over the fit windows ids and dense moments."""
+
+    vocabulary_sizes: Sequence[int]
+    log: Sequence[bool]
+    rows: NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(WINDOWS), np.int64))
+    positives: NDArray[np.float64] = field(default_factory=lambda: np.zeros(len(WINDOWS)))
+    weights: NDArray[np.float64] = field(default_factory=lambda: np.zeros(len(WINDOWS)))
+
+    def __post_init__(self) -> None:
+        self.id_counts = [np.zeros(size + 1, np.int64) for size in self.vocabulary_sizes]
+        self.moments = Moments(len(self.log))
+
+    def add(self, rows: NDArray[Any], window: int, fit: bool) -> None:
+        weight = rows["weight"].astype(np.float64)
+        self.rows[window] += len(rows)
+        self.weights[window] += weight.sum()
+        self.positives[window] += (weight * rows["label"]).sum()
+        if not fit:
+            return
+        for k, counts in enumerate(self.id_counts):
+            _count(counts, rows["ids"][:, k])
+        for k, log in enumerate(self.log):
+            self.moments.add(k, transformed(rows["dense"][:, k], log))
+
+    def raise_mistakes(self, plan: Plan) -> None:
+        mistakes = []
+        label = plan.config.label.column
+        for name, rows, weight, positive in zip(WINDOWS, self.rows, self.weights, self.positives, strict=True):
+            at = plan.at("split", "random" if plan.config.split.random else name)
+            if not rows:
+                mistakes.append(Mistake(at, f"the {name} window must hold examples", "none"))
+            elif not 0 < positive < weight:
+                only = 0 if positive == 0 else 1
+                must = f"the {name} window must hold both classes of {label}"
+                mistakes.append(Mistake(at, must, f"only {only} in {rows} rows", "NE is not defined for one class"))
+        if mistakes:
+            raise InputError(mistakes)
+
+
+def _count(counts: NDArray[np.int64], codes: NDArray[np.int32]) -> None:
+    """Add how often each code is there; by sorting where the vocabulary is much longer than the bucket."""
+    if len(counts) <= 8 * len(codes):
+        counts += np.bincount(codes, minlength=len(counts))
+    else:
+        seen, times = np.unique(codes, return_counts=True)
+        counts[seen] += times
+
+
+def _write_columns(
+    folder: Path, spill: Spill, count: int, moments: Moments, log: Sequence[bool], vocabularies: Sequence[Vocabulary],
+    counters: NDArray[np.float32], timed: bool,
+) -> None:  # fmt: skip
+    fields = len(vocabularies)
+    shapes = {
+        "ids": ((count, fields), "<i4"),
+        "dense": ((count, len(moments.mean)), "<f4"),
+        "labels": ((count,), "<f4"),
+        "weights": ((count,), "<f4"),
+        "clusters": ((count,), "<i4"),
+        **({"times": ((count,), "<i8")} if timed else {}),
+    }
+    done = 0
+    with ExitStack() as stack:
+        to = {n: stack.enter_context(ColumnWriter(folder / f"{n}.npy", *shape)) for n, shape in shapes.items()}
+        for rows in spill.sorted():
+            ids = rows["ids"][:, :fields].copy()
+            for k, vocabulary in enumerate(vocabularies):
+                ids[:, k] = vocabulary.recode[ids[:, k]]
+            dense = np.concatenate([rows["dense"], counters[:, done : done + len(rows)].T], 1)
+            done += len(rows)
+            to["ids"].write(ids)
+            to["dense"].write(standardised(dense, moments.mean, moments.scale, [*log, *(False for _ in counters)]))
+            to["labels"].write(rows["label"])
+            to["weights"].write(rows["weight"])
+            to["clusters"].write(rows["cluster"])
+            if timed:
+                to["times"].write(rows["time"])
+
+
+def _facts(plan: Plan, tally: _Tally, fit: Sequence[str], fingerprint: str, notes: Sequence[str]) -> dict[str, Any]:
+    ends = np.cumsum(tally.rows).tolist()
+    starts = [0, *ends[:-1]]
+    return {
+        "fields": [source.column for source in plan.categorical],
+        "dense": [*(source.column for source in plan.dense), *plan.config.features.counter_names],
+        "windows": {name: span for name, *span in zip(WINDOWS, starts, ends, strict=True)},
+        "base_rates": dict(zip(WINDOWS, (tally.positives / tally.weights).tolist(), strict=True)),
+        "fit": list(fit),
+        "label": plan.config.label.name,
+        "negatives_kept": plan.config.negatives_kept,
+        "fingerprint": fingerprint,
+        "timed": plan.config.time is not None,
+        "timezone": plan.timezone,
+        "notes": list(notes),
+    }
+
+
+def _notes(plan: Plan, reader: Reader, tally: _Tally) -> list[str]:
+    """What a reader of the study should know of the rows."""
+    examples = reader.rows - reader.outside - reader.not_given
+    twice = examples - int(tally.rows.sum())
+    notes = []
+    if twice:
+        notes.append(f"{twice} of {examples} rows are exact duplicates and were dropped")
+    if reader.outside:
+        notes.append(f"{reader.outside} of {reader.rows} rows lie outside of the windows")
+    if reader.not_given:
+        notes.append(f"{reader.not_given} rows are no examples: {plan.config.label.given} is not 1")
+    for k, side in enumerate(reader.sides):
+        if side.unmatched:
+            notes.append(f"{side.unmatched} rows have no {side.key} in {plan.sides[k].name}: its features are missing")
+    for k, source in enumerate(plan.categorical):
+        if not tally.id_counts[k][1:].any():
+            notes.append(f"{source.column} has no value in the fit windows")
+    for k, source in enumerate(plan.dense):
+        if tally.moments.spread[k] == 0:
+            notes.append(f"{source.column} is constant in the fit windows")
+    return notes

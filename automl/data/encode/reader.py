@@ -1,0 +1,77 @@
+"""The rows of a study's log as records: those that are examples, with their windows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from automl.data.columns.numbers import as_floats
+from automl.data.encode.plan import Plan
+from automl.data.encode.rows import Floats, RowReader, Scan
+from automl.data.tables.hashing import hash_rows, unit_of_hash
+
+
+class Reader(RowReader):
+    """The rows of a study's log: one label, a weight, windows; and the labels that its counters count."""
+
+    def __init__(self, plan: Plan, scan: Scan) -> None:
+        super().__init__(plan, scan, len(plan.labels))
+        self.plan = plan
+        self.outside = self.not_given = 0
+        split = plan.config.split.random
+        self._draws = np.random.default_rng(split.seed) if split else None
+
+    def records(self) -> Iterator[tuple[NDArray[Any], NDArray[np.int8]]]:
+        """Records of the rows that are examples, with their windows."""
+        for batch in self.batches():
+            yield self._records(batch)
+
+    def _records(self, batch: pa.RecordBatch) -> tuple[NDArray[Any], NDArray[np.int8]]:
+        config, plan = self.plan.config, self.plan
+        count = batch.num_rows
+        hashes = hash_rows(batch.select(sorted(batch.schema.names))) if config.drop_duplicates else None
+        times = self.times(batch)
+        unit = self._units(count, hashes)
+        window = plan.split.window(times, unit)
+        given = np.ones(count, bool)
+        if config.label.given is not None:
+            given = as_floats(batch.column(config.label.given)) == 1
+        keep = (window >= 0) & given
+        self.outside += int((window < 0).sum())
+        self.not_given += int(((window >= 0) & ~given).sum())
+        order = np.arange(self.rows, self.rows + count) if hashes is None else (hashes >> np.uint64(1)).view(np.int64)
+        batch, times, order = batch.filter(pa.array(keep)), times[keep], order[keep]
+
+        rows = np.zeros(batch.num_rows, self.record)
+        rows["key"] = times if config.time is not None else order
+        rows["time"] = times
+        if hashes is not None:
+            rows["hash"] = hashes[keep]
+        rows["label"] = self.binary(batch, config.label.column, "label", "column")
+        rows["weight"] = self._weights(batch)
+        for k, label in enumerate(plan.labels):
+            rows["labels"][:, k] = self.binary(batch, label.column, *label.path, missing=True)
+            rows["arrivals"][:, k] = times + round(label.delay * 1e9)
+        self.features(batch, times, rows)
+        return rows, window[keep]
+
+    def _units(self, count: int, hashes: NDArray[np.uint64] | None) -> Floats:
+        """Draws of the random split: by content where duplicates are dropped, so that copies fall together."""
+        split = self.plan.config.split.random
+        if split is None or self._draws is None:
+            return np.zeros(count)
+        return self._draws.random(count) if hashes is None else unit_of_hash(hashes, split.seed)
+
+    def _weights(self, batch: pa.RecordBatch) -> Floats:
+        name = self.plan.config.weight
+        if name is None:
+            return np.ones(batch.num_rows)
+        weights = as_floats(batch.column(name))
+        bad = ~(np.isfinite(weights) & (weights >= 0))
+        example = str(weights[bad.argmax()]) if bad.any() else ""
+        self.note(int(bad.sum()), example, f"{name} must be finite and not negative", "weight")
+        return weights

@@ -1,0 +1,173 @@
+"""A log on disk to an EncodedStream: sorted by time as encode.py does it, numbered and scaled without a look ahead.
+
+What a row holds depends on earlier rows only: ids are numbered by first appearance, counters know the past, and their
+scales are fixed. The one exception are dense columns, which are standardised over the first window.
+
+N rows in the order of time, T tasks, D dense features.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from automl.data.columns.moments import Moments
+from automl.data.columns.numbers import standardised, transformed
+from automl.data.describe.streams import StreamDataConfig
+from automl.data.encode.common import fingerprint_of, is_log_scaled, made_once, write_encoders
+from automl.data.encode.counters import NEVER
+from automl.data.encode.counting import count_log
+from automl.data.encode.rows import scan
+from automl.data.encode.segments import segments_of
+from automl.data.encode.spill import Spill
+from automl.data.encode.stream_columns import StreamColumns, unique_examples
+from automl.data.encode.stream_plan import StreamPlan, make_stream_plan
+from automl.data.encode.stream_reader import StreamReader
+from automl.data.encode.stream_windows import windows_of
+from automl.data.store.log import ColumnWriter, write_facts
+from automl.data.store.stream import STREAM, EncodedStream, Window, open_stream
+from automl.data.tables.sources import at_nothing
+from automl.data.tables.windows import Locate
+from search_spaces.errors import InputError, Mistake
+
+__all__ = ["NEVER", "EncodedStream", "Window", "encode_stream", "open_stream"]
+
+RATE_SCALE, COUNT_SCALE = 0.5, 2.0  # fixed: a scale learned from the first days would not fit the counts of the last
+
+
+def encode_stream(config: StreamDataConfig, base: Path, cache: Path, *, where: Locate = at_nothing) -> EncodedStream:
+    """The stream as memory-mapped columns, encoded once per content and description.
+
+    `base` is the folder that paths are relative to; `where(*path)` gives the position of a part of the description.
+
+    Raises:
+        InputError: with every mistake of the description, or of the rows, that was found together.
+    """
+    plan = make_stream_plan(config, base, where)
+    fingerprint = fingerprint_of(plan, cache, STREAM)
+    return open_stream(made_once(cache, fingerprint, lambda folder: _encode(plan, folder, fingerprint)))
+
+
+def _encode(plan: StreamPlan, folder: Path, fingerprint: str) -> None:
+    config = plan.config
+    first = scan(plan, plan.span)
+    reader = StreamReader(plan, first)
+    spill = Spill(folder / "spill", reader.record, first.keys, first.rows)
+    for rows in reader.records():
+        spill.add(rows, np.zeros(len(rows), np.int8))
+    reader.raise_mistakes()
+    if not reader.kept:
+        raise InputError([Mistake(plan.at("days"), "the days must hold rows", "none")])
+    times = np.concatenate([rows["time"] for _, rows in spill.sort(config.drop_duplicates)])
+    windows = windows_of(config.window, times, plan.timezone)
+    columns = StreamColumns(plan, len(times))
+    columns.write(folder, spill)
+    columns.raise_mistakes(plan)
+    examples, again = unique_examples(columns.examples)
+    np.save(folder / "examples.npy", examples)
+    names = _write_segments(folder, plan, spill, windows, len(times))
+
+    log = is_log_scaled(plan)
+    moments = _moments(spill, log, windows[0].rows.stop)
+    counters = count_log(spill, plan, len(times), folder / "counting")
+    mean, scale = (np.concatenate(pair) for pair in zip((moments.mean, moments.scale), _fixed(plan), strict=True))
+    log = [*log, *(False for _ in counters)]
+    _write_dense(folder, spill, counters, mean, scale, log)
+    for scratch in ("spill", "counting"):
+        shutil.rmtree(folder / scratch, ignore_errors=True)
+    vocabularies = columns.vocabularies(plan, reader)
+    write_encoders(folder, vocabularies, mean, scale, log)
+    write_facts(
+        folder,
+        {
+            "kind": STREAM,
+            "fields": [source.column for source in plan.categorical],
+            "dense": [*(source.column for source in plan.dense), *config.features.counter_names],
+            "tasks": list(config.labels),
+            "id_counts": [len(vocabulary.values) for vocabulary in vocabularies],
+            "windows": [(w.name, w.rows.start, w.rows.stop, w.start_ns, w.end_ns) for w in windows],
+            "segments": names,
+            "timezone": plan.timezone,
+            "time_unit": first.unit,
+            "notes": [*first.notes, *_notes(plan, reader, columns, again)],
+            "fingerprint": fingerprint,
+        },
+    )
+
+
+def _write_segments(folder: Path, plan: StreamPlan, spill: Spill, windows: Sequence[Window], count: int) -> list[str]:
+    names: list[str] = []
+    for entity, column in plan.config.segments.items():
+        place = plan.place(column)
+        codes = np.empty(count, np.int32)
+        np.concatenate([rows["ids"][:, place] for rows in spill.sorted()], out=codes)
+        for name, rows in segments_of(entity, codes, [window.rows for window in windows]):
+            np.save(folder / f"segment_{len(names):03d}.npy", rows)
+            names.append(name)
+    return names
+
+
+def _moments(spill: Spill, log: Sequence[bool], rows: int) -> Moments:
+    """Of the dense columns over the first rows."""
+    moments = Moments(len(log))
+    for part in _first(spill.sorted(), rows):
+        for k, of_column in enumerate(log):
+            moments.add(k, transformed(part["dense"][:, k], of_column))
+    return moments
+
+
+def _first(parts: Iterator[NDArray[Any]], rows: int) -> Iterator[NDArray[Any]]:
+    for part in parts:
+        if rows <= 0:
+            return
+        yield part[:rows]
+        rows -= len(part)
+
+
+def _fixed(plan: StreamPlan) -> tuple[list[float], list[float]]:
+    """Shift and scale of the counters: nothing that is seen decides them."""
+    mean: list[float] = []
+    scale: list[float] = []
+    for block in plan.config.features.blocks:
+        labels, keys = len(block.labels), len(block.keys)
+        mean += [*[0.0] * labels, float(np.log1p(block.prior))] * keys
+        scale += [*[RATE_SCALE] * labels, COUNT_SCALE] * keys
+    return mean, scale
+
+
+def _write_dense(
+    folder: Path, spill: Spill, counters: NDArray[np.float32], mean: NDArray[np.float64], scale: NDArray[np.float64],
+    log: Sequence[bool],
+) -> None:  # fmt: skip
+    done = 0
+    with ColumnWriter(folder / "dense.npy", (counters.shape[1], len(log)), "<f4") as to:
+        for rows in spill.sorted():
+            values = np.concatenate([rows["dense"], counters[:, done : done + len(rows)].T], 1)
+            to.write(standardised(values, mean, scale, log))
+            done += len(rows)
+
+
+def _notes(plan: StreamPlan, reader: StreamReader, columns: StreamColumns, again: int) -> list[str]:
+    """What a reader of the stream should know of the rows."""
+    notes = []
+    if reader.outside:
+        notes.append(f"{reader.outside} of {reader.rows} rows lie outside of the days")
+    if columns.rows < reader.kept:
+        notes.append(f"{reader.kept - columns.rows} of {reader.kept} rows are exact duplicates and were dropped")
+    if again:
+        what = plan.config.example_id or "content"
+        notes.append(f"{again} rows have the {what} of an earlier row: their example ids carry an ordinal")
+    for k, side in enumerate(reader.sides):
+        if side.unmatched:
+            notes.append(f"{side.unmatched} rows have no {side.key} in {plan.sides[k].name}: its features are missing")
+    for name, defined, never in zip(plan.config.labels, columns.defined, columns.never, strict=True):
+        if defined < columns.rows:
+            notes.append(f"{name} is defined in {defined} of {columns.rows} rows")
+        if never:
+            notes.append(f"{name} never arrives in {never} rows")
+    return notes

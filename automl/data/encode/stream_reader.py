@@ -1,0 +1,78 @@
+"""The rows of a stream's log as records: every label with the time at which it arrives, and an example id."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from automl.data.columns.numbers import as_floats
+from automl.data.columns.times import is_number
+from automl.data.describe.streams import StreamLabelConfig
+from automl.data.encode.counters import NEVER
+from automl.data.encode.rows import RowReader, Scan, times_of
+from automl.data.encode.stream_plan import StreamPlan
+from automl.data.tables.hashing import hash_rows
+
+
+class StreamReader(RowReader):
+    """Turns batches into records; rows outside of the days asked for are left out."""
+
+    def __init__(self, plan: StreamPlan, scan: Scan) -> None:
+        super().__init__(plan, scan, len(plan.config.labels))
+        self.plan = plan
+        self.outside = 0
+
+    def records(self) -> Iterator[NDArray[Any]]:
+        for batch in self.batches():
+            times = self.times(batch)
+            if self.plan.span is not None:
+                inside = (times >= self.plan.span[0]) & (times < self.plan.span[1])
+                self.outside += int((~inside).sum())
+                batch, times = batch.filter(pa.array(inside)), times[inside]
+            rows = np.zeros(batch.num_rows, self.record)
+            rows["key"] = rows["time"] = times
+            self._examples(batch, rows)
+            for k, (name, label) in enumerate(self.plan.config.labels.items()):
+                rows["labels"][:, k], rows["arrivals"][:, k] = self._label(batch, times, name, label)
+            self.features(batch, times, rows)
+            yield rows
+
+    def _examples(self, batch: pa.RecordBatch, rows: NDArray[Any]) -> None:
+        """Hashes of the example id, or of all that a row holds."""
+        name = self.plan.config.example_id
+        if self.plan.whole_rows:
+            rows["hash"] = hash_rows(batch.select(sorted(batch.schema.names)))
+        if name is None:
+            rows["example"] = rows["hash"] >> np.uint64(1)
+        else:
+            self.note(batch.column(name).null_count, "none", f"{name} must be given in every row", "example_id")
+            rows["example"] = hash_rows(batch.select([name])) >> np.uint64(1)
+
+    def _label(
+        self, batch: pa.RecordBatch, times: NDArray[np.int64], name: str, label: StreamLabelConfig
+    ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Values, NaN where the label is not defined; when they arrive, NEVER where they do not."""
+        values = self.binary(batch, label.column, "labels", name, "column", missing=True)
+        if label.given is not None:
+            values = np.where(as_floats(batch.column(label.given)) == 1, values, np.nan)
+        if label.arrives is None:
+            arrivals = times + round((label.delay or 0.0) * 1e9)
+        else:
+            arrivals = self._arrivals(batch, times, name, label.arrives)
+        return values, np.where(np.isnan(values), NEVER, arrivals)
+
+    def _arrivals(self, batch: pa.RecordBatch, times: NDArray[np.int64], name: str, column: str) -> NDArray[np.int64]:
+        at = self.tables.at("labels", name, "arrives")
+        values = batch.column(column)
+        unit = self.scan.unit if is_number(values.type) else None
+        known = times_of(values, unit, self.plan.timezone, at, column)
+        arrivals = np.asarray(pc.fill_null(known, NEVER).to_numpy(zero_copy_only=False))
+        early = arrivals < times
+        example = str(values[int(early.argmax())]) if early.any() else ""
+        self.note(int(early.sum()), example, f"{column} must not be before the row's time", "labels", name, "arrives")
+        return arrivals

@@ -1,0 +1,171 @@
+"""Looks the columns of a data description up in its tables; everything that can be told before rows are read."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TypedDict
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import pyarrow as pa
+
+from automl.data.columns.times import is_made
+from automl.data.describe.tables import TablesConfig
+from automl.data.tables.sources import LOG, MADE, Source
+from automl.data.tables.table import Table, open_table
+from automl.data.tables.windows import Locate
+from search_spaces.errors import InputError, Mistake, Position
+
+
+def open_all(config: TablesConfig, base: Path, at: Locate) -> tuple[Table, ...]:
+    asked = [(config.path, at("path")), *((join.path, at("join", k, "path")) for k, join in enumerate(config.join))]
+    tables: list[Table] = []
+    mistakes: list[Mistake] = []
+    for path, position in asked:
+        try:
+            tables.append(open_table(path, base, position))
+        except InputError as error:
+            mistakes += error.mistakes
+    if mistakes:
+        raise InputError(mistakes)
+    return tuple(tables)
+
+
+def timezone_mistakes(timezone: str, at: Locate) -> list[Mistake]:
+    try:
+        ZoneInfo(timezone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        hint = "a name like Asia/Shanghai or UTC"
+        return [Mistake(at("time", "timezone"), "timezone must be one of the tz database", timezone, hint)]
+    return []
+
+
+class Columns(TypedDict):
+    """What a Finder finds."""
+
+    categorical: tuple[Source, ...]
+    dense: tuple[Source, ...]
+    extra: tuple[Source, ...]
+    cluster: Source | None
+
+
+class Finder:
+    """Looks columns up and gathers what is wrong. `known_later` says of columns that are no features what they are."""
+
+    def __init__(
+        self, config: TablesConfig, at: Locate, log: Table, sides: tuple[Table, ...], known_later: Mapping[str, str]
+    ) -> None:
+        self.config, self.at, self.log, self.sides, self.known_later = config, at, log, sides, known_later
+        self.mistakes: list[Mistake] = []
+
+    def columns(self, segments: Iterable[tuple[str, str]] = ()) -> Columns:
+        """Features, keys of counters and of segments, cluster."""
+        features = self.config.features
+        categorical = [self.feature(name, "features", "categorical", name) for name in features.categorical]
+        dense = [self.feature(name, "features", "dense", name) for name in features.dense]
+        self.dense_are_numbers(dense)
+        keys: list[Source | None] = []
+        for b, block in enumerate(features.blocks):
+            for k, key in enumerate(block.keys):
+                keys += [self.feature(column, *features.block_path(b), "keys", k) for column in key]
+        keys += [self.feature(column, "segments", name) for name, column in segments]
+        found = tuple(source for source in categorical if source is not None)
+        return Columns(
+            categorical=found,
+            dense=tuple(source for source in dense if source is not None),
+            extra=tuple(dict.fromkeys(key for key in keys if key is not None and key not in found)),
+            cluster=self.feature(self.config.cluster, "cluster") if self.config.cluster else None,
+        )
+
+    def time_and_keys(self) -> None:
+        """The time and the keys of joins belong to the log itself."""
+        config = self.config
+        if config.time is not None and self.in_log(config.time.column, "time", "column"):
+            self.check_time(config.time.column, "time", "column")
+        for k, (join, side) in enumerate(zip(config.join, self.sides, strict=True)):
+            self.in_log(join.on, "join", k, "on")
+            if join.on not in side.columns:
+                self._missing(join.on, side.columns, f"a column of {side.name}", "join", k, "on")
+            elif join.on in self.log.columns:
+                self._check_keys(join.on, side, k)
+
+    def feature(self, name: str, *path: str | int) -> Source | None:
+        """Where a feature comes from; None, and a mistake noted, where that cannot be said."""
+        if name.startswith("@"):
+            return self._made(name, *path)
+        if name in self.known_later:
+            what = self.known_later[name]
+            self.note(f"a feature must be known before the label is; {name} is {what}", "", "leave it out", *path)
+            return None
+        holders = [(LOG, self.log)] if name in self.log.columns else []
+        keys = [join.on for join in self.config.join]
+        holders += [(k, side) for k, side in enumerate(self.sides) if name in side.columns and name != keys[k]]
+        if len(holders) > 1:
+            found = " and ".join(table.name for _, table in holders)
+            self.note(f"{name} must be a column of one table", found, "rename it in one of them", *path)
+            return None
+        if not holders:
+            columns = [*self.log.columns, *(column for side in self.sides for column in side.columns)]
+            self._missing(name, columns, "a column of the log or of a joined table", *path)
+            return None
+        index, table = holders[0]
+        if pa.types.is_nested(table.type_of(name)):
+            self.note(f"{name} must hold one value a row", str(table.type_of(name)), "", *path)
+            return None
+        return Source(index, name)
+
+    def dense_are_numbers(self, sources: Iterable[Source | None]) -> None:
+        for source in sources:
+            if source is None or source.table == MADE:
+                continue
+            kind = (self.log if source.table == LOG else self.sides[source.table]).type_of(source.column)
+            if not (_is_number(kind) or pa.types.is_boolean(kind)):
+                hint = "name it under categorical instead"
+                self.note(f"{source.column} must be numeric", str(kind), hint, "features", "dense", source.column)
+
+    def _made(self, name: str, *path: str | int) -> Source | None:
+        if not is_made(name):
+            self._missing(name, ["@hour", "@weekday", "@day"], "@hour, @weekday or @day", *path)
+        elif self.config.time is None:
+            self.note(f"{name} must have a time column to be made from", "none", "give data.time", *path)
+        elif name == "@day" and path[:1] == ("features",):
+            self.note("@day must not be a feature", "", "later days are never seen in training", *path)
+        else:
+            return Source(MADE, name)
+        return None
+
+    def in_log(self, name: str | None, *path: str | int) -> bool:
+        if name is None or name in self.log.columns:
+            return name is not None
+        self._missing(name, self.log.columns, f"a column of {self.log.name}", *path)
+        return False
+
+    def check_time(self, column: str, *path: str | int) -> None:
+        kind = self.log.type_of(column)
+        text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
+        if not (_is_number(kind) or text or pa.types.is_timestamp(kind) or pa.types.is_date(kind)):
+            must = f"{column} must be a timestamp, a date, ISO 8601 text or a number"
+            self.note(must, str(kind), "", *path)
+
+    def _check_keys(self, key: str, side: Table, k: int) -> None:
+        ours, theirs = self.log.type_of(key), side.type_of(key)
+        if _is_number(ours) != _is_number(theirs):
+            must = f"{key} must be of one kind in {self.log.name} and {side.name}"
+            self.note(must, f"{ours} and {theirs}", "", "join", k, "on")
+
+    def _missing(self, name: str, columns: Iterable[str], what: str, *path: str | int) -> None:
+        self.mistakes.append(missing_column(self.at(*path), name, columns, what))
+
+    def note(self, must: str, found: str, hint: str, *path: str | int) -> None:
+        self.mistakes.append(Mistake(self.at(*path), must, found, hint))
+
+
+def missing_column(position: Position, name: str, columns: Iterable[str], what: str) -> Mistake:
+    """A name that is no column, with the one that was perhaps meant."""
+    close = difflib.get_close_matches(name, list(columns), n=1)
+    return Mistake(position, f"{name} must be {what}", "no such column", f"did you mean {close[0]}?" if close else "")
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))

@@ -1,0 +1,77 @@
+"""Where the columns of a data description are: in the log, in a side table, or made from the time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from automl.data.describe.tables import TablesConfig
+from automl.data.tables.table import Table
+from automl.data.tables.windows import Locate
+from search_spaces.errors import Position
+
+C = TypeVar("C", bound=TablesConfig, covariant=True)
+LOG = -1
+MADE = -2
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A column and its table: the log (-1), a side table (0, 1, ...) or made from the time (-2)."""
+
+    table: int
+    column: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tables(Generic[C]):
+    """A description that fits its tables. `extra` are columns that are coded like ids but are no features."""
+
+    config: C
+    at: Locate
+    log: Table
+    sides: tuple[Table, ...]
+    categorical: tuple[Source, ...]
+    dense: tuple[Source, ...]
+    extra: tuple[Source, ...]
+    cluster: Source | None
+    timezone: str
+    named: tuple[str, ...]  # columns of the log that are read besides features and keys: labels and the like
+    counted: tuple[tuple[int, ...], ...]  # of each block of counters, places of its labels among those of the records
+    whole_rows: bool  # every column of the log is read, to tell rows by their content
+
+    @property
+    def log_columns(self) -> tuple[str, ...]:
+        """Columns of the log that must be read: all of them where duplicates are to be found."""
+        if self.whole_rows:
+            return self.log.columns
+        config = self.config
+        named: list[str | None] = [*self.named, config.time.column if config.time else None]
+        named += [join.on for join in config.join]
+        named += [source.column for source in self.sources if source.table == LOG]
+        return tuple(dict.fromkeys(name for name in named if name is not None))
+
+    def side_columns(self, side: int) -> tuple[str, ...]:
+        """Columns of a side table that must be read, its key first."""
+        used = [source.column for source in self.sources if source.table == side]
+        return tuple(dict.fromkeys([self.config.join[side].on, *used]))
+
+    @property
+    def coded(self) -> tuple[Source, ...]:
+        """Columns whose values are numbered: id features first."""
+        return (*self.categorical, *self.extra)
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        return (*self.coded, *self.dense, *((self.cluster,) if self.cluster else ()))
+
+    def key_columns(self) -> list[list[list[int]]]:
+        """Of every block of counters and each of its keys, the places of its columns among the coded ones."""
+        place = {source.column: k for k, source in reversed(list(enumerate(self.coded)))}
+        blocks = self.config.features.blocks
+        return [[[place[column] for column in key] for key in block.keys] for block in blocks]
+
+
+def at_nothing(*path: str | int) -> Position:
+    """Position of a description that comes from no file: its path stands for one."""
+    return Position(".".join(["data", *map(str, path)]))

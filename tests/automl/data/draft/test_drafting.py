@@ -1,0 +1,116 @@
+"""What is guessed from columns alone: roles, windows, leaks; and that the draft encodes as it is."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from automl.data.describe.tables import DataConfig
+from automl.data.draft.drafting import draft
+from automl.data.encode.log import encode_log
+from automl.data.simulated.log import simulate
+from search_spaces.errors import InputError
+from search_spaces.source import read_text
+
+Write = Callable[..., Path]
+
+
+def config_of(text: str) -> DataConfig:
+    tree = read_text(text, "study.yaml").data
+    assert isinstance(tree, dict)
+    return DataConfig.model_validate(tree["data"], strict=True)
+
+
+def test_a_simulated_log_is_drafted_without_its_leaks(tmp_path: Path) -> None:
+    done = simulate(tmp_path, rows=20_000, users=500, items=200)
+    found = draft(tmp_path / "log.parquet")
+    assert (found.label, found.time, found.unit, found.cluster) == ("click", "time_ms", "ms", "user_id")
+    assert {name for name, _ in found.categorical} == {"user_id", "item_id", "tab"}
+    reason = "only ever set on positive rows: known after the label?"
+    assert found.left_out == (("convert", reason), ("dwell_ms", reason))
+    assert found.windows == tuple(done.windows.values())
+    assert found.lines()[0].startswith("time `time_ms` (ms, UTC), label `click` (")
+    log = encode_log(config_of(found.yaml(tmp_path / "log.parquet")), Path("/"), tmp_path / "cache")
+    assert log.fields == ("user_id", "item_id", "tab", "@hour")
+
+
+def test_roles_by_values_and_names(tmp_path: Path, write: Write) -> None:
+    rng = np.random.default_rng(0)
+    rows = 5000
+    label = rng.integers(0, 2, rows)
+    days = rng.integers(0, 20, rows)
+    write(
+        {
+            "ts": pa.array(1_700_000_000 + days * 86_400 + rng.integers(0, 86_400, rows)),
+            "label": label,
+            "price": np.exp(2 * rng.normal(size=rows)),
+            "score": rng.normal(size=rows),
+            "shop_id": rng.integers(0, 3000, rows),
+            "yes": rng.choice(["a", "b"], rows),
+            "with: colon": rng.choice(["a", "b"], rows),
+            "level": rng.integers(0, 5, rows),
+            "event": [f"e{k}" for k in range(rows)],
+            "same": np.ones(rows),
+            "is_purchase": (label == 1) & (rng.random(rows) < 0.5),
+            "echo": label + 0.1 * rng.normal(size=rows),
+            "yyyymmdd": 20_240_101 + days,
+            "list": pa.array([[1]] * rows),
+            "sample_weight": rng.random(rows),
+        }
+    )
+    found = draft("log.parquet", tmp_path)
+    assert (found.label, found.time, found.unit, found.weight, found.cluster) == (
+        "label",
+        "ts",
+        "s",
+        "sample_weight",
+        None,
+    )
+    assert found.categorical == (("shop_id", 2), ("yes", 1), ("with: colon", 1), ("level", 1))
+    assert found.dense == (("price", "log"), ("score", "standardize"))
+    left = dict(found.left_out)
+    assert set(left) == {"event", "same", "is_purchase", "echo", "yyyymmdd", "list"}
+    assert "tells the label almost alone" in left["echo"]
+    assert "only ever set on positive rows" in left["is_purchase"]
+    assert [(last - first).days for first, last in found.windows[1:]] == [2, 2]
+    log = encode_log(config_of(found.yaml()), tmp_path, tmp_path / "cache")
+    assert log.dense == ("price", "score")
+
+
+def test_without_time_the_split_is_random(tmp_path: Path, write: Write) -> None:
+    rng = np.random.default_rng(0)
+    write({"is_click": rng.integers(0, 2, 500), "user_id": rng.integers(0, 50, 500)})
+    found = draft("log.parquet", tmp_path)
+    assert found.time is None
+    assert found.windows == ()
+    config = config_of(found.yaml())
+    assert config.split.random is not None
+    assert len(encode_log(config, tmp_path, tmp_path / "cache")) == 500
+
+
+def test_a_label_that_cannot_be_told_is_asked_for(tmp_path: Path, write: Write) -> None:
+    rng = np.random.default_rng(0)
+    write({"a": rng.integers(0, 2, 100), "b": rng.integers(0, 2, 100), "c": rng.normal(size=100)})
+    with pytest.raises(InputError, match="2 of them: a, b"):
+        draft("log.parquet", tmp_path)
+    with pytest.raises(InputError, match="label c must hold 0 and 1"):
+        draft("log.parquet", tmp_path, label="c")
+    with pytest.raises(InputError, match="d must be a column of the table"):
+        draft("log.parquet", tmp_path, label="d")
+    assert draft("log.parquet", tmp_path, label="b").label == "b"
+    write({"c": rng.normal(size=100)}, "none.parquet")
+    with pytest.raises(InputError, match="must be the label, but found none"):
+        draft("none.parquet", tmp_path)
+
+
+def test_kuairand_is_drafted_without_what_happens_after_the_click(kuairand: Path) -> None:
+    found = draft("log.parquet", kuairand, timezone="Asia/Shanghai")
+    assert (found.label, found.time, found.unit) == ("is_click", "time_ms", "ms")
+    assert [name for name, _ in found.categorical] == ["user_id", "video_id", "hourmin", "tab"]
+    assert [name for name, _ in found.dense] == ["duration_ms"]
+    assert found.windows[2] == (dt.date(2022, 5, 7), dt.date(2022, 5, 8))
