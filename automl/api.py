@@ -10,11 +10,8 @@ import pandas as pd
 from rich.console import Console
 
 from automl import status as status_screen
-from automl.config import StudyConfig
 from automl.data.store.log import EncodedLog, open_log
 from automl.finals import run_finals
-from automl.history import History, State
-from automl.problem import Problem, load_problem
 from automl.report.build import chosen_picks, read_finals, report_data
 from automl.report.data import ReportData
 from automl.report.derived import View
@@ -25,9 +22,12 @@ from automl.runtime.driver import search as run_search
 from automl.runtime.work import run_job
 from automl.runtime.worker import Work
 from automl.serving import export_spec
-from automl.storage import load_started
 from automl.strategies.picks import roles
-from automl.study import Study
+from automl.study.config import StudyConfig
+from automl.study.history import History, State
+from automl.study.problem import Problem, load_problem
+from automl.study.record import Study
+from automl.study.storage import load_started
 from search_spaces.errors import InputError
 from search_spaces.model import ModelSpec
 from search_spaces.source import read_text, validate

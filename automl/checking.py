@@ -10,13 +10,13 @@ import numpy as np
 from rich.console import Console
 
 from automl.exfm.check import exfm_lines
-from automl.problem import Problem, load_problem
 from automl.ranking.model import build_model
 from automl.ranking.training import train
 from automl.report.formats import number
 from automl.runtime.driver import search
 from automl.runtime.limits import anonymous_bytes
 from automl.stats.significance import detectable_pct
+from automl.study.problem import Problem, load_problem
 from search_spaces.errors import InputError
 from search_spaces.model import ModelSpec
 from search_spaces.source import read

@@ -16,8 +16,6 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from automl.data.store.log import EncodedLog
-from automl.history import History, Speed, State
-from automl.problem import FINALS_FIT, Problem, encode
 from automl.ranking.model import build_model
 from automl.ranking.process import prepare_process
 from automl.ranking.throughput import time_ratio
@@ -30,7 +28,9 @@ from automl.runtime.failures import RunError
 from automl.runtime.work import make_clock
 from automl.stats.significance import Gain, gains, seeds_wanted, verdict
 from automl.strategies.picks import Pick, entrants, picks
-from automl.study import Study
+from automl.study.history import History, Speed, State
+from automl.study.problem import FINALS_FIT, Problem, encode
+from automl.study.record import Study
 from search_spaces.errors import InputError
 from search_spaces.model import ModelSpec
 

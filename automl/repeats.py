@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from automl.data.store.log import EncodedLog
-from automl.history import Failure
-from automl.problem import FINALS_FIT, SEARCH_FIT, Problem
 from automl.runtime.failures import RunError
 from automl.runtime.jobs import Done, Job, Outcome, Progress, Wait
 from automl.stats.metrics import NESums, undo_sampling
 from automl.stats.seeds import trial_seeds
 from automl.stats.significance import examples_std, log_losses
+from automl.study.history import Failure
+from automl.study.problem import FINALS_FIT, SEARCH_FIT, Problem
 from search_spaces.model import ModelSpec
 
 Floats = NDArray[np.float64]

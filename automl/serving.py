@@ -20,7 +20,6 @@ from automl.data.store.encoders import Encoders, ServedTime, SideColumns, encode
 from automl.data.store.log import EncodedLog
 from automl.data.store.side_table import SideTable
 from automl.data.tables.sources import LOG, Tables
-from automl.problem import FINALS_FIT, Problem, encode, plan_of
 from automl.ranking.export import ExportError, export_model
 from automl.ranking.model import RankingModel, build_model
 from automl.ranking.process import prepare_process
@@ -31,6 +30,7 @@ from automl.runtime.failures import RunError
 from automl.runtime.jobs import CURVE_POINTS
 from automl.runtime.work import window_rows
 from automl.stats.seeds import trial_seeds
+from automl.study.problem import FINALS_FIT, Problem, encode, plan_of
 from search_spaces.errors import InputError
 from search_spaces.model import ModelSpec
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from automl.history import Baseline, State, Trial
-from automl.storage import load_started
-from automl.study import Study
+from automl.study.history import Baseline, State, Trial
+from automl.study.record import Study
+from automl.study.storage import load_started
 
 
 def read_screen(folder: Path) -> str:

@@ -14,7 +14,7 @@ from collections import Counter
 
 import automl
 from automl.api import terminal
-from automl.history import State
+from automl.study.history import State
 from experiments.kuairand import TUNED, write_study
 from experiments.record import write_result
 

@@ -10,10 +10,10 @@ from itertools import product
 
 import torch
 
-from automl.problem import load_problem
 from automl.runtime.jobs import Job
 from automl.runtime.work import run_job
 from automl.stats.seeds import seed_of
+from automl.study.problem import load_problem
 from experiments.kuairand import BASELINE, CTR, CVR, write_study
 from experiments.record import write_result
 from search_spaces.source import read_text

@@ -15,11 +15,11 @@ import numpy as np
 import torch
 
 from automl.data.store.log import EncodedLog
-from automl.problem import load_problem
 from automl.ranking.clocks import CpuClock
 from automl.ranking.model import RankingModel, build_model
 from automl.ranking.serving import serving_graph
 from automl.ranking.throughput import time_ratio
+from automl.study.problem import load_problem
 from experiments.kuairand import write_study
 from experiments.record import write_result
 from search_spaces.source import read_text

@@ -20,7 +20,6 @@ import torch
 from torch import Tensor, nn
 
 from automl.data.store.log import EncodedLog
-from automl.problem import Problem, load_problem
 from automl.ranking.batches import chunks, even_bounds
 from automl.ranking.clocks import CpuClock
 from automl.ranking.model import RankingModel, build_model
@@ -29,6 +28,7 @@ from automl.ranking.progress import Prequential
 from automl.ranking.scoring import score, scores_of
 from automl.ranking.throughput import time_ratio
 from automl.ranking.training import Stepper
+from automl.study.problem import Problem, load_problem
 from experiments.kuairand import write_study
 from experiments.record import write_result
 

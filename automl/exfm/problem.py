@@ -18,7 +18,7 @@ from automl.exfm.columns import Columns
 from automl.exfm.config import ExfmConfig, StudentConfig
 from automl.exfm.handover import model_of, models_of
 from automl.exfm.recipes import NONE, Recipe, recipe_of
-from automl.study_file import gathering
+from automl.study.file import gathering
 from search_spaces.errors import InputError, Mistake, Position
 from search_spaces.model import ModelSpec
 from search_spaces.source import Document, did_you_mean, read, validate

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from scipy.special import stdtrit
 from torch import Tensor
 
-from automl.history import Speed
 from automl.ranking.clocks import Clock
 from automl.ranking.model import RankingModel
 from automl.ranking.process import keep_freed_memory
 from automl.ranking.serving import serving_graph
+from automl.study.history import Speed
 
 WARM_UP = 5
 FEWEST_BLOCKS = 20  # a block is A B, B A

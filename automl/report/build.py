@@ -8,16 +8,16 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from automl.config import QpsConfig, StudyConfig
 from automl.data.describe.tables import DataConfig, LessonsConfig, SplitConfig
 from automl.data.store.log import EncodedLog
-from automl.history import History, State
 from automl.report.data import ReportData, StudyFacts
 from automl.report.formats import combinations, counted
 from automl.report.notes import predictor_notes
 from automl.strategies.outlook import track_record
 from automl.strategies.picks import Pick, picks, roles
-from automl.study import Study
+from automl.study.config import QpsConfig, StudyConfig
+from automl.study.history import History, State
+from automl.study.record import Study
 from search_spaces.errors import InputError
 from search_spaces.space import SearchSpace
 

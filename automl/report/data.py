@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from automl.history import History
+from automl.study.history import History
 from predictors.evaluate import Ranked
 
 ROLES = ("accurate", "balanced", "fast", "unlimited")

@@ -11,9 +11,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from automl.history import History, Limit, State, Trial
 from automl.report.data import Finals, ReportData, role_rank
 from automl.stats import pareto
+from automl.study.history import History, Limit, State, Trial
 
 Floats = NDArray[np.float64]
 SECONDS_PER_HOUR = 3600.0

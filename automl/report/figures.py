@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from automl.history import State, Trial
 from automl.report.derived import Floats, View
 from automl.report.formats import knob_value, percent
 from automl.report.plot import Figure, Json, Nothing, bars, dots, line, padded, rule, safe
+from automl.study.history import State, Trial
 
 TOP_KNOBS = 12
 

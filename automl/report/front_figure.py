@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from automl.history import State
 from automl.report.derived import Point, View
 from automl.report.plot import Figure, Json, Nothing, band, dots, line, padded, rule
 from automl.stats import pareto
+from automl.study.history import State
 
 GAIN_AXIS = "NE gain against the baseline (up is better)"
 RATIO_AXIS = "serving QPS against the baseline (right is faster)"

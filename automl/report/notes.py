@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from automl.history import History, Origin, State, Trial
 from automl.report.derived import View
 from automl.report.formats import counted, duration, listed
 from automl.report.search_figures import last_quarter
 from automl.stats import pareto
 from automl.strategies.outlook import RECENT, track_record, trusted
+from automl.study.history import History, Origin, State, Trial
 from predictors.evaluate import Ranked, pooled_tau
 
 STILL_GROWING = 0.1  # of the hypervolume in the last quarter of the core time

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from automl.history import State, Trial
 from automl.report import figures, formats, search_figures, trust_figures
 from automl.report.data import ReportData
 from automl.report.derived import SECONDS_PER_HOUR, View, trial_seconds
@@ -17,6 +16,7 @@ from automl.report.shell import Chart, render_page, script_json, write_page
 from automl.report.tables import write_tables
 from automl.report.verdict import answer
 from automl.report.words import architecture, changes, difference, training
+from automl.study.history import State, Trial
 
 SECTIONS = (
     ("ship", "Ship"),

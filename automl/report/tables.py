@@ -9,9 +9,9 @@ from typing import Any
 
 import pandas as pd
 
-from automl.history import Trial
 from automl.report.derived import View, trial_seconds
 from automl.report.words import describe, knobs
+from automl.study.history import Trial
 
 _PARETO_COLUMNS = (
     "trial",

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from automl.history import State, Trial
 from automl.report.data import FinalPick
 from automl.report.derived import Point, View
 from automl.report.formats import counted, is_number, p_value, percent, ratio
 from automl.report.front_figure import ROLE_LETTERS
 from automl.report.words import architecture, changes, difference, short_difference, to_yaml, training
+from automl.study.history import State, Trial
 
 ROLE_MEANING = {
     "accurate": "lowest NE at the baseline's speed or faster",

@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from automl.history import Baseline, State, Trial
 from automl.stats import pareto
+from automl.study.history import Baseline, State, Trial
 
 _BAR = 24
 _LINE_EVERY_S = 20.0

@@ -14,7 +14,6 @@ from pathlib import Path
 import filelock
 from rich.console import Console
 
-from automl.problem import Problem
 from automl.ranking.model import build_model
 from automl.ranking.process import prepare_process
 from automl.ranking.throughput import quiet_qps
@@ -25,8 +24,9 @@ from automl.runtime.failures import RunError
 from automl.runtime.search_source import Budget, SearchSource, all_failed
 from automl.runtime.work import make_clock, run_job
 from automl.runtime.worker import Work
-from automl.storage import open_study
-from automl.study import Study
+from automl.study.problem import Problem
+from automl.study.record import Study
+from automl.study.storage import open_study
 from search_spaces.errors import InputError
 
 PACKAGES = ("ranking-automl", "ray", "optuna", "lightgbm", "torch", "numpy", "pandas", "pyarrow")

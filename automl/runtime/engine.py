@@ -17,11 +17,11 @@ from ray import tune
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
-from automl.history import Failure
 from automl.runtime.jobs import Done, Job, JobSource, Outcome, Step, Wait, job_config
 from automl.runtime.limits import read_note
 from automl.runtime.work import run_job
 from automl.runtime.worker import Work, progress_of, started_at, step_of, worker_of
+from automl.study.history import Failure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

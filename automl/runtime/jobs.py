@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, Protocol
 
-from automl.history import CurvePoint, Failure, Limit, Measurement
+from automl.study.history import CurvePoint, Failure, Limit, Measurement
 
 CURVE_POINTS = 20  # of a trial's learning curve
 

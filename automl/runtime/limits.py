@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from automl.history import Failure
+from automl.study.history import Failure
 
 _LOOK_EVERY_S = 0.05
 _EXIT_CODE = 1

@@ -10,14 +10,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 
-from automl.history import Failure, Measurement, Origin, Proposal, State, Trial
-from automl.problem import Problem
 from automl.runtime.failures import RunError
 from automl.runtime.jobs import Done, Job, Outcome, Progress, Timing, Wait
 from automl.runtime.stopping import STOPS, extrapolated_ne, should_stop
 from automl.stats.seeds import trial_seeds
 from automl.strategies.propose import STRATEGIES, Strategy
-from automl.study import Study
+from automl.study.history import Failure, Measurement, Origin, Proposal, State, Trial
+from automl.study.problem import Problem
+from automl.study.record import Study
 from search_spaces.model import ModelSpec
 from search_spaces.space import Candidate
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from automl.history import CurvePoint, State, Trial
 from automl.runtime.jobs import CURVE_POINTS
+from automl.study.history import CurvePoint, State, Trial
 from predictors.curves import Curve, extrapolate
 
 # Shares of the training. Over 65 trials of a real search trained to their end, NE at a quarter ranked the finals with

@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from automl.data.store.log import EncodedLog, open_log
-from automl.history import CurvePoint, Failure, Measurement, Speed
 from automl.ranking.clocks import AnalyticClock, Clock, CpuClock
 from automl.ranking.model import RankingModel, build_model
 from automl.ranking.scoring import score, scores_of
 from automl.ranking.throughput import time_ratio
 from automl.ranking.training import Diverged, train
 from automl.runtime.jobs import CURVE_POINTS, Job, Step, Timing
+from automl.study.history import CurvePoint, Failure, Measurement, Speed
 from search_spaces.model import ModelSpec
 
 _REFERENCE_SEED = 0  # speed does not depend on the weights

@@ -13,11 +13,11 @@ from typing import Any
 
 from ray import tune
 
-from automl.history import CurvePoint, Failure, Measurement, Speed
 from automl.ranking.process import prepare_process
 from automl.runtime.jobs import Job, Progress, Step, job_of
 from automl.runtime.limits import MemoryWatch, time_limit
 from automl.runtime.work import run_job
+from automl.study.history import CurvePoint, Failure, Measurement, Speed
 
 Work = Callable[[Job], Iterator[Step]]
 _STARTED = "started_at"  # key in Tune's result: when the worker took the job up, in seconds since the epoch

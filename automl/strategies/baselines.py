@@ -20,12 +20,12 @@ from optuna.distributions import (
 from optuna.samplers import BaseSampler, NSGAIISampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from automl.history import History, Origin, Proposal, State
 from automl.stats import pareto
 from automl.stats.seeds import seed_of
 from automl.strategies.draft import Draft
 from automl.strategies.evidence import Evidence, excess, gather, measured
-from automl.study import distribution
+from automl.study.history import History, Origin, Proposal, State
+from automl.study.record import distribution
 from search_spaces.decisions import Decision
 from search_spaces.knobs import Value
 from search_spaces.moves import crossover, mutate

@@ -13,11 +13,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from automl.history import Origin
 from automl.stats import pareto
 from automl.strategies.draft import Draft
 from automl.strategies.evidence import Evidence, answers_of
 from automl.strategies.outlook import Outlook
+from automl.study.history import Origin
 from search_spaces.space import Candidate, SearchSpace
 
 Floats = NDArray[np.float64]

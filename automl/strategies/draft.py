@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from automl.history import Forecast, History, Origin, Proposal
+from automl.study.history import Forecast, History, Origin, Proposal
 from search_spaces.space import Candidate, SearchSpace
 
 MISSES = 200  # draws in a row that bring nothing new, after which the space counts as exhausted

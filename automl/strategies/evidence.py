@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from automl.history import History, Limit, Speed, State, Trial
 from automl.stats import pareto
+from automl.study.history import History, Limit, Speed, State, Trial
 from search_spaces.space import Candidate, SearchSpace
 
 Floats = NDArray[np.float64]

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from automl.history import History, Origin
 from automl.strategies.draft import Draft
+from automl.study.history import History, Origin
 from search_spaces.moves import mutate
 from search_spaces.space import Candidate, SearchSpace
 

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, ndtr
 
-from automl.history import Forecast, History, Limit
 from automl.strategies.evidence import Evidence, answers_of, measured
+from automl.study.history import Forecast, History, Limit
 from predictors.cost import SpeedModel, fit_speed
 from predictors.evaluate import Ranked, pooled_tau, rankings
 from predictors.gbdt import Bag, BagConfig, ScoreScale, fit_bag, normal_scores

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import KFold
 
-from automl.history import History
 from automl.stats import pareto
 from automl.strategies.evidence import Evidence, gather
+from automl.study.history import History
 from predictors.gbdt import ScoreScale, fit_bag, normal_scores
 from search_spaces.encoding import Encoder
 from search_spaces.space import SearchSpace

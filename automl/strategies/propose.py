@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from automl.history import History, Origin, Proposal
 from automl.stats.seeds import seed_of
 from automl.strategies import baselines
 from automl.strategies.choose import Pool, choose, scatter
@@ -20,6 +19,7 @@ from automl.strategies.draft import Draft
 from automl.strategies.evidence import gather
 from automl.strategies.opening import nearest_to_baseline, open_search
 from automl.strategies.outlook import fit_outlook, reward_of, trusted
+from automl.study.history import History, Origin, Proposal
 from search_spaces.moves import mutate
 from search_spaces.space import SearchSpace
 

@@ -15,9 +15,9 @@ from automl import checking
 from automl.checking import check_file, probe_seconds
 from automl.data.simulated.log import simulate
 from automl.data.simulated.stream import simulate_stream
-from automl.problem import load_problem
 from automl.starting import EXFM_FILES, template_text
 from automl.stats.significance import detectable_pct
+from automl.study.problem import load_problem
 from search_spaces.errors import InputError
 from search_spaces.model import ModelSpec
 from tests.worlds.studies import baseline

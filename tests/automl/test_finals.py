@@ -17,8 +17,6 @@ from sklearn.metrics import log_loss
 from automl.data.simulated.log import simulate
 from automl.data.store.log import EncodedLog
 from automl.finals import confirmed_gains, judge, run_finals
-from automl.history import Failure, Origin, Proposal
-from automl.problem import FINALS_FIT, Problem, encode, load_problem
 from automl.repeats import BASELINE, CONFIRM, FINAL, RepeatsSource, ScoredWindow
 from automl.runtime.failures import RunError
 from automl.runtime.jobs import Done, Job, Outcome, Progress
@@ -27,7 +25,9 @@ from automl.stats.metrics import ne as ne_of
 from automl.stats.seeds import trial_seeds
 from automl.stats.significance import examples_std, log_losses
 from automl.strategies.picks import Pick
-from automl.study import Study
+from automl.study.history import Failure, Origin, Proposal
+from automl.study.problem import FINALS_FIT, Problem, encode, load_problem
+from automl.study.record import Study
 from search_spaces.errors import InputError
 from search_spaces.model import ModelSpec
 from tests.worlds.studies import begun_study, candidates, complete, running, stopped

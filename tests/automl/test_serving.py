@@ -17,16 +17,16 @@ import automl.cli as cli
 from automl.api import StudyHandle
 from automl.data.simulated.log import simulate
 from automl.data.store.log import EncodedLog
-from automl.history import Origin, Proposal
 from automl.predicting import predict_lines, predict_to
-from automl.problem import FINALS_FIT, Problem, encode, load_problem, plan_of
 from automl.ranking.export import load_served
 from automl.repeats import FINAL, RepeatsSource
 from automl.runtime.failures import RunError
 from automl.runtime.jobs import Job
 from automl.runtime.work import run_job
 from automl.serving import check_encoders, export_spec, log_encoders
-from automl.study import Study
+from automl.study.history import Origin, Proposal
+from automl.study.problem import FINALS_FIT, Problem, encode, load_problem, plan_of
+from automl.study.record import Study
 from search_spaces.errors import InputError
 from tests.docs.pages import ROOT
 from tests.worlds.studies import begun_study, complete

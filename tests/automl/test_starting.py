@@ -12,8 +12,8 @@ from automl.data.draft.drafting import draft
 from automl.data.simulated.log import simulate
 from automl.data.simulated.stream import simulate_stream
 from automl.exfm.problem import load_exfm
-from automl.problem import load_problem
 from automl.starting import EXFM_FILES, FILES, drafted, init_exfm, init_study, template_text
+from automl.study.problem import load_problem
 from search_spaces.errors import InputError
 
 

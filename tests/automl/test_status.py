@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from automl.history import Origin, Proposal
 from automl.status import screen, summary
-from automl.storage import open_study
+from automl.study.history import Origin, Proposal
+from automl.study.storage import open_study
 from tests.worlds.studies import (
     BASELINE_NE,
     baseline_repeat,

@@ -9,14 +9,14 @@ import pytest
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from automl import config
-from automl.config import StudyConfig
 from automl.data.describe import parts
 from automl.data.describe import tables as data_config
 from automl.report.verdict import ROLE_MEANING
 from automl.strategies.picks import ROLES
 from automl.strategies.propose import STRATEGIES
-from automl.study_file import load_study_file
+from automl.study import config
+from automl.study.config import StudyConfig
+from automl.study.file import load_study_file
 from tests.docs.pages import Fence, fences, names, page, rows, section
 
 # part of the file -> heading of the table that has its keys

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from automl.history import History, Limit, State
 from automl.strategies.propose import STRATEGIES
+from automl.study.history import History, Limit, State
 from search_spaces.space import SearchSpace
 from tests.pins.pinned import hold_choice
 from tests.worlds import searches as world

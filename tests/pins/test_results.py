@@ -14,10 +14,10 @@ import pytest
 from automl.data.simulated.log import simulate
 from automl.exfm.scores import Scored, correct, figures
 from automl.finals import judge
-from automl.history import Origin, Proposal
-from automl.problem import FINALS_FIT, encode, load_problem
 from automl.repeats import BASELINE
 from automl.strategies.picks import Pick
+from automl.study.history import Origin, Proposal
+from automl.study.problem import FINALS_FIT, encode, load_problem
 from tests.pins.pinned import hold_numbers
 from tests.worlds.studies import begun_study, candidates, complete, running
 

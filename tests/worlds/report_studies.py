@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from automl.history import (
+from automl.report.data import ReportData, StudyFacts
+from automl.stats import pareto
+from automl.study.history import (
     Baseline,
     CurvePoint,
     Failure,
@@ -24,8 +26,6 @@ from automl.history import (
     State,
     Trial,
 )
-from automl.report.data import ReportData, StudyFacts
-from automl.stats import pareto
 from predictors.evaluate import Ranked
 from search_spaces.blocks import Cross, Mlp
 from search_spaces.model import Embedding, InputShape, Layer, ModelSpec, Train

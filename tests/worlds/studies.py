@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from automl.config import StudyConfig
-from automl.history import (
+from automl.study.config import StudyConfig
+from automl.study.history import (
     Baseline,
     CurvePoint,
     Failure,
@@ -25,8 +25,8 @@ from automl.history import (
     State,
     Trial,
 )
-from automl.storage import open_study
-from automl.study import Study, summarize_baseline
+from automl.study.record import Study, summarize_baseline
+from automl.study.storage import open_study
 from search_spaces.blocks import Cross, Mlp
 from search_spaces.model import Embedding, InputShape, Layer, ModelSpec, Train
 from search_spaces.space import Candidate, SearchSpace, load_space

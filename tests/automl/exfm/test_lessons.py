@@ -12,7 +12,7 @@ from automl.data.encode.lessons import open_lessons
 from automl.exfm.das.scorer import NEVER
 from automl.exfm.lessons import write_lessons
 from automl.exfm.problem import ExfmProblem
-from automl.problem import load_problem
+from automl.study.problem import load_problem
 from search_spaces.errors import InputError
 from tests.worlds.lessons import HOUR, Arithmetic, make_run, ticks
 

@@ -11,15 +11,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from automl.config import StudyConfig
 from automl.data.store.log import EncodedLog
-from automl.history import Origin, Proposal, State, Trial
 from automl.report.build import MIN_FOR_IMPORTANCE, bayes_ne, read_finals, report_data
 from automl.report.data import ReportData
 from automl.report.derived import View
 from automl.report.page import write_report
-from automl.storage import open_study
-from automl.study import Study
+from automl.study.config import StudyConfig
+from automl.study.history import Origin, Proposal, State, Trial
+from automl.study.record import Study
+from automl.study.storage import open_study
 from search_spaces.errors import InputError
 from search_spaces.source import read_text, validate
 from search_spaces.space import Candidate, SearchSpace, space_of

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from automl.history import Forecast, History, Limit, Origin, State, Trial
 from automl.report.data import ReportData
 from automl.report.derived import View
 from automl.report.notes import predictor_notes, search_notes
+from automl.study.history import Forecast, History, Limit, Origin, State, Trial
 from tests.worlds.report_studies import (
     START,
     complete,

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from automl.history import Limit, State, Trial
 from automl.report.data import ReportData
 from automl.report.derived import View
 from automl.report.verdict import Answer, answer
+from automl.study.history import Limit, State, Trial
 from tests.worlds.report_studies import complete, failed, history_of, make_facts, make_finals, rich_data, rich_history
 
 FOLDER = Path("a study/feed")

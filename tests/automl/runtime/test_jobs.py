@@ -9,9 +9,9 @@ import math
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from automl.history import CurvePoint, Failure, Limit, Measurement, Speed
 from automl.runtime.jobs import Job, Step, Timing, job_config, job_of
 from automl.runtime.worker import progress_of, step_of
+from automl.study.history import CurvePoint, Failure, Limit, Measurement, Speed
 from tests.worlds.studies import HUMAN, candidates
 
 numbers = st.floats(allow_nan=False, allow_infinity=False)

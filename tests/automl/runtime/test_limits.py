@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from automl.history import Failure
 from automl.runtime.limits import MemoryWatch, anonymous_bytes, read_note, time_limit, write_note
+from automl.study.history import Failure
 
 PATIENCE_S = 60.0  # of a test; the limits under test are far below
 

@@ -12,16 +12,16 @@ from typing import Any, cast
 import pytest
 
 from automl.data.store.log import EncodedLog
-from automl.history import CurvePoint, Failure, History, Limit, Origin, Proposal, State
-from automl.problem import Problem
 from automl.runtime import search_source
 from automl.runtime.failures import RunError
 from automl.runtime.jobs import Done, Job, Outcome, Progress, Wait
 from automl.runtime.search_source import Budget, SearchSource, all_failed
 from automl.runtime.stopping import MIN_PEERS, STOPS
 from automl.stats.seeds import trial_seeds
-from automl.storage import open_study
-from automl.study import Study
+from automl.study.history import CurvePoint, Failure, History, Limit, Origin, Proposal, State
+from automl.study.problem import Problem
+from automl.study.record import Study
+from automl.study.storage import open_study
 from search_spaces.model import ModelSpec
 from search_spaces.source import Document, read_text
 from search_spaces.space import Candidate, SearchSpace

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from automl.history import CurvePoint, State, Trial
 from automl.runtime.jobs import CURVE_POINTS
 from automl.runtime.stopping import MIN_PEERS, SPEED_SLACK, STOPS, extrapolated_ne, should_stop
+from automl.study.history import CurvePoint, State, Trial
 from search_spaces.space import Candidate
 from tests.worlds.studies import HUMAN, complete, curve, failed, running, stopped
 

@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from automl.history import Forecast, History, Origin, State
 from automl.stats import pareto
 from automl.strategies.choose import worths
 from automl.strategies.controller import ControllerConfig, imagine
@@ -16,6 +15,7 @@ from automl.strategies.evidence import gather
 from automl.strategies.opening import OPENING, open_search
 from automl.strategies.outlook import fit_outlook, track_record, trusted
 from automl.strategies.propose import STRATEGIES
+from automl.study.history import Forecast, History, Origin, State
 from search_spaces.model import Embedding
 from search_spaces.space import Candidate, SearchSpace
 from tests.worlds import searches as world

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from automl.history import History, Limit, Trial
 from automl.strategies.evidence import gather
 from automl.strategies.picks import MIN_FOR_PREDICTOR, ROLES, entrants, picks, prior_gains, roles, shrunken
+from automl.study.history import History, Limit, Trial
 from search_spaces.space import Candidate
 from tests.worlds.studies import (
     BASELINE_NE,

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from automl.config import STRATEGIES as NAMES
-from automl.history import History, Limit, Origin, State
 from automl.strategies.propose import STRATEGIES, Strategy
+from automl.study.config import STRATEGIES as NAMES
+from automl.study.history import History, Limit, Origin, State
 from search_spaces.space import SearchSpace, load_space
 from tests.worlds import searches as world
 

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from automl.config import STRATEGIES, StudyConfig, is_cost_limit, parse_limit
 from automl.data.describe.parts import parse_seconds
-from automl.history import Limit
 from automl.strategies.propose import STRATEGIES as KNOWN
+from automl.study.config import STRATEGIES, StudyConfig, is_cost_limit, parse_limit
+from automl.study.history import Limit
 from tests.worlds.studies import study_config, study_tree
 
 

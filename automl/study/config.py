@@ -14,7 +14,7 @@ from pydantic import (
 
 from automl.data.describe.parts import Bytes, Part, Seconds
 from automl.data.describe.tables import DataConfig, LessonsConfig, told_data
-from automl.history import Limit
+from automl.study.history import Limit
 
 STRATEGIES = ("controller", "evolution", "nsga2", "random", "tpe")
 

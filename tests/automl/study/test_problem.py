@@ -14,8 +14,8 @@ import pytest
 
 from automl.data.describe.tables import LabelConfig
 from automl.data.simulated.log import simulate
-from automl.problem import Problem, load_problem, study_folder
-from automl.study_file import load_study_file
+from automl.study.file import load_study_file
+from automl.study.problem import Problem, load_problem, study_folder
 from search_spaces.errors import InputError
 from search_spaces.space import load_model
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
-from automl.config import StudyConfig
 from automl.data.describe.tables import LABEL_OR_LABELS, ONE_LABEL, DataConfig, SplitConfig
+from automl.study.config import StudyConfig
 from search_spaces.errors import InputError, Mistake
 from search_spaces.nodes import Node, Step
 from search_spaces.source import Document, read, validate

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from automl.history import CurvePoint, Failure, Forecast, Measurement, Origin, Proposal, Speed, State, Trial
-from automl.records import outcome_json, proposal_json, proposal_of, trial_of
+from automl.study.history import CurvePoint, Failure, Forecast, Measurement, Origin, Proposal, Speed, State, Trial
+from automl.study.records import outcome_json, proposal_json, proposal_of, trial_of
 from search_spaces.space import Candidate
 from tests.worlds.studies import HUMAN, candidates, complete, failed, measured, running
 

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
-from automl.config import StudyConfig, is_cost_limit
 from automl.data.describe.tables import LessonsConfig
 from automl.data.encode.lessons import encode_lessons
 from automl.data.encode.log import encode_log
 from automl.data.encode.plan import Plan, make_plan
 from automl.data.store.log import EncodedLog
 from automl.data.tables.windows import Locate
-from automl.study_file import data_of, gathering, part, read_study
+from automl.study.config import StudyConfig, is_cost_limit
+from automl.study.file import data_of, gathering, part, read_study
 from search_spaces.errors import InputError, Mistake
 from search_spaces.extends import is_name, read_space
 from search_spaces.model import ModelSpec

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from automl.history import (
+from automl.study.history import (
     CurvePoint,
     Failure,
     Forecast,

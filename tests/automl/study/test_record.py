@@ -12,10 +12,10 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState
 
-from automl.history import Limit, Origin, Proposal, State, Trial
-from automl.records import outcome_json
-from automl.storage import load_newest, open_study, storage_url
-from automl.study import Study, distribution, summarize_baseline
+from automl.study.history import Limit, Origin, Proposal, State, Trial
+from automl.study.record import Study, distribution, summarize_baseline
+from automl.study.records import outcome_json
+from automl.study.storage import load_newest, open_study, storage_url
 from search_spaces.source import read_text
 from search_spaces.space import SearchSpace, space_of
 from tests.worlds.studies import (

@@ -21,8 +21,8 @@ from optuna.distributions import (
 )
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from automl.history import Baseline, History, Limit, Proposal, State, Trial
-from automl.records import outcome_json, proposal_json, trial_of
+from automl.study.history import Baseline, History, Limit, Proposal, State, Trial
+from automl.study.records import outcome_json, proposal_json, trial_of
 from search_spaces.decisions import Choice, Decision, Flag, Integer, Real
 from search_spaces.knobs import Value
 from search_spaces.space import SearchSpace

@@ -10,8 +10,8 @@ from pathlib import Path
 import optuna
 from optuna.study import StudySummary
 
-from automl.history import Limit
-from automl.study import NEXT_NUMBER, Study
+from automl.study.history import Limit
+from automl.study.record import NEXT_NUMBER, Study
 from search_spaces.errors import InputError
 from search_spaces.source import read_text
 from search_spaces.space import SearchSpace, space_of
