@@ -9,19 +9,19 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 
-from automl import status as status_screen
+from automl.commands import status as status_screen
+from automl.commands.export import export_spec
+from automl.commands.finals import run_finals
+from automl.commands.search import search as run_search
 from automl.data.store.log import EncodedLog, open_log
-from automl.finals import run_finals
 from automl.report.build import chosen_picks, read_finals, report_data
 from automl.report.data import ReportData
 from automl.report.derived import View
 from automl.report.notes import wide_words
 from automl.report.page import write_report
 from automl.report.tables import front_frame, trials_frame
-from automl.runtime.driver import search as run_search
 from automl.runtime.work import run_job
 from automl.runtime.worker import Work
-from automl.serving import export_spec
 from automl.strategies.picks import roles
 from automl.study.config import StudyConfig
 from automl.study.history import History, State
@@ -79,7 +79,7 @@ class StudyHandle:
 
         Raises:
             InputError: where there is no such trial or pick, or the log is not there any more.
-            automl.runtime.failures.RunError: where the training diverged.
+            automl.runtime.errors.RunError: where the training diverged.
         """
         if (trial is None) == (pick is None):
             raise InputError.of(str(self.folder), "must be told one of trial and pick to export")
@@ -159,7 +159,7 @@ def search(
 
     Raises:
         InputError: the study file, its space, its baseline or its data are wrong.
-        automl.runtime.failures.RunError: the baseline or every trial failed.
+        automl.runtime.errors.RunError: the baseline or every trial failed.
     """
     problem = load_problem(Path(file), out)
     study = run_search(

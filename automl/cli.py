@@ -61,7 +61,7 @@ def automl(debug: bool) -> None:
 )
 def init(directory: Path, data: Path | None, label: str | None, template: str) -> None:
     """Write a commented study (study.yaml, space.yaml, baseline.yaml) or ExFM run (exfm.yaml and models) to edit."""
-    from automl.starting import init_exfm, init_study
+    from automl.commands.init import init_exfm, init_study
 
     if label is not None and data is None:
         raise click.UsageError("--label must come with --data")
@@ -80,10 +80,20 @@ def init(directory: Path, data: Path | None, label: str | None, template: str) -
 @click.option("--out", type=_FOLDER, help="The study's folder.")
 def check(file: Path, pilot: bool, workers: int | None, out: Path | None) -> None:
     """Check a study, a space or an ExFM file, and tell what can be known before it is run."""
-    from automl.api import terminal
-    from automl.checking import check_file
+    from automl.study.file import FileKind, kind_of
 
-    for line in check_file(file, pilot=pilot, workers=workers or cores(), folder=out, console=terminal()):
+    if kind_of(file) is FileKind.EXFM:
+        from automl.exfm.check import exfm_lines
+
+        if pilot:
+            raise InputError.of(str(file), "must be a study to have a pilot", "an ExFM run")
+        lines = exfm_lines(file, out)
+    else:
+        from automl.api import terminal
+        from automl.commands.check import check_file
+
+        lines = check_file(file, pilot=pilot, workers=workers or cores(), folder=out, console=terminal())
+    for line in lines:
         click.echo(line)
 
 
@@ -130,7 +140,7 @@ def report(directory: Path, show: bool) -> None:
 @click.argument("directory", type=_FOLDER)
 def status(directory: Path) -> None:
     """One screen: progress, best so far, failures by reason."""
-    from automl.status import read_screen
+    from automl.commands.status import read_screen
 
     click.echo(read_screen(directory))
 
@@ -234,7 +244,7 @@ def exfm_run(file: Path, workers: int | None, address: str | None, out: Path | N
 @click.option("--out", type=_FILE, help="A .parquet or .csv file to write; CSV to the screen if left out.")
 def predict(file: Path, table: str, joins: tuple[str, ...], out: Path | None) -> None:
     """Probabilities of an exported model for the rows of a table, in their order."""
-    from automl.predicting import predict_lines, predict_to
+    from automl.commands.predict import predict_lines, predict_to
 
     if out is None:
         for line in predict_lines(file, table, joins):
@@ -281,7 +291,7 @@ def simulate(
     delay_hours: float,
 ) -> None:
     """Write a click log whose true probabilities, and so its Bayes NE, are known."""
-    from automl import simulating
+    from automl.commands import simulate as simulating
 
     of_streams = {"domains": "--domains", "drift": "--drift", "delay_hours": "--delay-hours"}
     given = [option for name, option in of_streams.items() if ctx.get_parameter_source(name) != ParameterSource.DEFAULT]

@@ -17,8 +17,8 @@ from rich.console import Console
 import automl
 from automl.exfm.handle import ExfmHandle
 from automl.exfm.problem import ExfmProblem, Student, load_exfm
-from automl.exfm.recipes import NONE
 from automl.exfm.run import run_exfm
+from automl.exfm.student.recipes import NONE
 from automl.ranking.clocks import CpuClock
 from automl.ranking.model import RankingModel, build_model
 from automl.ranking.process import prepare_process

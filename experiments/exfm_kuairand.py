@@ -21,11 +21,11 @@ from statsmodels.stats.multitest import multipletests
 
 from automl.exfm.das.reader import DasReader
 from automl.exfm.problem import ExfmProblem, Student, load_exfm
-from automl.exfm.recipes import NONE, recipe_of
 from automl.exfm.run import run_exfm, run_tasks, teach
 from automl.exfm.scores import figures
-from automl.exfm.student import Distort, StudentTask
-from automl.exfm.students import job_name, task_of
+from automl.exfm.student.jobs import job_name, task_of
+from automl.exfm.student.recipes import NONE, recipe_of
+from automl.exfm.student.run import Distort, StudentTask
 from automl.exfm.summary import scored_of, teacher_logits
 from automl.runtime.cluster import cluster
 from experiments.exfm_world import LONG_VIEW_VMS, NOTED_NE, VMS, write_exfm

@@ -24,12 +24,12 @@ from automl.api import finals_lines, terminal
 from automl.data.columns.times import days_of, midnight
 from automl.data.encode.lessons import LESSONS, LessonLog, open_lessons
 from automl.exfm.problem import ExfmProblem, Student, load_exfm
-from automl.exfm.recipes import AUTO, Recipe
 from automl.exfm.run import run_tasks
 from automl.exfm.scores import Scored, figures
-from automl.exfm.snapshots import sigmoid
-from automl.exfm.student import LOGITS
-from automl.exfm.students import job_name, task_of
+from automl.exfm.student.jobs import job_name, task_of
+from automl.exfm.student.recipes import AUTO, Recipe
+from automl.exfm.student.run import LOGITS
+from automl.exfm.teacher.snapshots import sigmoid
 from automl.runtime.cluster import cluster
 from experiments.kuairand import STUDIES
 from experiments.kuairand_search import CORES, search_figures

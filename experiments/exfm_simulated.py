@@ -22,8 +22,8 @@ from scipy.stats import ttest_1samp
 
 from automl.data.simulated.stream import simulate_stream
 from automl.exfm.problem import ExfmProblem, load_exfm
-from automl.exfm.recipes import NONE
 from automl.exfm.run import run_exfm
+from automl.exfm.student.recipes import NONE
 from automl.stats.metrics import NESums
 from experiments.kuairand import STUDIES
 from experiments.record import write_result

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from automl.exfm.recipes import NONE, RECIPES
+from automl.exfm.student.recipes import NONE, RECIPES
 from automl.ranking.batches import even_bounds
 from automl.ranking.distill import Lesson, StudentStepper
 from automl.ranking.model import RankingModel, build_model

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, field_validator
 
 from automl.data.describe.parts import Bytes, Delay, Part, Seconds
 from automl.data.describe.streams import StreamDataConfig
-from automl.exfm.recipes import AUTO, recipe_of
+from automl.exfm.student.recipes import AUTO, recipe_of
 
 
 def _recipe(value: object) -> object:
@@ -21,7 +21,7 @@ Recipe = Annotated[Any, BeforeValidator(_recipe)]
 
 
 class GuardConfig(Part):
-    """What a snapshot must hold to be published; see automl.exfm.snapshots.Guard."""
+    """What a snapshot must hold to be published; see automl.exfm.teacher.snapshots.Guard."""
 
     ne_rise_pct: Annotated[float, Field(gt=0)] = 5.0
     calibration: Annotated[float, Field(gt=1)] = 2.0

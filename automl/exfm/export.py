@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 import torch
 
+from automl.commands.export import PARITY_ROWS, log_encoders
 from automl.data.encode.stream_plan import make_stream_plan
 from automl.exfm.problem import ExfmProblem, Student
-from automl.exfm.recipes import recipe_of
-from automl.exfm.student import FACTS
-from automl.exfm.students import tasks_of
+from automl.exfm.student.jobs import tasks_of
+from automl.exfm.student.recipes import recipe_of
+from automl.exfm.student.run import FACTS
 from automl.ranking.export import ExportError, export_model
 from automl.ranking.model import build_model
-from automl.runtime.failures import RunError
-from automl.serving import PARITY_ROWS, log_encoders
+from automl.runtime.errors import RunError
 from search_spaces.errors import InputError
 from search_spaces.model import ModelSpec
 from search_spaces.source import did_you_mean

@@ -34,7 +34,7 @@ class ExfmHandle:
 
         Raises:
             InputError: where the run has no such student, recipe or seed, or its log is not there any more.
-            automl.runtime.failures.RunError: where the file does not predict what the student predicts.
+            automl.runtime.errors.RunError: where the file does not predict what the student predicts.
         """
         return export_student(self._problem(), Path(file), student=student, recipe=recipe, seed=seed)
 
@@ -54,7 +54,7 @@ def exfm_run(
 
     Raises:
         InputError: the file, its models or its data are wrong.
-        automl.runtime.failures.RunError: a student failed.
+        automl.runtime.errors.RunError: a student failed.
     """
     problem = load_exfm(Path(file), out)
     summary = run_exfm(problem, workers=workers, address=address, console=console)

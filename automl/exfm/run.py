@@ -12,24 +12,24 @@ from typing import Any
 
 from rich.console import Console
 
+from automl.commands.search import hold, machine, versions
 from automl.exfm.das.orphans import watched
 from automl.exfm.das.pool import PoolSize, ScoringPool
 from automl.exfm.das.reader import DasReader
 from automl.exfm.das.system import Das
 from automl.exfm.das.ticks import Tick, ticks_of
 from automl.exfm.files import LOCK, SUMMARY
-from automl.exfm.lessons import write_lessons
 from automl.exfm.problem import ExfmProblem
-from automl.exfm.snapshots import Guard
-from automl.exfm.student import StudentTask
-from automl.exfm.students import StudentsSource, StudentWork, tasks_of
+from automl.exfm.student.jobs import StudentsSource, StudentWork, tasks_of
+from automl.exfm.student.lessons import write_lessons
+from automl.exfm.student.run import StudentTask
 from automl.exfm.summary import summarise
-from automl.exfm.teach import Teaching, Upgrade
-from automl.exfm.teacher import Teacher, load_teacher
+from automl.exfm.teacher.ensemble import Teacher, load_teacher
+from automl.exfm.teacher.snapshots import Guard
+from automl.exfm.teacher.teaching import Teaching, Upgrade
 from automl.ranking.process import prepare_process
 from automl.runtime.cluster import cluster
 from automl.runtime.console import ProgressLine, now
-from automl.runtime.driver import hold, machine, versions
 from automl.runtime.engine import Resources
 from automl.runtime.engine import run as run_jobs
 from search_spaces.errors import InputError

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from statsmodels.stats.multitest import multipletests
 
-from automl.exfm.recipes import NONE
+from automl.exfm.student.recipes import NONE
 from automl.stats.metrics import NESums
 from automl.stats.significance import Gain, examples_std, gains, log_losses
 

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from automl.exfm.das.counts import AGE_EDGES_HOURS, Counts
 from automl.exfm.das.reader import DasReader
 from automl.exfm.problem import ExfmProblem, Student
-from automl.exfm.recipes import recipe_of
 from automl.exfm.scores import Scored, correct, figures
-from automl.exfm.snapshots import sigmoid
-from automl.exfm.student import FACTS, LOGITS, StudentTask
+from automl.exfm.student.recipes import recipe_of
+from automl.exfm.student.run import FACTS, LOGITS, StudentTask
+from automl.exfm.teacher.snapshots import sigmoid
 
 
 def summarise(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from enum import Enum
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,6 +14,28 @@ from automl.study.config import StudyConfig
 from search_spaces.errors import InputError, Mistake
 from search_spaces.nodes import Node, Step
 from search_spaces.source import Document, read, validate
+
+
+class FileKind(Enum):
+    """What a YAML file describes, told by its keys."""
+
+    STUDY = "study"
+    SPACE = "space"
+    EXFM = "exfm"
+
+
+def kind_of(path: Path | str) -> FileKind:
+    """What a file describes; one that is none of them counts as a study, whose reader tells what is missing.
+
+    Raises:
+        InputError: where the file cannot be read as plain YAML.
+    """
+    data = read(path).data
+    if not isinstance(data, dict):
+        return FileKind.STUDY
+    if "teacher" in data or "students" in data:
+        return FileKind.EXFM
+    return FileKind.STUDY if "data" in data or "baseline" in data else FileKind.SPACE
 
 
 def load_study_file(path: Path | str) -> tuple[StudyConfig, Document]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from pydantic import BaseModel
 
-from automl.exfm import auto, config
-from automl.exfm.recipes import ARMS, AUTO, RECIPES, recipe_of
-from automl.starting import EXFM_FILES, template_text
+from automl.commands.init import EXFM_FILES, template_text
+from automl.exfm import config
+from automl.exfm.student import auto
+from automl.exfm.student.recipes import ARMS, AUTO, RECIPES, recipe_of
 from search_spaces.source import read_text, validate
 from search_spaces.space import model_of
 from tests.docs.pages import Fence, fences, names, page, rows, section

@@ -20,13 +20,13 @@ import torch
 from numpy.typing import NDArray
 
 import automl as toolkit
+from automl.commands.init import EXFM_FILES, template_text
 from automl.data.encode.stream import open_stream
 from automl.data.simulated.stream import simulate_stream
 from automl.exfm.files import LOCK, SUMMARY
 from automl.exfm.problem import load_exfm
 from automl.ranking.model import build_model
 from automl.ranking.served import load_served
-from automl.starting import EXFM_FILES, template_text
 from search_spaces.errors import InputError
 from search_spaces.model import ModelSpec
 from tests.worlds.commands import automl, interrupt, left_behind, start

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from automl.commands.finals import judge
+from automl.commands.repeats import BASELINE
 from automl.data.simulated.log import simulate
 from automl.exfm.scores import Scored, correct, figures
-from automl.finals import judge
-from automl.repeats import BASELINE
 from automl.strategies.picks import Pick
 from automl.study.history import Origin, Proposal
 from automl.study.problem import FINALS_FIT, encode, load_problem

@@ -12,8 +12,8 @@ import pytest
 from numpy.typing import NDArray
 
 from automl.exfm.columns import Columns
-from automl.exfm.student import StudentRun
-from automl.exfm.teacher import Teacher
+from automl.exfm.student.run import StudentRun
+from automl.exfm.teacher.ensemble import Teacher
 from automl.ranking.model import RankingModel, build_model
 from automl.ranking.process import prepare_process
 from automl.ranking.scoring import score

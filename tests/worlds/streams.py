@@ -20,8 +20,8 @@ from automl.exfm.columns import Columns
 from automl.exfm.das.scorer import Scores, Snapshot
 from automl.exfm.das.system import Das
 from automl.exfm.das.ticks import Tick, ticks_of
-from automl.exfm.recipes import recipe_of
-from automl.exfm.student import StudentTask
+from automl.exfm.student.recipes import recipe_of
+from automl.exfm.student.run import StudentTask
 from search_spaces.model import ModelSpec
 from tests.worlds.models import spec
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from automl.exfm.das.scorer import Snapshot, Stream
 from automl.exfm.das.ticks import Tick
-from automl.runtime.failures import RunError
+from automl.runtime.errors import RunError
 
 
 class CausalityError(RunError):

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from automl.exfm.das.scorer import Load, Scorer, Scores, Snapshot, Stream, compact, score_rows
-from automl.runtime.failures import RunError
+from automl.runtime.errors import RunError
 
 START_SECONDS = 3.0  # of an actor: a fresh process, its imports, its model
 MAX_LOSSES = 3  # of one chunk, before it is held to be what kills its actors

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from automl.commands.export import log_encoders
 from automl.data.describe.streams import StreamDataConfig
 from automl.data.encode.stream import encode_stream
 from automl.data.encode.stream_plan import make_stream_plan
-from automl.serving import log_encoders
 
 
 def test_a_stream_encodes_as_it_was_encoded(

@@ -22,7 +22,7 @@ from automl.exfm.das.pool import PoolSize, ScoringPool, wanted_actors
 from automl.exfm.das.scorer import LocalPool
 from automl.exfm.das.ticks import ticks_of
 from automl.runtime.cluster import cluster
-from automl.runtime.failures import RunError
+from automl.runtime.errors import RunError
 from tests.worlds.das import (
     HOUR,
     FakeStream,

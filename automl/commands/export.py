@@ -1,0 +1,190 @@
+"""A model of a study as one file to serve: trained as the finals train it, checked against the log, exported."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from rich.console import Console
+
+from automl.commands.repeats import FINAL
+from automl.data.columns.numbers import as_floats
+from automl.data.columns.times import is_made, nanoseconds
+from automl.data.describe.tables import TablesConfig
+from automl.data.encode.plan import Plan
+from automl.data.encode.rows import scan
+from automl.data.store.encoders import Encoders, ServedTime, SideColumns, encoders_of, told_unit
+from automl.data.store.log import EncodedLog
+from automl.data.store.side_table import SideTable
+from automl.data.tables.sources import LOG, Tables
+from automl.ranking.export import ExportError, export_model
+from automl.ranking.model import RankingModel, build_model
+from automl.ranking.process import prepare_process
+from automl.ranking.training import Diverged, train
+from automl.runtime.console import ProgressLine, now
+from automl.runtime.errors import RunError
+from automl.runtime.jobs import CURVE_POINTS
+from automl.runtime.work import window_rows
+from automl.stats.seeds import trial_seeds
+from automl.study.problem import FINALS_FIT, Problem, encode, plan_of
+from search_spaces.errors import InputError
+from search_spaces.model import ModelSpec
+
+PARITY_ROWS = 4096
+CHECKED_ROWS = 2048  # of the log's tables, encoded again by the encoders that are exported
+
+
+def export_spec(
+    problem: Problem,
+    spec: ModelSpec,
+    file: Path,
+    about: Mapping[str, Any],
+    console: Console | None = None,
+) -> Mapping[str, Any]:
+    """Train a model on train + validate with the first seeds of the finals, and export it; what was written of it.
+
+    The weights are those of the finals' first repeat: what is shipped is one of the models that were tested.
+
+    Raises:
+        InputError: where the file cannot be written, or the log is not there any more.
+        RunError: where the training diverged, or the file does not predict what the model predicts.
+    """
+    if not file.parent.is_dir():
+        raise InputError.of(str(file), "must lie in a folder that exists", f"no {file.parent}")
+    prepare_process()
+    log = encode(problem.config, problem.document, problem.folder, FINALS_FIT)
+    plan = plan_of(problem.config, problem.document)
+    encoders = log_encoders(log.folder, plan)
+    checked = check_encoders(encoders, plan, log)
+    model, seeds = train_final(problem, spec, log, console or Console(quiet=True))
+    rows = _spread(log.windows["test"], PARITY_ROWS)
+    facts = {
+        **about,
+        "study": problem.config.name,
+        "model": spec.to_tree(),
+        "key": spec.key,
+        "data": log.fingerprint,
+        "trained_on": FINAL.train,
+        "seeds": seeds,
+        "encoders_checked_rows": checked,
+    }
+    try:
+        return export_model(
+            model,
+            encoders,
+            file,
+            facts,
+            ids_NF=log.ids_NF[rows],
+            dense_ND=log.dense_ND[rows],
+            tasks=(log.label,),
+            negatives_kept=log.negatives_kept,
+        )
+    except ExportError as error:
+        raise RunError(str(error)) from error
+
+
+def train_final(
+    problem: Problem, spec: ModelSpec, log: EncodedLog, console: Console
+) -> tuple[RankingModel, Mapping[str, int]]:
+    """The model of the finals' first repeat, and its seeds."""
+    order = FINAL.first_order
+    seeds = trial_seeds(problem.config.seed, spec.key, order, order=order)
+    model = build_model(spec, log.inputs, seed=seeds["weights"])
+    rows, done = window_rows(log, FINAL.train), 0
+    progress = ProgressLine(console, lambda: (done, CURVE_POINTS, "training"), now)
+    try:
+        with progress:
+            points = train(
+                model,
+                spec,
+                log,
+                rows,
+                order_seed=seeds["order"],
+                weights_seed=seeds["weights"],
+                points=CURVE_POINTS,
+            )
+            for _ in points:
+                done = min(done + 1, CURVE_POINTS)
+                progress.update()
+    except Diverged as diverged:
+        raise RunError(f"the training diverged: {diverged}") from diverged
+    return model, seeds
+
+
+def log_encoders(folder: Path, tables: Tables[TablesConfig]) -> Encoders:
+    """The encoders of an encoded log or stream, with what its description tells of time and side tables."""
+    time = tables.config.time
+    unit = None if time is None else time.unit or told_unit(folder) or scan(tables).unit
+    timed = None if time is None else ServedTime(time.column, unit, tables.timezone)
+    features = (*tables.categorical, *tables.dense)
+    sides = [
+        SideColumns(join.on, tuple(source.column for source in features if source.table == k))
+        for k, join in enumerate(tables.config.join)
+    ]
+    return encoders_of(folder, timed, [side for side in sides if side.columns])
+
+
+def check_encoders(encoders: Encoders, plan: Plan, log: EncodedLog) -> int:
+    """Encode rows of the log's own tables again: each must be among the encoded rows of its time. How many were.
+
+    A counter is not a column of the log, so it is left out. Without windows of days nothing is checked.
+
+    Raises:
+        RunError: where a row is not.
+    """
+    time = encoders.time
+    if time is None or log.times_N is None or plan.config.split.random is not None:
+        return 0
+    dense = [name for name in encoders.dense if not name.startswith("@") or is_made(name)]
+    known = encoders.select(encoders.fields, dense)
+    at_D = [log.dense.index(name) for name in dense]
+    rows = _examples(plan, time, CHECKED_ROWS)
+    ids_BF, dense_BD = known.encode(rows, plan.log.name)
+    times_B = nanoseconds(rows[time.column].combine_chunks(), time.unit, time.timezone).to_numpy(zero_copy_only=False)
+    first_B = np.searchsorted(log.times_N, times_B, "left")
+    last_B = np.searchsorted(log.times_N, times_B, "right")
+    for b, (first, last) in enumerate(zip(first_B.tolist(), last_B.tolist(), strict=True)):
+        same = (log.ids_NF[first:last] == ids_BF[b]).all(1) & (log.dense_ND[first:last, at_D] == dense_BD[b]).all(1)
+        if not same.any():
+            raise RunError(
+                f"the encoders must give what the model was trained on, but row {b} of {plan.log.name} does not"
+            )
+    return len(ids_BF)
+
+
+def _examples(plan: Plan, time: ServedTime, count: int) -> pa.Table:
+    """The first rows of the log that lie in a window and are examples, with the columns of its side tables."""
+    needed = [source.column for source in (*plan.categorical, *plan.dense)]
+    sides = [
+        SideTable(join.on, plan.sides[k].read(plan.side_columns(k)), plan.sides[k].name)
+        for k, join in enumerate(plan.config.join)
+    ]
+    ours = [source.column for source in (*plan.categorical, *plan.dense) if source.table == LOG]
+    given = plan.config.label.given
+    columns = dict.fromkeys([*ours, time.column, *(side.key for side in sides), *([given] if given else [])])
+    found: list[pa.Table] = []
+    for batch in plan.log.batches(tuple(columns)):
+        times = nanoseconds(batch.column(time.column), time.unit, time.timezone).to_numpy(zero_copy_only=False)
+        keep: NDArray[np.bool_] = plan.split.window(times, np.zeros(len(times))) >= 0
+        if given is not None:
+            keep &= as_floats(batch.column(given)) == 1
+        found.append(pa.Table.from_batches([batch]).filter(pa.array(keep)))
+        if sum(table.num_rows for table in found) >= count:
+            break
+    rows = pa.concat_tables(found).slice(0, count)
+    for side in sides:
+        rows = side.join(rows, needed, plan.log.name)
+    return rows
+
+
+def _spread(window: slice, count: int) -> NDArray[np.int64]:
+    """At most `count` rows, evenly over a window."""
+    rows = np.linspace(window.start, window.stop - 1, min(count, window.stop - window.start))
+    return np.unique(rows.astype(np.int64))
+
+
+__all__ = ["check_encoders", "export_spec", "log_encoders", "train_final"]

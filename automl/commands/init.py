@@ -1,0 +1,78 @@
+"""`automl init`: a commented study or ExFM run to edit, from a template; a study also drafted from a log's columns."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+
+from automl.data.draft.drafting import Draft, draft
+from automl.data.simulated.log import simulate
+from automl.data.simulated.stream import simulate_stream
+from search_spaces.errors import InputError
+
+FILES = ("study.yaml", "space.yaml", "baseline.yaml")
+EXFM_FILES = ("exfm.yaml", "teacher.yaml", "student.yaml", "student-convert.yaml")
+
+
+def init_study(folder: Path, data: Path | None, template: str, label: str | None = None) -> list[str]:
+    """Write a study into a folder; what was written and noticed, as lines.
+
+    Raises:
+        InputError: where a file would be overwritten, or the log cannot be read.
+    """
+    _check_free(folder, FILES, "a study")
+    texts = {name: template_text(template, name) for name in FILES}
+    lines = []
+    if data is not None:
+        found = draft(data, label=label)
+        texts["study.yaml"] = drafted(texts["study.yaml"], found, data, folder)
+        lines += found.lines()
+    else:
+        simulate(folder / "log")
+        lines.append(f"simulated {folder / 'log'}: put your own log in its place")
+    return [*lines, *_written(folder, texts)]
+
+
+def init_exfm(folder: Path) -> list[str]:
+    """Write an ExFM run with its models and a simulated stream into a folder; what was written, as lines.
+
+    Raises:
+        InputError: where a file would be overwritten.
+    """
+    _check_free(folder, EXFM_FILES, "an ExFM run")
+    simulate_stream(folder / "log", rows=60_000, users=2_000, items=600, days=12, seed=7)
+    texts = {name: template_text("exfm", name) for name in EXFM_FILES}
+    return [f"simulated {folder / 'log'}: put your own log in its place", *_written(folder, texts)]
+
+
+def _check_free(folder: Path, names: Sequence[str], what: str) -> None:
+    there = [name for name in names if (folder / name).exists()]
+    if there:
+        raise InputError.of(str(folder), f"must not hold {what}", ", ".join(there), "choose another folder")
+
+
+def _written(folder: Path, texts: Mapping[str, str]) -> list[str]:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    return [
+        "wrote " + ", ".join(str(folder / name) for name in texts),
+        f"next: automl check {folder / next(iter(texts))}",
+    ]
+
+
+def template_text(template: str, name: str) -> str:
+    """A file of a template."""
+    return (resources.files("automl.commands.templates") / template / name).read_text(encoding="utf-8")
+
+
+def drafted(text: str, found: Draft, data: Path, folder: Path) -> str:
+    """The template with its `data:` part replaced by what was found in the log."""
+    head, _, rest = text.partition("data:\n")
+    _, _, tail = rest.partition("\nspace:")
+    name = json.dumps(folder.resolve().name or "study")
+    named = re.sub(r"(?m)^name: .*$", lambda _: f"name: {name}", head)
+    return f"{named}{found.yaml(data.absolute())}\n\nspace:{tail}"

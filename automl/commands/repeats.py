@@ -1,0 +1,157 @@
+"""Models trained again, each on several orders of the data, as jobs; and what the predictions of a window are worth."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from automl.data.store.log import EncodedLog
+from automl.runtime.errors import RunError
+from automl.runtime.jobs import Done, Job, Outcome, Progress, Wait
+from automl.stats.metrics import NESums, undo_sampling
+from automl.stats.seeds import trial_seeds
+from automl.stats.significance import examples_std, log_losses
+from automl.study.history import Failure
+from automl.study.problem import FINALS_FIT, SEARCH_FIT, Problem
+from search_spaces.model import ModelSpec
+
+Floats = NDArray[np.float64]
+BASELINE = "baseline"
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """On which windows models are trained and scored, and from which order of the data on."""
+
+    name: str
+    train: tuple[str, ...]
+    score: str
+    first_order: int
+
+
+# Orders of the finals are not those of the search: the seed and order that made a trial look good are not drawn again.
+CONFIRM = Stage("confirm", SEARCH_FIT, "validate", first_order=1)
+FINAL = Stage("final", FINALS_FIT, "test", first_order=1000)
+
+
+class RepeatsSource:
+    """Every model on every order, as jobs. What is on disk from before is not run again."""
+
+    def __init__(
+        self, problem: Problem, log: EncodedLog, models: Mapping[str, ModelSpec], repeats: int, stage: Stage = FINAL
+    ) -> None:
+        self._problem, self._log, self._models, self._repeats = problem, log, models, repeats
+        self._stage = stage
+        self._folder = problem.folder / "finals" / f"{log.fingerprint[:16]}-seed{problem.config.seed}"
+        self._folder.mkdir(parents=True, exist_ok=True)
+        # Order by order, all models side by side: an interrupted run leaves whole orders.
+        self._jobs = deque(
+            self._job(name, r) for r in range(repeats) for name in models if not self._file(name, r).exists()
+        )
+        self._failed: dict[str, Failure] = {}
+        self.told: Callable[[], None] = lambda: None
+
+    @property
+    def models(self) -> Mapping[str, ModelSpec]:
+        """By name: trial numbers, and the baseline."""
+        return self._models
+
+    @property
+    def waiting(self) -> int:
+        return len(self._jobs)
+
+    def next(self, running: int) -> Job | Wait | Done:
+        return self._jobs.popleft() if self._jobs else Done()
+
+    def keep_going(self, job: Job, progress: Progress) -> bool:
+        return True
+
+    def ended(self, job: Job, outcome: Outcome) -> None:
+        if outcome.failure is not None:
+            self._failed[job.name] = outcome.failure
+        self.told()
+
+    def describe(self) -> tuple[int, int, str]:
+        """Done, total, words: for a line of progress."""
+        done = sum(self._file(name, r).exists() for name in self._models for r in range(self._repeats))
+        words = f"{self._stage.name}: {len(self._models) - 1} models and the baseline, {self._repeats} seeds"
+        return done, len(self._models) * self._repeats, words
+
+    def predictions(self) -> dict[str, Floats]:
+        """(repeats, rows) probabilities by model.
+
+        Raises:
+            RunError: where a model failed on some order: the comparison would not be paired.
+        """
+        if self._failed:
+            name, failure = next(iter(self._failed.items()))
+            words = f"{len(self._failed)} of the finals' trainings failed; {name}"
+            raise RunError(f"{words}: {failure.kind}: {failure.reason}")
+        return self.whole()
+
+    def whole(self) -> dict[str, Floats]:
+        """Predictions of the models that were trained on every order."""
+        files = {name: [self._file(name, r) for r in range(self._repeats)] for name in self._models}
+        return {name: np.stack([np.load(f) for f in of]) for name, of in files.items() if all(f.exists() for f in of)}
+
+    def _file(self, name: str, repeat: int) -> Path:
+        return self._folder / f"{self._models[name].key}-{self._stage.first_order + repeat}.npy"
+
+    def _job(self, name: str, repeat: int) -> Job:
+        model, config, stage = self._models[name], self._problem.config, self._stage
+        order = stage.first_order + repeat
+        seeds = trial_seeds(config.seed, model.key, order, order=order)
+        return Job(
+            name=f"{stage.name}-{name}-{repeat}",
+            model=model.to_tree(),
+            log=str(self._log.folder),
+            train=stage.train,
+            score=stage.score,
+            weights_seed=seeds["weights"],
+            order_seed=seeds["order"],
+            timeout_s=2 * config.trial.timeout,
+            memory_bytes=config.trial.memory,
+            predictions=str(self._file(name, repeat)),
+        )
+
+
+class ScoredWindow:
+    """A window's labels and weights, and what predictions of it are worth."""
+
+    def __init__(self, log: EncodedLog, window: str) -> None:
+        rows = log.windows[window]
+        self._kept = log.negatives_kept
+        self._labels_N = np.asarray(log.labels_N[rows], dtype=np.float64)
+        self._weights_N = np.asarray(log.weights_N[rows], dtype=np.float64)
+        clusters = np.asarray(log.clusters_N[rows])
+        self._clusters_N = clusters if np.ptp(clusters) > 0 else np.arange(len(clusters), dtype=np.int32)
+
+    @property
+    def examples_freedom(self) -> int:
+        """Degrees of freedom of the examples' part: few where rows share the luck of few days."""
+        return len(np.unique(self._clusters_N)) - 1
+
+    def ne(self, probs_RN: Floats) -> Floats:
+        """NE by repeat."""
+        return np.array([self._sums(probs_N).ne for probs_N in probs_RN], dtype=np.float64)
+
+    def losses(self, probs_RN: Floats) -> Floats:
+        """Log loss by row, mean over the repeats."""
+        corrected = probs_RN if self._kept is None else undo_sampling(probs_RN, self._kept)
+        return np.asarray(log_losses(self._labels_N, corrected).mean(axis=0), dtype=np.float64)
+
+    def examples_std(self, difference_N: Floats) -> float:
+        """Standard error of an NE difference that comes from the choice of examples."""
+        sums = self._sums(np.full(len(self._labels_N), 0.5))
+        weights = self._weights_N
+        if self._kept is not None:
+            weights = np.where(self._labels_N == 1, weights, weights / self._kept)
+        return examples_std(difference_N, weights, self._clusters_N, sums.cross_entropy / sums.ne)
+
+    def _sums(self, probs_N: Floats) -> NESums:
+        return NESums.of(self._labels_N, probs_N, self._weights_N, negatives_kept=self._kept)

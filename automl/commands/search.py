@@ -1,0 +1,185 @@
+"""A search from its study file to its last trial: the one place where problem, record, strategy and engine meet."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import filelock
+from rich.console import Console
+
+from automl.commands.search_source import Budget, SearchSource, all_failed
+from automl.ranking.model import build_model
+from automl.ranking.process import prepare_process
+from automl.ranking.throughput import quiet_qps
+from automl.runtime.cluster import cluster
+from automl.runtime.console import ProgressLine, now, search_words
+from automl.runtime.engine import Resources, run
+from automl.runtime.errors import RunError
+from automl.runtime.work import make_clock, run_job
+from automl.runtime.worker import Work
+from automl.study.problem import Problem
+from automl.study.record import Study
+from automl.study.storage import open_study
+from search_spaces.errors import InputError
+
+PACKAGES = ("ranking-automl", "ray", "optuna", "lightgbm", "torch", "numpy", "pandas", "pyarrow")
+
+
+def search(
+    problem: Problem,
+    *,
+    trials: int,
+    workers: int,
+    time_budget: float | None = None,
+    address: str | None = None,
+    console: Console | None = None,
+    command: str = "",
+    work: Work = run_job,
+    clock: Callable[[], float] = time.time,
+) -> Study:
+    """Start a search, or go on where it stopped.
+
+    Args:
+        trials: candidates to be ended in all, whether complete, stopped early or failed.
+        workers: trials that run at once.
+        time_budget: seconds; trials that run at its end are finished.
+        work: what a worker does with a job.
+
+    Raises:
+        InputError: where the folder holds a study of other data or another baseline, or is in use.
+        RunError: where the baseline or every trial failed.
+        KeyboardInterrupt: stopped by hand; the same call goes on.
+    """
+    console = console or Console(quiet=True)
+    with hold(problem.folder):
+        study = open_study(problem.folder, problem.config.name, problem.space, problem.config.limits)
+        start = clock()
+        prepare(study, problem, workers, command, start)
+        study.set_fact("trials_wanted", trials)
+        study.set_fact("time_budget", time_budget)
+        deadline = start + time_budget if time_budget is not None else float("inf")
+        progress = ProgressLine(console, lambda: _progress(study, trials), now)
+        source = SearchSource(
+            problem, study, Budget(trials=trials, deadline=deadline), workers=workers, told=progress.update, clock=clock
+        )
+        config = problem.config.resources
+        resources = Resources(workers=workers, cpu=config.cpu, gpu=config.gpu)
+        try:
+            if not source.finished:
+                with cluster(problem.folder, workers * config.cpu, address), progress:
+                    progress.update()
+                    run(source, resources, work=work, clock=clock)
+        finally:
+            source_closed = _close(source)
+            study.set_fact("exhausted", source.exhausted)
+            study.set_fact("wall_seconds", float(study.facts.get("wall_seconds", 0.0)) + clock() - start)
+        if source_closed is not None:
+            raise source_closed
+        if source.exhausted and len(study.trials) < trials:
+            console.print(f"the space holds only {len(study.trials)} different models: all were tried", highlight=False)
+    reason = all_failed(study.trials)
+    if reason is not None:
+        raise RunError(reason)
+    return study
+
+
+def prepare(study: Study, problem: Problem, workers: int, command: str, started_at: float) -> None:
+    """Write down what the study is about, once; refuse to go on with other data or another baseline."""
+    facts = study.facts
+    for name, value, hint in (
+        ("data", problem.log.fingerprint, "the log, its windows or features have changed: use another --out"),
+        ("baseline_key", problem.baseline.key, "the baseline has changed: use another --out"),
+    ):
+        if name not in facts:
+            study.set_fact(name, value)
+        elif facts[name] != value:
+            raise InputError.of(
+                str(problem.file),
+                f"must be the study that {problem.folder} holds",
+                f"another {name.split('_')[0]}",
+                hint,
+            )
+    if "baseline_qps" not in facts:
+        study.set_fact("baseline_qps", measure_baseline_qps(problem))
+    study.set_fact("baseline_seeds", problem.config.baseline_seeds)
+    study.set_fact("study_file", str(problem.file))
+    study.set_fact("config_text", problem.document.text)
+    study.set_fact("workers", workers)
+    study.set_fact("command", command)
+    study.set_fact("versions", {"python": platform.python_version(), **versions()})
+    study.set_fact("machine", machine())
+    if "started_at" not in facts:
+        study.set_fact("started_at", started_at)
+
+
+def measure_baseline_qps(problem: Problem) -> float:
+    """Rows that the baseline scores a second, before anything else runs."""
+    prepare_process()
+    model = build_model(problem.baseline, problem.log.inputs, seed=0)
+    rows = problem.log.windows["validate"]
+    config = problem.config.qps
+    return quiet_qps(
+        model,
+        problem.log.ids_NF[rows],
+        problem.log.dense_ND[rows],
+        batch_rows=config.batch_rows,
+        max_seconds=config.max_seconds,
+        clock=make_clock(config.clock),
+    )
+
+
+@contextmanager
+def hold(folder: Path) -> Iterator[None]:
+    """One driver a folder.
+
+    Raises:
+        InputError: where another one runs.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(folder / ".lock", timeout=0)
+    try:
+        lock.acquire()
+    except filelock.Timeout:
+        raise InputError.of(
+            str(folder), "must not be in use", "another run that holds it", "wait for it, or stop it"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def versions() -> dict[str, str]:
+    """Installed versions of what the numbers depend on."""
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def machine() -> str:
+    """The machine in words."""
+    return f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {sys.version.split()[0]}"
+
+
+def _progress(study: Study, trials: int) -> tuple[int, int, str]:
+    ended = sum(trial.ended for trial in study.trials)
+    return ended, trials, search_words(study.trials, study.baseline())
+
+
+def _close(source: SearchSource) -> RunError | None:
+    try:
+        source.close()
+    except RunError as failed:
+        return failed
+    return None

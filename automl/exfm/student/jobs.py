@@ -1,0 +1,99 @@
+"""The students' pass: every student, recipe and seed is a Ray Tune trial that reads the same augmented log."""
+
+from __future__ import annotations
+
+import shutil
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+
+from automl.exfm.problem import ExfmProblem, Student
+from automl.exfm.student.recipes import Recipe
+from automl.exfm.student.run import StudentTask, part_of, run_student
+from automl.runtime.errors import RunError
+from automl.runtime.jobs import Done, Job, Outcome, Progress, Step, Wait
+
+STUDENTS = "students"
+
+
+def tasks_of(problem: ExfmProblem) -> dict[str, StudentTask]:
+    """What is to be run, by the name of its job: seed by seed, so that a killed run leaves whole seeds."""
+    return {
+        job_name(student.name, recipe.name, seed): task_of(problem, student, recipe, seed)
+        for seed in range(problem.config.seeds)
+        for student in problem.students
+        for recipe in student.recipes
+    }
+
+
+def job_name(vm: str, recipe: str, seed: int) -> str:
+    """A file name."""
+    plain = "".join(c if c.isalnum() or c in "-_." else "-" for c in recipe)
+    return f"{vm}.{plain}.seed-{seed}"
+
+
+def task_of(problem: ExfmProblem, student: Student, recipe: Recipe, seed: int) -> StudentTask:
+    return StudentTask(
+        vm=student.name,
+        recipe=recipe,
+        spec=student.spec,
+        columns=student.columns,
+        members_N=student.members_N,
+        task=student.task,
+        negatives_kept=student.negatives_kept,
+        seed=problem.config.seed * 1000 + seed,
+        stream=problem.stream.folder,
+        run=problem.folder,
+        out=problem.folder / STUDENTS / job_name(student.name, recipe.name, seed),
+    )
+
+
+class StudentWork:
+    """What a worker does with a job: the task of that name."""
+
+    def __init__(self, tasks: Mapping[str, StudentTask]) -> None:
+        self._tasks = dict(tasks)
+
+    def __call__(self, job: Job) -> Iterator[Step]:
+        run_student(self._tasks[job.name])
+        yield Step(share=1.0, done=True)
+
+
+class StudentsSource:
+    """Jobs of the students that have no results yet."""
+
+    def __init__(self, tasks: Mapping[str, StudentTask], *, timeout_s: float, memory_bytes: int) -> None:
+        self._tasks, self._timeout_s, self._memory_bytes = tasks, timeout_s, memory_bytes
+        self.told: Callable[[], None] = lambda: None
+        for task in tasks.values():
+            task.out.parent.mkdir(parents=True, exist_ok=True)
+            shutil.rmtree(part_of(task.out), ignore_errors=True)
+        self._left = deque(name for name, task in tasks.items() if not task.out.exists())
+        self._failures: dict[str, str] = {}
+
+    @property
+    def done(self) -> int:
+        return sum(task.out.exists() for task in self._tasks.values())
+
+    def next(self, running: int) -> Job | Wait | Done:
+        if not self._left:
+            return Wait() if running else Done()
+        name = self._left.popleft()
+        return Job(name=name, model={}, log="", timeout_s=self._timeout_s, memory_bytes=self._memory_bytes)
+
+    def keep_going(self, job: Job, progress: Progress) -> bool:
+        return True
+
+    def ended(self, job: Job, outcome: Outcome) -> None:
+        if outcome.failure is not None:
+            self._failures[job.name] = str(outcome.failure.reason)
+        self.told()
+
+    def check(self) -> None:
+        """Raise where a student has no result.
+
+        Raises:
+            RunError: naming them, with reasons.
+        """
+        if self._failures:
+            lines = [f"{name}: {reason}" for name, reason in sorted(self._failures.items())]
+            raise RunError(f"{len(lines)} of {len(self._tasks)} students failed; the first: {lines[0]}")

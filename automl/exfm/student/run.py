@@ -1,0 +1,238 @@
+"""One student on the stream, with all its arms: score a window, learn what has arrived by its end, go on.
+
+N rows, F id fields, D dense features, A arms.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from automl.data.encode.stream import EncodedStream, open_stream
+from automl.exfm.columns import Columns
+from automl.exfm.das.reader import NO_SNAPSHOT, Augmented, DasReader
+from automl.exfm.student.judge import Judge
+from automl.exfm.student.recipes import Recipe
+from automl.exfm.student.sampling import sampled
+from automl.ranking.batches import even_bounds
+from automl.ranking.distill import Lesson, StudentStepper
+from automl.ranking.model import RankingModel, build_model
+from automl.stats.seeds import seed_of
+from search_spaces.distill import Distill
+from search_spaces.model import ModelSpec
+
+_HOUR_NS = 3.6e12
+_SCORE_ROWS = 4096
+FACTS, LOGITS = "facts.json", "logits.npy"
+
+
+Distort = Callable[[NDArray[np.float32]], NDArray[np.float32]]  # logits (N, T) to logits (N, T); picklable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudentTask:
+    """All that a worker needs to run a student under one recipe and seed."""
+
+    vm: str
+    recipe: Recipe
+    spec: ModelSpec
+    columns: Columns
+    members_N: NDArray[np.bool_]
+    task: int
+    negatives_kept: float | None
+    seed: int
+    stream: Path
+    run: Path  # whose augmented log is read
+    out: Path  # folder of the results
+    distort: Distort | None = None  # of what the teacher said: replays of a teacher that is biased, or of another label
+
+
+@dataclass(frozen=True, slots=True)
+class Lessons:
+    """Rows to learn from in the order of their arrival: features, labels and what the teacher said."""
+
+    ids_NF: torch.Tensor
+    dense_ND: torch.Tensor
+    labels_N: torch.Tensor
+    teacher: Lesson
+
+    def shuffled(self, rng: np.random.Generator) -> Lessons:
+        order = torch.from_numpy(rng.permutation(len(self.labels_N)))
+        return Lessons(
+            self.ids_NF.index_select(0, order),
+            self.dense_ND.index_select(0, order),
+            self.labels_N.index_select(0, order),
+            Lesson(self.teacher.logits_BT.index_select(0, order), self.teacher.age_hours_B.index_select(0, order)),
+        )
+
+
+class Arm:
+    """A model and how it learns."""
+
+    def __init__(self, task: StudentTask, stream: EncodedStream, distill: Distill | None, tasks: int) -> None:
+        weights_seed = seed_of("student", task.vm, task.seed)
+        spec = replace(task.spec, distill=distill)
+        self.spec = spec
+        self.model: RankingModel = build_model(spec, task.columns.inputs(stream), seed=weights_seed)
+        self._stepper = StudentStepper(self.model, spec, tasks=tasks, own=task.task, seed=weights_seed)
+        self._started = False
+        self.seconds = 0.0
+
+    def score(self, ids_NF: torch.Tensor, dense_ND: torch.Tensor) -> NDArray[np.float32]:
+        """Logits of rows."""
+        self.model.eval()
+        with torch.inference_mode():
+            parts = [
+                self.model(ids_NF[start : start + _SCORE_ROWS], dense_ND[start : start + _SCORE_ROWS])
+                for start in range(0, max(len(ids_NF), 1), _SCORE_ROWS)
+            ]
+        logits: NDArray[np.float32] = torch.cat(parts).numpy()
+        return logits
+
+    def learn(self, lessons: Lessons, seed: int, *, muted: bool) -> None:
+        """One pass over lessons; a muted teacher is not heard."""
+        start = time.thread_time()
+        if not self._started:
+            self.model.start_at(float(lessons.labels_N.mean()))
+            self._started = True
+        self.model.train()
+        self.model.noise.reseed(seed)
+        rows_NF = self.model.table.rows(lessons.ids_NF)
+        bounds = even_bounds(len(rows_NF), self.spec.train.batch_size)
+        targets = None if muted else self._stepper.targets(lessons.teacher, lessons.labels_N, None, bounds)
+        for a, b in pairwise(bounds):
+            part = None if targets is None else targets.part(a, b)
+            self._stepper.step(rows_NF[a:b], lessons.dense_ND[a:b], lessons.labels_N[a:b], None, 1.0, part)
+        self.seconds += time.thread_time() - start
+
+
+class StudentRun:
+    """A student under one recipe and seed, from the first window to the last."""
+
+    def __init__(self, task: StudentTask) -> None:
+        self._task = task
+        self._stream = open_stream(task.stream)
+        self._reader = DasReader(task.run, self._stream)
+        labels_N = np.asarray(self._stream.labels_NT[:, task.task])
+        self._examples_N = np.flatnonzero(task.members_N & np.isfinite(labels_N))
+        tasks = len(self._stream.tasks)
+        self.arms = {name: Arm(task, self._stream, distill, tasks) for name, distill in task.recipe.arms}
+        self._judge = Judge(tuple(self.arms), self._examples_N) if task.recipe.auto else None
+        self.choices: list[str] = []
+        self.muted: list[bool] = []
+        self.learnt = 0
+        self.logits_N = np.full(len(self._examples_N), np.nan, np.float32)
+
+    def run(self) -> Iterator[float]:
+        """Window by window; yields the share that is done."""
+        windows = self._stream.windows
+        for number, window in enumerate(windows):
+            first, last = np.searchsorted(self._examples_N, [window.rows.start, window.rows.stop])
+            logits = self._score(slice(first, last))
+            self.choices.append(self.serving)
+            self.logits_N[first:last] = logits[self.serving]
+            if self._judge is not None and self.learnt:
+                self._judge.note(slice(first, last), logits)
+            self._learn(number, window.name)
+            yield (number + 1) / len(windows)
+
+    def model(self) -> RankingModel:
+        """What would serve after the last window, which it has learnt from."""
+        return self.arms[self.serving].model
+
+    @property
+    def serving(self) -> str:
+        """The arm that serves the next window."""
+        return self._judge.chooser.choice if self._judge else self._task.recipe.name
+
+    @property
+    def _alive(self) -> tuple[str, ...]:
+        return self._judge.chooser.alive if self._judge else tuple(self.arms)
+
+    def _score(self, part: slice) -> dict[str, NDArray[np.float32]]:
+        rows_N = self._examples_N[part]
+        ids, dense = self._features(rows_N)
+        shift = 0.0 if self._task.negatives_kept is None else float(np.log(self._task.negatives_kept))
+        return {name: self.arms[name].score(ids, dense) + np.float32(shift) for name in self._alive}
+
+    def _learn(self, number: int, window: str) -> None:
+        """Learn what has arrived by the end of a window."""
+        found = self._reader.read(window, self._task.vm)
+        said_NT = found.logits_NT if self._task.distort is None else self._task.distort(found.logits_NT)
+        labels_N = found.labels_NT[:, self._task.task]
+        arrived_N = np.isfinite(labels_N)
+        if self._judge is not None:
+            said_NT = said_NT.copy()
+            own_N = said_NT[arrived_N, self._task.task]
+            said_NT[arrived_N, self._task.task] = self._judge.hear(found.rows_N[arrived_N], labels_N[arrived_N], own_N)
+        muted = self._judge is not None and self._judge.chooser.muted
+        self.muted.append(muted)
+        lessons = self._lessons(found, said_NT, arrived_N)
+        if not len(lessons.labels_N):
+            return
+        self.learnt += len(lessons.labels_N)
+        lessons = lessons.shuffled(np.random.default_rng(seed_of("order", self._task.vm, self._task.seed, number)))
+        noise = seed_of("noise", self._task.vm, self._task.seed, number)
+        for name in self._alive:
+            self.arms[name].learn(lessons, noise, muted=muted)
+
+    def _lessons(self, found: Augmented, said_NT: NDArray[np.float32], arrived_N: NDArray[np.bool_]) -> Lessons:
+        """Of the rows whose label arrived, those that the student's own sampling keeps."""
+        task = self._task
+        labels_N = found.labels_NT[:, task.task]
+        kept_N = arrived_N & sampled(self._stream.examples_N[found.rows_N], labels_N, task.negatives_kept)
+        if task.negatives_kept is not None:  # the student learns odds of the log that it sees
+            said_NT = said_NT - np.float32(np.log(task.negatives_kept))
+        trained_to_N = found.trained_to_N[kept_N]
+        ages_N = np.where(trained_to_N == NO_SNAPSHOT, 0.0, (found.scored_at_N[kept_N] - trained_to_N) / _HOUR_NS)
+        return Lessons(
+            *self._features(found.rows_N[kept_N]),
+            torch.from_numpy(labels_N[kept_N]),
+            Lesson(torch.from_numpy(said_NT[kept_N]), torch.from_numpy(ages_N.astype(np.float32))),
+        )
+
+    def _features(self, rows_N: NDArray[np.int64]) -> tuple[torch.Tensor, torch.Tensor]:
+        return self._task.columns.take(self._stream.ids_NF[rows_N], self._stream.dense_ND[rows_N])
+
+
+def run_student(task: StudentTask, told: Callable[[float], None] = lambda _: None) -> None:
+    """Run a student and leave its results in its folder, whole or not at all."""
+    student = StudentRun(task)
+    for share in student.run():
+        told(share)
+    part = part_of(task.out)
+    part.mkdir(parents=True, exist_ok=True)
+    np.save(part / LOGITS, student.logits_N)
+    torch.save(dict(student.model().state_dict()), part / "model.pt")
+    (part / FACTS).write_text(json.dumps(_facts(task, student)))
+    part.rename(task.out)
+
+
+def part_of(out: Path) -> Path:
+    """Where results are written before they are whole; a run's own, so that two at once do not meet."""
+    return out.with_name(f"{out.name}.part")
+
+
+def _facts(task: StudentTask, student: StudentRun) -> dict[str, Any]:
+    seconds = {name: arm.seconds for name, arm in student.arms.items()}
+    serving = student.serving
+    return {
+        "vm": task.vm,
+        "recipe": task.recipe.name,
+        "seed": task.seed,
+        "spec": student.arms[serving].spec.to_tree(),
+        "serving": serving,
+        "choices": student.choices,
+        "muted": student.muted,
+        "rows": student.learnt,
+        "train_seconds": seconds,
+    }

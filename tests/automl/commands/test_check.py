@@ -1,0 +1,151 @@
+"""`automl check`: what can be known of a study or a space before it is searched."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from automl.commands import check as checking
+from automl.commands.check import check_file, probe_seconds
+from automl.data.simulated.log import simulate
+from automl.stats.significance import detectable_pct
+from automl.study.problem import load_problem
+from search_spaces.errors import InputError
+from search_spaces.model import ModelSpec
+from tests.worlds.studies import baseline
+
+STUDY = """\
+name: small
+data:
+  path: log/log.parquet
+  join: [{path: log/users.parquet, on: user_id}]
+  time: time_ms
+  label: click
+  features: {categorical: {user_id: {}, item_id: {}, device: {}}, dense: [weeks_since_signup]}
+  split: {train: [2024-03-04, 2024-03-08], validate: [2024-03-10, 2024-03-10], test: [2024-03-11, 2024-03-11]}
+space: space.yaml
+baseline: baseline.yaml
+finals: {seeds: 5}
+"""
+SPACE = """\
+embedding: {dim: {choice: [2, 4, 8]}, lr: {log: [0.01, 0.3], default: 0.05}}
+interaction: {repeat: {int: [0, 1]}, one_of: {cross: {rank: {choice: [2, 4]}}, fm: {}}}
+deep: {repeat: 1, mlp: {width: {choice: [8, 16]}}}
+"""
+BASELINE = "embedding: {dim: 4, lr: 0.05}\ndeep: [{mlp: {width: 16}}]\n"
+QUIET = Console(quiet=True)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("checked")
+    simulate(folder / "log", rows=2400, users=100, items=50, seed=1)
+    for name, text in (("study.yaml", STUDY), ("space.yaml", SPACE), ("baseline.yaml", BASELINE)):
+        (folder / name).write_text(text)
+    return folder
+
+
+def ticking(step: float) -> Iterator[float]:
+    now = 0.0
+    while True:
+        yield now
+        now += step
+
+
+def checked(folder: Path, file: str = "study.yaml", **options: Any) -> list[str]:
+    ticks = ticking(8.0)
+    given = {"pilot": False, "workers": 2, "folder": None, "console": QUIET, "clock": lambda: next(ticks), **options}
+    return check_file(folder / file, **given)
+
+
+def test_a_study_in_words(folder: Path) -> None:
+    data, *notes, space, cost = checked(folder)
+    assert re.fullmatch(
+        r"data: train 1,500 rows \(\d\d\.\d% positive\), validate 300 rows \(.*\), test 300 rows \(.*\); "
+        r"3 id fields, 1 dense, label `click`",
+        data,
+    )
+    assert "note: time time_ms is taken to be in ms, told by its size" in notes
+    assert "note: 300 of 2400 rows lie outside of the windows" in notes
+    assert all(note.startswith("note: ") for note in notes)
+    assert re.fullmatch(
+        r"space: 6 knobs, 24 discrete combinations x 1 continuous, [\d.]+M to [\d.]+M parameters", space
+    )
+    assert re.fullmatch(
+        r"cost: a trial about 8 s \(the baseline's\), 100 trials about 7 min on 2 workers, \d\.\d GiB", cost
+    )
+
+
+def test_a_baseline_outside_of_the_space_is_told(folder: Path) -> None:
+    (folder / "outside.yaml").write_text(BASELINE.replace("dim: 4", "dim: 5"))
+    (folder / "far.yaml").write_text(STUDY.replace("baseline.yaml", "outside.yaml"))
+    assert any(line.endswith("; the baseline lies outside") for line in checked(folder, "far.yaml"))
+
+
+def test_a_space_alone_is_checked_too(folder: Path) -> None:
+    assert checked(folder, "space.yaml") == ["space: 6 knobs, 24 discrete combinations x 1 continuous"]
+    (folder / "bad.yaml").write_text("embedding: {dim: {choice: [8, 8]}}\n")
+    with pytest.raises(InputError, match=r"bad\.yaml:1:31: the options of a choice must differ"):
+        checked(folder, "bad.yaml")
+
+
+def test_a_study_without_its_data_is_no_space(folder: Path) -> None:
+    (folder / "half.yaml").write_text("name: half\nspace: ctr-small\nbaseline: baseline.yaml\n")
+    with pytest.raises(InputError, match="must hold the key `data`"):
+        checked(folder, "half.yaml")
+
+
+def test_mistakes_are_told_before_anything_is_timed(folder: Path) -> None:
+    (folder / "wrong.yaml").write_text(STUDY.replace("label: click", "label: clik"))
+
+    def never() -> float:
+        pytest.fail("nothing must be timed")
+
+    with pytest.raises(InputError, match=r"wrong\.yaml:6:10: clik must be a column"):
+        checked(folder, "wrong.yaml", clock=never)
+
+
+@pytest.mark.parametrize("epochs", [1, 3])
+def test_the_time_of_a_trial_is_told_from_its_first_rows(
+    folder: Path, epochs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A third of the window takes a third of the time; every pass is trained, and counted once."""
+    problem = load_problem(folder / "study.yaml")
+    monkeypatch.setattr(checking, "_PROBE_ROWS", 500)
+    tree = problem.baseline.to_tree()
+    model = ModelSpec.from_tree({**tree, "train": {**tree["train"], "epochs": epochs}})
+    seen: list[int] = []
+    train = checking.train
+
+    def counted(*args: Any, **options: Any) -> Any:
+        for progress in train(*args, **options):
+            seen.append(progress.rows)
+            yield progress
+
+    monkeypatch.setattr(checking, "train", counted)
+    ticks = ticking(2.0)
+    assert probe_seconds(problem, model, lambda: next(ticks)) == pytest.approx(2.0 * 1500 / 500)
+    assert seen[-1] == 500 * epochs
+
+
+def test_a_pilot_tells_what_can_be_seen(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: dict[str, object] = {}
+
+    def search(problem: object, **options: object) -> SimpleNamespace:
+        asked.update(options)
+        return SimpleNamespace(baseline=lambda: baseline(ne=0.8634, std=0.00095))
+
+    monkeypatch.setattr(checking, "search", search)
+    line = checked(folder, pilot=True, workers=3)[-1]
+    smallest = detectable_pct(100 * 0.00095 / 0.8634, 5)
+    assert line == (
+        "noise: baseline NE 0.8634, seed spread 0.11%; with 5 seeds the smallest NE gain that can be told from chance "
+        f"is about {smallest:.2f}%"
+    )
+    assert (asked["trials"], asked["workers"]) == (0, 3)

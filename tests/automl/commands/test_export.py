@@ -1,0 +1,221 @@
+"""From a trial of a study to a file that predicts: exported, then asked about the raw tables of the log."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pacsv
+import pyarrow.parquet as pq
+import pytest
+from click.testing import CliRunner
+
+import automl.cli as cli
+from automl.api import StudyHandle
+from automl.commands.export import check_encoders, export_spec, log_encoders
+from automl.commands.predict import predict_lines, predict_to
+from automl.commands.repeats import FINAL, RepeatsSource
+from automl.data.simulated.log import simulate
+from automl.data.store.log import EncodedLog
+from automl.ranking.export import load_served
+from automl.runtime.errors import RunError
+from automl.runtime.jobs import Job
+from automl.runtime.work import run_job
+from automl.study.history import Origin, Proposal
+from automl.study.problem import FINALS_FIT, Problem, encode, load_problem, plan_of
+from automl.study.record import Study
+from search_spaces.errors import InputError
+from tests.docs.pages import ROOT
+from tests.worlds.studies import begun_study, complete
+
+STUDY = """\
+name: small
+data:
+  path: log/log.parquet
+  join:
+    - {path: log/users.parquet, on: user_id}
+    - {path: log/items.parquet, on: item_id}
+  time: {column: time_ms, timezone: Asia/Shanghai}
+  label: {column: convert, given: click}
+  negatives_kept: 0.5
+  features:
+    categorical: {user_id: {min_count: 2}, item_id: {}, category: {}, device: {}, tab: {}, "@hour": {}}
+    dense: {price: {transform: log}, duration_ms: {}}
+  split: {train: [2024-03-04, 2024-03-09], validate: [2024-03-10, 2024-03-10], test: [2024-03-11, 2024-03-11]}
+space: ctr-small
+baseline: baseline.yaml
+qps: {clock: analytic, batch_rows: 64}
+seed: 5
+"""
+BASELINE = "embedding: {dim: 8, lr: 0.05}\ninteraction: [{cross: {rank: 4}}]\ndeep: [{mlp: {width: 32, norm: batch}}]\n"
+
+
+@pytest.fixture(scope="module")
+def problem(tmp_path_factory: pytest.TempPathFactory) -> Problem:
+    folder = tmp_path_factory.mktemp("serving")
+    simulate(folder / "log", rows=12_000, users=300, items=80, seed=3)
+    (folder / "study.yaml").write_text(STUDY)
+    (folder / "baseline.yaml").write_text(BASELINE)
+    return load_problem(folder / "study.yaml")
+
+
+@pytest.fixture(scope="module")
+def log(problem: Problem) -> EncodedLog:
+    return encode(problem.config, problem.document, problem.folder, FINALS_FIT)
+
+
+@pytest.fixture(scope="module")
+def served(problem: Problem) -> Path:
+    file = problem.folder / "baseline.automl"
+    export_spec(problem, problem.baseline, file, {"trial": 0})
+    return file
+
+
+def joins(problem: Problem) -> list[str]:
+    return [f"user_id={problem.folder}/log/users.parquet", f"item_id={problem.folder}/log/items.parquet"]
+
+
+def clicked(problem: Problem, file: Path) -> Path:
+    """The examples of the test window, in the order of the encoded log, without anything that is known later."""
+    table = pq.read_table(problem.folder / "log" / "log.parquet")
+    log = encode(problem.config, problem.document, problem.folder, FINALS_FIT)
+    assert log.times_N is not None
+    first, last = (int(log.times_N[row]) for row in (log.windows["test"].start, log.windows["test"].stop - 1))
+    times = table["time_ms"].to_numpy() * 10**6
+    order = np.argsort(times, kind="stable")
+    rows = order[(times[order] >= first) & (times[order] <= last) & (table["click"].to_numpy()[order] == 1)]
+    pq.write_table(table.take(pa.array(rows)).drop_columns(["click", "convert"]), file)
+    return file
+
+
+def test_what_is_exported_is_the_first_model_of_the_finals(
+    problem: Problem, log: EncodedLog, served: Path, tmp_path: Path
+) -> None:
+    source = RepeatsSource(problem, log, {"baseline": problem.baseline}, 1, FINAL)
+    job = source.next(0)
+    assert isinstance(job, Job)
+    list(run_job(job))
+    of_finals = source.whole()["baseline"]
+    out = tmp_path / "out.parquet"
+    rows = log.windows["test"]
+    assert (
+        predict_to(served, str(clicked(problem, tmp_path / "rows.parquet")), joins(problem), out)
+        == rows.stop - rows.start
+    )
+    found = pq.read_table(out)["probability"].to_numpy()
+    expected = of_finals[0] / (of_finals[0] + (1 - of_finals[0]) / 0.5)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
+
+
+def test_facts_tell_what_was_exported(problem: Problem, log: EncodedLog, served: Path) -> None:
+    facts = load_served(served).facts
+    assert facts["parity"]["max_probability_difference"] <= 1e-6
+    assert facts["about"]["key"] == problem.baseline.key
+    assert facts["about"]["data"] == log.fingerprint
+    assert facts["about"]["encoders_checked_rows"] > 500
+    assert facts["tasks"] == ["convert"]
+    encoders = load_served(served).encoders
+    assert encoders.time is not None
+    assert (encoders.time.unit, encoders.time.timezone) == ("ms", "Asia/Shanghai")
+    assert {side.key: side.columns for side in encoders.sides}["user_id"] == ("device",)
+
+
+def test_encoders_that_differ_from_the_log_are_found(problem: Problem, log: EncodedLog) -> None:
+    plan = plan_of(problem.config, problem.document)
+    encoders = log_encoders(log.folder, plan)
+    object.__setattr__(encoders, "mean_D", encoders.mean_D + 1e-4)
+    with pytest.raises(RunError, match="must give what the model was trained on"):
+        check_encoders(encoders, plan, log)
+
+
+def test_predict_from_the_command_line(problem: Problem, served: Path, tmp_path: Path) -> None:
+    rows = clicked(problem, tmp_path / "rows.parquet")
+    sides = [word for join in joins(problem) for word in ("--join", join)]
+    script = "import sys; from automl.cli import main; main()"
+    csv = tmp_path / "out.csv"
+    done = subprocess.run(
+        [sys.executable, "-c", script, "predict", str(served), str(rows), *sides, "--out", str(csv)],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        cwd=ROOT,
+    )
+    assert done.returncode == 0, done.stderr
+    written = pacsv.read_csv(csv)["probability"].to_numpy()
+    lines = list(predict_lines(served, str(rows), joins(problem)))
+    assert lines[0] == "probability"
+    np.testing.assert_allclose([float(line) for line in lines[1:]], written, rtol=1e-7)
+    assert f"wrote {len(written):,} rows" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["{rows}"], "the log had it from a side table: --join item_id=PATH"),
+        (["{rows}", "--join", "users.parquet"], "must read KEY=PATH"),
+        (["{rows}", "--join", "nothing={users}"], "must have a column nothing"),
+        (["{rows}", "--join", "user_id={users}", "--join", "user_id={users}"], "device must be a column of one table"),
+        (["{rows}", "--out", "out.txt"], "must be a .parquet or a .csv file"),
+        (["nothing.parquet"], "nothing.parquet must exist"),
+    ],
+)
+def test_what_does_not_fit_is_told(problem: Problem, served: Path, tmp_path: Path, words: list[str], told: str) -> None:
+    names = {"rows": clicked(problem, tmp_path / "rows.parquet"), "users": problem.folder / "log" / "users.parquet"}
+    with pytest.raises(InputError, match=told):
+        CliRunner().invoke(
+            cli.automl, ["predict", str(served), *(w.format(**names) for w in words)], catch_exceptions=False
+        )
+    assert not (tmp_path / "out.txt").exists()
+
+
+def test_an_empty_table_gives_the_header_alone(problem: Problem, served: Path, tmp_path: Path) -> None:
+    rows = pq.read_table(clicked(problem, tmp_path / "rows.parquet"))
+    pq.write_table(rows.slice(0, 0), tmp_path / "empty.parquet")
+    assert list(predict_lines(served, str(tmp_path / "empty.parquet"), joins(problem))) == ["probability"]
+
+
+# ---------------------------------------------------------------- trials and picks
+
+
+@pytest.fixture
+def handle(problem: Problem, log: EncodedLog, tmp_path: Path) -> StudyHandle:
+    study: Study = begun_study(tmp_path, space=problem.space)
+    study.set_fact("study_file", str(problem.file))
+    study.set_fact("config_text", problem.document.text)
+    rng = np.random.default_rng(0)
+    (trial,) = study.begin([Proposal(problem.space.random(rng), Origin.RANDOM)], 1)
+    study.end(complete(trial, ne=0.89, ratio=1.5))
+    study.begin([Proposal(problem.space.random(rng), Origin.RANDOM)], 1)
+    return StudyHandle(problem.folder, study, problem.space, problem.log)
+
+
+def test_a_pick_is_exported(handle: StudyHandle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("automl.api.open_study", lambda folder: handle)
+    file = tmp_path / "best.automl"
+    done = CliRunner().invoke(
+        cli.automl, ["export", str(tmp_path), "--pick", "accurate", "--to", str(file)], catch_exceptions=False
+    )
+    assert done.exit_code == 0, done.output
+    assert "#1: " in done.output
+    assert "parity: probabilities differ by at most" in done.output
+    facts = load_served(file).facts
+    assert facts["about"]["trial"] == 1
+    assert facts["about"]["key"] == handle.best("accurate").key
+    assert facts["about"]["finals"] is None
+
+
+def test_trials_that_cannot_be_exported(handle: StudyHandle, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="must hold the trial, trained to its end, but found no #2"):
+        handle.export(tmp_path / "m", trial=2)
+    with pytest.raises(InputError, match="must have a pick 'unlimited'"):
+        handle.export(tmp_path / "m", pick="unlimited")
+    with pytest.raises(InputError, match="must lie in a folder that exists"):
+        handle.export(tmp_path / "no" / "m", trial=1)
+    both = ["export", str(tmp_path), "--trial", "1", "--pick", "fast", "--to", "m"]
+    for words in (both, ["export", str(tmp_path), "--to", "m"]):
+        assert "must have one of --trial, --pick and --student" in CliRunner().invoke(cli.automl, words).output
+    with pytest.raises(InputError, match="must be told one of trial and pick"):
+        handle.export(tmp_path / "m")

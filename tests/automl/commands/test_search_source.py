@@ -1,0 +1,495 @@
+"""A study as a source of jobs, driven by hand: no engine, no training, a made-up strategy."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from automl.commands import search_source
+from automl.commands.search_source import Budget, SearchSource, all_failed
+from automl.commands.stopping import MIN_PEERS, STOPS
+from automl.data.store.log import EncodedLog
+from automl.runtime.errors import RunError
+from automl.runtime.jobs import Done, Job, Outcome, Progress, Wait
+from automl.stats.seeds import trial_seeds
+from automl.study.history import CurvePoint, Failure, History, Limit, Origin, Proposal, State
+from automl.study.problem import Problem
+from automl.study.record import Study
+from automl.study.storage import open_study
+from search_spaces.model import ModelSpec
+from search_spaces.source import Document, read_text
+from search_spaces.space import Candidate, SearchSpace
+from tests.worlds.studies import (
+    HUMAN,
+    add_baseline,
+    candidates,
+    complete,
+    curve,
+    failed,
+    measured,
+    running,
+    small_space,
+    study_config,
+)
+
+MODELS = candidates(60, seed=5)
+SHUFFLED = [m for m in MODELS if m.model.train.order == "shuffled"]  # peers see the data in one kind of order
+EMPTY: Document = read_text("{}", "study.yaml")
+
+
+class Strategy:
+    """Proposes the candidates of a list in their order, and remembers what it was asked."""
+
+    def __init__(self, models: list[Candidate] = MODELS) -> None:
+        self.models = models
+        self.asked: list[tuple[int, History]] = []
+        self.called = threading.Semaphore(0)
+        self.free = threading.Event()  # cleared: a proposal takes for ever
+        self.free.set()
+
+    def __call__(self, space: SearchSpace, history: History, count: int, seed: int) -> list[Proposal]:
+        assert (space, seed) == (small_space(), 7)
+        self.asked.append((count, history))
+        self.called.release()
+        assert self.free.wait(30)
+        left = [model for model in self.models if model.key not in history.known()]
+        return [Proposal(model, Origin.RANDOM) for model in left[:count]]
+
+
+@pytest.fixture
+def strategy(monkeypatch: pytest.MonkeyPatch) -> Strategy:
+    made = Strategy()
+    monkeypatch.setitem(cast(dict[str, Any], search_source.STRATEGIES), "random", made)
+    return made
+
+
+def problem_in(folder: Path, **changes: Any) -> Problem:
+    return Problem(
+        file=folder / "study.yaml",
+        folder=folder,
+        document=EMPTY,
+        config=study_config(**changes),
+        space=small_space(),
+        baseline=HUMAN,
+        log=cast(EncodedLog, SimpleNamespace(folder=folder / "log")),
+    )
+
+
+def fresh(folder: Path, limits: tuple[Limit, ...] = ()) -> Study:
+    """What the driver has when it makes a source for the first time."""
+    study = open_study(folder, "ads", small_space(), limits)
+    study.set_fact("baseline_qps", 1e5)
+    study.set_fact("baseline_seeds", 2)
+    return study
+
+
+def source_of(folder: Path, study: Study, trials: int, *, workers: int = 2, **changes: Any) -> SearchSource:
+    options = {name: changes.pop(name) for name in ("clock", "told") if name in changes}
+    deadline = changes.pop("deadline", float("inf"))
+    return SearchSource(
+        problem_in(folder, **changes), study, Budget(trials=trials, deadline=deadline), workers=workers, **options
+    )
+
+
+def good(job: Job) -> Outcome:
+    model = Candidate({}, ModelSpec.from_tree(job.model))
+    return Outcome(
+        measurement=measured(model, ne=0.9), curve=curve(0.95, 0.92), started_at=1.0, ended_at=4.0, cpu_seconds=2.5
+    )
+
+
+def bad(job: Job) -> Outcome:
+    return Outcome(failure=Failure("timeout", "took longer than its limit of 60 s"), started_at=1.0, ended_at=61.0)
+
+
+def play(
+    source: SearchSource, *, workers: int = 2, end: Callable[[Job], Outcome] = good, until: int = 10_000
+) -> list[str]:
+    """What the engine does: `workers` + 1 jobs out, the oldest ends first. Names of the jobs in the order they ended.
+
+    Stops dead after `until` have ended, as a killed driver does.
+    """
+    out: list[Job] = []
+    ended: list[str] = []
+
+    def end_oldest() -> None:
+        job = out.pop(0)
+        source.ended(job, end(job))
+        ended.append(job.name)
+
+    while len(ended) < until:
+        job = source.next(len(out))
+        if isinstance(job, Job):
+            out.append(job)
+            if len(out) > workers:
+                end_oldest()
+            continue
+        assert out or isinstance(job, Done), "with nothing running the source must not wait"
+        if not out:
+            break
+        end_oldest()
+    return ended
+
+
+def played_out(source: SearchSource) -> list[str]:
+    ended = play(source)
+    source.close()
+    return ended
+
+
+def names(first: int, last: int) -> list[str]:
+    return [f"trial-{number}" for number in range(first, last + 1)]
+
+
+# ---------------------------------------------------------------- order and budget
+
+
+def test_the_baseline_comes_first_then_trials_in_their_order(tmp_path: Path, strategy: Strategy) -> None:
+    study = fresh(tmp_path)
+    source = source_of(tmp_path, study, 9)
+    assert play(source) == ["baseline-0", "baseline-1", *names(1, 9)]
+    source.close()
+    assert [trial.candidate.key for trial in study.trials] == [model.key for model in MODELS[:9]]
+    assert {trial.state for trial in study.trials} == {State.COMPLETE}
+    assert [count for count, _ in strategy.asked] == [4, 4, 1], "never more than the budget allows"
+    assert [trial.round for trial in study.trials] == [1] * 4 + [2] * 4 + [3]
+
+
+def test_no_trial_begins_before_every_repeat_of_the_baseline_has_ended(tmp_path: Path, strategy: Strategy) -> None:
+    source = source_of(tmp_path, fresh(tmp_path), 4)
+    jobs = [source.next(0), source.next(1)]
+    assert [job.name for job in jobs if isinstance(job, Job)] == ["baseline-0", "baseline-1"]
+    assert source.next(2) == Wait()
+    for running_on, job in ((1, jobs[0]), (0, jobs[1])):
+        assert strategy.asked == []
+        assert isinstance(job, Job)
+        source.ended(job, good(job))
+        assert isinstance(source.next(running_on), Job if running_on == 0 else Wait)
+    source.close()
+
+
+def test_a_job_says_all_that_a_worker_must_know(tmp_path: Path, strategy: Strategy) -> None:
+    limits = (Limit("qps_ratio", low=0.5), Limit("train_qps_ratio", low=0.2))
+    study = fresh(tmp_path, limits)
+    add_baseline(study)
+    texts = ["qps >= 0.5 * baseline.qps", "train_qps >= 0.2 * baseline.train_qps"]
+    trial = {"timeout": "2m", "memory": "1GiB"}
+    source = source_of(tmp_path, study, 1, constraints=texts, trial=trial, qps={"batch_rows": 64, "clock": "analytic"})
+    job = source.next(0)
+    assert isinstance(job, Job)
+    seeds = trial_seeds(7, MODELS[0].key, 0)
+    assert job.name == "trial-1"
+    assert ModelSpec.from_tree(job.model) == MODELS[0].model
+    assert (job.log, job.train, job.score) == (str(tmp_path / "log"), ("train",), "validate")
+    assert (job.weights_seed, job.order_seed) == (seeds["weights"], seeds["order"])
+    assert (job.timeout_s, job.memory_bytes, job.stops) == (120.0, 1 << 30, STOPS)
+    assert job.timing is not None
+    assert ModelSpec.from_tree(job.timing.reference) == HUMAN
+    assert (job.timing.batch_rows, job.timing.clock) == (64, "analytic")
+    assert job.timing.limits == limits[:1], "only what is known before training"
+    source.ended(job, good(job))
+    source.close()
+    assert study.trials[0].seeds == seeds
+    assert (study.trials[0].started_at, study.trials[0].ended_at, study.trials[0].cpu_seconds) == (1.0, 4.0, 2.5)
+
+
+def test_failures_are_ended_trials_and_count(tmp_path: Path, strategy: Strategy) -> None:
+    study = fresh(tmp_path)
+    source = source_of(tmp_path, study, 6)
+    ends = {"trial-2": bad, "trial-4": lambda job: Outcome(), "trial-5": lambda job: nan_ne(job)}
+    assert play(source, end=lambda job: ends.get(job.name, good)(job)) == ["baseline-0", "baseline-1", *names(1, 6)]
+    source.close()
+    states = {trial.number: trial.state for trial in study.trials}
+    assert [n for n, state in states.items() if state is State.FAILED] == [2, 4, 5]
+    reasons = [trial.failure for trial in study.trials]
+    assert reasons[1] == Failure("timeout", "took longer than its limit of 60 s")
+    assert reasons[4] == Failure("diverged", "NE is not a number")
+
+
+def nan_ne(job: Job) -> Outcome:
+    outcome = good(job)
+    assert outcome.measurement is not None
+    return replace(outcome, measurement=replace(outcome.measurement, ne=float("nan")))
+
+
+def test_the_deadline_ends_the_proposing_not_the_running(tmp_path: Path, strategy: Strategy) -> None:
+    study = fresh(tmp_path)
+    time = [0.0]
+    source = source_of(tmp_path, study, 50, deadline=100.0, clock=lambda: time[0])
+    ended: list[str] = []
+
+    def end(job: Job) -> Outcome:
+        ended.append(job.name)
+        time[0] += 100.0 if job.name == "trial-3" else 0.0
+        return good(job)
+
+    play(source, end=end)
+    source.close()
+    assert ended[2:] == names(1, 5), "the two that ran with the third are told to the end"
+    assert [trial.state for trial in study.trials[:5]] == [State.COMPLETE] * 5
+    late = source_of(tmp_path, study, 50, deadline=0.0, clock=lambda: 1.0)
+    assert late.next(0) == Done()
+    late.close()
+
+
+def test_a_space_that_is_exhausted_ends_the_search(tmp_path: Path, strategy: Strategy) -> None:
+    strategy.models = MODELS[:6]
+    study = fresh(tmp_path)
+    source = source_of(tmp_path, study, 50)
+    assert play(source)[2:] == names(1, 6)
+    source.close()
+    assert source.exhausted
+    assert len(study.trials) == 6
+
+
+def test_a_budget_that_is_spent_trains_the_baseline_only(tmp_path: Path, strategy: Strategy) -> None:
+    study = fresh(tmp_path)
+    source = source_of(tmp_path, study, 0)
+    assert play(source) == ["baseline-0", "baseline-1"]
+    source.close()
+    assert strategy.asked == []
+    assert study.baseline() is not None
+
+
+# ---------------------------------------------------------------- looking ahead
+
+
+def test_a_batch_is_ordered_before_the_queue_runs_empty(tmp_path: Path, strategy: Strategy) -> None:
+    study = fresh(tmp_path)
+    add_baseline(study)
+    source = source_of(tmp_path, study, 40, batch=None, search={"strategy": "random", "batch": 6})
+    jobs = [source.next(0)]  # waits for the first batch: nothing runs
+    strategy.free.clear()  # from here on proposals take for ever
+    jobs += [source.next(running_now) for running_now in range(1, 6)]
+    assert [job.name for job in jobs if isinstance(job, Job)] == names(1, 6), "the queue is worked off meanwhile"
+    assert source.next(6) == Wait()
+    assert all(strategy.called.acquire(timeout=30) for _ in range(2)), "the next batch is being thought of"
+    strategy.free.set()
+    last = jobs[-1]
+    assert isinstance(last, Job)
+    source.ended(last, good(last))
+    assert isinstance(source.next(0), Job)
+    source.close()
+
+
+def test_what_runs_and_what_waits_is_pending_for_the_strategy(tmp_path: Path, strategy: Strategy) -> None:
+    study = fresh(tmp_path)
+    play(source := source_of(tmp_path, study, 12), workers=1)
+    source.close()
+    seen = [
+        (len(history.of_state(State.COMPLETE)), len(history.of_state(State.RUNNING))) for _, history in strategy.asked
+    ]
+    assert seen[0] == (0, 0)
+    for complete_ones, pending in seen[1:]:
+        assert pending >= 1
+        assert complete_ones + pending in (4, 8)
+    assert len({trial.candidate.key for trial in study.trials}) == 12
+
+
+def test_the_history_of_an_order_does_not_hang_on_its_speed(tmp_path: Path, strategy: Strategy) -> None:
+    """One worker: what the strategy sees is decided by the order of events, however long a proposal takes."""
+
+    def seen(folder: Path, slow: bool) -> list[list[tuple[int, State]]]:
+        strategy.asked.clear()
+        study = fresh(folder)
+        source = source_of(folder, study, 16, workers=1)
+        out: list[Job] = []
+        while not isinstance(job := source.next(len(out)), Done):
+            if isinstance(job, Job):
+                out.append(job)
+            strategy.free.clear() if slow and out else strategy.free.set()
+            if len(out) > 1 or isinstance(job, Wait):
+                source.ended(out[0], good(out.pop(0)))
+            if not out:
+                strategy.free.set()
+        source.close()
+        return [[(trial.number, trial.state) for trial in history.trials] for _, history in strategy.asked]
+
+    assert seen(tmp_path / "fast", False) == seen(tmp_path / "slow", True)
+
+
+def test_a_strategy_that_falls_over_is_not_swallowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def falling(space: SearchSpace, history: History, count: int, seed: int) -> list[Proposal]:
+        raise ZeroDivisionError("in a strategy")
+
+    monkeypatch.setitem(cast(dict[str, Any], search_source.STRATEGIES), "random", falling)
+    study = fresh(tmp_path)
+    source = source_of(tmp_path, study, 4)
+    with pytest.raises(ZeroDivisionError, match="in a strategy"):
+        play(source)
+    source.close()
+
+
+# ---------------------------------------------------------------- the baseline fails
+
+
+@pytest.mark.parametrize(
+    ("end", "reason"),
+    [
+        (bad, "timeout: took longer than its limit of 60 s"),
+        (nan_ne, "diverged: NE is not a number"),
+        (lambda job: Outcome(), "diverged: NE is not a number"),
+    ],
+)
+def test_a_baseline_that_fails_ends_the_run(
+    tmp_path: Path, strategy: Strategy, end: Callable[[Job], Outcome], reason: str
+) -> None:
+    study = fresh(tmp_path)
+    source = source_of(tmp_path, study, 10)
+    told = play(source, end=lambda job: end(job) if job.name == "baseline-0" else good(job))
+    assert told == ["baseline-0", "baseline-1"]
+    with pytest.raises(RunError, match=f"the baseline must train, but it failed: {reason}"):
+        source.close()
+    assert study.trials == ()
+    again = source_of(tmp_path, open_study(tmp_path, "ads", small_space()), 2)
+    assert play(again)[0] == "baseline-0", "what failed is tried again, what did not is kept"
+    again.close()
+    assert sorted(t.seeds["repeat"] for t in again._study.baseline_repeats()) == [0, 1]
+
+
+# ---------------------------------------------------------------- going on
+
+
+def test_a_killed_search_goes_on_where_it_stopped(tmp_path: Path, strategy: Strategy) -> None:
+    study = fresh(tmp_path)
+    play(source := source_of(tmp_path, study, 14), until=5)
+    source.close()
+    before = {trial.number: trial for trial in study.trials}
+    assert [n for n, trial in before.items() if trial.ended] == [1, 2, 3]
+    again = open_study(tmp_path, "ads", small_space())
+    ended = play(source := source_of(tmp_path, again, 14))
+    source.close()
+    assert ended == names(4, 14), "those that ran or waited first, none of the ended again"
+    assert all(trial.candidate.key == before[n].candidate.key for n, trial in enumerate(again.trials, 1) if n in before)
+    assert repr(again.trials[:3]) == repr(study.trials[:3])
+    assert len({trial.candidate.key for trial in again.trials}) == 14
+
+
+def test_repeats_of_the_baseline_may_end_in_any_order(tmp_path: Path, strategy: Strategy) -> None:
+    study = fresh(tmp_path)
+    source = source_of(tmp_path, study, 3, baseline_seeds=3)
+    study.set_fact("baseline_seeds", 3)
+    jobs = [source.next(n) for n in range(3)]
+    for job in (jobs[0], jobs[2]):
+        assert isinstance(job, Job)
+        source.ended(job, good(job))
+    source.close()  # killed while baseline-1 was running
+    again = source_of(tmp_path, open_study(tmp_path, "ads", small_space()), 0, baseline_seeds=3)
+    assert play(again) == ["baseline-1"]
+    again.close()
+    repeats = again._study.baseline_repeats()
+    assert {t.seeds["weights"] for t in repeats} == {trial_seeds(7, HUMAN.key, r)["weights"] for r in range(3)}
+
+
+def test_a_smaller_budget_runs_nothing_beyond_it(tmp_path: Path, strategy: Strategy) -> None:
+    """Eight begun and killed; six wanted now: the last two stay for another day."""
+    study = fresh(tmp_path)
+    play(source := source_of(tmp_path, study, 20, search={"strategy": "random", "batch": 8}), until=5)
+    source.close()
+    again = open_study(tmp_path, "ads", small_space())
+    assert played_out(source_of(tmp_path, again, 6)) == names(4, 6)
+    assert [trial.ended for trial in again.trials] == [True] * 6 + [False] * (len(again.trials) - 6)
+    larger = open_study(tmp_path, "ads", small_space())
+    assert played_out(source_of(tmp_path, larger, 8)) == names(7, 8)
+
+
+# ---------------------------------------------------------------- stopping early
+
+
+def with_peers(folder: Path, **changes: Any) -> tuple[SearchSource, Study, Job]:
+    """Enough complete peers, as fast as the baseline, whose curve was at 0.90; and a trial that runs."""
+    study = fresh(folder)
+    add_baseline(study)
+    for trial in study.begin([Proposal(model, Origin.RANDOM) for model in SHUFFLED[:MIN_PEERS]], 1):
+        study.end(complete(trial, ne=0.88, curve=curve(0.91, 0.90, 0.89, 0.88, 0.88)))
+    source = source_of(folder, study, MIN_PEERS + 2, **changes)
+    job = source.next(0)
+    assert isinstance(job, Job)
+    return source, study, job
+
+
+@pytest.fixture
+def shuffled(strategy: Strategy) -> Strategy:
+    strategy.models = SHUFFLED
+    return strategy
+
+
+def test_a_trial_that_is_worse_than_its_peers_is_stopped(tmp_path: Path, shuffled: Strategy) -> None:
+    source, study, job = with_peers(tmp_path)
+    at = Progress(share=0.25, curve=curve(0.99, 0.98), qps_ratio=1.0)
+    assert source.keep_going(job, replace(at, curve=curve(0.90, 0.89)))
+    assert not source.keep_going(job, at)
+    assert source.keep_going(job, replace(at, qps_ratio=2.0)), "nobody as fast is better"
+    assert source.keep_going(job, replace(at, qps_ratio=None))
+    partial = measured(Candidate({}, ModelSpec.from_tree(job.model)), ne=float("nan"))
+    source.ended(job, Outcome(measurement=partial, curve=at.curve, stopped=True, started_at=1.0, ended_at=2.0))
+    source.close()
+    trial = study.trials[MIN_PEERS]
+    assert trial.state is State.STOPPED
+    assert trial.measurement is not None
+    assert trial.measurement.ne == pytest.approx(0.985 + (0.88 - 0.905), abs=1e-9), "its tail and its peers' drop"
+
+
+def test_stopping_can_be_switched_off(tmp_path: Path, shuffled: Strategy) -> None:
+    source, _, job = with_peers(tmp_path, search={"strategy": "random", "batch": 4, "stop_early": False})
+    assert job.stops == ()
+    assert source.keep_going(job, Progress(share=0.25, curve=curve(0.99, 0.98), qps_ratio=1.0))
+    source.ended(job, good(job))
+    source.close()
+
+
+def test_the_baseline_is_never_stopped(tmp_path: Path, strategy: Strategy) -> None:
+    source = source_of(tmp_path, fresh(tmp_path), 4)
+    job = source.next(0)
+    assert isinstance(job, Job)
+    assert job.stops == ()
+    assert source.keep_going(job, Progress(share=0.25, curve=(CurvePoint(10, 9.0, 9.0),), qps_ratio=1.0))
+    source.close()
+
+
+def test_a_stopped_trial_without_peers_has_no_ne(tmp_path: Path, strategy: Strategy) -> None:
+    study = fresh(tmp_path)
+    add_baseline(study)
+    source = source_of(tmp_path, study, 2)
+    job = source.next(0)
+    assert isinstance(job, Job)
+    partial = measured(Candidate({}, ModelSpec.from_tree(job.model)), ne=float("nan"))
+    source.ended(job, Outcome(measurement=partial, curve=curve(0.99), stopped=True))
+    source.close()
+    trial = study.trials[0]
+    assert trial.state is State.STOPPED
+    assert trial.measurement is not None
+    assert trial.measurement.ne != trial.measurement.ne
+
+
+# ---------------------------------------------------------------- the end
+
+
+def test_every_event_is_told(tmp_path: Path, strategy: Strategy) -> None:
+    count = [0]
+
+    def told() -> None:
+        count[0] += 1
+
+    play(source := source_of(tmp_path, fresh(tmp_path), 3, told=told))
+    source.close()
+    assert count == [5]
+
+
+def test_a_search_in_which_all_failed_says_why() -> None:
+    trials = [running(n, model) for n, model in enumerate(MODELS[:4], 1)]
+    slow = [failed(t, "timeout", "took longer than its limit of 1 s") for t in trials[:2]]
+    assert all_failed([]) is None
+    assert all_failed([*slow, trials[3]]) == (
+        "every trial failed (2); most often (2): timeout: took longer than its limit of 1 s"
+    )
+    assert all_failed([*slow, failed(trials[2])]) == (
+        "every trial failed (3); most often (2): timeout: took longer than its limit of 1 s"
+    )
+    assert all_failed([*slow, complete(trials[2])]) is None

@@ -1,0 +1,85 @@
+"""A study on one screen, at every stage of its life."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from automl.commands.status import screen, summary
+from automl.study.history import Origin, Proposal
+from automl.study.storage import open_study
+from tests.worlds.studies import (
+    BASELINE_NE,
+    baseline_repeat,
+    begun_study,
+    complete,
+    failed,
+    proposals,
+    small_space,
+    stopped,
+)
+
+FOLDER = Path("somewhere/ads")
+
+
+def test_before_the_first_trial(tmp_path: Path) -> None:
+    study = open_study(tmp_path, "ads", small_space())
+    study.set_fact("study_file", "ads/study.yaml")
+    study.set_fact("baseline_qps", 1e5)
+    study.set_fact("baseline_seeds", 3)
+    one = baseline_repeat(0, 0.9)
+    study.add_baseline_repeat(Proposal(one.candidate, Origin.BASELINE), one)
+    assert screen(FOLDER, study).splitlines() == [
+        "study ads/study.yaml",
+        "folder somewhere/ads",
+        "baseline: 1 of 3 seeds trained; no trial yet",
+    ]
+    assert summary(study) == ""
+
+
+def test_with_a_baseline_and_nothing_else(tmp_path: Path) -> None:
+    study = begun_study(tmp_path)
+    assert screen(FOLDER, study).splitlines()[2:] == [
+        "baseline   NE 0.9005 ± 0.0007 (2 seeds)   QPS 100k   train QPS 40k",
+        "trials     none yet",
+    ]
+    assert summary(study).splitlines() == screen(FOLDER, study).splitlines()[2:]
+
+
+@pytest.fixture
+def lines(tmp_path: Path) -> list[str]:
+    study = begun_study(tmp_path)
+    base = study.baseline()
+    assert base is not None
+    trials = study.begin(proposals(8), 1)
+    study.end(complete(trials[0], ne=base.ne * 0.995, ratio=0.8))
+    study.end(complete(trials[1], ne=base.ne * 1.004, ratio=3.456))
+    study.end(complete(trials[2], ne=base.ne, ratio=1.0))
+    study.end(stopped(trials[3], ne=0.5, ratio=99.0))
+    for trial in trials[4:6]:
+        study.end(failed(trial, "timeout", "took longer than its limit of 60 s"))
+    study.end(failed(trials[6], "diverged", "NE is not a number"))
+    return screen(FOLDER, study).splitlines()
+
+
+def test_in_the_middle_of_a_search(lines: list[str]) -> None:
+    assert lines[3:6] == [
+        "trials     1 running or queued, 3 complete, 1 stopped, 3 failed",
+        "best NE    #1: -0.50% at QPS x0.80",
+        "best QPS   #3: x1.00 at NE +0.00%, no worse than the baseline",
+    ]
+
+
+def test_failures_are_counted_by_reason(lines: list[str]) -> None:
+    assert lines[6:] == [
+        "failed     2 x timeout: took longer than its limit of 60 s",
+        "failed     1 x diverged: NE is not a number",
+    ]
+
+
+def test_a_search_in_which_nothing_was_completed(tmp_path: Path) -> None:
+    study = begun_study(tmp_path)
+    (trial,) = study.begin(proposals(1), 1)
+    study.end(stopped(trial, ne=BASELINE_NE))
+    assert [line.split()[0] for line in summary(study).splitlines()] == ["baseline", "trials"]
