@@ -14,12 +14,12 @@ from automl.commands.export import export_spec
 from automl.commands.finals import run_finals
 from automl.commands.search import search as run_search
 from automl.data.store.log import EncodedLog, open_log
-from automl.report.build import chosen_picks, read_finals, report_data
-from automl.report.data import ReportData
-from automl.report.derived import View
-from automl.report.notes import wide_words
-from automl.report.page import write_report
-from automl.report.tables import front_frame, trials_frame
+from automl.report.study.build import chosen_picks, read_finals, report_data
+from automl.report.study.data import ReportData
+from automl.report.study.derived import View
+from automl.report.study.notes import wide_words
+from automl.report.study.page import write_report
+from automl.report.study.tables import front_frame, trials_frame
 from automl.runtime.work import run_job
 from automl.runtime.worker import Work
 from automl.strategies.picks import roles

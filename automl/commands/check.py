@@ -12,7 +12,7 @@ from rich.console import Console
 from automl.commands.search import search
 from automl.ranking.model import build_model
 from automl.ranking.training import train
-from automl.report.formats import number
+from automl.report.common.formats import number
 from automl.runtime.limits import anonymous_bytes
 from automl.stats.significance import detectable_pct
 from automl.study.file import FileKind, kind_of

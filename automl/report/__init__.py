@@ -1,5 +1,1 @@
-"""Numbers to one offline HTML page: `write_report(data, out_dir)`."""
-
-from automl.report.data import ReportData, StudyFacts
-
-__all__ = ["ReportData", "StudyFacts"]
+"""Numbers to one offline HTML page each: of a study (report.html) and of an ExFM run (exfm.html)."""

@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 
 from automl.data.describe import parts
 from automl.data.describe import tables as data_config
-from automl.report.verdict import ROLE_MEANING
+from automl.report.study.verdict import ROLE_MEANING
 from automl.strategies.picks import ROLES
 from automl.strategies.propose import STRATEGIES
 from automl.study import config

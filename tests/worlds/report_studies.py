@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from automl.report.data import ReportData, StudyFacts
+from automl.report.study.data import ReportData, StudyFacts
 from automl.stats import pareto
 from automl.study.history import (
     Baseline,

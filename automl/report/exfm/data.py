@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from automl.report.formats import is_number
+from automl.report.common.formats import is_number
 from search_spaces.errors import InputError
 from search_spaces.model import ModelSpec
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from automl.report.common.formats import decimal, p_value, percent, share
+from automl.report.common.plot import Figure, Json, Nothing, bars, line, padded, rule, safe
 from automl.report.exfm.data import NONE, ExfmFacts, GainFacts, Part, StudentFacts, mean
 from automl.report.exfm.style import looks
 from automl.report.exfm.verdict import interval
-from automl.report.formats import decimal, p_value, percent, share
-from automl.report.plot import Figure, Json, Nothing, bars, line, padded, rule, safe
 
 GAIN_AXIS = "NE against no teacher (left is better)"
 _COLOURS = {"better": "$good", "worse": "$bad"}

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from automl.report.common.formats import is_number
 from automl.report.exfm.data import ExfmFacts, StudentFacts, exfm_facts
 from automl.report.exfm.verdict import nothing_to_teach
-from automl.report.formats import is_number
 
 
 def exfm_lines(summary: Mapping[str, Any]) -> list[str]:

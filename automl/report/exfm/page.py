@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from automl.report import formats
+from automl.report.common import formats
+from automl.report.common.shell import render_page, write_page
+from automl.report.common.words import architecture, training
 from automl.report.exfm import figures, run_figures
 from automl.report.exfm.data import AUTO, NONE, ExfmFacts, Part, RunFacts, StudentFacts, mean, number, read_exfm
 from automl.report.exfm.verdict import BADGES, answer, interval, notes, nothing_to_teach, shipping
 from automl.report.exfm.window_figures import panel
-from automl.report.shell import render_page, write_page
-from automl.report.words import architecture, training
 
 SECTIONS = (
     ("gave", "Gain"),

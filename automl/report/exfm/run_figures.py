@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from itertools import pairwise
 
+from automl.report.common.formats import counted, duration, share
+from automl.report.common.plot import Figure, Json, Nothing, bars, safe
 from automl.report.exfm.data import ExfmFacts, StudentFacts, number
 from automl.report.exfm.style import window_axis
-from automl.report.formats import counted, duration, share
-from automl.report.plot import Figure, Json, Nothing, bars, safe
 
 
 def core_time(facts: ExfmFacts) -> Figure | Nothing:

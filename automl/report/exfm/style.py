@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from automl.report.plot import Json, safe
+from automl.report.common.plot import Json, safe
 
 _FAMILIES = {
     "none": "baseline",

@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from automl.report.common.formats import counted, decimal, is_number, listed, p_value, percent, share
 from automl.report.exfm.data import AUTO, ExfmFacts, GainFacts, Part, StudentFacts, mean
-from automl.report.formats import counted, decimal, is_number, listed, p_value, percent, share
 
 LITTLE_PCT = 0.1  # a headroom below this is little to teach
 OFF = 0.02  # calibration this much further from 1 than without a teacher

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
+from automl.report.common.formats import decimal, p_value, percent
+from automl.report.common.plot import Figure, Json, Nothing, line, padded, rule, safe
 from automl.report.exfm.data import AUTO, NONE, ExfmFacts, Part, StudentFacts
 from automl.report.exfm.style import TEACHER, looks, swatch, window_axis
 from automl.report.exfm.verdict import interval
-from automl.report.formats import decimal, p_value, percent
-from automl.report.plot import Figure, Json, Nothing, line, padded, rule, safe
 
 _MANY = 60  # windows: lines without marks, thin
 _LETTERS_UP_TO = 24  # windows, as far as a letter fits into its box on a narrow screen

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from automl.report.page import write_report
+from automl.report.study.page import write_report
 from tests.worlds.report_studies import rich_data
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from automl.report.data import ReportData
-from automl.report.derived import View
-from automl.report.page import write_report
-from automl.report.words import architecture
+from automl.report.common.words import architecture
+from automl.report.study.data import ReportData
+from automl.report.study.derived import View
+from automl.report.study.page import write_report
 from automl.study.history import History, State
 from tests.worlds.report_studies import complete, failed, history_of, make_facts, rich_data, rich_history
 

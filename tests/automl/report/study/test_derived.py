@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from automl.report.data import ReportData
-from automl.report.derived import View, busy_seconds
+from automl.report.study.data import ReportData
+from automl.report.study.derived import View, busy_seconds
 from automl.stats import pareto
 from automl.study.history import Failure, History, Limit, State, Trial
 from tests.worlds.report_studies import (

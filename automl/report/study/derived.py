@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from automl.report.data import Finals, ReportData, role_rank
+from automl.report.study.data import Finals, ReportData, role_rank
 from automl.stats import pareto
 from automl.study.history import History, Limit, State, Trial
 

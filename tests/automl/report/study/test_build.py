@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from automl.data.store.log import EncodedLog
-from automl.report.build import MIN_FOR_IMPORTANCE, bayes_ne, read_finals, report_data
-from automl.report.data import ReportData
-from automl.report.derived import View
-from automl.report.page import write_report
+from automl.report.study.build import MIN_FOR_IMPORTANCE, bayes_ne, read_finals, report_data
+from automl.report.study.data import ReportData
+from automl.report.study.derived import View
+from automl.report.study.page import write_report
 from automl.study.config import StudyConfig
 from automl.study.history import Origin, Proposal, State, Trial
 from automl.study.record import Study

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from automl.report.derived import Floats, View
-from automl.report.formats import knob_value, percent
-from automl.report.plot import Figure, Json, Nothing, bars, dots, line, padded, rule, safe
+from automl.report.common.formats import knob_value, percent
+from automl.report.common.plot import Figure, Json, Nothing, bars, dots, line, padded, rule, safe
+from automl.report.study.derived import Floats, View
 from automl.study.history import State, Trial
 
 TOP_KNOBS = 12

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from automl.report.derived import View
-from automl.report.figures import TOP_KNOBS, short_value
-from automl.report.formats import percent, ratio
-from automl.report.plot import Figure, Json, Nothing, line, safe
-from automl.report.words import knobs
+from automl.report.common.formats import percent, ratio
+from automl.report.common.plot import Figure, Json, Nothing, line, safe
+from automl.report.common.words import knobs
+from automl.report.study.derived import View
+from automl.report.study.figures import TOP_KNOBS, short_value
 from search_spaces.knobs import Value
 
 UNUSED_X = -0.2  # where a line passes a knob that its model does not have

@@ -7,7 +7,7 @@ from difflib import SequenceMatcher
 from itertools import groupby
 from typing import Any
 
-from automl.report.formats import knob_value
+from automl.report.common.formats import knob_value
 from search_spaces.distill import READ_BY, Distill
 from search_spaces.knobs import Value
 from search_spaces.model import ModelSpec

@@ -17,8 +17,8 @@ from automl.report.exfm.data import exfm_facts
 from automl.report.exfm.style import looks, window_axis
 from automl.report.exfm.verdict import answer, notes, shipping
 from search_spaces.errors import InputError
+from tests.automl.report.study.test_page import Elements, parsed, records
 from tests.automl.report.test_browser import NARROW, WIDE, Visit, opened
-from tests.automl.report.test_page import Elements, parsed, records
 from tests.worlds.report_exfm import make_exfm, one_class
 from tests.worlds.report_studies import ATTACK
 

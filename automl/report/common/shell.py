@@ -14,8 +14,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from automl.report import formats
-from automl.report.plot import Figure, Nothing, plain
+from automl.report.common import formats
+from automl.report.common.plot import Figure, Nothing, plain
 
 Chart = Figure | Nothing
 

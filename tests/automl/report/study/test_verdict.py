@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from automl.report.data import ReportData
-from automl.report.derived import View
-from automl.report.verdict import Answer, answer
+from automl.report.study.data import ReportData
+from automl.report.study.derived import View
+from automl.report.study.verdict import Answer, answer
 from automl.study.history import Limit, State, Trial
 from tests.worlds.report_studies import complete, failed, history_of, make_facts, make_finals, rich_data, rich_history
 

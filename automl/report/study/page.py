@@ -5,17 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from automl.report import figures, formats, search_figures, trust_figures
-from automl.report.data import ReportData
-from automl.report.derived import SECONDS_PER_HOUR, View, trial_seconds
-from automl.report.front_figure import front
-from automl.report.notes import search_notes
-from automl.report.parallel import parallel
-from automl.report.plot import Nothing
-from automl.report.shell import Chart, render_page, script_json, write_page
-from automl.report.tables import write_tables
-from automl.report.verdict import answer
-from automl.report.words import architecture, changes, difference, training
+from automl.report.common import formats
+from automl.report.common.plot import Nothing
+from automl.report.common.shell import Chart, render_page, script_json, write_page
+from automl.report.common.words import architecture, changes, difference, training
+from automl.report.study import figures, search_figures, trust_figures
+from automl.report.study.data import ReportData
+from automl.report.study.derived import SECONDS_PER_HOUR, View, trial_seconds
+from automl.report.study.front_figure import front
+from automl.report.study.notes import search_notes
+from automl.report.study.parallel import parallel
+from automl.report.study.tables import write_tables
+from automl.report.study.verdict import answer
 from automl.study.history import State, Trial
 
 SECTIONS = (

@@ -13,8 +13,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from automl.report.data import ReportData
-from automl.report.page import write_report
+from automl.report.study.data import ReportData
+from automl.report.study.page import write_report
 from automl.study.history import Baseline, History, Limit, Origin, Proposal, State
 from search_spaces.model import ModelSpec
 from tests.worlds.report_studies import (

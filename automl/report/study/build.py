@@ -10,9 +10,9 @@ from typing import Any
 
 from automl.data.describe.tables import DataConfig, LessonsConfig, SplitConfig
 from automl.data.store.log import EncodedLog
-from automl.report.data import ReportData, StudyFacts
-from automl.report.formats import combinations, counted
-from automl.report.notes import predictor_notes
+from automl.report.common.formats import combinations, counted
+from automl.report.study.data import ReportData, StudyFacts
+from automl.report.study.notes import predictor_notes
 from automl.strategies.outlook import track_record
 from automl.strategies.picks import Pick, picks, roles
 from automl.study.config import QpsConfig, StudyConfig

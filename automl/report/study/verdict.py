@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from automl.report.data import FinalPick
-from automl.report.derived import Point, View
-from automl.report.formats import counted, is_number, p_value, percent, ratio
-from automl.report.front_figure import ROLE_LETTERS
-from automl.report.words import architecture, changes, difference, short_difference, to_yaml, training
+from automl.report.common.formats import counted, is_number, p_value, percent, ratio
+from automl.report.common.words import architecture, changes, difference, short_difference, to_yaml, training
+from automl.report.study.data import FinalPick
+from automl.report.study.derived import Point, View
+from automl.report.study.front_figure import ROLE_LETTERS
 from automl.study.history import State, Trial
 
 ROLE_MEANING = {

@@ -9,8 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from automl.report.derived import View, trial_seconds
-from automl.report.words import describe, knobs
+from automl.report.common.words import describe, knobs
+from automl.report.study.derived import View, trial_seconds
 from automl.study.history import Trial
 
 _PARETO_COLUMNS = (

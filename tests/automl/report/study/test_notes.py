@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from automl.report.data import ReportData
-from automl.report.derived import View
-from automl.report.notes import predictor_notes, search_notes
+from automl.report.study.data import ReportData
+from automl.report.study.derived import View
+from automl.report.study.notes import predictor_notes, search_notes
 from automl.study.history import Forecast, History, Limit, Origin, State, Trial
 from tests.worlds.report_studies import (
     START,

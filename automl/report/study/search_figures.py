@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 
-from automl.report.derived import Floats, View
-from automl.report.formats import counted, duration, percent, ratio
-from automl.report.plot import Figure, Json, Nothing, line, rule
+from automl.report.common.formats import counted, duration, percent, ratio
+from automl.report.common.plot import Figure, Json, Nothing, line, rule
+from automl.report.study.derived import Floats, View
 
 SLICES = 8
 

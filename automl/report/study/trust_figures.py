@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from automl.report.derived import View
-from automl.report.formats import counted
-from automl.report.plot import Figure, Json, Nothing, bars, safe
+from automl.report.common.formats import counted
+from automl.report.common.plot import Figure, Json, Nothing, bars, safe
+from automl.report.study.derived import View
 from predictors.evaluate import pooled_tau
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from automl.report import formats
+from automl.report.common import formats
 
 
 @pytest.mark.parametrize(

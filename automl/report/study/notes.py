@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from automl.report.derived import View
-from automl.report.formats import counted, duration, listed
-from automl.report.search_figures import last_quarter
+from automl.report.common.formats import counted, duration, listed
+from automl.report.study.derived import View
+from automl.report.study.search_figures import last_quarter
 from automl.stats import pareto
 from automl.strategies.outlook import RECENT, track_record, trusted
 from automl.study.history import History, Origin, State, Trial

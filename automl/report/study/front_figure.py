@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from automl.report.derived import Point, View
-from automl.report.plot import Figure, Json, Nothing, band, dots, line, padded, rule
+from automl.report.common.plot import Figure, Json, Nothing, band, dots, line, padded, rule
+from automl.report.study.derived import Point, View
 from automl.stats import pareto
 from automl.study.history import State
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from automl.report.words import architecture, changes, difference, knobs, short_difference, to_yaml, training
+from automl.report.common.words import architecture, changes, difference, knobs, short_difference, to_yaml, training
 from search_spaces.blocks import Cross, Mlp
 from search_spaces.model import Distill, Embedding, Layer, ModelSpec, Train
 from search_spaces.source import read_text
