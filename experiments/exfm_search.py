@@ -29,6 +29,7 @@ from automl.exfm.scores import Scored, figures
 from automl.exfm.student.jobs import job_name, task_of
 from automl.exfm.student.recipes import AUTO, Recipe
 from automl.exfm.student.run import LOGITS
+from automl.exfm.summary import scored_rows
 from automl.exfm.teacher.snapshots import sigmoid
 from automl.runtime.cluster import cluster
 from experiments.kuairand import STUDIES
@@ -149,8 +150,7 @@ def on_the_stream(
     tasks[SEARCHED] = list(mine.values())
     rows_N = np.flatnonzero(student.members_N & np.isfinite(stream.labels_NT[:, student.task]))
     scored = Scored(
-        labels_N=stream.labels_NT[rows_N, student.task].astype(np.float64),
-        clusters_N=np.asarray(stream.clusters_N[rows_N]),
+        rows=scored_rows(stream, rows_N, student.task),
         windows_N=np.zeros(len(rows_N), np.int64),
         probs_SN={
             name: np.stack([sigmoid(np.load(task.out / LOGITS)) for task in of])

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
-from automl.commands.repeats import BASELINE, CONFIRM, FINAL, RepeatsSource, ScoredWindow, Stage
+from automl.commands.repeats import BASELINE, CONFIRM, FINAL, RepeatsSource, Stage, scored_window
 from automl.commands.search import hold
 from automl.data.store.log import EncodedLog
 from automl.ranking.model import build_model
@@ -26,7 +26,8 @@ from automl.runtime.console import ProgressLine, now
 from automl.runtime.engine import Resources, run
 from automl.runtime.errors import RunError
 from automl.runtime.work import make_clock
-from automl.stats.significance import Gain, gains, seeds_wanted, verdict
+from automl.stats.compared import ScoredRows
+from automl.stats.significance import Gain, seeds_wanted, verdict
 from automl.strategies.picks import Pick, entrants, picks
 from automl.study.history import History, Speed, State
 from automl.study.problem import FINALS_FIT, Problem, encode
@@ -107,7 +108,7 @@ def run_finals(
         if not named:
             confirm = _source(problem, problem.log, study, entered, config.finals.repeats, CONFIRM)
             _run(confirm, resources, console, clock, start)
-            confirmed = confirmed_gains(ScoredWindow(problem.log, "validate"), confirm.whole())
+            confirmed = confirmed_gains(scored_window(problem.log, "validate"), confirm.whole())
         margin = config.finals.margin_pct
         chosen = named or picks(
             problem.space, history, seed=config.seed, top=top, margin_pct=margin, confirmed=confirmed
@@ -145,7 +146,7 @@ def _named(problem: Problem, history: History, trials: Sequence[int]) -> tuple[P
     )
 
 
-def confirmed_gains(window: ScoredWindow, probs: Mapping[str, Floats]) -> dict[int, Floats]:
+def confirmed_gains(window: ScoredRows, probs: Mapping[str, Floats]) -> dict[int, Floats]:
     """NE gains in percent by trial, one on each order, against the baseline on the same order.
 
     The gain seen by the search is not among them: the trial was chosen for it.
@@ -168,12 +169,10 @@ def judge(
     models: Mapping[str, ModelSpec],
 ) -> dict[str, Any]:
     """Predictions of the finals to what finals.json holds."""
-    window = ScoredWindow(log, "test")
-    ne = {name: window.ne(of_model) for name, of_model in probs.items()}
-    loss = {name: window.losses(of_model) for name, of_model in probs.items()}
+    window = scored_window(log, "test")
     names = [str(pick.trial) for pick in chosen]
-    spread = np.array([window.examples_std(loss[name] - loss[BASELINE]) for name in names])
-    found = gains(ne[BASELINE], np.stack([ne[name] for name in names]), spread, window.examples_freedom)
+    found = window.gains(probs[BASELINE], [probs[name] for name in names])
+    ne = {name: window.ne(of_model) for name, of_model in probs.items()}
     speeds = time_together(problem, log, [models[name] for name in names])
     baseline = study.baseline()
     assert baseline is not None

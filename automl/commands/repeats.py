@@ -1,4 +1,4 @@
-"""Models trained again, each on several orders of the data, as jobs; and what the predictions of a window are worth."""
+"""Models trained again, each on several orders of the data, as jobs; and the windows that they are compared on."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 from automl.data.store.log import EncodedLog
 from automl.runtime.errors import RunError
 from automl.runtime.jobs import Done, Job, Outcome, Progress, Wait
-from automl.stats.metrics import NESums, undo_sampling
+from automl.stats.compared import ScoredRows
 from automl.stats.seeds import trial_seeds
-from automl.stats.significance import examples_std, log_losses
 from automl.study.history import Failure
 from automl.study.problem import FINALS_FIT, SEARCH_FIT, Problem
 from search_spaces.model import ModelSpec
@@ -120,38 +119,12 @@ class RepeatsSource:
         )
 
 
-class ScoredWindow:
-    """A window's labels and weights, and what predictions of it are worth."""
-
-    def __init__(self, log: EncodedLog, window: str) -> None:
-        rows = log.windows[window]
-        self._kept = log.negatives_kept
-        self._labels_N = np.asarray(log.labels_N[rows], dtype=np.float64)
-        self._weights_N = np.asarray(log.weights_N[rows], dtype=np.float64)
-        clusters = np.asarray(log.clusters_N[rows])
-        self._clusters_N = clusters if np.ptp(clusters) > 0 else np.arange(len(clusters), dtype=np.int32)
-
-    @property
-    def examples_freedom(self) -> int:
-        """Degrees of freedom of the examples' part: few where rows share the luck of few days."""
-        return len(np.unique(self._clusters_N)) - 1
-
-    def ne(self, probs_RN: Floats) -> Floats:
-        """NE by repeat."""
-        return np.array([self._sums(probs_N).ne for probs_N in probs_RN], dtype=np.float64)
-
-    def losses(self, probs_RN: Floats) -> Floats:
-        """Log loss by row, mean over the repeats."""
-        corrected = probs_RN if self._kept is None else undo_sampling(probs_RN, self._kept)
-        return np.asarray(log_losses(self._labels_N, corrected).mean(axis=0), dtype=np.float64)
-
-    def examples_std(self, difference_N: Floats) -> float:
-        """Standard error of an NE difference that comes from the choice of examples."""
-        sums = self._sums(np.full(len(self._labels_N), 0.5))
-        weights = self._weights_N
-        if self._kept is not None:
-            weights = np.where(self._labels_N == 1, weights, weights / self._kept)
-        return examples_std(difference_N, weights, self._clusters_N, sums.cross_entropy / sums.ne)
-
-    def _sums(self, probs_N: Floats) -> NESums:
-        return NESums.of(self._labels_N, probs_N, self._weights_N, negatives_kept=self._kept)
+def scored_window(log: EncodedLog, window: str) -> ScoredRows:
+    """The rows of a window, as predictions of it are compared."""
+    rows = log.windows[window]
+    return ScoredRows(
+        np.asarray(log.labels_N[rows], dtype=np.float64),
+        np.asarray(log.weights_N[rows], dtype=np.float64),
+        np.asarray(log.clusters_N[rows]),
+        log.negatives_kept,
+    )

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from statsmodels.stats.multitest import multipletests
 
 from automl.exfm.student.recipes import NONE
-from automl.stats.metrics import NESums
-from automl.stats.significance import Gain, examples_std, gains, log_losses
+from automl.stats.compared import ScoredRows
+from automl.stats.significance import Gain
 
 Floats = NDArray[np.float64]
 
@@ -25,8 +25,7 @@ Floats = NDArray[np.float64]
 class Scored:
     """Rows of one student in the scored windows, and every recipe's probabilities on them; the teacher's may be NaN."""
 
-    labels_N: Floats
-    clusters_N: NDArray[np.int32]
+    rows: ScoredRows
     windows_N: NDArray[np.int64]
     probs_SN: Mapping[str, Floats]
     teacher_N: Floats
@@ -34,23 +33,18 @@ class Scored:
     def part(self, rows_N: NDArray[np.bool_]) -> Scored:
         """Some of the rows."""
         probs = {name: probs_SN[:, rows_N] for name, probs_SN in self.probs_SN.items()}
-        return Scored(
-            self.labels_N[rows_N], self.clusters_N[rows_N], self.windows_N[rows_N], probs, self.teacher_N[rows_N]
-        )
-
-    @property
-    def both_classes(self) -> bool:
-        return 0 < float(self.labels_N.sum()) < len(self.labels_N)
+        return Scored(self.rows.part(rows_N), self.windows_N[rows_N], probs, self.teacher_N[rows_N])
 
 
 def figures(scored: Scored) -> dict[str, Any]:
     """NE, calibration and gains over no teacher; of a set with one class only the rows."""
-    shown: dict[str, Any] = {"rows": len(scored.labels_N)}
-    if not scored.both_classes:
+    shown: dict[str, Any] = {"rows": len(scored.rows)}
+    if not scored.rows.both_classes:
         return shown
-    sums = {name: [NESums.of(scored.labels_N, p_N) for p_N in probs_SN] for name, probs_SN in scored.probs_SN.items()}
+    sums = {name: scored.rows.sums(probs_SN) for name, probs_SN in scored.probs_SN.items()}
     taught = [name for name in scored.probs_SN if name != NONE]
-    found = dict(zip(taught, _gains(scored, taught), strict=True))
+    gains = scored.rows.gains(scored.probs_SN[NONE], [scored.probs_SN[name] for name in taught])
+    found = dict(zip(taught, gains, strict=True))
     shown["base_rate"] = sums[NONE][0].base_rate
     shown["teacher"] = _teacher(scored, float(np.mean([s.ne for s in sums[NONE]])))
     shown["recipes"] = {
@@ -69,41 +63,17 @@ def _teacher(scored: Scored, student_ne: float) -> dict[str, Any]:
     """The teacher on the rows that it scored; headroom is its NE against that of the student without one there."""
     known_N = np.isfinite(scored.teacher_N)
     part = scored.part(known_N)
-    if not part.both_classes:
+    if not part.rows.both_classes:
         return {"coverage": float(known_N.mean()), "ne": None, "calibration": None, "headroom_pct": None}
-    sums = NESums.of(part.labels_N, part.teacher_N)
+    (sums,) = part.rows.sums(part.teacher_N[None, :])
     if not known_N.all():
-        student_ne = float(np.mean([NESums.of(part.labels_N, p_N).ne for p_N in part.probs_SN[NONE]]))
+        student_ne = float(np.mean(part.rows.ne(part.probs_SN[NONE])))
     return {
         "coverage": float(known_N.mean()),
         "ne": sums.ne,
         "calibration": sums.calibration,
         "headroom_pct": 100 * (sums.ne / student_ne - 1),
     }
-
-
-def _gains(scored: Scored, taught: list[str]) -> tuple[Gain, ...]:
-    """Paired seed by seed and row by row against no teacher."""
-    if not taught:
-        return ()
-    labels_N, ones_N = scored.labels_N, np.ones(len(scored.labels_N))
-    none_N = np.mean([log_losses(labels_N, p_N) for p_N in scored.probs_SN[NONE]], 0)
-    base = NESums.of(labels_N, scored.probs_SN[NONE][0])
-    entropy = base.cross_entropy / base.ne
-    clusters = len(np.unique(scored.clusters_N))
-    spread = [
-        examples_std(
-            np.mean([log_losses(labels_N, p_N) for p_N in scored.probs_SN[name]], 0) - none_N,
-            ones_N,
-            scored.clusters_N if clusters > 1 else np.arange(len(labels_N), dtype=np.int32),
-            entropy,
-        )
-        for name in taught
-    ]
-    ne_KS = np.array([[NESums.of(labels_N, p_N).ne for p_N in scored.probs_SN[name]] for name in taught])
-    ne_S = np.array([NESums.of(labels_N, p_N).ne for p_N in scored.probs_SN[NONE]])
-    freedom = (clusters if clusters > 1 else len(labels_N)) - 1
-    return gains(ne_S, ne_KS, np.array(spread), freedom)
 
 
 def _gain(gain: Gain) -> dict[str, float]:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from automl.data.encode.stream import EncodedStream
 from automl.exfm.das.counts import AGE_EDGES_HOURS, Counts
 from automl.exfm.das.reader import DasReader
 from automl.exfm.problem import ExfmProblem, Student
@@ -20,6 +21,7 @@ from automl.exfm.scores import Scored, correct, figures
 from automl.exfm.student.recipes import recipe_of
 from automl.exfm.student.run import FACTS, LOGITS, StudentTask
 from automl.exfm.teacher.snapshots import sigmoid
+from automl.stats.compared import ScoredRows
 
 
 def summarise(
@@ -78,13 +80,18 @@ def scored_of(
     rows_N = examples_N[part]
     probs = {name: np.stack([sigmoid(np.load(out / LOGITS)[part]) for out in outs]) for name, outs in runs.items()}
     scored = Scored(
-        labels_N=stream.labels_NT[rows_N, student.task].astype(np.float64),
-        clusters_N=np.asarray(stream.clusters_N[rows_N]),
+        rows=scored_rows(stream, rows_N, student.task),
         windows_N=np.searchsorted([w.rows.start for w in stream.windows], rows_N, side="right") - 1,
         probs_SN=probs,
         teacher_N=np.where(np.isnan(teacher_N[rows_N]), np.nan, sigmoid(teacher_N[rows_N])),
     )
     return scored, rows_N
+
+
+def scored_rows(stream: EncodedStream, rows_N: NDArray[np.int64], task: int) -> ScoredRows:
+    """Rows of the stream with the label of a task, as predictions of it are compared."""
+    labels_N = stream.labels_NT[rows_N, task].astype(np.float64)
+    return ScoredRows(labels_N, np.ones(len(rows_N)), np.asarray(stream.clusters_N[rows_N]))
 
 
 def _student(

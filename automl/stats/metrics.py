@@ -70,12 +70,17 @@ class NESums:
         return self.cross_entropy / self.weight if self.weight > 0 else math.nan
 
     @property
-    def ne(self) -> float:
-        """Normalised entropy: 1 is no better than the base rate; NaN where there is one class only."""
+    def entropy(self) -> float:
+        """What NE divides by: the loss of the base rate, summed over the rows; NaN where there is one class only."""
         if self.positive <= 0 or self.negative <= 0:
             return math.nan
         rate = self.base_rate
-        return self.cross_entropy / -(self.positive * math.log(rate) + self.negative * math.log1p(-rate))
+        return -(self.positive * math.log(rate) + self.negative * math.log1p(-rate))
+
+    @property
+    def ne(self) -> float:
+        """Normalised entropy: 1 is no better than the base rate; NaN where there is one class only."""
+        return self.cross_entropy / self.entropy
 
     @property
     def calibration(self) -> float:

@@ -15,6 +15,7 @@ from automl.commands.finals import judge
 from automl.commands.repeats import BASELINE
 from automl.data.simulated.log import simulate
 from automl.exfm.scores import Scored, correct, figures
+from automl.stats.compared import ScoredRows
 from automl.strategies.picks import Pick
 from automl.study.history import Origin, Proposal
 from automl.study.problem import FINALS_FIT, encode, load_problem
@@ -77,7 +78,8 @@ def _student(seed: int) -> dict[str, Any]:
     }
     teacher_N = 1 / (1 + np.exp(-truth_N))
     teacher_N[: rows // 4] = np.nan
-    scored = Scored(labels_N, rng.integers(0, 300, rows).astype(np.int32), np.arange(rows) // 1000, probs, teacher_N)
+    compared = ScoredRows(labels_N, np.ones(rows), rng.integers(0, 300, rows).astype(np.int32))
+    scored = Scored(compared, np.arange(rows) // 1000, probs, teacher_N)
     windows = [{"name": str(k), **figures(scored.part(scored.windows_N == k))} for k in range(3)]
     return {"own": "auto", "all": figures(scored), "windows": windows}
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import log_loss
 
 from automl.commands.finals import confirmed_gains, judge, run_finals
-from automl.commands.repeats import BASELINE, CONFIRM, FINAL, RepeatsSource, ScoredWindow
+from automl.commands.repeats import BASELINE, CONFIRM, FINAL, RepeatsSource, scored_window
 from automl.data.simulated.log import simulate
 from automl.data.store.log import EncodedLog
 from automl.runtime.errors import RunError
@@ -322,7 +322,7 @@ def test_only_models_that_met_every_order_are_confirmed(problem: Problem, tmp_pa
         str(n): c.model for n, c in enumerate(candidates(2, space=problem.space), 1)
     }
     source = RepeatsSource(replace(problem, folder=tmp_path), problem.log, models, 2, CONFIRM)
-    window = ScoredWindow(problem.log, "validate")
+    window = scored_window(problem.log, "validate")
     rows = problem.log.windows["validate"]
     labels = np.asarray(problem.log.labels_N[rows], dtype=np.float64)
     skill = {"confirm-baseline-0": 0.2, "confirm-1-0": 0.3, "confirm-baseline-1": 0.4, "confirm-1-1": 0.3}

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from automl.exfm.scores import Scored, correct, figures
+from automl.stats.compared import ScoredRows
 from automl.stats.metrics import NESums
 
 ROWS, SEEDS = 3000, 3
@@ -23,7 +24,8 @@ def scored(better: dict[str, float], *, seed: int = 0, teacher: float | None = 1
         name: 1 / (1 + np.exp(-(truth_N + (0.8 - less) * noise_SN))) for name, less in {"none": 0.0, **better}.items()
     }
     told_N = np.full(ROWS, np.nan) if teacher is None else 1 / (1 + np.exp(-teacher * truth_N))
-    return Scored(labels_N, rng.integers(0, 300, ROWS).astype(np.int32), np.arange(ROWS) // 1000, probs, told_N)
+    rows = ScoredRows(labels_N, np.ones(ROWS), rng.integers(0, 300, ROWS).astype(np.int32))
+    return Scored(rows, np.arange(ROWS) // 1000, probs, told_N)
 
 
 def test_equal_predictions_gain_nothing() -> None:
@@ -38,7 +40,7 @@ def test_a_gain_is_of_the_mean_ne() -> None:
     part = scored({"plain": 0.4, "worse": -0.4})
     shown = figures(part)
     for name in ("none", "plain", "worse"):
-        by_seed = [NESums.of(part.labels_N, p_N).ne for p_N in part.probs_SN[name]]
+        by_seed = [NESums.of(part.rows.labels_N, p_N).ne for p_N in part.probs_SN[name]]
         assert shown["recipes"][name]["ne_by_seed"] == by_seed
     gain = shown["recipes"]["plain"]["gain"]
     ne = {name: shown["recipes"][name]["ne"] for name in shown["recipes"]}
@@ -52,9 +54,9 @@ def test_the_teachers_headroom_is_on_the_rows_that_it_scored() -> None:
     part.teacher_N[: ROWS // 2] = np.nan
     shown = figures(part)["teacher"]
     half = part.part(np.arange(ROWS) >= ROWS // 2)
-    student = np.mean([NESums.of(half.labels_N, p_N).ne for p_N in half.probs_SN["none"]])
+    student = np.mean([NESums.of(half.rows.labels_N, p_N).ne for p_N in half.probs_SN["none"]])
     assert shown["coverage"] == 0.5
-    assert shown["ne"] == NESums.of(half.labels_N, half.teacher_N).ne
+    assert shown["ne"] == NESums.of(half.rows.labels_N, half.teacher_N).ne
     assert shown["headroom_pct"] == pytest.approx(100 * (shown["ne"] / student - 1))
     assert shown["headroom_pct"] < 0
     silent = figures(scored({}, teacher=None))["teacher"]
@@ -63,7 +65,7 @@ def test_the_teachers_headroom_is_on_the_rows_that_it_scored() -> None:
 
 def test_of_one_class_only_the_rows_are_shown() -> None:
     part = scored({"plain": 0.2})
-    assert figures(part.part(part.labels_N == 0)) == {"rows": int((part.labels_N == 0).sum())}
+    assert figures(part.part(part.rows.labels_N == 0)) == {"rows": int((part.rows.labels_N == 0).sum())}
     assert figures(part.part(np.zeros(ROWS, bool))) == {"rows": 0}
 
 
@@ -72,9 +74,9 @@ def test_parts_are_scored_as_sets_of_their_own() -> None:
     window = part.part(part.windows_N == 1)
     shown = figures(window)
     assert shown["rows"] == 1000
-    assert shown["base_rate"] == pytest.approx(window.labels_N.mean())
-    one_user = part.part(part.clusters_N == part.clusters_N[0])
-    if one_user.both_classes:
+    assert shown["base_rate"] == pytest.approx(window.rows.labels_N.mean())
+    one_user = part.part(part.rows.clusters_N == part.rows.clusters_N[0])
+    if one_user.rows.both_classes:
         assert np.isfinite(figures(one_user)["recipes"]["plain"]["gain"]["pct"])
 
 
