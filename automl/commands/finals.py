@@ -18,6 +18,7 @@ from rich.console import Console
 from automl.commands.repeats import BASELINE, CONFIRM, FINAL, RepeatsSource, Stage, scored_window
 from automl.commands.search import hold
 from automl.data.store.log import EncodedLog
+from automl.files.whole import whole_file
 from automl.ranking.model import build_model
 from automl.ranking.process import prepare_process
 from automl.ranking.throughput import time_ratio
@@ -119,10 +120,8 @@ def run_finals(
         found = judge(problem, log, final.predictions(), chosen, study, final.models)
         found["trials"] = sum(trial.ended for trial in history.trials)
         found["confirmed"] = {str(number): gains.tolist() for number, gains in confirmed.items()}
-        path = problem.folder / "finals.json"
-        part = path.with_name(path.name + ".part")
-        part.write_text(json.dumps(found, indent=2))
-        part.replace(path)
+        with whole_file(problem.folder / "finals.json") as part:
+            part.write_text(json.dumps(found, indent=2))
     return found
 
 

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from automl.data.store.side_table import SideTable
 from automl.data.tables.table import open_table
+from automl.files.whole import whole_file
 from automl.ranking.served import Served, load_served
 from search_spaces.errors import InputError, Mistake, Position
 
@@ -38,16 +39,12 @@ def predict_to(file: Path, table: str, joins: Sequence[str], out: Path) -> int:
         raise InputError.of(str(out), "must be a .parquet or a .csv file", out.suffix or "no ending")
     parts = predictions(file, table, joins)
     first = next(parts)
-    beside, rows = out.with_name(out.name + ".part"), 0
     kind = pq.ParquetWriter if out.suffix == ".parquet" else pacsv.CSVWriter
-    try:
-        with kind(str(beside), first.schema) as writer:
-            for part in _with(first, parts):
-                writer.write_table(part)
-                rows += part.num_rows
-        beside.replace(out)
-    finally:
-        beside.unlink(missing_ok=True)
+    rows = 0
+    with whole_file(out) as beside, kind(str(beside), first.schema) as writer:
+        for part in _with(first, parts):
+            writer.write_table(part)
+            rows += part.num_rows
     return rows
 
 

@@ -27,6 +27,7 @@ from automl.exfm.summary import summarise
 from automl.exfm.teacher.ensemble import Teacher, load_teacher
 from automl.exfm.teacher.snapshots import Guard
 from automl.exfm.teacher.teaching import Teaching, Upgrade
+from automl.files.whole import whole_file
 from automl.ranking.process import prepare_process
 from automl.runtime.cluster import cluster
 from automl.runtime.console import ProgressLine, now
@@ -191,6 +192,5 @@ def _same_run(problem: ExfmProblem) -> None:
 
 
 def _write(file: Path, data: Any) -> None:
-    part = file.with_suffix(".part")
-    part.write_text(json.dumps(data, indent=1))
-    part.replace(file)
+    with whole_file(file) as part:
+        part.write_text(json.dumps(data, indent=1))

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from torch.export import ExportedProgram
 
 from automl.data.store.encoders import Encoders, write_encoders
+from automl.files.whole import whole_file
 from automl.ranking.model import RankingModel
 from automl.ranking.served import FACTS, FORMAT, MODEL, Served, load_graph, load_served
 from automl.ranking.serving import serving_graph
@@ -79,12 +80,10 @@ def export_model(
     if not difference <= TOLERANCE:
         raise ExportError(f"the exported graph must predict what the model predicts, but differs by {difference:.2g}")
     told["parity"] = {"rows": len(ids_NF), "max_probability_difference": difference}
-    part = file.with_name(file.name + ".part")
-    with ZipFile(part, "w") as out:
+    with whole_file(file) as part, ZipFile(part, "w") as out:
         out.writestr(ZipInfo(MODEL), held.getvalue())
         write_encoders(encoders.cut(model.table.count_F.tolist()), out)
         out.writestr(ZipInfo(FACTS), json.dumps(told, indent=1), ZIP_DEFLATED)
-    part.replace(file)
     return told
 
 

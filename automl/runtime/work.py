@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from automl.data.store.log import EncodedLog, open_log
+from automl.files.whole import whole_file
 from automl.ranking.clocks import AnalyticClock, Clock, CpuClock
 from automl.ranking.model import RankingModel, build_model
 from automl.ranking.scoring import score, scores_of
@@ -177,8 +178,6 @@ def _score(model: RankingModel, log: EncodedLog, job: Job, start: Measurement) -
 
 
 def save_predictions(path: Path, probs_N: NDArray[np.float64]) -> None:
-    """Written beside and moved, so that a file that is there is whole."""
-    part = path.with_name(path.name + ".part")
-    with part.open("wb") as file:
+    """As .npy; a file that is there is whole."""
+    with whole_file(path) as part, part.open("wb") as file:
         np.save(file, probs_N)
-    part.replace(path)

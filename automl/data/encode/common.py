@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -20,6 +18,7 @@ from automl.data.describe.tables import TablesConfig
 from automl.data.store.log import FORMAT, is_log
 from automl.data.tables.hashing import digest_table
 from automl.data.tables.sources import LOG, MADE, Tables
+from automl.files.whole import whole_folder
 
 
 def made_once(cache: Path, fingerprint: str, make: Callable[[Path], None]) -> Path:
@@ -29,15 +28,8 @@ def made_once(cache: Path, fingerprint: str, make: Callable[[Path], None]) -> Pa
         return folder
     with FileLock(cache / f"{fingerprint}.lock"):
         if not is_log(folder):
-            for left in cache.glob(f"{fingerprint}.part*"):
-                shutil.rmtree(left)  # of a run that was killed: we hold the lock, so nobody writes there
-            part = Path(tempfile.mkdtemp(prefix=f"{fingerprint}.part", dir=cache))
-            try:
+            with whole_folder(folder) as part:
                 make(part)
-                shutil.rmtree(folder, ignore_errors=True)
-                part.rename(folder)
-            finally:
-                shutil.rmtree(part, ignore_errors=True)
     return folder
 
 

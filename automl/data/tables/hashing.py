@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,9 +11,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.fs as pafs
+from filelock import FileLock
 from numpy.typing import NDArray
 
 from automl.data.tables.table import Table
+from automl.files.whole import whole_file
 
 Hashes = NDArray[np.uint64]
 _MISSING = np.uint64(0x9E3779B97F4A7C15)
@@ -87,7 +88,7 @@ def digest_table(table: Table, cache: Path) -> str:
 
 def _digest_files(names: Sequence[str], known_file: Path) -> list[str]:
     known = _read_known(known_file)
-    digests = []
+    digests, new = [], False
     for name in names:
         stat = Path(name).stat()
         stamp = f"{stat.st_size} {stat.st_mtime_ns} {stat.st_ino}"
@@ -96,10 +97,11 @@ def _digest_files(names: Sequence[str], known_file: Path) -> list[str]:
             with Path(name).open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
             known[name] = stamp, digest
+            new = True
         digests.append(digest)
-    part = known_file.with_suffix(f".{os.getpid()}")
-    part.write_text(json.dumps(known, indent=0))
-    part.replace(known_file)
+    if new:
+        with FileLock(known_file.with_suffix(".lock")), whole_file(known_file) as part:
+            part.write_text(json.dumps(known, indent=0))
     return digests
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 
 from automl.exfm.problem import ExfmProblem, Student
 from automl.exfm.student.recipes import Recipe
-from automl.exfm.student.run import StudentTask, part_of, run_student
+from automl.exfm.student.run import StudentTask, run_student
 from automl.runtime.errors import RunError
 from automl.runtime.jobs import Done, Job, Outcome, Progress, Step, Wait
 
@@ -66,7 +65,6 @@ class StudentsSource:
         self.told: Callable[[], None] = lambda: None
         for task in tasks.values():
             task.out.parent.mkdir(parents=True, exist_ok=True)
-            shutil.rmtree(part_of(task.out), ignore_errors=True)
         self._left = deque(name for name, task in tasks.items() if not task.out.exists())
         self._failures: dict[str, str] = {}
 

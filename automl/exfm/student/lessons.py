@@ -6,7 +6,6 @@ N rows of a student, T tasks.
 from __future__ import annotations
 
 import hashlib
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from automl.data.store.log import is_log, write_columns, write_facts
 from automl.exfm.das.reader import NO_SNAPSHOT, DasReader
 from automl.exfm.problem import ExfmProblem, Student
 from automl.exfm.student.sampling import sampled
+from automl.files.whole import whole_folder
 from search_spaces.errors import InputError
 
 _HOUR_NS = 3.6e12
@@ -35,14 +35,10 @@ def write_lessons(problem: ExfmProblem, student: Student) -> Path:
     source = _source(problem, student, reader)
     if _have(folder, source):
         return folder
-    part = folder.with_name(f"{student.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    rows_N, teacher_NT, ages_N = _told(problem, student, reader)
-    write_columns(part, len(rows_N), _blocks(problem, student, rows_N, teacher_NT, ages_N))
-    write_facts(part, _facts(problem, student, rows_N, teacher_NT, source, _fingerprint(part)))
-    shutil.rmtree(folder, ignore_errors=True)
-    part.rename(folder)
+    with whole_folder(folder) as part:
+        rows_N, teacher_NT, ages_N = _told(problem, student, reader)
+        write_columns(part, len(rows_N), _blocks(problem, student, rows_N, teacher_NT, ages_N))
+        write_facts(part, _facts(problem, student, rows_N, teacher_NT, source, _fingerprint(part)))
     return folder
 
 

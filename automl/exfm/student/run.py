@@ -23,6 +23,7 @@ from automl.exfm.das.reader import NO_SNAPSHOT, Augmented, DasReader
 from automl.exfm.student.judge import Judge
 from automl.exfm.student.recipes import Recipe
 from automl.exfm.student.sampling import sampled
+from automl.files.whole import whole_folder
 from automl.ranking.batches import even_bounds
 from automl.ranking.distill import Lesson, StudentStepper
 from automl.ranking.model import RankingModel, build_model
@@ -209,17 +210,10 @@ def run_student(task: StudentTask, told: Callable[[float], None] = lambda _: Non
     student = StudentRun(task)
     for share in student.run():
         told(share)
-    part = part_of(task.out)
-    part.mkdir(parents=True, exist_ok=True)
-    np.save(part / LOGITS, student.logits_N)
-    torch.save(dict(student.model().state_dict()), part / "model.pt")
-    (part / FACTS).write_text(json.dumps(_facts(task, student)))
-    part.rename(task.out)
-
-
-def part_of(out: Path) -> Path:
-    """Where results are written before they are whole; a run's own, so that two at once do not meet."""
-    return out.with_name(f"{out.name}.part")
+    with whole_folder(task.out) as part:
+        np.save(part / LOGITS, student.logits_N)
+        torch.save(dict(student.model().state_dict()), part / "model.pt")
+        (part / FACTS).write_text(json.dumps(_facts(task, student)))
 
 
 def _facts(task: StudentTask, student: StudentRun) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from automl.exfm.das.scorer import Snapshot
 from automl.exfm.teacher.ensemble import Teacher
+from automl.files.whole import sweep, whole_folder
 from automl.stats.metrics import NESums
 
 NOT_FINITE = "its predictions are not finite"
@@ -85,8 +86,7 @@ class SnapshotStore:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        for left in folder.glob("*.part"):
-            shutil.rmtree(left)
+        sweep(folder)
         self._all = sorted(
             (_read(path.parent) for path in folder.glob(f"*/{_FACTS}")), key=lambda snapshot: snapshot.published_ns
         )
@@ -95,11 +95,9 @@ class SnapshotStore:
         """Write a snapshot; one of the same name, from before a restart, is the same and stays."""
         snapshot = Snapshot(name, self.folder / name, trained_to_ns, published_ns)
         if not snapshot.folder.exists():
-            part = snapshot.folder.with_suffix(".part")
-            part.mkdir()
-            teacher.save(part)
-            (part / _FACTS).write_text(json.dumps({"trained_to_ns": trained_to_ns, "published_ns": published_ns}))
-            part.rename(snapshot.folder)
+            with whole_folder(snapshot.folder) as part:
+                teacher.save(part)
+                (part / _FACTS).write_text(json.dumps({"trained_to_ns": trained_to_ns, "published_ns": published_ns}))
             self._all.append(snapshot)
         return snapshot
 

@@ -20,6 +20,7 @@ from automl.exfm.das.system import Das
 from automl.exfm.das.ticks import Tick
 from automl.exfm.teacher.ensemble import Teacher
 from automl.exfm.teacher.snapshots import NOT_FINITE, Guard, Recent, SnapshotStore, refusal
+from automl.files.whole import whole_file
 
 _RECENT_ROWS = 1000
 _STATE, _PROGRESS = "state.pt", "progress.json"
@@ -177,11 +178,10 @@ class Teaching:
         home = self._folder / "teacher"
         home.mkdir(parents=True, exist_ok=True)
         name = f"{self._progress.ticks:06d}-{_STATE}"
-        torch.save(self._teacher.state(), home / f"{name}.part")
-        (home / f"{name}.part").replace(home / name)
-        part = home / f"{_PROGRESS}.part"
-        part.write_text(json.dumps({**asdict(self._progress), "state": name}))
-        part.replace(home / _PROGRESS)
+        with whole_file(home / name) as part:
+            torch.save(self._teacher.state(), part)
+        with whole_file(home / _PROGRESS) as part:
+            part.write_text(json.dumps({**asdict(self._progress), "state": name}))
         for left in home.glob(f"*{_STATE}"):
             if left.name != name:
                 left.unlink()

@@ -14,6 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
+from automl.files.whole import whole_file
 from automl.report.common import formats
 from automl.report.common.plot import Figure, Nothing, plain
 
@@ -22,9 +23,8 @@ Chart = Figure | Nothing
 
 def write_page(page: Path, text: str) -> Path:
     """Write the page whole or not at all."""
-    part = page.with_name(f"{page.name}.part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(page)
+    with whole_file(page) as part:
+        part.write_text(text, encoding="utf-8")
     return page
 
 

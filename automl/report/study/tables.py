@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from automl.files.whole import whole_file
 from automl.report.common.words import describe, knobs
 from automl.report.study.derived import View, trial_seconds
 from automl.study.history import Trial
@@ -35,8 +35,10 @@ def write_tables(view: View, out_dir: Path) -> tuple[Path, Path]:
     """Write pareto.csv (the front, from the most accurate on) and trials.parquet (every trial and the baseline's)."""
     front_file, trials_file = out_dir / "pareto.csv", out_dir / "trials.parquet"
     winners, trials = front_frame(view), trials_frame(view)
-    _replace(front_file, lambda path: winners.to_csv(path, index=False))
-    _replace(trials_file, lambda path: trials.to_parquet(path, index=False))
+    with whole_file(front_file) as part:
+        winners.to_csv(part, index=False)
+    with whole_file(trials_file) as part:
+        trials.to_parquet(part, index=False)
     return front_file, trials_file
 
 
@@ -120,10 +122,3 @@ def trial_row(view: View, trial: Trial) -> dict[str, Any]:
         "ended_at": trial.ended_at,
         "curve": json.dumps([[p.rows, p.window_ne, p.lifetime_ne] for p in trial.curve]),
     }
-
-
-def _replace(path: Path, write: Callable[[Path], object]) -> None:
-    """Write beside the file and move it there, so that a reader never sees half of one."""
-    part = path.with_name(path.name + ".part")
-    write(part)
-    part.replace(path)

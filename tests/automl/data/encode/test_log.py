@@ -303,7 +303,7 @@ def test_what_a_killed_run_left_is_swept(
     write(columns)
     cache = tmp_path / "cache"
     fingerprint = encode_log(describe(), tmp_path, tmp_path / "other").fingerprint
-    (cache / f"{fingerprint}.partX" / "spill").mkdir(parents=True)
+    (cache / f"{fingerprint}.part" / "spill").mkdir(parents=True)
     (cache / fingerprint).mkdir()  # without facts: not whole
     log = encode_log(describe(), tmp_path, cache)
     assert len(log) == 600

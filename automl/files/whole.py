@@ -1,0 +1,50 @@
+"""Files and folders that are whole or not there: written beside their place as NAME.part, and moved there at the end.
+
+Where writing fails, NAME.part is removed. A process that is killed leaves it; whoever writes NAME next begins anew in
+its place. Two that may write one NAME at once hold a lock. A power cut is not provided for: nothing is synced.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Where to write the file; it takes the place of `path` at the end of the block, and an older file's place."""
+    part = _part_of(path)
+    try:
+        yield part
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """An empty folder to write into; it takes the place of `path` at the end of the block, and an older folder's."""
+    part = _part_of(path)
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    try:
+        yield part
+        shutil.rmtree(path, ignore_errors=True)
+        part.rename(path)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def sweep(folder: Path) -> None:
+    """Remove all that killed processes were writing into a folder; for whoever is its only writer."""
+    for left in folder.glob("*.part"):
+        if left.is_dir():
+            shutil.rmtree(left)
+        else:
+            left.unlink()
+
+
+def _part_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}.part")
