@@ -1,6 +1,7 @@
-"""The blocks that an interaction layer may hold.
+"""The blocks that an interaction layer may hold: the one table of them, which all that asks reads when it asks.
 
-To add one: its file here, its twin in automl/ranking/blocks, a line below.
+To add one: its file here, its twin in automl/ranking/blocks, its class in the table below. A plug-in file adds to the
+same table (search_spaces/plugins.py).
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ class Attention(BlockSpec):
     """Each head attends in `head_dim` dimensions; the heads are mixed back to E."""
 
     name: ClassVar[str] = "attention"
+    module: ClassVar[str] = "automl.ranking.blocks.attention:AttentionBlock"
     heads: int = knob(2, ge=1, le=32, doc="number of heads")
     head_dim: int = knob(8, ge=1, le=256, doc="dimension of a head")
 

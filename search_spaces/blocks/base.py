@@ -64,10 +64,15 @@ def elementwise_cost(width: int, *, params: int = 0) -> Cost:
 
 
 class BlockSpec(Checked, ABC):
-    """Knobs of one block. Frozen dataclasses derive from it; `name` is its word in a space file."""
+    """Knobs of one block. Frozen dataclasses derive from it.
+
+    `name` is its word in a space file. `module` names the class of its torch half, "package.module:Class", which is
+    made with (spec, fields); it is looked up when a model is built, so that no description loads torch.
+    """
 
     __slots__ = ()
     name: ClassVar[str]
+    module: ClassVar[str]
 
     @abstractmethod
     def out_shape(self, fields: Fields) -> Fields | Dense:

@@ -14,6 +14,7 @@ class Cross(BlockSpec):
     """x is the flattened fields; rank 0 means the full matrix."""
 
     name: ClassVar[str] = "cross"
+    module: ClassVar[str] = "automl.ranking.blocks.cross:CrossBlock"
     rank: int = knob(32, ge=0, le=4096, doc="rank of W = U V; 0 is the full matrix")
 
     def out_shape(self, fields: Fields) -> Fields:

@@ -22,6 +22,7 @@ class Dot(BlockSpec):
     """Fields are mixed to `compress` vectors; the products above the diagonal are the output."""
 
     name: ClassVar[str] = "dot"
+    module: ClassVar[str] = "automl.ranking.blocks.dot:DotBlock"
     compress: int = knob(16, ge=2, le=512, doc="number of vectors whose pairs are multiplied")
 
     def out_shape(self, fields: Fields) -> Dense:

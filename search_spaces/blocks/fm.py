@@ -13,6 +13,7 @@ class Fm(BlockSpec):
     """Second-order interactions of all fields; no weights."""
 
     name: ClassVar[str] = "fm"
+    module: ClassVar[str] = "automl.ranking.blocks.fm:FmBlock"
 
     def out_shape(self, fields: Fields) -> Dense:
         return Dense(fields.dim)

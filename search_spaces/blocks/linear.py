@@ -13,6 +13,7 @@ class Linear(BlockSpec):
     """Every output field is a weighted sum of the input fields."""
 
     name: ClassVar[str] = "linear"
+    module: ClassVar[str] = "automl.ranking.blocks.linear:LinearBlock"
 
     def out_shape(self, fields: Fields) -> Fields:
         return fields

@@ -21,6 +21,7 @@ class Masknet(BlockSpec):
     """An instance-guided mask on the normed embeddings (LN per field), then one hidden layer."""
 
     name: ClassVar[str] = "masknet"
+    module: ClassVar[str] = "automl.ranking.blocks.masknet:MasknetBlock"
     width: int = knob(128, ge=1, le=4096, doc="width of the output")
     hidden: int = knob(64, ge=1, le=4096, doc="hidden width of the mask")
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -45,21 +46,31 @@ def test_every_block_has_a_module() -> None:
     assert {spec.name for spec in SPECS} == set(INTERACTION_BLOCKS)
 
 
-def test_a_block_without_module_is_refused() -> None:
-    class Other(Fm):
-        name = "other"
+class Other:
+    """Made as blocks are."""
 
-    class Stranger(BlockSpec):
-        name = "stranger"
+    def __init__(self, spec: BlockSpec, fields: Fields) -> None: ...
 
-        def out_shape(self, fields: Fields) -> Fields:
-            return fields
 
-        def cost(self, fields: Fields) -> Any:
-            return None
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Odd(Fm):
+    """Names a class that is no block."""
 
-    with pytest.raises(TypeError, match="stranger"):
+    module: ClassVar[str] = f"{__name__}:Other"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stranger(Fm):
+    """Names nothing."""
+
+    module: ClassVar[str] = "search_spaces.blocks:Layer"
+
+
+def test_a_description_whose_module_is_no_block_is_refused() -> None:
+    with pytest.raises(AttributeError, match="Layer"):
         build_block(Stranger(), FIELDS)
+    with pytest.raises(TypeError, match="must make a Block, but made a Other"):
+        build_block(Odd(), FIELDS)
 
 
 @pytest.mark.parametrize("layer", LAYERS, ids=str)
