@@ -15,7 +15,7 @@ from automl.runtime.errors import RunError
 from automl.runtime.jobs import Done, Job, Outcome, Progress, Timing, Wait
 from automl.stats.seeds import trial_seeds
 from automl.strategies.propose import STRATEGIES, Strategy
-from automl.study.history import Failure, Measurement, Origin, Proposal, State, Trial
+from automl.study.history import Failure, Measurement, Metric, Origin, Proposal, State, Trial
 from automl.study.problem import Problem
 from automl.study.record import Study
 from search_spaces.model import ModelSpec
@@ -141,7 +141,7 @@ class SearchSource:
             batch_rows=config.qps.batch_rows,
             max_seconds=config.qps.max_seconds,
             clock=config.qps.clock,
-            limits=tuple(limit for limit in config.limits if limit.metric == "qps_ratio"),
+            limits=tuple(limit for limit in config.limits if limit.metric is Metric.QPS_RATIO),
         )
         return Job(
             name=name,

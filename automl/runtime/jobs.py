@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, Protocol
 
-from automl.study.history import CurvePoint, Failure, Limit, Measurement
+from automl.study.history import CurvePoint, Failure, Limit, Measurement, Metric
 
 CURVE_POINTS = 20  # of a trial's learning curve
 
@@ -95,8 +95,12 @@ def job_of(config: Mapping[str, Any]) -> Job:
     """Inverse of job_config."""
     timing = config["timing"]
     if timing is not None:
-        timing = Timing(**{**timing, "limits": tuple(Limit(**limit) for limit in timing["limits"])})
+        timing = Timing(**{**timing, "limits": tuple(map(_limit_of, timing["limits"]))})
     return Job(**{**config, "train": tuple(config["train"]), "stops": tuple(config["stops"]), "timing": timing})
+
+
+def _limit_of(config: Mapping[str, Any]) -> Limit:
+    return Limit(Metric(config["metric"]), config["low"], config["high"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -160,11 +160,12 @@ def _untrained(spec: ModelSpec, log: EncodedLog, speed: Speed, watch: Stopwatch)
 
 
 def _broken_limit(timing: Timing | None, speed: Speed) -> str | None:
+    """The first limit that the whole interval of the ratio breaks, in words."""
     for limit in timing.limits if timing else ():
-        if limit.low is not None and speed.qps_ratio_high < limit.low:
-            return f"QPS must be at least {limit.low:g} x the baseline's, but it is {speed.qps_ratio:.3g} x"
-        if limit.high is not None and speed.qps_ratio_low > limit.high:
-            return f"QPS must be at most {limit.high:g} x the baseline's, but it is {speed.qps_ratio:.3g} x"
+        if limit.least_excess(speed.qps_ratio_low, speed.qps_ratio_high) > 0:
+            bounds = ("at least", limit.low), ("at most", limit.high)
+            must = " and ".join(f"{word} {bound:g} x" for word, bound in bounds if bound is not None)
+            return f"QPS must be {must} the baseline's, but it is {speed.qps_ratio:.3g} x"
     return None
 
 

@@ -23,8 +23,8 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from automl.stats import pareto
 from automl.stats.seeds import seed_of
 from automl.strategies.draft import Draft
-from automl.strategies.evidence import Evidence, excess, gather, measured
-from automl.study.history import History, Origin, Proposal, State
+from automl.strategies.evidence import Evidence, gather, measured
+from automl.study.history import History, Metric, Origin, Proposal, State
 from automl.study.record import distribution
 from search_spaces.decisions import Decision
 from search_spaces.knobs import Value
@@ -122,7 +122,7 @@ def _replayed(space: SearchSpace, history: History, sampler: BaseSampler) -> opt
             assert trial.measurement is not None
             gain = history.baseline.gain_pct(trial.measurement.ne)
             point = (gain, -math.log2(trial.measurement.speed.qps_ratio))
-            over = excess(history, trial)
+            over = history.baseline.excess(history.limits, trial.measurement)
             study.add_trial(_told(trial.candidate, domains, point, over, generation=done // NSGA2_POPULATION))
             done += 1
         else:
@@ -133,7 +133,7 @@ def _replayed(space: SearchSpace, history: History, sampler: BaseSampler) -> opt
 
 
 def _told(
-    candidate: Candidate, domains: Domains, point: tuple[float, float], over: dict[str, float], generation: int
+    candidate: Candidate, domains: Domains, point: tuple[float, float], over: dict[Metric, float], generation: int
 ) -> FrozenTrial:
     """A complete trial. NSGA-II knows its generations by a system attribute, which a replay must set itself."""
     params, kinds = _params(candidate, domains)
@@ -142,7 +142,7 @@ def _told(
         values=point,
         params=params,
         distributions=kinds,
-        constraints=over,
+        constraints={str(metric): beyond for metric, beyond in over.items()},
         system_attrs={NSGAIISampler._get_generation_key(): generation},
     )
 

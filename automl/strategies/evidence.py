@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from automl.stats import pareto
-from automl.study.history import History, Limit, Speed, State, Trial
+from automl.study.history import History, Limit, Metric, Speed, State, Trial
 from search_spaces.space import Candidate, SearchSpace
 
 Floats = NDArray[np.float64]
@@ -68,8 +68,8 @@ def gather(space: SearchSpace, history: History) -> Evidence:
         complete.insert(0, True)
     gains = np.array([history.baseline.gain_pct(value) for value in ne], dtype=np.float64)
     ratios = np.array([s.qps_ratio for s in speeds], dtype=np.float64)
-    train = np.array([_train_ratio(s, history.baseline.train_qps) for s in speeds], dtype=np.float64)
-    metrics = {"ne_gain_pct": gains, "qps_ratio": ratios, "train_qps_ratio": train}
+    train = np.array([history.baseline.train_ratio(s) for s in speeds], dtype=np.float64)
+    metrics = {Metric.NE_GAIN_PCT: gains, Metric.QPS_RATIO: ratios, Metric.TRAIN_QPS_RATIO: train}
     return Evidence(
         candidates=tuple(candidates),
         answers_ND=answers_of(space, candidates),
@@ -78,7 +78,7 @@ def gather(space: SearchSpace, history: History) -> Evidence:
         log2_ratio_N=np.log2(ratios),
         log2_train_ratio_N=np.log2(train),
         weight_N=np.array(weights, dtype=np.float64),
-        eligible_N=np.array(complete, dtype=bool) & within(history.limits, metrics),
+        eligible_N=np.array(complete, dtype=bool) & _within(history.limits, metrics),
         failed=tuple(t.candidate for t in history.of_state(State.FAILED) if not _lost(t)),
         pending=tuple(t.candidate for t in history.of_state(State.RUNNING)),
         baseline_ne=history.baseline.ne,
@@ -91,42 +91,18 @@ def answers_of(space: SearchSpace, candidates: Sequence[Candidate]) -> Floats:
     return np.array(rows, dtype=np.float64).reshape(len(candidates), len(space.decisions))
 
 
-def within(limits: Sequence[Limit], metrics: dict[str, Floats]) -> NDArray[np.bool_]:
-    """Which trials keep every limit; an unknown figure keeps none."""
-    good = np.ones(len(metrics["qps_ratio"]), dtype=bool)
-    for limit in limits:
-        value = metrics[limit.metric]
-        good &= np.isfinite(value)
-        if limit.low is not None:
-            good &= value >= limit.low
-        if limit.high is not None:
-            good &= value <= limit.high
-    return good
-
-
-def excess(history: History, trial: Trial) -> dict[str, float]:
-    """By metric, by how much a trial breaks each limit; at most 0 where it keeps it."""
-    if trial.measurement is None:
-        return {}
-    speed = trial.measurement.speed
-    metrics = {
-        "ne_gain_pct": history.baseline.gain_pct(trial.measurement.ne),
-        "qps_ratio": speed.qps_ratio,
-        "train_qps_ratio": _train_ratio(speed, history.baseline.train_qps),
-    }
-    over: dict[str, float] = {}
-    for limit in history.limits:
-        low = -math.inf if limit.low is None else limit.low
-        high = math.inf if limit.high is None else limit.high
-        breach = max(low - metrics[limit.metric], metrics[limit.metric] - high)
-        over[limit.metric] = max(breach, over.get(limit.metric, -math.inf))
-    return {metric: breach for metric, breach in over.items() if math.isfinite(breach)}
-
-
 def measured(trial: Trial) -> bool:
     """Has a finite NE and QPS ratio."""
     m = trial.measurement
     return m is not None and math.isfinite(m.ne) and math.isfinite(m.speed.qps_ratio) and m.speed.qps_ratio > 0
+
+
+def _within(limits: Sequence[Limit], metrics: Mapping[Metric, Floats]) -> NDArray[np.bool_]:
+    """Which trials keep every limit."""
+    good = np.ones(len(metrics[Metric.QPS_RATIO]), dtype=bool)
+    for limit in limits:
+        good &= limit.keeps(metrics[limit.metric])
+    return good
 
 
 def _lost(trial: Trial) -> bool:
@@ -145,9 +121,3 @@ def _speed(trial: Trial) -> Speed:
 
 def _baseline_speed(history: History) -> Speed:
     return Speed(qps_ratio=1.0, qps_ratio_low=1.0, qps_ratio_high=1.0, train_qps=history.baseline.train_qps)
-
-
-def _train_ratio(speed: Speed, baseline_train_qps: float) -> float:
-    if speed.train_qps is None or not speed.train_qps > 0 or not baseline_train_qps > 0:
-        return math.nan
-    return speed.train_qps / baseline_train_qps

@@ -6,6 +6,7 @@ forecast or a hypervolume needs it. Shapes: N candidates, D decisions, M members
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, ndtr
 
 from automl.strategies.evidence import Evidence, answers_of, measured
-from automl.study.history import Forecast, History, Limit
+from automl.study.history import Forecast, History, Limit, Metric
 from predictors.cost import SpeedModel, fit_speed
 from predictors.evaluate import Ranked, pooled_tau, rankings
 from predictors.gbdt import Bag, BagConfig, ScoreScale, fit_bag, normal_scores
@@ -71,12 +72,12 @@ class Outlook:
         if self.failure is not None:
             chance *= expit(-self.failure.predict(rows).mean[:, 0])
         figures = {
-            "qps_ratio": (speed.mean[:, 0], speed.std[:, 0]),
-            "ne_gain_pct": (gains.mean(axis=0), gains.std(axis=0)),
+            Metric.QPS_RATIO: (speed.mean[:, 0], speed.std[:, 0]),
+            Metric.NE_GAIN_PCT: (gains.mean(axis=0), gains.std(axis=0)),
         }
         if self.train_speed is not None:
             train = self.train_speed.predict(costs, rows)
-            figures["train_qps_ratio"] = (train.mean[:, 0], train.std[:, 0])
+            figures[Metric.TRAIN_QPS_RATIO] = (train.mean[:, 0], train.std[:, 0])
         for limit in self.limits:
             if limit.metric in figures:
                 chance *= _chance(limit, *figures[limit.metric])
@@ -91,7 +92,7 @@ def fit_outlook(space: SearchSpace, evidence: Evidence, limits: Sequence[Limit],
     rows, costs = encoder.rows_and_costs(evidence.answers_ND)
     trained = np.isfinite(evidence.log2_train_ratio_N)
     train_speed = None
-    if trained.sum() >= MIN_MEASURED and any(limit.metric == "train_qps_ratio" for limit in limits):
+    if trained.sum() >= MIN_MEASURED and any(limit.metric is Metric.TRAIN_QPS_RATIO for limit in limits):
         train_speed = fit_speed(costs[trained], rows[trained], evidence.log2_train_ratio_N[trained], seed=seed)
     return Outlook(
         encoder=encoder,
@@ -143,10 +144,16 @@ def _fit_failure(space: SearchSpace, encoder: Encoder, rows: Floats, evidence: E
 
 
 def _chance(limit: Limit, mean: Floats, std: Floats) -> Floats:
-    low, high = limit.low, limit.high
-    if limit.metric != "ne_gain_pct":  # speeds are foreseen as log2
-        low, high = (None if bound is None else float(np.log2(max(bound, 1e-9))) for bound in (low, high))
+    """That a normal value keeps the limit."""
+    low, high = (_foreseen(limit.metric, end) for end in limit.ends)
     spread = np.maximum(std, 1e-6)
-    above = 1.0 if low is None else ndtr((mean - low) / spread)
-    below = 1.0 if high is None else ndtr((high - mean) / spread)
-    return np.asarray(above * below, dtype=np.float64)
+    return np.asarray(ndtr((mean - low) / spread) * ndtr((high - mean) / spread), dtype=np.float64)
+
+
+def _foreseen(metric: Metric, bound: float) -> float:
+    """A bound on the scale on which the metric is foreseen."""
+    match metric:
+        case Metric.NE_GAIN_PCT:
+            return bound
+        case Metric.QPS_RATIO | Metric.TRAIN_QPS_RATIO:
+            return float(np.log2(max(bound, 1e-9))) if math.isfinite(bound) else bound

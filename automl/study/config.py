@@ -14,7 +14,7 @@ from pydantic import (
 
 from automl.data.describe.parts import Bytes, Part, Seconds
 from automl.data.describe.tables import DataConfig, LessonsConfig, told_data
-from automl.study.history import Limit
+from automl.study.history import Limit, Metric
 
 STRATEGIES = ("controller", "evolution", "nsga2", "random", "tpe")
 
@@ -65,6 +65,7 @@ class FinalsConfig(Part):
 
 
 _LIMIT = re.compile(r"(ne|qps|train_qps)\s*(>=|<=)\s*(?:(\d+(?:\.\d+)?)\s*\*\s*)?baseline\.(ne|qps|train_qps)")
+_METRIC = {"ne": Metric.NE_GAIN_PCT, "qps": Metric.QPS_RATIO, "train_qps": Metric.TRAIN_QPS_RATIO}
 _COST = re.compile(r"\b(params|flops|activation_bytes)\b")
 
 
@@ -86,7 +87,7 @@ def parse_limit(text: str) -> Limit:
             f"but found `{text}`"
         )
     factor = float(match[3] or 1)
-    metric, bound = ("ne_gain_pct", 100 * (factor - 1)) if match[1] == "ne" else (f"{match[1]}_ratio", factor)
+    metric, bound = _METRIC[match[1]], 100 * (factor - 1) if match[1] == "ne" else factor
     return Limit(metric, low=bound) if match[2] == ">=" else Limit(metric, high=bound)
 
 

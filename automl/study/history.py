@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
 
-from search_spaces.knobs import Value
+import numpy as np
+from numpy.typing import NDArray
+
 from search_spaces.space import Candidate
+
+Floats = NDArray[np.float64]
 
 
 class State(StrEnum):
@@ -115,6 +119,43 @@ class Trial:
         return self.state is not State.RUNNING
 
 
+class Metric(StrEnum):
+    """What a Limit speaks of: a figure against the baseline's."""
+
+    QPS_RATIO = "qps_ratio"
+    TRAIN_QPS_RATIO = "train_qps_ratio"
+    NE_GAIN_PCT = "ne_gain_pct"
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A constraint on what is measured: the metric at least `low` and at most `high`. The one home of what that means:
+    a limit is kept where the excess is at most 0, and an unknown figure, whose excess is NaN, keeps none."""
+
+    metric: Metric
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """Both bounds, infinite where there is none."""
+        return -math.inf if self.low is None else self.low, math.inf if self.high is None else self.high
+
+    def excess(self, value: float) -> float:
+        """By how much a value is beyond the limit; negative by how much it is within. NaN where it is not finite."""
+        return self.least_excess(value, value) if math.isfinite(value) else math.nan
+
+    def least_excess(self, first: float, last: float) -> float:
+        """The least excess of the values from `first` to `last`: above 0 where every one of them breaks the limit."""
+        low, high = self.ends
+        return max(low - last, first - high)
+
+    def keeps(self, values_N: Floats) -> NDArray[np.bool_]:
+        """Which of N values keep the limit: those that `excess` puts at 0 or below."""
+        low, high = self.ends
+        return np.isfinite(values_N) & (low <= values_N) & (values_N <= high)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Baseline:
     """The human's model, trained with several seeds before the search. `trials` are its repeats."""
@@ -130,14 +171,34 @@ class Baseline:
         """NE gain against the baseline in percent; negative is better."""
         return 100.0 * (ne - self.ne) / self.ne
 
+    def train_ratio(self, speed: Speed) -> float:
+        """Training speed against the baseline's; NaN where either was not measured."""
+        if speed.train_qps is None or not speed.train_qps > 0 or not self.train_qps > 0:
+            return math.nan
+        return speed.train_qps / self.train_qps
 
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """A constraint on what is measured: qps_ratio, train_qps_ratio or ne_gain_pct, at least `low` or at most `high`."""
+    def metric(self, metric: Metric, measurement: Measurement) -> float:
+        """The figure that a Limit on `metric` judges; NaN where it was not measured."""
+        match metric:
+            case Metric.QPS_RATIO:
+                return measurement.speed.qps_ratio
+            case Metric.TRAIN_QPS_RATIO:
+                return self.train_ratio(measurement.speed)
+            case Metric.NE_GAIN_PCT:
+                return self.gain_pct(measurement.ne)
 
-    metric: str
-    low: float | None = None
-    high: float | None = None
+    def keeps(self, limits: Sequence[Limit], measurement: Measurement) -> bool:
+        """Whether a measurement keeps every limit; an unknown figure keeps none."""
+        return all(limit.excess(self.metric(limit.metric, measurement)) <= 0 for limit in limits)
+
+    def excess(self, limits: Sequence[Limit], measurement: Measurement) -> dict[Metric, float]:
+        """By metric, how far a measurement is beyond its limits, the worst of them; unknown figures are left out."""
+        over: dict[Metric, float] = {}
+        for limit in limits:
+            beyond = limit.excess(self.metric(limit.metric, measurement))
+            if math.isfinite(beyond):
+                over[limit.metric] = max(beyond, over.get(limit.metric, -math.inf))
+        return over
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,11 +208,10 @@ class History:
     baseline: Baseline
     trials: tuple[Trial, ...] = ()
     limits: tuple[Limit, ...] = ()
-    facts: Mapping[str, Any] = field(default_factory=dict)
 
     def of_state(self, *states: State) -> tuple[Trial, ...]:
         return tuple(trial for trial in self.trials if trial.state in states)
 
-    def known(self) -> Mapping[str, Value]:
+    def known(self) -> Mapping[str, int]:
         """Keys of every model tried or being tried, with the trial's number."""
         return {trial.candidate.key: trial.number for trial in self.trials}

@@ -199,32 +199,14 @@ class Study:
     def _constraints(self, trial: Trial) -> dict[str, float]:
         """By metric, how far the trial is beyond its limits; at most 0 where it keeps them."""
         baseline = self.baseline()
-        over: dict[str, float] = {}
-        for limit in self._limits if trial.measurement is not None and baseline is not None else ():
-            assert baseline is not None
-            value = measured(limit.metric, trial, baseline)
-            if value is None or not math.isfinite(value):
-                continue
-            low = -math.inf if limit.low is None else limit.low
-            high = math.inf if limit.high is None else limit.high
-            over[limit.metric] = max(low - value, value - high, over.get(limit.metric, -math.inf))
-        return over
+        if trial.measurement is None or baseline is None:
+            return {}
+        return {str(metric): over for metric, over in baseline.excess(self._limits, trial.measurement).items()}
 
 
 def _number(frozen: FrozenTrial) -> int:
     """Ours; Optuna's own counts from 0 and without gaps."""
     return int(frozen.user_attrs["number"])
-
-
-def measured(metric: str, trial: Trial, baseline: Baseline) -> float | None:
-    """The value that a Limit speaks of."""
-    assert trial.measurement is not None
-    speed = trial.measurement.speed
-    if metric == "qps_ratio":
-        return speed.qps_ratio
-    if metric == "train_qps_ratio":
-        return None if speed.train_qps is None else speed.train_qps / baseline.train_qps
-    return baseline.gain_pct(trial.measurement.ne)
 
 
 def summarize_baseline(repeats: Sequence[Trial], qps: float) -> Baseline:

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from automl.strategies.propose import STRATEGIES
-from automl.study.history import History, Limit, State
+from automl.study.history import History, Limit, Metric, State
 from search_spaces.space import SearchSpace
 from tests.pins.pinned import hold_choice
 from tests.worlds import searches as world
 
-LIMITS = (Limit("qps_ratio", low=0.5),)
+LIMITS = (Limit(Metric.QPS_RATIO, low=0.5),)
 
 
 @cache

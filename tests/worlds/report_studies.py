@@ -20,6 +20,7 @@ from automl.study.history import (
     History,
     Limit,
     Measurement,
+    Metric,
     Origin,
     Proposal,
     Speed,
@@ -43,7 +44,7 @@ HUMAN = ModelSpec(
     deep=(Mlp(width=256, dropout=0.1), Mlp(width=128, dropout=0.1)),
     train=Train(batch_size=1024, dense_lr=1e-3),
 )
-LIMITS = (Limit("qps_ratio", low=0.25),)
+LIMITS = (Limit(Metric.QPS_RATIO, low=0.25),)
 BATCH, OPENING, POINTS = 10, 12, 20
 START = 1_767_225_600.0
 NOISE = 0.0009  # of NE from seed to seed

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from automl.report.study.data import Finals, ReportData, role_rank
 from automl.stats import pareto
-from automl.study.history import History, Limit, State, Trial
+from automl.study.history import History, State, Trial
 
 Floats = NDArray[np.float64]
 SECONDS_PER_HOUR = 3600.0
@@ -81,17 +81,8 @@ class View:
 
     def within_limits(self, trial: Trial) -> bool:
         """Keeps every limit of the study; an unknown figure keeps none. The trial must be measured."""
-        return all(_within(limit, self._metric(trial, limit.metric)) for limit in self.history.limits)
-
-    def _metric(self, trial: Trial, metric: str) -> float:
         assert trial.measurement is not None
-        train_qps = trial.measurement.speed.train_qps
-        known = {
-            "qps_ratio": _ratio(trial),
-            "ne_gain_pct": self.gain_pct(trial),
-            "train_qps_ratio": math.nan if train_qps is None else train_qps / self.history.baseline.train_qps,
-        }
-        return known.get(metric, math.nan)
+        return self.history.baseline.keeps(self.history.limits, trial.measurement)
 
     def gain_pct(self, trial: Trial) -> float:
         """NE gain in percent; NaN where nothing was measured."""
@@ -189,11 +180,6 @@ def _measured(trial: Trial) -> bool:
 
 def _ratio(trial: Trial) -> float:
     return math.nan if trial.measurement is None else trial.measurement.speed.qps_ratio
-
-
-def _within(limit: Limit, value: float) -> bool:
-    low = limit.low is None or value >= limit.low
-    return low and (limit.high is None or value <= limit.high)
 
 
 def _extremes(front: Sequence[Point]) -> list[tuple[str, Point]]:

@@ -10,7 +10,7 @@ import numpy as np
 from automl.report.common.plot import Figure, Json, Nothing, band, dots, line, padded, rule
 from automl.report.study.derived import Point, View
 from automl.stats import pareto
-from automl.study.history import State
+from automl.study.history import Metric, State
 
 GAIN_AXIS = "NE gain against the baseline (up is better)"
 RATIO_AXIS = "serving QPS against the baseline (right is faster)"
@@ -142,7 +142,7 @@ def _ratio_whiskers(points: Sequence[Point]) -> Json:
 
 
 def _limit_rules(view: View) -> list[Json]:
-    axes = {"qps_ratio": "x", "ne_gain_pct": "y"}
+    axes = {Metric.QPS_RATIO: "x", Metric.NE_GAIN_PCT: "y"}
     ends = [
         (axes[limit.metric], end)
         for limit in view.history.limits

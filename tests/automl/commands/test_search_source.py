@@ -18,7 +18,7 @@ from automl.data.store.log import EncodedLog
 from automl.runtime.errors import RunError
 from automl.runtime.jobs import Done, Job, Outcome, Progress, Wait
 from automl.stats.seeds import trial_seeds
-from automl.study.history import CurvePoint, Failure, History, Limit, Origin, Proposal, State
+from automl.study.history import CurvePoint, Failure, History, Limit, Metric, Origin, Proposal, State
 from automl.study.problem import Problem
 from automl.study.record import Study
 from automl.study.storage import open_study
@@ -175,7 +175,7 @@ def test_no_trial_begins_before_every_repeat_of_the_baseline_has_ended(tmp_path:
 
 
 def test_a_job_says_all_that_a_worker_must_know(tmp_path: Path, strategy: Strategy) -> None:
-    limits = (Limit("qps_ratio", low=0.5), Limit("train_qps_ratio", low=0.2))
+    limits = (Limit(Metric.QPS_RATIO, low=0.5), Limit(Metric.TRAIN_QPS_RATIO, low=0.2))
     study = fresh(tmp_path, limits)
     add_baseline(study)
     texts = ["qps >= 0.5 * baseline.qps", "train_qps >= 0.2 * baseline.train_qps"]

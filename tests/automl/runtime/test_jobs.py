@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from automl.runtime.jobs import Job, Step, Timing, job_config, job_of
 from automl.runtime.worker import progress_of, step_of
-from automl.study.history import CurvePoint, Failure, Limit, Measurement, Speed
+from automl.study.history import CurvePoint, Failure, Limit, Measurement, Metric, Speed
 from tests.worlds.studies import HUMAN, candidates
 
 numbers = st.floats(allow_nan=False, allow_infinity=False)
-limits = st.builds(Limit, st.just("qps_ratio"), low=st.none() | numbers, high=st.none() | numbers)
+limits = st.builds(Limit, st.just(Metric.QPS_RATIO), low=st.none() | numbers, high=st.none() | numbers)
 timings = st.builds(
     Timing,
     reference=st.just(HUMAN.to_tree()),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from automl.strategies.evidence import gather
 from automl.strategies.picks import MIN_FOR_PREDICTOR, ROLES, entrants, picks, prior_gains, roles, shrunken
-from automl.study.history import History, Limit, Trial
+from automl.study.history import History, Limit, Metric, Trial
 from search_spaces.space import Candidate
 from tests.worlds.studies import (
     BASELINE_NE,
@@ -126,10 +126,10 @@ def test_stopped_failed_and_running_trials_are_never_picked() -> None:
 @pytest.mark.parametrize(
     ("limit", "gone"),
     [
-        (Limit("qps_ratio", low=1.0), {2}),
-        (Limit("qps_ratio", high=3.0), {3, 6}),
-        (Limit("ne_gain_pct", high=-0.1), {3, 5, 6}),
-        (Limit("train_qps_ratio", low=1.5), {1, 2, 3, 4, 5, 6}),
+        (Limit(Metric.QPS_RATIO, low=1.0), {2}),
+        (Limit(Metric.QPS_RATIO, high=3.0), {3, 6}),
+        (Limit(Metric.NE_GAIN_PCT, high=-0.1), {3, 5, 6}),
+        (Limit(Metric.TRAIN_QPS_RATIO, low=1.5), {1, 2, 3, 4, 5, 6}),
     ],
 )
 def test_what_breaks_a_limit_is_never_picked(limit: Limit, gone: set[int]) -> None:

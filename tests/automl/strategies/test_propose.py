@@ -9,7 +9,7 @@ import pytest
 
 from automl.strategies.propose import STRATEGIES, Strategy
 from automl.study.config import STRATEGIES as NAMES
-from automl.study.history import History, Limit, Origin, State
+from automl.study.history import History, Limit, Metric, Origin, State
 from search_spaces.space import SearchSpace, load_space
 from tests.worlds import searches as world
 
@@ -137,7 +137,9 @@ def test_limits_steer_the_controller(space: SearchSpace) -> None:
         proposals = STRATEGIES["controller"](space, search.history, 10, 5)
         return sum(world.true_qps_ratio(p.candidate.model) >= 1.5 for p in proposals) / len(proposals)
 
-    limited = fast((Limit("qps_ratio", low=1.5), Limit("train_qps_ratio", low=0.8), Limit("ne_gain_pct", high=5.0)))
+    limited = fast(
+        (Limit(Metric.QPS_RATIO, low=1.5), Limit(Metric.TRAIN_QPS_RATIO, low=0.8), Limit(Metric.NE_GAIN_PCT, high=5.0))
+    )
     assert limited >= 0.8
     assert limited >= fast(())
 

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from automl.data.describe.parts import parse_seconds
 from automl.strategies.propose import STRATEGIES as KNOWN
 from automl.study.config import STRATEGIES, StudyConfig, is_cost_limit, parse_limit
-from automl.study.history import Limit
+from automl.study.history import Limit, Metric
 from tests.worlds.studies import study_config, study_tree
 
 
@@ -72,12 +72,12 @@ def test_what_is_no_size(value: object) -> None:
 @pytest.mark.parametrize(
     ("text", "limit"),
     [
-        ("qps >= 0.95 * baseline.qps", Limit("qps_ratio", low=0.95)),
-        ("qps>=baseline.qps", Limit("qps_ratio", low=1.0)),
-        ("  qps <= 4 * baseline.qps ", Limit("qps_ratio", high=4.0)),
-        ("train_qps >= 0.5*baseline.train_qps", Limit("train_qps_ratio", low=0.5)),
-        ("ne <= baseline.ne", Limit("ne_gain_pct", high=0.0)),
-        ("qps >= 0 * baseline.qps", Limit("qps_ratio", low=0.0)),
+        ("qps >= 0.95 * baseline.qps", Limit(Metric.QPS_RATIO, low=0.95)),
+        ("qps>=baseline.qps", Limit(Metric.QPS_RATIO, low=1.0)),
+        ("  qps <= 4 * baseline.qps ", Limit(Metric.QPS_RATIO, high=4.0)),
+        ("train_qps >= 0.5*baseline.train_qps", Limit(Metric.TRAIN_QPS_RATIO, low=0.5)),
+        ("ne <= baseline.ne", Limit(Metric.NE_GAIN_PCT, high=0.0)),
+        ("qps >= 0 * baseline.qps", Limit(Metric.QPS_RATIO, low=0.0)),
     ],
 )
 def test_limits(text: str, limit: Limit) -> None:
@@ -113,7 +113,7 @@ def test_limits_on_cost_are_kept_apart() -> None:
     texts = ["params <= 20M", "qps >= baseline.qps", "not (flops > 1G)", "activation_bytes <= 5K"]
     config = study_config(constraints=texts)
     assert config.cost_limits == ("params <= 20M", "not (flops > 1G)", "activation_bytes <= 5K")
-    assert config.limits == (Limit("qps_ratio", low=1.0),)
+    assert config.limits == (Limit(Metric.QPS_RATIO, low=1.0),)
     assert not is_cost_limit("hyperparams <= 3")
 
 

@@ -12,7 +12,7 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState
 
-from automl.study.history import Limit, Origin, Proposal, State, Trial
+from automl.study.history import Limit, Metric, Origin, Proposal, State, Trial
 from automl.study.record import Study, distribution, summarize_baseline
 from automl.study.records import outcome_json
 from automl.study.storage import load_newest, open_study, storage_url
@@ -346,8 +346,8 @@ def test_importances_name_knobs_and_add_up(tmp_path: Path) -> None:
 def test_constraints_are_told_to_optuna(tmp_path: Path) -> None:
     """Above 0 is broken, by how much; with two bounds on one figure the worse one counts."""
     limits = (
-        Limit("qps_ratio", low=0.5), Limit("qps_ratio", high=4.0), Limit("ne_gain_pct", high=1.0),
-        Limit("train_qps_ratio", low=1.0),
+        Limit(Metric.QPS_RATIO, low=0.5), Limit(Metric.QPS_RATIO, high=4.0), Limit(Metric.NE_GAIN_PCT, high=1.0),
+        Limit(Metric.TRAIN_QPS_RATIO, low=1.0),
     )  # fmt: skip
     study = begun_study(tmp_path, space=tiny(), limits=limits)
     base = study.baseline()

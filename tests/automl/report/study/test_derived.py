@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from automl.report.study.data import ReportData
 from automl.report.study.derived import View, busy_seconds
 from automl.stats import pareto
-from automl.study.history import Failure, History, Limit, State, Trial
+from automl.study.history import Failure, History, Limit, Metric, State, Trial
 from tests.worlds.report_studies import (
     complete,
     failed,
@@ -63,11 +63,10 @@ def test_a_stopped_trial_without_an_extrapolation_has_no_point() -> None:
 @pytest.mark.parametrize(
     ("limit", "kept"),
     [
-        (Limit("qps_ratio", low=0.95), {2}),
-        (Limit("qps_ratio", high=0.95), {1}),
-        (Limit("ne_gain_pct", high=-0.2), {1}),
-        (Limit("train_qps_ratio", low=0.9), {2}),
-        (Limit("something_else", low=0.0), set()),  # an unknown figure keeps no limit
+        (Limit(Metric.QPS_RATIO, low=0.95), {2}),
+        (Limit(Metric.QPS_RATIO, high=0.95), {1}),
+        (Limit(Metric.NE_GAIN_PCT, high=-0.2), {1}),
+        (Limit(Metric.TRAIN_QPS_RATIO, low=0.9), {2}),
     ],
 )
 def test_limits_keep_trials_off_the_front(limit: Limit, kept: set[int]) -> None:

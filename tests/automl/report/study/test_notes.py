@@ -10,7 +10,7 @@ import numpy as np
 from automl.report.study.data import ReportData
 from automl.report.study.derived import View
 from automl.report.study.notes import predictor_notes, search_notes
-from automl.study.history import Forecast, History, Limit, Origin, State, Trial
+from automl.study.history import Forecast, History, Limit, Metric, Origin, State, Trial
 from tests.worlds.report_studies import (
     START,
     complete,
@@ -104,7 +104,7 @@ def test_stopping_is_blamed_only_where_it_may_have_cost_something() -> None:
     assert notes_of(front, worse) == ""
     assert notes_of(front, worse, better).startswith("1 trial stopped early (#3) would stand on the front")
     assert "(#3)" in notes_of(better)  # no front at all
-    assert notes_of(front, better, limits=(Limit("qps_ratio", low=1.45),)) == ""
+    assert notes_of(front, better, limits=(Limit(Metric.QPS_RATIO, low=1.45),)) == ""
 
 
 def test_many_failures_are_told() -> None:

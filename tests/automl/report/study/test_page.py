@@ -15,7 +15,7 @@ import pytest
 
 from automl.report.study.data import ReportData
 from automl.report.study.page import write_report
-from automl.study.history import Baseline, History, Limit, Origin, Proposal, State
+from automl.study.history import Baseline, History, Limit, Metric, Origin, Proposal, State
 from search_spaces.model import ModelSpec
 from tests.worlds.report_studies import (
     ATTACK,
@@ -106,7 +106,7 @@ EDGES: dict[str, tuple[History, str]] = {
         "Nothing to ship: no trial was trained to the end.",
     ),
     "none within the limits": (
-        history_of(complete(1, gain=-0.5, ratio=0.5), limits=(Limit("qps_ratio", low=0.9),)),
+        history_of(complete(1, gain=-0.5, ratio=0.5), limits=(Limit(Metric.QPS_RATIO, low=0.9),)),
         "Nothing to ship: no trial keeps the limits.",
     ),
     "equal trials": (

@@ -12,7 +12,7 @@ import pytest
 from automl.report.study.data import ReportData
 from automl.report.study.derived import View
 from automl.report.study.verdict import Answer, answer
-from automl.study.history import Limit, State, Trial
+from automl.study.history import Limit, Metric, State, Trial
 from tests.worlds.report_studies import complete, failed, history_of, make_facts, make_finals, rich_data, rich_history
 
 FOLDER = Path("a study/feed")
@@ -44,7 +44,7 @@ def test_all_failed_names_the_most_frequent_reason() -> None:
 
 
 def test_none_keeps_the_limits() -> None:
-    shown = said(complete(1, gain=-1.0, ratio=0.5), limits=(Limit("qps_ratio", low=0.95),))
+    shown = said(complete(1, gain=-1.0, ratio=0.5), limits=(Limit(Metric.QPS_RATIO, low=0.95),))
     assert shown.headline == "Nothing to ship: no trial keeps the limits."
 
 
