@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from automl.api import open_study
-from automl.strategies.propose import STRATEGIES
+from automl.strategies import strategy_of
 from experiments.record import write_result
 
 
@@ -28,7 +28,7 @@ def main() -> None:
         times = []
         for repeat in range(1 if arguments.quick else 5):
             start = time.process_time()
-            found = STRATEGIES[name](study.space, study.history, 10, repeat)
+            found = strategy_of(name)(study.space, study.history, 10, repeat)
             times.append(time.process_time() - start)
             assert len(found) == 10
         figures[name] = {"median_s": float(np.median(times)), "max_s": max(times)}

@@ -14,7 +14,7 @@ from automl.commands.stopping import STOPS, extrapolated_ne, should_stop
 from automl.runtime.errors import RunError
 from automl.runtime.jobs import Done, Job, Outcome, Progress, Timing, Wait
 from automl.stats.seeds import trial_seeds
-from automl.strategies.propose import STRATEGIES, Strategy
+from automl.strategies import Strategy, strategy_of
 from automl.study.history import Failure, Measurement, Metric, Origin, Proposal, State, Trial
 from automl.study.problem import Problem
 from automl.study.record import Study
@@ -46,7 +46,7 @@ class SearchSource:
     ) -> None:
         self._problem, self._study, self._budget = problem, study, budget
         self._workers, self._told, self._clock = workers, told, clock
-        self._strategy: Strategy = STRATEGIES[problem.config.search.strategy]
+        self._strategy: Strategy = strategy_of(problem.config.search.strategy)
         done = {trial.seeds["repeat"] for trial in study.baseline_repeats()}  # they need not have ended in order
         self._repeats = deque(repeat for repeat in range(problem.config.baseline_seeds) if repeat not in done)
         self._queue: deque[Trial] = deque(study.take_over())

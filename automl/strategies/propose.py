@@ -1,18 +1,10 @@
-"""History to the next candidates: fit, imagine, keep what is new and affordable, choose by predicted hypervolume gain.
-
-Every strategy is a pure function of (space, history, count, seed), so that resuming, replaying and simulating a study
-are the same call. Trials that still run count as known. Fewer than `count` proposals come back only where the space
-holds nothing new.
-"""
+"""The controller: fit, imagine, keep what is new and affordable, choose by predicted hypervolume gain."""
 
 from __future__ import annotations
-
-from collections.abc import Callable, Mapping
 
 import numpy as np
 
 from automl.stats.seeds import seed_of
-from automl.strategies import baselines
 from automl.strategies.choose import Pool, choose, scatter
 from automl.strategies.controller import imagine
 from automl.strategies.draft import Draft
@@ -22,8 +14,6 @@ from automl.strategies.outlook import fit_outlook, reward_of, trusted
 from automl.study.history import History, Origin, Proposal
 from search_spaces.moves import mutate
 from search_spaces.space import SearchSpace
-
-Strategy = Callable[[SearchSpace, History, int, int], list[Proposal]]
 
 MUTATIONS = 60
 RANDOM = 30
@@ -54,12 +44,3 @@ def controller(space: SearchSpace, history: History, count: int, seed: int) -> l
             scatter(pool, outlook, evidence, draft, count, rng)
     draft.fill(count, lambda: space.random(rng), Origin.RANDOM)
     return draft.proposals
-
-
-STRATEGIES: Mapping[str, Strategy] = {
-    "controller": controller,
-    "evolution": baselines.evolution,
-    "nsga2": baselines.nsga2,
-    "random": baselines.random,
-    "tpe": baselines.tpe,
-}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import (
@@ -16,13 +17,27 @@ from automl.data.describe.parts import Bytes, Part, Seconds
 from automl.data.describe.tables import DataConfig, LessonsConfig, told_data
 from automl.study.history import Limit, Metric
 
-STRATEGIES = ("controller", "evolution", "nsga2", "random", "tpe")
+STRATEGIES: Mapping[str, str] = {
+    "controller": "automl.strategies.propose:controller",
+    "evolution": "automl.strategies.baselines:evolution",
+    "nsga2": "automl.strategies.baselines:nsga2",
+    "random": "automl.strategies.baselines:random",
+    "tpe": "automl.strategies.baselines:tpe",
+}
+"""The strategies that a study may name, and where each stands (MODULE:FUNCTION): loaded by the search that asks."""
+
+
+def _strategy(value: object) -> object:
+    if value not in list(STRATEGIES):
+        *names, last = STRATEGIES
+        raise ValueError(f"must be {', '.join(names)} or {last}")
+    return value
 
 
 class SearchConfig(Part):
     """How candidates are proposed."""
 
-    strategy: Literal["controller", "evolution", "nsga2", "random", "tpe"] = "controller"
+    strategy: Annotated[str, BeforeValidator(_strategy)] = "controller"
     batch: Annotated[int, Field(ge=1, le=1000)] = 10
     stop_early: bool = True
 

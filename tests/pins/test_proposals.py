@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from automl.strategies.propose import STRATEGIES
+from automl.strategies import strategy_of
 from automl.study.history import History, Limit, Metric, State
 from search_spaces.space import SearchSpace
 from tests.pins.pinned import hold_choice
@@ -23,14 +23,14 @@ def _played(trials: int) -> tuple[SearchSpace, History]:
     """Trials that ended, stopped, failed and still run, drawn evenly."""
     space = world.small_space()
     search = world.Search.start(space, LIMITS)
-    search.play(STRATEGIES["random"], trials - 4, 13, seed=1)
+    search.play(strategy_of("random"), trials - 4, 13, seed=1)
     told = list(search.history.trials)
     for number in (3, 11, 17):
         told[number] = world.failed(replace(told[number], measurement=None))
     for number in (5, 9):
         told[number] = replace(told[number], state=State.STOPPED)
     search.history = replace(search.history, trials=tuple(told))
-    search.begin(STRATEGIES["random"](space, search.history, 4, 2))
+    search.begin(strategy_of("random")(space, search.history, 4, 2))
     return space, search.history
 
 
@@ -40,7 +40,7 @@ def _proposed(name: str, trials: int) -> list[dict[str, Any]]:
     else:
         space = world.small_space()
         history = world.Search.start(space, LIMITS).history
-    proposed = STRATEGIES[name](space, history, 10, 7)
+    proposed = strategy_of(name)(space, history, 10, 7)
     return [{"key": one.candidate.key, "origin": str(one.origin)} for one in proposed]
 
 

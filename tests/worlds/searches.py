@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from automl.stats import pareto
-from automl.strategies.propose import Strategy
+from automl.strategies import Strategy
 from automl.study.history import Baseline, Failure, History, Limit, Measurement, Origin, Proposal, Speed, State, Trial
 from search_spaces.blocks import Cross, Mlp
 from search_spaces.model import Embedding, InputShape, Layer, ModelSpec, Train

@@ -65,7 +65,7 @@ class Strategy:
 @pytest.fixture
 def strategy(monkeypatch: pytest.MonkeyPatch) -> Strategy:
     made = Strategy()
-    monkeypatch.setitem(cast(dict[str, Any], search_source.STRATEGIES), "random", made)
+    monkeypatch.setattr(search_source, "strategy_of", {"random": made}.__getitem__)
     return made
 
 
@@ -318,7 +318,7 @@ def test_a_strategy_that_falls_over_is_not_swallowed(tmp_path: Path, monkeypatch
     def falling(space: SearchSpace, history: History, count: int, seed: int) -> list[Proposal]:
         raise ZeroDivisionError("in a strategy")
 
-    monkeypatch.setitem(cast(dict[str, Any], search_source.STRATEGIES), "random", falling)
+    monkeypatch.setattr(search_source, "strategy_of", {"random": falling}.__getitem__)
     study = fresh(tmp_path)
     source = source_of(tmp_path, study, 4)
     with pytest.raises(ZeroDivisionError, match="in a strategy"):

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from automl.stats import pareto
+from automl.strategies import strategy_of
 from automl.strategies.choose import worths
 from automl.strategies.controller import ControllerConfig, imagine
 from automl.strategies.draft import Draft
 from automl.strategies.evidence import gather
 from automl.strategies.opening import OPENING, open_search
 from automl.strategies.outlook import fit_outlook, track_record, trusted
-from automl.strategies.propose import STRATEGIES
 from automl.study.history import Forecast, History, Origin, State
 from search_spaces.model import Embedding
 from search_spaces.space import Candidate, SearchSpace
@@ -28,7 +28,7 @@ def space() -> SearchSpace:
 
 @pytest.fixture(scope="module")
 def played(space: SearchSpace) -> History:
-    return world.Search.start(space).play(STRATEGIES["random"], 40, 20, seed=3)
+    return world.Search.start(space).play(strategy_of("random"), 40, 20, seed=3)
 
 
 def opening(space: SearchSpace, history: History, count: int) -> list[Origin]:
@@ -41,7 +41,7 @@ def test_opens_near_the_baseline(space: SearchSpace) -> None:
     search = world.Search.start(space)
     origins = opening(space, search.history, OPENING)
     assert [origins.count(o) for o in (Origin.DEFAULT, Origin.MUTATION, Origin.RANDOM)] == [1, 7, 4]
-    search.begin(STRATEGIES["controller"](space, search.history, 5, 0))
+    search.begin(strategy_of("controller")(space, search.history, 5, 0))
     assert opening(space, search.history, 20) == origins[5:]
 
 
@@ -91,7 +91,7 @@ def test_forecasts_are_attached_and_rank_the_unseen(space: SearchSpace, played: 
     assert np.corrcoef(sight.score_MN.mean(axis=0), ne)[0, 1] > 0.5
     speed = np.log2([world.true_qps_ratio(model) for model in models])
     assert np.corrcoef(sight.log2_ratio_N, speed)[0, 1] > 0.97
-    proposals = STRATEGIES["controller"](space, played, 5, 0)
+    proposals = strategy_of("controller")(space, played, 5, 0)
     assert all(p.forecast is not None and p.forecast.ne > 0 and p.forecast.ne_std >= 0 for p in proposals)
 
 
@@ -111,18 +111,18 @@ def test_a_predictor_that_ranks_no_better_than_chance_is_not_used(space: SearchS
     assert trusted(played)
     assert trusted(good)
     assert not trusted(bad)
-    proposals = STRATEGIES["controller"](space, bad, 10, 0)
+    proposals = strategy_of("controller")(space, bad, 10, 0)
     assert len(proposals) == 10
     assert {p.origin for p in proposals} <= {Origin.MUTATION, Origin.RANDOM}
     assert all(p.forecast is not None for p in proposals), "so that the predictor can be judged again"
-    believed = [p.origin for seed in range(3) for p in STRATEGIES["controller"](space, good, 10, seed)]
+    believed = [p.origin for seed in range(3) for p in strategy_of("controller")(space, good, 10, seed)]
     assert Origin.CONTROLLER in believed
 
 
 def test_failures_are_foreseen(space: SearchSpace) -> None:
     """Every candidate with large batches fails: fewer of them are proposed than chance would."""
     search = world.Search.start(space, noise=0.0)
-    search.begin(STRATEGIES["random"](space, search.history, 40, 0))
+    search.begin(strategy_of("random")(space, search.history, 40, 0))
     trials = [world.failed(t) if t.candidate.model.train.batch_size >= 2048 else t for t in search.history.trials]
     search.history = replace(search.history, trials=tuple(trials))
     search.end_all()

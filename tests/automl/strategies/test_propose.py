@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from automl.strategies.propose import STRATEGIES, Strategy
-from automl.study.config import STRATEGIES as NAMES
+from automl.strategies import Strategy, strategy_of
+from automl.study.config import STRATEGIES
 from automl.study.history import History, Limit, Metric, Origin, State
 from search_spaces.space import SearchSpace, load_space
 from tests.worlds import searches as world
@@ -25,25 +25,26 @@ def space() -> SearchSpace:
 def played(space: SearchSpace) -> History:
     """Thirty trials at random: ended, stopped, failed; the last four still run."""
     search = world.Search.start(space)
-    search.play(STRATEGIES["random"], 26, 13, seed=1)
+    search.play(strategy_of("random"), 26, 13, seed=1)
     trials = list(search.history.trials)
     for number in (3, 11, 17):
         trials[number] = world.failed(replace(trials[number], measurement=None))
     for number in (5, 9):
         trials[number] = replace(trials[number], state=State.STOPPED)
     search.history = replace(search.history, trials=tuple(trials))
-    search.begin(STRATEGIES["random"](space, search.history, 4, 2))
+    search.begin(strategy_of("random")(space, search.history, 4, 2))
     return search.history
 
 
-def test_the_table_holds_what_a_study_file_may_ask_for() -> None:
-    assert sorted(STRATEGIES) == sorted(NAMES)
+@every_strategy
+def test_a_name_of_the_table_is_that_of_a_function(name: str) -> None:
+    assert getattr(strategy_of(name), "__name__") == name  # noqa: B009 (a Callable has no name)
 
 
 @every_strategy
 @pytest.mark.parametrize("count", [1, 7])
 def test_as_many_as_asked_new_and_allowed(name: str, count: int, space: SearchSpace, played: History) -> None:
-    proposals = STRATEGIES[name](space, played, count, 7)
+    proposals = strategy_of(name)(space, played, count, 7)
     keys = [p.candidate.key for p in proposals]
     assert len(keys) == len(set(keys)) == count
     assert not set(keys) & {*played.known(), played.baseline.candidate.key}
@@ -53,19 +54,19 @@ def test_as_many_as_asked_new_and_allowed(name: str, count: int, space: SearchSp
 
 @every_strategy
 def test_a_pure_function(name: str, space: SearchSpace, played: History) -> None:
-    first, second = (STRATEGIES[name](space, played, 3, 7) for _ in range(2))
+    first, second = (strategy_of(name)(space, played, 3, 7) for _ in range(2))
     assert first == second
-    other = STRATEGIES[name](space, played, 3, 8)
+    other = strategy_of(name)(space, played, 3, 8)
     assert [p.candidate.key for p in first] != [p.candidate.key for p in other]
 
 
 @every_strategy
 def test_running_trials_are_known(name: str, space: SearchSpace, played: History) -> None:
     """What was proposed and has begun is not proposed again, though nothing was measured since."""
-    proposals = STRATEGIES[name](space, played, 3, 7)
+    proposals = strategy_of(name)(space, played, 3, 7)
     search = world.Search(space, played)
     search.begin(proposals)
-    again = STRATEGIES[name](space, search.history, 3, 7)
+    again = strategy_of(name)(space, search.history, 3, 7)
     assert not {p.candidate.key for p in again} & {p.candidate.key for p in proposals}
 
 
@@ -73,7 +74,7 @@ def test_running_trials_are_known(name: str, space: SearchSpace, played: History
 def test_starts_from_nothing_and_from_failures(name: str, space: SearchSpace) -> None:
     search = world.Search.start(space)
     for _ in range(3):
-        proposals = STRATEGIES[name](space, search.history, 6, 0)
+        proposals = strategy_of(name)(space, search.history, 6, 0)
         assert len({p.candidate.key for p in proposals}) == 6
         search.begin(proposals)
         history = search.history
@@ -85,7 +86,7 @@ def test_starts_from_nothing_and_from_failures(name: str, space: SearchSpace) ->
 def test_honours_where(name: str, played: History, space: SearchSpace) -> None:
     narrow = space.with_where(["params <= 150K", "count(interaction, cross) <= 1", "deep.repeat <= 3"])
     kept = tuple(t for t in played.trials if narrow.allows(t.candidate))
-    proposals = STRATEGIES[name](narrow, replace(played, trials=kept), 6, 3)
+    proposals = strategy_of(name)(narrow, replace(played, trials=kept), 6, 3)
     assert len(proposals) == 6
     assert all(narrow.allows(p.candidate) for p in proposals)
 
@@ -96,10 +97,10 @@ def test_an_exhausted_space_gives_what_is_left(name: str, tmp_path: Path) -> Non
     file.write_text("embedding: {dim: {choice: [4, 8, 16]}}\ntrain: {batch_size: {choice: [512, 1024]}}\ndeep: []\n")
     tiny = load_space(file, world.INPUTS)
     search = world.Search.start(tiny)
-    search.play(STRATEGIES[name], 4, 4, seed=0)
-    assert len(STRATEGIES[name](tiny, search.history, 5, 0)) == 2
-    search.play(STRATEGIES[name], 6, 2, seed=0)
-    assert STRATEGIES[name](tiny, search.history, 5, 0) == []
+    search.play(strategy_of(name), 4, 4, seed=0)
+    assert len(strategy_of(name)(tiny, search.history, 5, 0)) == 2
+    search.play(strategy_of(name), 6, 2, seed=0)
+    assert strategy_of(name)(tiny, search.history, 5, 0) == []
 
 
 @every_strategy
@@ -107,13 +108,13 @@ def test_one_continuous_knob_of_no_effect(name: str, tmp_path: Path) -> None:
     file = tmp_path / "same.yaml"
     file.write_text("deep: [{mlp: {width: 64, dropout: {float: [0.1, 0.1005]}}}]\n")
     search = world.Search.start(load_space(file, world.INPUTS))
-    assert len(search.play(STRATEGIES[name], 14, 5, seed=0).known()) == 14
+    assert len(search.play(strategy_of(name), 14, 5, seed=0).known()) == 14
 
 
 @every_strategy
 def test_layers_of_several_blocks(name: str) -> None:
     search = world.Search.start(load_space("dhen-small", world.INPUTS))
-    assert len(search.play(STRATEGIES[name], 20, 10, seed=0).known()) == 20
+    assert len(search.play(strategy_of(name), 20, 10, seed=0).known()) == 20
 
 
 @every_strategy
@@ -125,7 +126,7 @@ def test_origins_say_who_proposed(name: str, space: SearchSpace, played: History
         "random": {Origin.RANDOM},
         "tpe": {Origin.TPE},
     }
-    assert {p.origin for p in STRATEGIES[name](space, played, 7, 1)} <= own[name]
+    assert {p.origin for p in strategy_of(name)(space, played, 7, 1)} <= own[name]
 
 
 def test_limits_steer_the_controller(space: SearchSpace) -> None:
@@ -133,8 +134,8 @@ def test_limits_steer_the_controller(space: SearchSpace) -> None:
 
     def fast(limits: tuple[Limit, ...]) -> float:
         search = world.Search.start(space, limits)
-        search.play(STRATEGIES["random"], 30, 30, seed=5)
-        proposals = STRATEGIES["controller"](space, search.history, 10, 5)
+        search.play(strategy_of("random"), 30, 30, seed=5)
+        proposals = strategy_of("controller")(space, search.history, 10, 5)
         return sum(world.true_qps_ratio(p.candidate.model) >= 1.5 for p in proposals) / len(proposals)
 
     limited = fast(
@@ -150,8 +151,8 @@ def finds(strategy: Strategy, space: SearchSpace, seed: int) -> float:
 
 def test_the_controller_finds_more_than_chance(space: SearchSpace) -> None:
     seeds = (0, 1, 2)
-    ours = [finds(STRATEGIES["controller"], space, seed) for seed in seeds]
-    chance = [finds(STRATEGIES["random"], space, seed) for seed in seeds]
+    ours = [finds(strategy_of("controller"), space, seed) for seed in seeds]
+    chance = [finds(strategy_of("random"), space, seed) for seed in seeds]
     assert sum(ours) > 2 * sum(chance)
     assert all(a > b for a, b in zip(ours, chance, strict=True))
 
@@ -160,7 +161,7 @@ def test_the_controller_finds_more_than_chance(space: SearchSpace) -> None:
 def test_learns_what_the_history_shows(name: str, space: SearchSpace) -> None:
     """Small batches are far better, all else is equal: most proposals have them, by chance it were two in five."""
     search = world.Search.start(space)
-    search.play(STRATEGIES["random"], 120, 60, seed=2)  # NSGA-II selects after each fifty
+    search.play(strategy_of("random"), 120, 60, seed=2)  # NSGA-II selects after each fifty
     trials = []
     for trial in search.history.trials:
         assert trial.measurement is not None
@@ -169,5 +170,5 @@ def test_learns_what_the_history_shows(name: str, space: SearchSpace) -> None:
         told = replace(trial.measurement, ne=0.85 if small else 0.95, speed=speed)
         trials.append(replace(trial, measurement=told))
     history = replace(search.history, trials=tuple(trials))
-    found = [p.candidate.model.train.batch_size for seed in (0, 1) for p in STRATEGIES[name](space, history, 10, seed)]
+    found = [p.candidate.model.train.batch_size for seed in (0, 1) for p in strategy_of(name)(space, history, 10, seed)]
     assert sum(size <= 512 for size in found) >= 13
