@@ -22,7 +22,7 @@ import numpy as np
 import automl
 from automl.api import finals_lines, terminal
 from automl.data.columns.times import days_of, midnight
-from automl.data.encode.lessons import LESSONS, LessonLog, open_lessons
+from automl.data.store.lessons import LESSONS, LessonLog, open_lessons
 from automl.exfm.problem import ExfmProblem, Student, load_exfm
 from automl.exfm.run import run_tasks
 from automl.exfm.scores import Scored, figures
@@ -61,7 +61,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="2 seeds in the finals")
     arguments = parser.parse_args()
     run = arguments.run.absolute()
-    lessons = open_lessons(run / LESSONS / arguments.student)
+    lessons = open_lessons(run / LESSONS.name / arguments.student)
     file, split = write_study(lessons, arguments.student)
     study = automl.search(file, trials=arguments.trials, workers=CORES, console=terminal())
     print(study.summary())

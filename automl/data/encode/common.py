@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from automl.data.columns.vocabulary import Vocabulary
 from automl.data.describe.tables import TablesConfig
-from automl.data.store.log import FORMAT, is_log
+from automl.data.store.folder import FORMAT, is_whole
 from automl.data.tables.hashing import digest_table
 from automl.data.tables.sources import LOG, MADE, Tables
 from automl.files.whole import whole_folder
@@ -24,13 +25,19 @@ from automl.files.whole import whole_folder
 def made_once(cache: Path, fingerprint: str, make: Callable[[Path], None]) -> Path:
     """The folder of that fingerprint; made under a lock where it is not there, and whole or not there at all."""
     folder = cache / fingerprint
-    if is_log(folder):
+    if is_whole(folder):
         return folder
     with FileLock(cache / f"{fingerprint}.lock"):
-        if not is_log(folder):
+        if not is_whole(folder):
             with whole_folder(folder) as part:
                 make(part)
     return folder
+
+
+def spans_of(rows: Mapping[str, int]) -> dict[str, tuple[int, int]]:
+    """First row and end of each window, where they lie one after the other."""
+    ends = np.cumsum(list(rows.values())).tolist()
+    return dict(zip(rows, pairwise([0, *ends]), strict=True))
 
 
 def fingerprint_of(tables: Tables[TablesConfig], cache: Path, what: object) -> str:

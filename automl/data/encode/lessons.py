@@ -1,4 +1,4 @@
-"""Lessons: what one student of an ExFM run learned from, as a log, and the windows that a study lays over it.
+"""Lessons as the log of a study: the windows that it lays over them, and ids by their frequency there.
 
 N rows in the order of time, F id fields, D dense features, T tasks of the teacher.
 """
@@ -8,77 +8,21 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from automl.data.describe.tables import LessonsConfig
-from automl.data.encode.common import made_once
-from automl.data.store.log import FACTS, FORMAT, EncodedLog, open_log, write_columns, write_facts
+from automl.data.encode.common import made_once, spans_of
+from automl.data.store.folder import FORMAT, write_columns
+from automl.data.store.lessons import LessonLog, open_lessons
+from automl.data.store.log import LOG, EncodedLog, open_log
 from automl.data.tables.sources import at_nothing
 from automl.data.tables.windows import WINDOWS, DaySplit, Locate, split_mistakes, split_of
 from search_spaces.errors import InputError, Mistake
 
-LESSONS = "lessons"
 BLOCK_ROWS = 1 << 18
-
-
-@dataclass(frozen=True, eq=False)
-class LessonLog:
-    """A student's rows with known labels: columns as in an EncodedLog, but ids by first appearance, and no windows.
-
-    teacher_NT are the teacher's logits on the scale of these labels: where negatives were sampled its odds rise alike;
-    NaN where it says nothing. ages_N: hours between the newest label that it had seen and the row.
-    """
-
-    folder: Path
-    facts: Mapping[str, Any]
-    ids_NF: NDArray[np.int32]
-    dense_ND: NDArray[np.float32]
-    labels_N: NDArray[np.float32]
-    clusters_N: NDArray[np.int32]
-    times_N: NDArray[np.int64]
-    teacher_NT: NDArray[np.float32]
-    ages_N: NDArray[np.float32]
-
-    def __len__(self) -> int:
-        return len(self.labels_N)
-
-
-def open_lessons(folder: Path) -> LessonLog:
-    """Map the lessons of a folder.
-
-    Raises:
-        InputError: where it holds none, or some of another version.
-    """
-    must, hint = "must hold the lessons of a student", "a run leaves them in lessons/STUDENT of its folder"
-    try:
-        facts = json.loads((folder / FACTS).read_text())
-    except (OSError, ValueError):
-        raise InputError.of(str(folder), must, "none", hint) from None
-    if facts.get("kind") != LESSONS:
-        raise InputError.of(str(folder), must, f"an encoded {facts.get('kind', 'log')}", hint)
-    if facts["format"] != FORMAT:
-        hint = "`automl exfm run` writes them anew"
-        raise InputError.of(str(folder), f"must hold lessons of format {FORMAT}", str(facts["format"]), hint)
-
-    def column(name: str) -> NDArray[Any]:
-        return np.load(folder / f"{name}.npy", mmap_mode="r")  # type: ignore[no-any-return]
-
-    return LessonLog(
-        folder=folder,
-        facts=facts,
-        ids_NF=column("ids"),
-        dense_ND=column("dense"),
-        labels_N=column("labels"),
-        clusters_N=column("clusters"),
-        times_N=column("times"),
-        teacher_NT=column("teacher"),
-        ages_N=column("ages"),
-    )
 
 
 def encode_lessons(
@@ -96,7 +40,7 @@ def encode_lessons(
         lessons = open_lessons(base / config.lessons)
     except InputError as error:
         raise InputError(
-            Mistake(where(LESSONS), f"lessons {m.must}", m.found, m.hint) for m in error.mistakes
+            Mistake(where("lessons"), f"lessons {m.must}", m.found, m.hint) for m in error.mistakes
         ) from None
     wrong = split_mistakes(config.split, where)
     if wrong:
@@ -143,13 +87,18 @@ def _bind(
     count = sum(rows.stop - rows.start for rows in windows.values())
     write_columns(folder, count, _blocks(lessons, windows, recodes))
     np.savez(folder / "id_counts.npz", *counts)
-    ends = np.cumsum([rows.stop - rows.start for rows in windows.values()]).tolist()
     facts = lessons.facts
-    write_facts(
+    LOG.write(
         folder,
         {
-            **{key: facts[key] for key in ("fields", "dense", "label", "negatives_kept", "timezone", "tasks", "own")},
-            "windows": {name: span for name, *span in zip(windows, [0, *ends[:-1]], ends, strict=True)},
+            "fields": facts["fields"],
+            "dense": facts["dense"],
+            "label": facts["label"],
+            "negatives_kept": facts["negatives_kept"],
+            "timezone": facts["timezone"],
+            "tasks": facts["tasks"],
+            "own": facts["own"],
+            "windows": spans_of({name: rows.stop - rows.start for name, rows in windows.items()}),
             "base_rates": {name: float(lessons.labels_N[rows].mean()) for name, rows in windows.items()},
             "fit": list(fit),
             "fingerprint": fingerprint,
@@ -176,7 +125,7 @@ def _numbering(lessons: LessonLog, fit: list[slice]) -> tuple[list[NDArray[np.in
 
 def _blocks(
     lessons: LessonLog, windows: Mapping[str, slice], recodes: list[NDArray[np.int32]]
-) -> Iterator[dict[str, NDArray[Any]]]:
+) -> Iterator[dict[str, NDArray[np.generic]]]:
     for window in windows.values():
         for start in range(window.start, window.stop, BLOCK_ROWS):
             rows = slice(start, min(start + BLOCK_ROWS, window.stop))

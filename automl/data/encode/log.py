@@ -19,13 +19,14 @@ from automl.data.columns.moments import Moments
 from automl.data.columns.numbers import standardised, transformed
 from automl.data.columns.vocabulary import Vocabulary, fit_vocabulary
 from automl.data.describe.tables import DataConfig
-from automl.data.encode.common import fingerprint_of, is_log_scaled, kind_of, made_once, write_encoders
+from automl.data.encode.common import fingerprint_of, is_log_scaled, kind_of, made_once, spans_of, write_encoders
 from automl.data.encode.counting import count_log
 from automl.data.encode.plan import Plan, make_plan
 from automl.data.encode.reader import Reader
 from automl.data.encode.rows import scan
 from automl.data.encode.spill import Spill
-from automl.data.store.log import ColumnWriter, EncodedLog, open_log, write_facts
+from automl.data.store.folder import ColumnWriter
+from automl.data.store.log import LOG, EncodedLog, LogFacts, open_log
 from automl.data.tables.sources import at_nothing
 from automl.data.tables.windows import WINDOWS, DaySplit, Locate
 from search_spaces.errors import InputError, Mistake
@@ -75,7 +76,7 @@ def _encode(plan: Plan, folder: Path, fit: Sequence[str], fingerprint: str) -> N
         shutil.rmtree(folder / scratch, ignore_errors=True)
     np.savez(folder / "id_counts.npz", *(vocabulary.counts for vocabulary in vocabularies))
     write_encoders(folder, vocabularies, moments.mean, moments.scale, [*tally.log, *(False for _ in counters)])
-    write_facts(folder, _facts(plan, tally, fit, fingerprint, (*first.notes, *_notes(plan, reader, tally))))
+    LOG.write(folder, _facts(plan, tally, fit, fingerprint, (*first.notes, *_notes(plan, reader, tally))))
 
 
 def _with_counters(tally: _Tally, counters: NDArray[np.float32], fits: set[int]) -> Moments:
@@ -168,13 +169,11 @@ def _write_columns(
                 to["times"].write(rows["time"])
 
 
-def _facts(plan: Plan, tally: _Tally, fit: Sequence[str], fingerprint: str, notes: Sequence[str]) -> dict[str, Any]:
-    ends = np.cumsum(tally.rows).tolist()
-    starts = [0, *ends[:-1]]
+def _facts(plan: Plan, tally: _Tally, fit: Sequence[str], fingerprint: str, notes: Sequence[str]) -> LogFacts:
     return {
         "fields": [source.column for source in plan.categorical],
         "dense": [*(source.column for source in plan.dense), *plan.config.features.counter_names],
-        "windows": {name: span for name, *span in zip(WINDOWS, starts, ends, strict=True)},
+        "windows": spans_of(dict(zip(WINDOWS, tally.rows.tolist(), strict=True))),
         "base_rates": dict(zip(WINDOWS, (tally.positives / tally.weights).tolist(), strict=True)),
         "fit": list(fit),
         "label": plan.config.label.name,

@@ -1,4 +1,4 @@
-"""A log on disk to an EncodedStream: sorted by time as encode.py does it, numbered and scaled without a look ahead.
+"""A log on disk to an EncodedStream: sorted by time as a log is, numbered and scaled without a look ahead.
 
 What a row holds depends on earlier rows only: ids are numbered by first appearance, counters know the past, and their
 scales are fixed. The one exception are dense columns, which are standardised over the first window.
@@ -29,7 +29,7 @@ from automl.data.encode.stream_columns import StreamColumns, unique_examples
 from automl.data.encode.stream_plan import StreamPlan, make_stream_plan
 from automl.data.encode.stream_reader import StreamReader
 from automl.data.encode.stream_windows import windows_of
-from automl.data.store.log import ColumnWriter, write_facts
+from automl.data.store.folder import ColumnWriter
 from automl.data.store.stream import STREAM, EncodedStream, Window, open_stream
 from automl.data.tables.sources import at_nothing
 from automl.data.tables.windows import Locate
@@ -49,7 +49,7 @@ def encode_stream(config: StreamDataConfig, base: Path, cache: Path, *, where: L
         InputError: with every mistake of the description, or of the rows, that was found together.
     """
     plan = make_stream_plan(config, base, where)
-    fingerprint = fingerprint_of(plan, cache, STREAM)
+    fingerprint = fingerprint_of(plan, cache, STREAM.name)
     return open_stream(made_once(cache, fingerprint, lambda folder: _encode(plan, folder, fingerprint)))
 
 
@@ -82,10 +82,9 @@ def _encode(plan: StreamPlan, folder: Path, fingerprint: str) -> None:
         shutil.rmtree(folder / scratch, ignore_errors=True)
     vocabularies = columns.vocabularies(plan, reader)
     write_encoders(folder, vocabularies, mean, scale, log)
-    write_facts(
+    STREAM.write(
         folder,
         {
-            "kind": STREAM,
             "fields": [source.column for source in plan.categorical],
             "dense": [*(source.column for source in plan.dense), *config.features.counter_names],
             "tasks": list(config.labels),

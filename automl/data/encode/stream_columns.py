@@ -18,7 +18,7 @@ from automl.data.encode.counters import NEVER
 from automl.data.encode.spill import Spill
 from automl.data.encode.stream_plan import StreamPlan
 from automl.data.encode.stream_reader import StreamReader
-from automl.data.store.log import ColumnWriter
+from automl.data.store.folder import ColumnWriter
 from automl.data.tables.hashing import mixed
 from search_spaces.errors import InputError, Mistake
 

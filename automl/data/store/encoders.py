@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from automl.data.columns.numbers import Floats, as_floats, standardised
 from automl.data.columns.times import Unit, is_made, made_column, nanoseconds
 from automl.data.columns.vocabulary import Numbering
+from automl.data.store.folder import read_facts
 from automl.data.store.side_table import whole
 from search_spaces.errors import InputError, Mistake, Position
 
@@ -167,8 +168,8 @@ def encoders_of(folder: Path, time: ServedTime | None = None, sides: Sequence[Si
     Raises:
         InputError: where the folder holds no encoders, or a feature is made from a time that is not told.
     """
+    facts = read_facts(folder, "must hold an encoded log")
     try:
-        facts = json.loads((folder / "facts.json").read_text())
         scales = json.loads((folder / "dense.json").read_text())
     except (OSError, ValueError) as error:
         raise InputError.of(str(folder), "must hold an encoded log", str(error).splitlines()[0]) from error
@@ -190,7 +191,7 @@ def encoders_of(folder: Path, time: ServedTime | None = None, sides: Sequence[Si
 
 def told_unit(folder: Path) -> Unit | None:
     """The unit of a numeric time, where a folder's facts tell it."""
-    unit: Unit | None = json.loads((folder / "facts.json").read_text()).get("time_unit")
+    unit: Unit | None = read_facts(folder, "must hold an encoded log").get("time_unit")
     return unit
 
 

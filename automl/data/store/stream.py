@@ -5,25 +5,24 @@ Shapes: N rows in the order of time, F id fields, D dense features, T tasks.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from automl.data.store.log import FACTS, FORMAT
+from automl.data.columns.times import Unit
+from automl.data.store.folder import Kind
 from automl.data.tables.windows import Locate
 from search_spaces.errors import InputError, Mistake, Position
 from search_spaces.model import InputShape
 from search_spaces.source import did_you_mean
 
-STREAM = "stream"
 _OFTEN = 1 << 30
 
 
@@ -37,9 +36,29 @@ class Window:
     end_ns: int
 
 
+class StreamFacts(TypedDict):
+    """What a stream says of itself, beside its columns. A window: its name, first row, end, start_ns and end_ns."""
+
+    fields: list[str]
+    dense: list[str]
+    tasks: list[str]
+    id_counts: list[int]
+    windows: list[tuple[str, int, int, int, int]]
+    segments: list[str]
+    timezone: str
+    time_unit: Unit | None
+    notes: list[str]
+    fingerprint: str
+
+
+STREAM: Kind[StreamFacts] = Kind("stream", "an encoded stream", renewed="remove the folder; it is made anew")
+
+
 @dataclass(frozen=True, eq=False)
 class EncodedStream:
-    """A log as a stream of rows. Pickled by its folder: a worker maps the same files.
+    """A log as a stream of rows: several labels, each with its time of arrival, and windows in the order of time.
+
+    Pickled by its folder: a worker maps the same files.
 
     ids_NF (int32): values are numbered 1, 2, ... in the order of their first appearance, so that no number tells the
     future; 0 is missing. dense_ND (float32): missing is 0; numbers standardised over the first window, then counters.
@@ -89,7 +108,7 @@ class EncodedStream:
         """
         return _places(self.dense, names, "a dense feature of the stream")
 
-    def matches(self, where: Mapping[str, Any], at: Locate | None = None) -> NDArray[np.bool_]:
+    def matches(self, where: Mapping[str, object], at: Locate | None = None) -> NDArray[np.bool_]:
         """Rows whose id fields have these values: `{"tab": 1}`, `{"tab": [1, 2]}`, `{"tab": {"not": 1}}`; all hold.
 
         None is a missing value. `at(field)` gives positions for errors.
@@ -145,7 +164,7 @@ class EncodedStream:
         """Place of each window by its name."""
         return {window.name: k for k, window in enumerate(self.windows)}
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[Callable[[Path], EncodedStream], tuple[Path]]:
         return open_stream, (self.folder,)
 
 
@@ -153,20 +172,11 @@ def open_stream(folder: Path | str) -> EncodedStream:
     """Map an encoded stream.
 
     Raises:
-        InputError: where the folder holds none, or one of another version.
+        InputError: where the folder holds none, or one of another format.
     """
     folder = Path(folder).absolute()
-    try:
-        facts = json.loads((folder / FACTS).read_text())
-    except (OSError, ValueError) as error:
-        raise InputError.of(str(folder), "must hold an encoded stream", str(error).splitlines()[0]) from error
-    if (facts["format"], facts.get("kind")) != (FORMAT, STREAM):
-        found = f"{facts.get('kind', 'a log')} of format {facts['format']}"
-        raise InputError.of(str(folder), f"must hold an encoded stream of format {FORMAT}", found)
-
-    def column(name: str) -> NDArray[Any]:
-        return np.load(folder / f"{name}.npy", mmap_mode="r")  # type: ignore[no-any-return]
-
+    there = STREAM.open(folder)
+    facts = there.facts
     return EncodedStream(
         folder=folder,
         fields=tuple(facts["fields"]),
@@ -174,17 +184,17 @@ def open_stream(folder: Path | str) -> EncodedStream:
         tasks=tuple(facts["tasks"]),
         id_counts=tuple(facts["id_counts"]),
         windows=tuple(Window(name, slice(a, b), start, end) for name, a, b, start, end in facts["windows"]),
-        segments={name: column(f"segment_{k:03d}") for k, name in enumerate(facts["segments"])},
+        segments={name: there.column(f"segment_{k:03d}", np.bool_) for k, name in enumerate(facts["segments"])},
         timezone=facts["timezone"],
         notes=tuple(facts["notes"]),
         fingerprint=facts["fingerprint"],
-        ids_NF=column("ids"),
-        dense_ND=column("dense"),
-        labels_NT=column("labels"),
-        times_N=column("times"),
-        arrivals_NT=column("arrivals"),
-        examples_N=column("examples"),
-        clusters_N=column("clusters"),
+        ids_NF=there.column("ids", np.int32),
+        dense_ND=there.column("dense", np.float32),
+        labels_NT=there.column("labels", np.float32),
+        times_N=there.column("times", np.int64),
+        arrivals_NT=there.column("arrivals", np.int64),
+        examples_N=there.column("examples", np.int64),
+        clusters_N=there.column("clusters", np.int32),
     )
 
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from automl.data.encode.lessons import BLOCK_ROWS, LESSONS, open_lessons
-from automl.data.store.log import is_log, write_columns, write_facts
+from automl.data.encode.lessons import BLOCK_ROWS
+from automl.data.store.folder import is_whole, write_columns
+from automl.data.store.lessons import LESSONS, LessonFacts, LessonSource, open_lessons
 from automl.exfm.das.reader import NO_SNAPSHOT, DasReader
 from automl.exfm.problem import ExfmProblem, Student
 from automl.exfm.student.sampling import sampled
@@ -31,14 +31,14 @@ def write_lessons(problem: ExfmProblem, student: Student) -> Path:
         InputError: where the run has no augmented log.
     """
     reader = DasReader(problem.folder, problem.stream)
-    folder = problem.folder / LESSONS / student.name
+    folder = problem.folder / LESSONS.name / student.name
     source = _source(problem, student, reader)
     if _have(folder, source):
         return folder
     with whole_folder(folder) as part:
         rows_N, teacher_NT, ages_N = _told(problem, student, reader)
         write_columns(part, len(rows_N), _blocks(problem, student, rows_N, teacher_NT, ages_N))
-        write_facts(part, _facts(problem, student, rows_N, teacher_NT, source, _fingerprint(part)))
+        LESSONS.write(part, _facts(problem, student, rows_N, teacher_NT, source, _fingerprint(part)))
     return folder
 
 
@@ -72,7 +72,7 @@ def _blocks(
     rows_N: NDArray[np.int64],
     teacher_NT: NDArray[np.float32],
     ages_N: NDArray[np.float32],
-) -> Iterator[dict[str, NDArray[Any]]]:
+) -> Iterator[dict[str, NDArray[np.generic]]]:
     stream = problem.stream
     for start in range(0, max(len(rows_N), 1), BLOCK_ROWS):
         part = slice(start, start + BLOCK_ROWS)
@@ -88,7 +88,7 @@ def _blocks(
         }
 
 
-def _source(problem: ExfmProblem, student: Student, reader: DasReader) -> dict[str, Any]:
+def _source(problem: ExfmProblem, student: Student, reader: DasReader) -> LessonSource:
     """What the lessons are made of: where it is the same, so are they."""
     stream = problem.stream
     return {
@@ -103,8 +103,8 @@ def _source(problem: ExfmProblem, student: Student, reader: DasReader) -> dict[s
     }
 
 
-def _have(folder: Path, source: dict[str, Any]) -> bool:
-    if not is_log(folder):
+def _have(folder: Path, source: LessonSource) -> bool:
+    if not is_whole(folder):
         return False
     try:
         return bool(open_lessons(folder).facts["source"] == source)
@@ -117,13 +117,12 @@ def _facts(
     student: Student,
     rows_N: NDArray[np.int64],
     teacher_NT: NDArray[np.float32],
-    source: dict[str, Any],
+    source: LessonSource,
     fingerprint: str,
-) -> dict[str, Any]:
+) -> LessonFacts:
     stream = problem.stream
     share = float(np.isfinite(teacher_NT[:, student.task]).mean()) if len(rows_N) else 0.0
     return {
-        "kind": LESSONS,
         "student": student.name,
         "run": problem.config.name,
         "file": str(problem.file),

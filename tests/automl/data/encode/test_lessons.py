@@ -13,8 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from automl.data.describe.tables import LessonsConfig
-from automl.data.encode.lessons import LESSONS, encode_lessons, open_lessons
-from automl.data.store.log import EncodedLog, open_log, write_columns, write_facts
+from automl.data.encode.lessons import encode_lessons
+from automl.data.store.folder import write_columns
+from automl.data.store.lessons import LESSONS, open_lessons
+from automl.data.store.log import EncodedLog, open_log
 from search_spaces.errors import InputError
 
 DAY = 86_400 * 10**9
@@ -25,7 +27,7 @@ SPLIT = {
     "test": ["2024-03-09", "2024-03-09"],  # a day between is left out
 }
 FACTS: Mapping[str, Any] = {
-    "kind": LESSONS, "fields": ["user_id", "item_id"], "dense": ["price"], "tasks": ["click", "like"], "own": 1,
+    "fields": ["user_id", "item_id"], "dense": ["price"], "tasks": ["click", "like"], "own": 1,
     "label": "like", "negatives_kept": None, "cluster": "user_id", "timezone": "UTC", "notes": ["of student small"],
     "fingerprint": "0123456789abcdef",
 }  # fmt: skip
@@ -51,7 +53,7 @@ def write(folder: Path, parts: Mapping[str, np.ndarray], **changes: Any) -> Path
     folder.mkdir(parents=True)
     parts = {**parts, "ids": parts["ids"].astype(np.int32)}
     write_columns(folder, len(parts["times"]), [parts])
-    write_facts(folder, {**FACTS, **changes})
+    LESSONS.write(folder, {**FACTS, **changes})
     return folder
 
 
@@ -140,5 +142,5 @@ def test_lessons_are_no_log_and_a_log_no_lessons(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="must hold the lessons of a student, but found an encoded log"):
         open_lessons(log.folder)
     write(tmp_path / "old", columns(), format=0)
-    with pytest.raises(InputError, match="must hold lessons of format 1, but found 0"):
+    with pytest.raises(InputError, match="must hold the lessons of a student of format 1, but found format 0"):
         open_lessons(tmp_path / "old")

@@ -244,7 +244,7 @@ def test_encoded_once_and_opened_again(log: dict[str, Any], encode: Encode, tmp_
     np.testing.assert_array_equal(copy.ids_NF, stream.ids_NF)
     assert len(pickle.dumps(stream)) < 1000
     assert {path.name for path in (tmp_path / "cache").iterdir()} == {
-        stream.fingerprint, f"{stream.fingerprint}.lock", "digests.json"
+        stream.fingerprint, f"{stream.fingerprint}.lock", "digests.json", "digests.lock"
     }  # fmt: skip
     with pytest.raises(InputError, match="must hold an encoded log, but found an encoded stream"):
         open_log(stream.folder)

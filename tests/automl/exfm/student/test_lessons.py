@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import automl
-from automl.data.encode.lessons import open_lessons
+from automl.data.store.lessons import open_lessons
 from automl.exfm.das.scorer import NEVER
 from automl.exfm.problem import ExfmProblem
 from automl.exfm.student.lessons import write_lessons
