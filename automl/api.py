@@ -24,6 +24,7 @@ from automl.runtime.work import run_job
 from automl.runtime.worker import Work
 from automl.strategies.picks import roles
 from automl.study.config import StudyConfig
+from automl.study.facts import Facts
 from automl.study.history import History, State
 from automl.study.problem import Problem, load_problem
 from automl.study.record import Study
@@ -51,8 +52,8 @@ class StudyHandle:
         return self._space
 
     @property
-    def facts(self) -> Mapping[str, Any]:
-        """What was written down of the run: files, versions, machine, wall time."""
+    def facts(self) -> Facts:
+        """What was written down of the run: files, data, versions, machine, budget, wall time."""
         return self._study.facts
 
     def pareto(self) -> pd.DataFrame:
@@ -140,7 +141,7 @@ class StudyHandle:
         return report_data(self._study, self._space, self._log, _config(self._study.facts), self.folder)
 
     def _problem(self) -> Problem:
-        return load_problem(Path(self._study.facts["study_file"]), self.folder)
+        return load_problem(Path(self._study.facts.study_file), self.folder)
 
 
 def search(
@@ -182,9 +183,8 @@ def open_study(folder: Path | str) -> StudyHandle:
         InputError: where the folder holds no study, or one without its baseline.
     """
     folder = Path(folder).absolute()
-    stored, space = load_started(folder)
-    facts = stored.user_attrs
-    encoded = folder / "data" / str(facts["data"])
+    stored, space, facts = load_started(folder)
+    encoded = folder / "data" / facts.data
     log = open_log(encoded) if encoded.exists() else None
     if log is not None:
         space = space.with_inputs(log.inputs)
@@ -216,9 +216,9 @@ def finals_lines(found: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _config(facts: Mapping[str, Any]) -> StudyConfig:
+def _config(facts: Facts) -> StudyConfig:
     """The study file as it was when the search was last started."""
-    return validate(StudyConfig, read_text(facts["config_text"], "study.yaml"))
+    return validate(StudyConfig, read_text(facts.config_text, "study.yaml"))
 
 
 __all__ = ["StudyHandle", "finals_lines", "open_study", "search", "terminal"]

@@ -91,7 +91,7 @@ def main() -> None:
             "stream": parts,
         },
         headline={
-            "wall_s": round(study.facts["wall_seconds"], 1),
+            "wall_s": round(study.facts.wall_seconds, 1),
             "offline_gain_pct": round(min(pick["ne_gain_pct"] for pick in found["picks"]), 3),
             "stream_gain_pct": round(gains[SEARCHED], 3),
             "stream_p": test[SEARCHED]["gain"]["p"],

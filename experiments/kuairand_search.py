@@ -60,9 +60,9 @@ def search_figures(study: automl.StudyHandle) -> dict[str, Any]:
     inside = float(frame["cpu_seconds"].fillna(0).sum())
     front = study.pareto()
     return {
-        "wall_seconds": facts["wall_seconds"],
+        "wall_seconds": facts.wall_seconds,
         "core_seconds_inside_trials": inside,
-        "core_share": inside / (CORES * facts["wall_seconds"]),
+        "core_share": inside / (CORES * facts.wall_seconds),
         "states": trials["state"].value_counts().to_dict(),
         "failures": trials["failure_kind"].dropna().value_counts().to_dict(),
         "origins_of_front": front["origin"].value_counts().to_dict(),

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import filelock
@@ -24,11 +25,16 @@ from automl.runtime.engine import Resources, run
 from automl.runtime.errors import RunError
 from automl.runtime.work import make_clock, run_job
 from automl.runtime.worker import Work
+from automl.study.facts import Conflict, Facts
 from automl.study.problem import Problem
 from automl.study.record import Study
 from automl.study.storage import open_study
-from search_spaces.errors import InputError
+from search_spaces.errors import InputError, Mistake, Position
 
+_HINTS = {
+    Conflict.DATA: "the log, its windows or features have changed: use another --out",
+    Conflict.BASELINE: "the baseline has changed: use another --out",
+}
 PACKAGES = ("ranking-automl", "ray", "optuna", "lightgbm", "torch", "numpy", "pandas", "pyarrow")
 
 
@@ -61,9 +67,7 @@ def search(
     with hold(problem.folder):
         study = open_study(problem.folder, problem.config.name, problem.space, problem.config.limits)
         start = clock()
-        prepare(study, problem, workers, command, start)
-        study.set_fact("trials_wanted", trials)
-        study.set_fact("time_budget", time_budget)
+        prepare(study, problem, trials=trials, time_budget=time_budget, workers=workers, command=command, now=start)
         deadline = start + time_budget if time_budget is not None else float("inf")
         progress = ProgressLine(console, lambda: _progress(study, trials), now)
         source = SearchSource(
@@ -78,8 +82,8 @@ def search(
                     run(source, resources, work=work, clock=clock)
         finally:
             source_closed = _close(source)
-            study.set_fact("exhausted", source.exhausted)
-            study.set_fact("wall_seconds", float(study.facts.get("wall_seconds", 0.0)) + clock() - start)
+            spent = study.facts.wall_seconds + clock() - start
+            study.note(replace(study.facts, exhausted=source.exhausted, wall_seconds=spent))
         if source_closed is not None:
             raise source_closed
         if source.exhausted and len(study.trials) < trials:
@@ -90,33 +94,37 @@ def search(
     return study
 
 
-def prepare(study: Study, problem: Problem, workers: int, command: str, started_at: float) -> None:
-    """Write down what the study is about, once; refuse to go on with other data or another baseline."""
-    facts = study.facts
-    for name, value, hint in (
-        ("data", problem.log.fingerprint, "the log, its windows or features have changed: use another --out"),
-        ("baseline_key", problem.baseline.key, "the baseline has changed: use another --out"),
-    ):
-        if name not in facts:
-            study.set_fact(name, value)
-        elif facts[name] != value:
-            raise InputError.of(
-                str(problem.file),
-                f"must be the study that {problem.folder} holds",
-                f"another {name.split('_')[0]}",
-                hint,
-            )
-    if "baseline_qps" not in facts:
-        study.set_fact("baseline_qps", measure_baseline_qps(problem))
-    study.set_fact("baseline_seeds", problem.config.baseline_seeds)
-    study.set_fact("study_file", str(problem.file))
-    study.set_fact("config_text", problem.document.text)
-    study.set_fact("workers", workers)
-    study.set_fact("command", command)
-    study.set_fact("versions", {"python": platform.python_version(), **versions()})
-    study.set_fact("machine", machine())
-    if "started_at" not in facts:
-        study.set_fact("started_at", started_at)
+def prepare(
+    study: Study, problem: Problem, *, trials: int, time_budget: float | None, workers: int, command: str, now: float
+) -> None:
+    """Write down what the study is about, and what is asked of it this time.
+
+    Raises:
+        InputError: where the study was started with other data or another baseline.
+    """
+    known = study.facts if study.started else None
+    facts = Facts(
+        study_file=str(problem.file),
+        config_text=problem.document.text,
+        data=problem.log.fingerprint,
+        baseline_key=problem.baseline.key,
+        baseline_qps=measure_baseline_qps(problem) if known is None else known.baseline_qps,
+        baseline_seeds=problem.config.baseline_seeds,
+        workers=workers,
+        command=command,
+        versions={"python": platform.python_version(), **versions()},
+        machine=machine(),
+        started_at=now if known is None else known.started_at,
+        trials_wanted=trials,
+        time_budget=time_budget,
+        exhausted=known is not None and known.exhausted,
+        wall_seconds=0.0 if known is None else known.wall_seconds,
+    )
+    conflicts = () if known is None else known.conflicts(facts)
+    if conflicts:
+        at, must = Position(str(problem.file)), f"must be the study that {problem.folder} holds"
+        raise InputError([Mistake(at, must, f"another {what}", _HINTS[what]) for what in conflicts])
+    study.note(facts)
 
 
 def measure_baseline_qps(problem: Problem) -> float:

@@ -17,16 +17,17 @@ def read_screen(folder: Path) -> str:
         InputError: where the folder holds no study that was started.
     """
     folder = folder.absolute()
-    return screen(folder, Study(*load_started(folder)))
+    stored, space, _ = load_started(folder)
+    return screen(folder, Study(stored, space))
 
 
 def screen(folder: Path, study: Study) -> str:
     """Progress, best so far, failures by reason."""
     baseline = study.baseline()
-    lines = [f"study {study.facts['study_file']}", f"folder {folder}"]
+    lines = [f"study {study.facts.study_file}", f"folder {folder}"]
     if baseline is None:
         done = len(study.baseline_repeats())
-        return "\n".join([*lines, f"baseline: {done} of {study.facts['baseline_seeds']} seeds trained; no trial yet"])
+        return "\n".join([*lines, f"baseline: {done} of {study.facts.baseline_seeds} seeds trained; no trial yet"])
     lines += [_baseline(baseline), *_trials(study, baseline), *_failures(study.trials)]
     return "\n".join(lines)
 

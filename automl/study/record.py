@@ -21,6 +21,7 @@ from optuna.distributions import (
 )
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from automl.study.facts import NEXT_NUMBER, REPEATS, Facts
 from automl.study.history import Baseline, History, Limit, Proposal, State, Trial
 from automl.study.records import outcome_json, proposal_json, trial_of
 from search_spaces.decisions import Choice, Decision, Flag, Integer, Real
@@ -33,7 +34,6 @@ _OPTUNA_STATE = {
     State.STOPPED: TrialState.PRUNED,
     State.FAILED: TrialState.FAIL,
 }
-NEXT_NUMBER = "next_number"  # the fact that keeps a number from being given again
 
 
 def distribution(decision: Decision) -> BaseDistribution:
@@ -56,18 +56,36 @@ class Study:
         self._study = study
         self._space = space
         self._limits = tuple(limits)
+        self._facts: Facts | None = None
+        self._repeats: tuple[Trial, ...] = ()
         self._trials: dict[int, Trial] = {}
         self._ids: dict[int, int] = {}  # of the trials that Optuna has not been told the end of
         self._distributions = {decision.path: distribution(decision) for decision in space.decisions}
         self._load()
 
     @property
-    def facts(self) -> Mapping[str, Any]:
-        """Study-wide attributes: texts of the files, fingerprints, versions."""
-        return self._study.user_attrs
+    def started(self) -> bool:
+        """Whether its facts are written."""
+        return self._facts is not None
 
-    def set_fact(self, name: str, value: Any) -> None:
-        self._study.set_user_attr(name, value)
+    @property
+    def facts(self) -> Facts:
+        """What was written down of the run.
+
+        Raises:
+            RuntimeError: if the study was not started.
+        """
+        if self._facts is None:
+            raise RuntimeError("the study must be started before its facts are read")
+        return self._facts
+
+    def note(self, facts: Facts) -> None:
+        """Write down what is new among the facts."""
+        before = {} if self._facts is None else self._facts.to_json()
+        for name, value in facts.to_json().items():
+            if name not in before or before[name] != value:
+                self._study.set_user_attr(name, value)
+        self._facts = facts
 
     @property
     def trials(self) -> tuple[Trial, ...]:
@@ -76,20 +94,19 @@ class Study:
 
     def baseline(self) -> Baseline | None:
         """The baseline, once all its repeats are in."""
-        repeats = self.baseline_repeats()
-        if not repeats or len(repeats) < int(self.facts.get("baseline_seeds", 1)):
+        if self._facts is None or not self._repeats or len(self._repeats) < self._facts.baseline_seeds:
             return None
-        return summarize_baseline(repeats, float(self.facts["baseline_qps"]))
+        return summarize_baseline(self._repeats, self._facts.baseline_qps)
 
     def baseline_repeats(self) -> tuple[Trial, ...]:
         """The repeats of the baseline that are done."""
-        done = self.facts.get("baseline", [])
-        return tuple(trial_of(0, 0, item["proposal"], item["outcome"]) for item in done)
+        return self._repeats
 
     def add_baseline_repeat(self, proposal: Proposal, trial: Trial) -> None:
-        done = list(self.facts.get("baseline", []))
-        done.append({"proposal": proposal_json(proposal), "outcome": outcome_json(trial)})
-        self.set_fact("baseline", done)
+        """Record one repeat that is done."""
+        data = {"proposal": proposal_json(proposal), "outcome": outcome_json(trial)}
+        self._study.set_user_attr(REPEATS, [*self._study.user_attrs.get(REPEATS, []), data])
+        self._load_repeats()
 
     def history(self) -> History:
         """All trials so far, for a search strategy.
@@ -129,7 +146,15 @@ class Study:
     @property
     def next_number(self) -> int:
         """A number that no trial has, nor had one that an edited space left behind."""
-        return max(int(self.facts.get(NEXT_NUMBER, 1)), max(self._trials, default=0) + 1)
+        return max(int(self._study.user_attrs.get(NEXT_NUMBER, 1)), max(self._trials, default=0) + 1)
+
+    def adopt(self, old: Study) -> None:
+        """Take over the facts and the baseline of a study of another space, and its numbers as given."""
+        if old.started:
+            self.note(old.facts)
+        for repeat in old.baseline_repeats():
+            self.add_baseline_repeat(Proposal(repeat.candidate, repeat.origin, repeat.forecast), repeat)
+        self._study.set_user_attr(NEXT_NUMBER, old.next_number)
 
     def copy(self, trial: Trial, values: Mapping[str, Value]) -> None:
         """Record an ended trial of another study under its own number; `values` are its answers to this space."""
@@ -159,12 +184,18 @@ class Study:
     # ------------------------------------------------------------------ Optuna
 
     def _load(self) -> None:
+        self._facts = Facts.of_json(self._study.user_attrs)
+        self._load_repeats()
         for frozen in self._study.get_trials(deepcopy=False):
             attrs = frozen.user_attrs
             outcome = json.loads(attrs["outcome"]) if "outcome" in attrs else None
             trial = trial_of(_number(frozen), attrs["round"], json.loads(attrs["proposal"]), outcome)
             self._trials[trial.number] = trial
         self._ids = {_number(frozen): frozen._trial_id for frozen in self._unfinished()}
+
+    def _load_repeats(self) -> None:
+        done = self._study.user_attrs.get(REPEATS, [])
+        self._repeats = tuple(trial_of(0, 0, item["proposal"], item["outcome"]) for item in done)
 
     def _unfinished(self) -> list[FrozenTrial]:
         return self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
@@ -194,7 +225,7 @@ class Study:
         if trial.state is not State.COMPLETE:
             return None
         assert trial.measurement is not None
-        return [trial.measurement.ne, trial.measurement.speed.qps_ratio * float(self.facts["baseline_qps"])]
+        return [trial.measurement.ne, trial.measurement.speed.qps_ratio * self.facts.baseline_qps]
 
     def _constraints(self, trial: Trial) -> dict[str, float]:
         """By metric, how far the trial is beyond its limits; at most 0 where it keeps them."""

@@ -10,8 +10,9 @@ from pathlib import Path
 import optuna
 from optuna.study import StudySummary
 
+from automl.study.facts import Facts
 from automl.study.history import Limit
-from automl.study.record import NEXT_NUMBER, Study
+from automl.study.record import Study
 from search_spaces.errors import InputError
 from search_spaces.source import read_text
 from search_spaces.space import SearchSpace, space_of
@@ -19,7 +20,6 @@ from search_spaces.space import SearchSpace, space_of
 # Attributes by which a study is known: its name in the study file, the edition of its space, the space, and which of
 # the calls of open_study took it last. An Optuna study that has no space yet is a part of one.
 _NAME, _EDITION, _SPACE, _TURN = "name", "edition", "space", "turn"
-_OWN = {_NAME, _EDITION, _SPACE, _TURN, NEXT_NUMBER}
 
 
 def storage_url(folder: Path) -> str:
@@ -53,11 +53,11 @@ def open_study(
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         created.set_metric_names(["NE", "QPS"])
     study = Study(created, space, limits)
-    for fact, value in ((_NAME, name), (_EDITION, 1 if latest is None else _edition(latest) + 1), (_TURN, turn)):
-        study.set_fact(fact, value)
+    for mark, value in ((_NAME, name), (_EDITION, 1 if latest is None else _edition(latest) + 1), (_TURN, turn)):
+        created.set_user_attr(mark, value)
     if old is not None:
         _copy_fitting(Study(old, space, limits), study, space)
-    study.set_fact(_SPACE, signature)  # last: a study without it is a part of one
+    created.set_user_attr(_SPACE, signature)  # last: a study without it is a part of one
     return study
 
 
@@ -77,17 +77,18 @@ def load_newest(folder: Path, url: str | None = None) -> optuna.Study:
     return optuna.load_study(study_name=max(whole, key=_turn).study_name, storage=storage)
 
 
-def load_started(folder: Path) -> tuple[optuna.Study, SearchSpace]:
-    """The newest study of a folder with its space, for reading.
+def load_started(folder: Path) -> tuple[optuna.Study, SearchSpace, Facts]:
+    """The newest study of a folder with its space and its facts, for reading.
 
     Raises:
         InputError: where there is none that was started.
     """
     stored = load_newest(folder)
-    if "study_file" not in stored.user_attrs:
+    facts = Facts.of_json(stored.user_attrs)
+    if facts is None:
         must, found = "must hold a study that was started", "one without a baseline"
         raise InputError.of(str(folder), must, found, "start it with `automl search`")
-    return stored, space_of(read_text(stored.user_attrs[_SPACE], f"{folder.name} (its space)"))
+    return stored, space_of(read_text(stored.user_attrs[_SPACE], f"{folder.name} (its space)")), facts
 
 
 def _latest(summaries: Sequence[StudySummary], name: str) -> StudySummary | None:
@@ -118,10 +119,7 @@ def _remove_parts(storage: optuna.storages.BaseStorage, name: str) -> None:
 
 
 def _copy_fitting(old: Study, new: Study, space: SearchSpace) -> None:
-    for name, value in old.facts.items():
-        if name not in _OWN:
-            new.set_fact(name, value)
-    new.set_fact(NEXT_NUMBER, old.next_number)
+    new.adopt(old)
     for trial in old.trials:
         replayed = space.replay(trial.candidate.values)
         if trial.ended and replayed.key == trial.candidate.key and space.allows(replayed):

@@ -7,6 +7,7 @@ import inspect
 import os
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ import pytest
 import automl
 from automl.api import StudyHandle
 from automl.exfm.handle import ExfmHandle
+from automl.study.facts import Facts
 from tests.docs.pages import ROOT, Fence, fences, names, page, rows, section
 from tests.worlds.commands import write_study
 
@@ -40,6 +42,11 @@ def test_what_a_study_handle_offers_is_told() -> None:
     told = {word.split("(")[0] for row in rows(section(page("python.md"), "A study")) for word in names(row[0])}
     public = {name for name in vars(StudyHandle) if not name.startswith("_")}
     assert told - {"StudyHandle"} == public | {"folder"}
+
+
+def test_every_fact_of_a_study_is_told() -> None:
+    told = {word for row in rows(section(page("python.md"), "Facts of a study"))[1:] for word in names(row[0])}
+    assert told == {field.name for field in fields(Facts)}
 
 
 def test_what_an_exfm_handle_offers_is_told() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from automl.study.config import StudyConfig
+from automl.study.facts import Facts
 from automl.study.history import (
     Baseline,
     CurvePoint,
@@ -120,11 +121,27 @@ def history(trials: Sequence[Trial], *, std: float = BASELINE_STD, limits: Seque
     return History(baseline(std=std), tuple(trials), tuple(limits))
 
 
+def study_facts(**changes: Any) -> Facts:
+    """What is written of a study when it starts."""
+    facts = Facts(
+        study_file="study.yaml",
+        config_text="name: ads\n",
+        data="d" * 32,
+        baseline_key=HUMAN.key,
+        baseline_qps=BASELINE_QPS,
+        baseline_seeds=2,
+        workers=2,
+        command="automl search study.yaml",
+        versions={"python": "3.11.2"},
+        machine="Linux, 2 cores",
+        started_at=1.7e9,
+    )
+    return replace(facts, **changes)
+
+
 def add_baseline(study: Study, seeds: int = 2) -> None:
     """What the driver writes before the first trial."""
-    study.set_fact("baseline_qps", BASELINE_QPS)
-    study.set_fact("baseline_seeds", seeds)
-    study.set_fact("study_file", "study.yaml")
+    study.note(study_facts(baseline_seeds=seeds))
     for repeat in range(seeds):
         trial = baseline_repeat(repeat, BASELINE_NE + BASELINE_STD * repeat)
         study.add_baseline_repeat(Proposal(trial.candidate, Origin.BASELINE), trial)

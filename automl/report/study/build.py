@@ -33,7 +33,7 @@ def report_data(
         InputError: where the baseline is not measured yet: every figure is against it.
     """
     if study.baseline() is None:
-        found = f"{len(study.baseline_repeats())} of {study.facts.get('baseline_seeds', '?')} seeds"
+        found = f"{len(study.baseline_repeats())} of {study.facts.baseline_seeds} seeds"
         raise InputError.of(str(folder), "must hold a measured baseline", found, "the same `automl search` goes on")
     history = study.history()
     complete = len(history.of_state(State.COMPLETE))
@@ -69,30 +69,30 @@ def read_finals(folder: Path) -> Mapping[str, Any] | None:
 
 def _facts(study: Study, space: SearchSpace, log: EncodedLog | None, config: StudyConfig) -> StudyFacts:
     facts, size = study.facts, space.size()
-    file = Path(facts["study_file"])
+    file = Path(facts.study_file)
     return StudyFacts(
         name=config.name,
-        command=facts.get("command") or f"automl search {file.name}",
-        versions=facts["versions"],
-        machine=facts["machine"],
-        started_at=facts.get("started_at"),
-        workers=int(facts["workers"]),
+        command=facts.command or f"automl search {file.name}",
+        versions=facts.versions,
+        machine=facts.machine,
+        started_at=facts.started_at,
+        workers=facts.workers,
         data=_data_words(config.data, log),
         space=f"{config.space}, {counted(size.knobs, 'knob')}",
         space_size=combinations(size.discrete, size.continuous),
         split_days=_windows(config.data.split, log),
         seed=config.seed,
         strategy=config.search.strategy,
-        wall_seconds=float(facts.get("wall_seconds", 0.0)),
+        wall_seconds=facts.wall_seconds,
         core_seconds_inside_trials=sum(t.cpu_seconds or 0.0 for t in (*study.trials, *study.baseline_repeats())),
-        config_text=facts["config_text"],
+        config_text=facts.config_text,
         qps_conditions=_qps_words(config.qps),
         bayes_ne=bayes_ne(file.parent, config.data),
         data_notes=log.notes if log else (),
         margin_pct=config.finals.margin_pct,
-        trials_wanted=facts.get("trials_wanted"),
-        time_budget=facts.get("time_budget"),
-        exhausted=bool(facts.get("exhausted", False)),
+        trials_wanted=facts.trials_wanted,
+        time_budget=facts.time_budget,
+        exhausted=facts.exhausted,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -183,8 +184,7 @@ def test_an_empty_table_gives_the_header_alone(problem: Problem, served: Path, t
 @pytest.fixture
 def handle(problem: Problem, log: EncodedLog, tmp_path: Path) -> StudyHandle:
     study: Study = begun_study(tmp_path, space=problem.space)
-    study.set_fact("study_file", str(problem.file))
-    study.set_fact("config_text", problem.document.text)
+    study.note(replace(study.facts, study_file=str(problem.file), config_text=problem.document.text))
     rng = np.random.default_rng(0)
     (trial,) = study.begin([Proposal(problem.space.random(rng), Origin.RANDOM)], 1)
     study.end(complete(trial, ne=0.89, ratio=1.5))

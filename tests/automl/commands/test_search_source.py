@@ -36,6 +36,7 @@ from tests.worlds.studies import (
     running,
     small_space,
     study_config,
+    study_facts,
 )
 
 MODELS = candidates(60, seed=5)
@@ -84,8 +85,7 @@ def problem_in(folder: Path, **changes: Any) -> Problem:
 def fresh(folder: Path, limits: tuple[Limit, ...] = ()) -> Study:
     """What the driver has when it makes a source for the first time."""
     study = open_study(folder, "ads", small_space(), limits)
-    study.set_fact("baseline_qps", 1e5)
-    study.set_fact("baseline_seeds", 2)
+    study.note(study_facts())
     return study
 
 
@@ -374,7 +374,7 @@ def test_a_killed_search_goes_on_where_it_stopped(tmp_path: Path, strategy: Stra
 def test_repeats_of_the_baseline_may_end_in_any_order(tmp_path: Path, strategy: Strategy) -> None:
     study = fresh(tmp_path)
     source = source_of(tmp_path, study, 3, baseline_seeds=3)
-    study.set_fact("baseline_seeds", 3)
+    study.note(study_facts(baseline_seeds=3))
     jobs = [source.next(n) for n in range(3)]
     for job in (jobs[0], jobs[2]):
         assert isinstance(job, Job)

@@ -18,6 +18,7 @@ from tests.worlds.studies import (
     proposals,
     small_space,
     stopped,
+    study_facts,
 )
 
 FOLDER = Path("somewhere/ads")
@@ -25,9 +26,7 @@ FOLDER = Path("somewhere/ads")
 
 def test_before_the_first_trial(tmp_path: Path) -> None:
     study = open_study(tmp_path, "ads", small_space())
-    study.set_fact("study_file", "ads/study.yaml")
-    study.set_fact("baseline_qps", 1e5)
-    study.set_fact("baseline_seeds", 3)
+    study.note(study_facts(study_file="ads/study.yaml", baseline_seeds=3))
     one = baseline_repeat(0, 0.9)
     study.add_baseline_repeat(Proposal(one.candidate, Origin.BASELINE), one)
     assert screen(FOLDER, study).splitlines() == [

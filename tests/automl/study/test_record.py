@@ -32,6 +32,7 @@ from tests.worlds.studies import (
     proposals,
     small_space,
     stopped,
+    study_facts,
 )
 
 TINY = """\
@@ -81,7 +82,7 @@ def test_a_reopened_study_holds_the_same_trials(tmp_path: Path) -> None:
     assert repr(again.trials) == repr(study.trials)
     assert repr(again.history().trials) == repr(study.trials)
     assert again.baseline() == study.baseline()
-    assert again.facts["baseline_qps"] == BASELINE_QPS
+    assert again.facts == study.facts == study_facts()
 
 
 def test_an_ended_trial_never_changes(tmp_path: Path) -> None:
@@ -99,8 +100,10 @@ def test_an_ended_trial_never_changes(tmp_path: Path) -> None:
 
 def test_the_history_waits_for_the_baseline(tmp_path: Path) -> None:
     study = reopened(tmp_path)
-    study.set_fact("baseline_qps", BASELINE_QPS)
-    study.set_fact("baseline_seeds", 2)
+    assert not study.started
+    with pytest.raises(RuntimeError, match="must be started"):
+        _ = study.facts
+    study.note(study_facts())
     assert study.baseline() is None
     with pytest.raises(RuntimeError, match="the baseline must be measured"):
         study.history()
@@ -390,8 +393,10 @@ def test_an_empty_folder_holds_no_study(tmp_path: Path) -> None:
 def test_facts_are_plain_and_stay(tmp_path: Path) -> None:
     study = reopened(tmp_path)
     add_baseline(study, seeds=3)
-    study.set_fact("versions", {"torch": "2.9", "numpy": None})
+    study.note(replace(study.facts, versions={"torch": "2.9"}, exhausted=True, time_budget=60.0))
     again = reopened(tmp_path)
-    assert again.facts["versions"] == {"torch": "2.9", "numpy": None}
+    assert again.facts == study.facts
+    assert again.facts.versions == {"torch": "2.9"}
+    assert in_optuna(tmp_path).user_attrs["time_budget"] == 60.0
     assert len(again.baseline_repeats()) == 3
-    assert space_of(read_text(again.facts["space"], "space.yaml")).to_yaml() == tiny().to_yaml()
+    assert space_of(read_text(in_optuna(tmp_path).user_attrs["space"], "space.yaml")).to_yaml() == tiny().to_yaml()

@@ -32,6 +32,7 @@ from tests.worlds.report_studies import (
     rich_history,
     small_space,
 )
+from tests.worlds.studies import study_facts
 
 STUDY = """\
 name: feed
@@ -65,20 +66,16 @@ def config_of(text: str = STUDY) -> StudyConfig:
 
 def make_study(folder: Path, trials: tuple[Trial, ...], space: SearchSpace | None = None, repeats: int = 3) -> Study:
     study = open_study(folder, "feed", space or small_space(), LIMITS)
-    facts: dict[str, Any] = {
-        "study_file": str(folder / "study.yaml"),
-        "config_text": STUDY,
-        "workers": 2,
-        "versions": {"python": "3.11.2"},
-        "machine": "Linux, 2 cores",
-        "command": "automl search study.yaml --trials 40",
-        "baseline_qps": 141_000.0,
-        "baseline_seeds": 3,
-        "wall_seconds": 120.0,
-        "trials_wanted": 40,
-    }
-    for name, value in facts.items():
-        study.set_fact(name, value)
+    facts = study_facts(
+        study_file=str(folder / "study.yaml"),
+        config_text=STUDY,
+        command="automl search study.yaml --trials 40",
+        baseline_qps=141_000.0,
+        baseline_seeds=3,
+        wall_seconds=120.0,
+        trials_wanted=40,
+    )
+    study.note(facts)
     for trial in make_baseline().trials[:repeats]:
         study.add_baseline_repeat(Proposal(Candidate({}, HUMAN), Origin.BASELINE), trial)
     for trial in trials:

@@ -1,0 +1,62 @@
+"""What is written down of a study beside its trials: which files, which data, which machine, what was asked and spent.
+
+Each fact is a user attribute of the Optuna study under the name of its field, so that its dashboard shows them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, fields
+from enum import StrEnum
+from typing import Any
+
+# The record's own attributes: repeats of the baseline, and the number that no trial has had.
+REPEATS, NEXT_NUMBER = "baseline", "next_number"
+
+
+class Conflict(StrEnum):
+    """In what a run may not differ from the study that it goes on with."""
+
+    DATA = "data"
+    BASELINE = "baseline"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """Facts of a study that was started. Those without a default are written before anything is trained."""
+
+    study_file: str
+    config_text: str  # the study file as it was at the last start
+    data: str  # fingerprint of the encoded log, and its folder's name under data/
+    baseline_key: str
+    baseline_qps: float  # rows a second, before anything else ran
+    baseline_seeds: int
+    workers: int
+    command: str  # as it was typed; empty where Python asked
+    versions: Mapping[str, str]  # package -> version
+    machine: str
+    started_at: float  # the first start, in seconds since the epoch
+    trials_wanted: int | None = None  # the budget of the last start; None if it is not recorded
+    time_budget: float | None = None  # seconds
+    exhausted: bool = False  # the space held nothing new any more
+    wall_seconds: float = 0.0  # of all starts that ended
+
+    def to_json(self) -> dict[str, object]:
+        """The attributes by name."""
+        shown = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {**shown, "versions": dict(self.versions)}
+
+    @classmethod
+    def of_json(cls, attributes: Mapping[str, Any]) -> Facts | None:
+        """Facts among the attributes of a study; None where it was not started, or died while it was."""
+        known = {field.name: attributes[field.name] for field in fields(cls) if field.name in attributes}
+        needed = {field.name for field in fields(cls) if field.default is MISSING}
+        return cls(**known) if needed <= set(known) else None
+
+    def conflicts(self, other: Facts) -> tuple[Conflict, ...]:
+        """What makes the two facts of different studies."""
+        pairs = {
+            Conflict.DATA: (self.data, other.data),
+            Conflict.BASELINE: (self.baseline_key, other.baseline_key),
+        }
+        return tuple(what for what, (mine, theirs) in pairs.items() if mine != theirs)

@@ -1,0 +1,69 @@
+"""Facts as attributes and back, and what makes two runs different studies."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from automl.study.facts import Conflict, Facts
+from tests.worlds.studies import study_facts
+
+# As version 0.1.0 wrote them.
+RECORDED = {
+    "name": "feed",
+    "edition": 1,
+    "turn": 3,
+    "space": "embedding: {dim: 16}\n",
+    "next_number": 4,
+    "data": "aa11",
+    "baseline_key": "k1",
+    "baseline_qps": 141000.0,
+    "baseline_seeds": 3,
+    "study_file": "/studies/feed/study.yaml",
+    "config_text": "name: feed\n",
+    "workers": 2,
+    "command": "",
+    "versions": {"python": "3.11.2", "torch": "2.9.0"},
+    "machine": "Linux x86_64, 2 cores",
+    "started_at": 1.7e9,
+    "trials_wanted": 40,
+    "time_budget": None,
+    "exhausted": False,
+    "wall_seconds": 12.5,
+    "baseline": [],
+}
+
+
+def test_facts_of_a_recorded_study() -> None:
+    facts = Facts.of_json(RECORDED)
+    assert facts is not None
+    assert (facts.study_file, facts.data, facts.baseline_seeds) == ("/studies/feed/study.yaml", "aa11", 3)
+    assert (facts.trials_wanted, facts.time_budget, facts.wall_seconds) == (40, None, 12.5)
+    assert facts.to_json() == {name: RECORDED[name] for name in facts.to_json()}
+
+
+def test_facts_survive_json() -> None:
+    for facts in (study_facts(), study_facts(trials_wanted=9, time_budget=60.0, exhausted=True, wall_seconds=3.5)):
+        assert Facts.of_json(json.loads(json.dumps(facts.to_json()))) == facts
+
+
+@pytest.mark.parametrize("missing", ["study_file", "baseline_qps", "started_at"])
+def test_a_start_that_was_cut_short_is_none(missing: str) -> None:
+    assert Facts.of_json({name: value for name, value in RECORDED.items() if name != missing}) is None
+
+
+def test_what_is_told_while_it_runs_need_not_be_there() -> None:
+    later = ("trials_wanted", "time_budget", "exhausted", "wall_seconds")
+    facts = Facts.of_json({name: value for name, value in RECORDED.items() if name not in later})
+    assert facts is not None
+    assert (facts.trials_wanted, facts.exhausted, facts.wall_seconds) == (None, False, 0.0)
+
+
+def test_other_data_and_another_baseline_are_conflicts() -> None:
+    facts = study_facts()
+    assert facts.conflicts(replace(facts, workers=9, command="again", baseline_qps=1.0, baseline_seeds=5)) == ()
+    assert facts.conflicts(replace(facts, data="other")) == (Conflict.DATA,)
+    assert facts.conflicts(replace(facts, baseline_key="other")) == (Conflict.BASELINE,)
+    assert facts.conflicts(replace(facts, data="b", baseline_key="c")) == (Conflict.DATA, Conflict.BASELINE)
