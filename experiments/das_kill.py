@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from automl.exfm.das import tables
 from automl.exfm.das.orphans import watched
 from automl.exfm.das.pool import PoolSize, ScoringPool
-from automl.exfm.das.scorer import NEVER, LocalPool, Pool
+from automl.exfm.das.scorer import NEVER, LocalPool, Pool, Stream
 from automl.exfm.das.system import Das
 from automl.exfm.das.ticks import Tick
 from automl.runtime.cluster import cluster
@@ -51,10 +51,10 @@ class UnhurriedScorer:
     def __init__(self, inner: PlainScorer) -> None:
         self._inner = inner
 
-    def logits(self, ids_BF: NDArray[np.int32], dense_BD: NDArray[np.float32]) -> NDArray[np.float32]:
+    def logits(self, stream: Stream, rows: slice | NDArray[np.int64]) -> NDArray[np.float32]:
         """Logits (B, T)."""
         time.sleep(0.03)
-        return self._inner.logits(ids_BF, dense_BD)
+        return self._inner.logits(stream, rows)
 
 
 def load_unhurried(folder: Path) -> UnhurriedScorer:

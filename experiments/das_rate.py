@@ -106,7 +106,7 @@ class RayDataScorer:
 
     def __call__(self, batch: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         rows_B = batch["id"]
-        logits = self._scorer.logits(self._stream.ids_NF[rows_B], self._stream.dense_ND[rows_B])
+        logits = self._scorer.logits(self._stream, rows_B)
         return {"row": rows_B, **{task: logits[:, k] for k, task in enumerate(TASKS)}}
 
 

@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from automl.exfm.das.scorer import NEVER, Snapshot
+from automl.exfm.das.scorer import NEVER, Snapshot, Stream
 from automl.exfm.das.ticks import Tick
+from automl.ranking.features import read
 from automl.ranking.model import RankingModel, build_model
+from automl.ranking.place import fetch
 from automl.ranking.process import prepare_process
+from automl.ranking.scoring import logits_of
 from search_spaces.model import InputShape, ModelSpec
 
 TASKS = ("click", "convert")
@@ -81,13 +83,9 @@ class TorchScorer:
 
     model: RankingModel
 
-    def logits(self, ids_BF: NDArray[np.int32], dense_BD: NDArray[np.float32]) -> NDArray[np.float32]:
+    def logits(self, stream: Stream, rows: slice | NDArray[np.int64]) -> NDArray[np.float32]:
         """Logits (B, T)."""
-        with torch.inference_mode():
-            out: NDArray[np.float32] = self.model(
-                torch.from_numpy(np.array(ids_BF)), torch.from_numpy(np.array(dense_BD))
-            ).numpy()
-        return out
+        return fetch(logits_of(self.model, [read(stream, rows)]))
 
 
 def load_teacher(folder: Path) -> TorchScorer:
@@ -104,8 +102,9 @@ class PlainScorer:
 
     shift: float
 
-    def logits(self, ids_BF: NDArray[np.int32], dense_BD: NDArray[np.float32]) -> NDArray[np.float32]:
+    def logits(self, stream: Stream, rows: slice | NDArray[np.int64]) -> NDArray[np.float32]:
         """Logits (B, T)."""
+        ids_BF, dense_BD = stream.ids_NF[rows], stream.dense_ND[rows]
         return np.stack([ids_BF.sum(1) / IDS + self.shift, dense_BD.sum(1)], 1).astype(np.float32)
 
 

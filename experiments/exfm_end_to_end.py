@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,9 @@ from automl.exfm.handle import ExfmHandle
 from automl.exfm.problem import ExfmProblem, Student, load_exfm
 from automl.exfm.run import run_exfm
 from automl.exfm.student.recipes import NONE
-from automl.ranking.clocks import CpuClock
+from automl.ranking.features import Features
 from automl.ranking.model import RankingModel, build_model
+from automl.ranking.place import CpuClock
 from automl.ranking.process import prepare_process
 from automl.ranking.served import load_served
 from automl.ranking.throughput import quiet_qps, time_ratio
@@ -109,21 +111,19 @@ def _speeds(problem: ExfmProblem, student: Student, exported: Path) -> dict[str,
     prepare_process()
     stream = problem.stream
     rows = slice(len(stream) - 32768, len(stream))
-    ids, dense = student.columns.take(stream.ids_NF[rows], stream.dense_ND[rows])
+    batches = list(student.columns.read(stream, rows).parts(512))
     inputs = student.columns.inputs(stream)
     served = load_served(exported)
     plain, taught = build_model(student.spec, inputs, seed=0), build_model(student.spec, inputs, seed=1)
-    ratio = time_ratio(
-        taught, plain, ids.numpy(), dense.numpy(), batch_rows=512, max_seconds=_TIMING_SECONDS, clock=CpuClock()
-    )
-    expected = served.probabilities(ids.numpy()[:512], dense.numpy()[:512])
+    ratio = time_ratio(taught, plain, batches, max_seconds=_TIMING_SECONDS, clock=CpuClock())
+    expected = served.probabilities(batches[0])
     if not np.isfinite(expected).all():
         raise RuntimeError("the exported student must predict numbers")
     columns = problem.teacher_columns
-    big_ids, big_dense = columns.take(stream.ids_NF[rows], stream.dense_ND[rows])
+    big = list(columns.read(stream, rows).parts(512))
     teacher = build_model(problem.teacher, columns.inputs(stream), seed=0, tasks=len(stream.tasks))
-    small_qps = _qps(plain, ids.numpy(), dense.numpy())
-    large_qps = _qps(teacher, big_ids.numpy(), big_dense.numpy())
+    small_qps = _qps(plain, batches)
+    large_qps = _qps(teacher, big)
     return {
         "student_qps_over_small": ratio.qps_ratio,
         "small_qps": small_qps,
@@ -132,8 +132,8 @@ def _speeds(problem: ExfmProblem, student: Student, exported: Path) -> dict[str,
     }
 
 
-def _qps(model: RankingModel, ids: Any, dense: Any) -> float:
-    return quiet_qps(model, ids, dense, batch_rows=512, max_seconds=_TIMING_SECONDS, clock=CpuClock())
+def _qps(model: RankingModel, batches: Sequence[Features]) -> float:
+    return quiet_qps(model, batches, max_seconds=_TIMING_SECONDS, clock=CpuClock())
 
 
 if __name__ == "__main__":

@@ -14,11 +14,11 @@ import time
 import numpy as np
 import torch
 
-from automl.data.store.log import EncodedLog
-from automl.ranking.clocks import CpuClock
+from automl.ranking.features import Features
 from automl.ranking.model import RankingModel, build_model
+from automl.ranking.place import CpuClock
 from automl.ranking.serving import serving_graph
-from automl.ranking.throughput import time_ratio
+from automl.ranking.throughput import time_ratio, timed_batches
 from automl.study.problem import load_problem
 from experiments.kuairand import write_study
 from experiments.record import write_result
@@ -45,14 +45,12 @@ def main() -> None:
     busy = multiprocessing.get_context("spawn").Process(target=_keep_busy, daemon=True)
     busy.start()
     time.sleep(4)
-    rows = log.windows["validate"]
+    batches = timed_batches(log, log.windows["validate"], 512)
     ours, blocks = [], []
     for _ in range(repeats):
-        speed = time_ratio(
-            small, baseline, log.ids_NF[rows], log.dense_ND[rows], batch_rows=512, max_seconds=1.0, clock=CpuClock()
-        )
+        speed = time_ratio(small, baseline, batches, max_seconds=1.0, clock=CpuClock())
         ours.append(speed.qps_ratio)
-        blocks.append(_block_seconds(baseline, log) / _block_seconds(small, log))
+        blocks.append(_block_seconds(baseline, batches[0]) / _block_seconds(small, batches[0]))
         print(
             f"interleaved x{ours[-1]:.3f} [{speed.qps_ratio_low:.3f}, {speed.qps_ratio_high:.3f}]   "
             f"blocks x{blocks[-1]:.3f}",
@@ -76,13 +74,12 @@ def _keep_busy() -> None:
         matrix @ matrix
 
 
-def _block_seconds(model: RankingModel, log: EncodedLog, batches: int = 100) -> float:
-    served, rows = serving_graph(model), log.windows["validate"]
-    ids, dense = torch.tensor(log.ids_NF[rows][:512]), torch.tensor(log.dense_ND[rows][:512])
+def _block_seconds(model: RankingModel, batch: Features, count: int = 100) -> float:
+    served = serving_graph(model)
     with torch.inference_mode():
         start = time.perf_counter()
-        for _ in range(batches):
-            served(ids, dense)
+        for _ in range(count):
+            served(batch)
     return time.perf_counter() - start
 
 

@@ -21,12 +21,13 @@ from torch import Tensor, nn
 
 from automl.data.store.log import EncodedLog
 from automl.ranking.batches import chunks, even_bounds
-from automl.ranking.clocks import CpuClock
+from automl.ranking.features import Features, read
 from automl.ranking.model import RankingModel, build_model
+from automl.ranking.place import CpuClock
 from automl.ranking.process import prepare_process
 from automl.ranking.progress import Prequential
 from automl.ranking.scoring import score, scores_of
-from automl.ranking.throughput import time_ratio
+from automl.ranking.throughput import time_ratio, timed_batches
 from automl.ranking.training import Stepper
 from automl.study.problem import Problem, load_problem
 from experiments.kuairand import write_study
@@ -92,9 +93,7 @@ def trial(problem: Problem, log: EncodedLog, rows: slice) -> dict[str, float]:
         time_ratio(
             model,
             reference,
-            log.ids_NF[window],
-            log.dense_ND[window],
-            batch_rows=512,
+            timed_batches(log, window, 512),
             max_seconds=1.0,
             clock=CpuClock(),
         )
@@ -106,10 +105,10 @@ def trial(problem: Problem, log: EncodedLog, rows: slice) -> dict[str, float]:
             chunk = next(source, None)
             if chunk is None:
                 break
-            rows_CF = model.table.rows(chunk.ids_CF)
+            rows_CF = model.table.rows(chunk.features.ids_BF)
         for first, last in pairwise(even_bounds(chunk.rows, spec.train.batch_size)):
             labels = chunk.labels_C[first:last]
-            logits = stepper.run(rows_CF[first:last], chunk.dense_CD[first:last], labels)
+            logits = stepper.run(rows_CF[first:last], chunk.features.dense_BD[first:last], labels)
             with clock.part("ne"):
                 prequential.add(logits, labels, None)
                 if prequential.due:
@@ -150,10 +149,9 @@ def bare_seconds(problem: Problem, log: EncodedLog, repeats: int = 60) -> float:
     spec = problem.baseline
     model = build_model(spec, log.inputs, seed=1)
     batch = spec.train.batch_size
-    ids = torch.from_numpy(np.array(log.ids_NF[:batch]))
-    dense = torch.from_numpy(np.array(log.dense_ND[:batch]))
-    products = [_products(*shape) for shape in linear_shapes(model, ids, dense)]
-    rows = model.table.rows(ids).reshape(-1)
+    features = read(log, slice(0, batch))
+    products = [_products(*shape) for shape in linear_shapes(model, features)]
+    rows = model.table.rows(features.ids_BF).reshape(-1)
     grad = torch.randn(len(rows), spec.embedding.dim)
 
     def step() -> None:
@@ -170,7 +168,7 @@ def bare_seconds(problem: Problem, log: EncodedLog, repeats: int = 60) -> float:
     return (time.process_time() - start) / repeats
 
 
-def linear_shapes(model: RankingModel, ids: Tensor, dense: Tensor) -> Shapes:
+def linear_shapes(model: RankingModel, features: Features) -> Shapes:
     """Every linear map that a batch goes through."""
     shapes: Shapes = []
     hooks = [
@@ -180,7 +178,7 @@ def linear_shapes(model: RankingModel, ids: Tensor, dense: Tensor) -> Shapes:
         for layer in model.modules()
         if isinstance(layer, nn.Linear)
     ]
-    model(ids, dense)
+    model(features)
     for hook in hooks:
         hook.remove()
     return shapes

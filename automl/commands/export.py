@@ -22,6 +22,7 @@ from automl.data.store.log import EncodedLog
 from automl.data.store.side_table import SideTable
 from automl.data.tables.sources import LOG, Tables
 from automl.ranking.export import ExportError, export_model
+from automl.ranking.features import read
 from automl.ranking.model import RankingModel, build_model
 from automl.ranking.process import prepare_process
 from automl.ranking.training import Diverged, train
@@ -78,8 +79,7 @@ def export_spec(
             encoders,
             file,
             facts,
-            ids_NF=log.ids_NF[rows],
-            dense_ND=log.dense_ND[rows],
+            features=read(log, rows),
             tasks=(log.label,),
             negatives_kept=log.negatives_kept,
         )

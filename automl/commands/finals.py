@@ -21,7 +21,7 @@ from automl.data.store.log import EncodedLog
 from automl.files.whole import whole_file
 from automl.ranking.model import build_model
 from automl.ranking.process import prepare_process
-from automl.ranking.throughput import time_ratio
+from automl.ranking.throughput import time_ratio, timed_batches
 from automl.runtime.cluster import cluster
 from automl.runtime.console import ProgressLine, now
 from automl.runtime.engine import Resources, run
@@ -205,14 +205,13 @@ def time_together(problem: Problem, log: EncodedLog, models: Sequence[ModelSpec]
     """All models against the baseline in one run: over minutes the ratio itself drifts with what the neighbours do."""
     prepare_process()
     reference = build_model(problem.baseline, log.inputs, seed=0)
-    rows, config = log.windows["test"], problem.config.qps
+    config = problem.config.qps
+    batches = timed_batches(log, log.windows["test"], config.batch_rows)
     return [
         time_ratio(
             build_model(model, log.inputs, seed=0),
             reference,
-            log.ids_NF[rows],
-            log.dense_ND[rows],
-            batch_rows=config.batch_rows,
+            batches,
             max_seconds=TIMING_SECONDS,
             clock=make_clock(config.clock),
         )

@@ -18,7 +18,7 @@ from rich.console import Console
 from automl.commands.search_source import Budget, SearchSource, all_failed
 from automl.ranking.model import build_model
 from automl.ranking.process import prepare_process
-from automl.ranking.throughput import quiet_qps
+from automl.ranking.throughput import quiet_qps, timed_batches
 from automl.runtime.cluster import cluster
 from automl.runtime.console import ProgressLine, now, search_words
 from automl.runtime.engine import Resources, run
@@ -135,9 +135,7 @@ def measure_baseline_qps(problem: Problem) -> float:
     config = problem.config.qps
     return quiet_qps(
         model,
-        problem.log.ids_NF[rows],
-        problem.log.dense_ND[rows],
-        batch_rows=config.batch_rows,
+        timed_batches(problem.log, rows, config.batch_rows),
         max_seconds=config.max_seconds,
         clock=make_clock(config.clock),
     )

@@ -1,17 +1,16 @@
-"""Which columns of a stream a model reads.
-
-N rows, F id fields, D dense features.
-"""
+"""Which columns of a stream a model reads."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from automl.data.encode.stream import EncodedStream
+from automl.ranking.examples import Encoded
+from automl.ranking.features import Features, read
+from automl.ranking.place import put
 from search_spaces.model import InputShape
 
 
@@ -30,7 +29,7 @@ class Columns:
         """What a model over these columns is built from."""
         return stream.inputs([stream.fields[k] for k in self.fields], [stream.dense[k] for k in self.dense])
 
-    def take(self, ids_NF: NDArray[np.int32], dense_ND: NDArray[np.float32]) -> tuple[torch.Tensor, torch.Tensor]:
-        """The columns of rows, as tensors of their own."""
-        ids, dense = ids_NF[:, list(self.fields)], dense_ND[:, list(self.dense)]
-        return torch.from_numpy(np.ascontiguousarray(ids)), torch.from_numpy(np.ascontiguousarray(dense))
+    def read(self, stream: Encoded, rows: slice | NDArray[np.int64]) -> Features:
+        """What a model over these columns reads of rows."""
+        fields, dense = np.array(self.fields, np.int64), np.array(self.dense, np.int64)
+        return read(stream, rows).select(put(fields), put(dense))

@@ -51,7 +51,6 @@ def export_student(
     model.load_state_dict(torch.load(task.out / "model.pt", weights_only=True))
     plan = make_stream_plan(problem.config.data, problem.file.parent)
     rows_N = np.flatnonzero(chosen.members_N)[-PARITY_ROWS:]
-    ids, read = task.columns.take(stream.ids_NF[rows_N], stream.dense_ND[rows_N])
     try:
         return export_model(
             model,
@@ -67,8 +66,7 @@ def export_student(
                 "data": stream.fingerprint,
                 "last_window": stream.windows[-1].name,
             },
-            ids_NF=ids.numpy(),
-            dense_ND=read.numpy(),
+            features=task.columns.read(stream, rows_N),
             tasks=(chosen.label,),
             negatives_kept=chosen.negatives_kept,
         )

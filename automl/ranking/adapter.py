@@ -15,6 +15,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from automl.ranking.place import fetch, put
+
 Floats = NDArray[np.float32]
 _BETAS, _EPS = (0.9, 0.999), 1e-8
 
@@ -38,18 +40,18 @@ class Adapter:
         self._parts, self._grad_parts = _parts(self.weights, width), _parts(self._grads, width)
 
     def __call__(self, basis_2B: Tensor) -> Tensor:
-        return torch.from_numpy(self._forward(basis_2B.numpy())[0])
+        return put(self._forward(fetch(basis_2B))[0])
 
     def step(self, basis_2B: Tensor, labels_B: Tensor, weights_B: Tensor) -> Tensor:
         """One step on the weighted cross entropy, 0 where the teacher is silent; what it gives from then on."""
-        basis, weights = basis_2B.numpy(), weights_B.numpy()
+        basis, weights = fetch(basis_2B), fetch(weights_B)
         out_B, hidden_KB = self._forward(basis)
-        error_B = torch.from_numpy(out_B).sigmoid_().sub_(labels_B).numpy()  # torch's sigmoid is vectorised
+        error_B = fetch(put(out_B).sigmoid_().sub_(labels_B))  # torch's sigmoid is vectorised
         error_B *= weights
         error_B /= max(float(weights.sum()), 1.0)
         self._gradient(error_B, basis, hidden_KB)
         self._adam()
-        return torch.from_numpy(self._forward(basis)[0])
+        return put(self._forward(basis)[0])
 
     def _forward(self, basis_2B: Floats) -> tuple[Floats, Floats]:
         """Logits, and the hidden units (K, B): long rows, as NumPy's loops over short ones cost more than the sums."""

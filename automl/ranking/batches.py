@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from automl.ranking.distill import Lesson
 from automl.ranking.examples import Examples
+from automl.ranking.features import Features, read
+from automl.ranking.place import put
 
 BLOCK_ROWS = 4096
 CHUNK_BLOCKS = 64
@@ -26,8 +27,7 @@ CHUNK_BLOCKS = 64
 class Chunk:
     """C examples in the order of training; `weights_C` is None where all are 1, `lesson` where no teacher is heard."""
 
-    ids_CF: Tensor
-    dense_CD: Tensor
+    features: Features
     labels_C: Tensor
     weights_C: Tensor | None
     lesson: Lesson | None = None
@@ -44,10 +44,9 @@ def chunks(
     for chosen in chunk_rows(rows, shuffled=shuffled, rng=rng):
         weights_C = log.weights_N[chosen]
         yield Chunk(
-            ids_CF=torch.from_numpy(log.ids_NF[chosen]),
-            dense_CD=torch.from_numpy(log.dense_ND[chosen]),
-            labels_C=torch.from_numpy(log.labels_N[chosen]),
-            weights_C=None if (weights_C == 1).all() else torch.from_numpy(weights_C),
+            features=read(log, chosen),
+            labels_C=put(log.labels_N[chosen]),
+            weights_C=None if (weights_C == 1).all() else put(weights_C),
             lesson=_lesson(log, chosen) if taught else None,
         )
 
@@ -55,7 +54,7 @@ def chunks(
 def _lesson(log: Examples, chosen: NDArray[np.int64]) -> Lesson:
     if log.teacher_NT is None or log.ages_N is None:
         raise ValueError("a model with distill must be trained on a log with a teacher")
-    return Lesson(torch.from_numpy(log.teacher_NT[chosen]), torch.from_numpy(log.ages_N[chosen]))
+    return Lesson(put(log.teacher_NT[chosen]), put(log.ages_N[chosen]))
 
 
 def chunk_rows(rows: slice, *, shuffled: bool, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:

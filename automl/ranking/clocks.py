@@ -1,8 +1,7 @@
-"""How the time of a batch is told: CPU time of one thread, or an analytic figure for replays and tests."""
+"""How the time of a batch is told: by work done (place.CpuClock), or an analytic figure for replays and tests."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Protocol
 
@@ -16,15 +15,6 @@ class Clock(Protocol):
     """Seconds that `run` takes for a model to score `rows` rows."""
 
     def seconds(self, model: RankingModel, rows: int, run: Callable[[], object]) -> float: ...
-
-
-class CpuClock:
-    """CPU time of this thread, which a busy neighbour moves far less than wall time."""
-
-    def seconds(self, model: RankingModel, rows: int, run: Callable[[], object]) -> float:
-        start = time.thread_time()
-        run()
-        return time.thread_time() - start
 
 
 class AnalyticClock:

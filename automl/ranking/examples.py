@@ -8,12 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-class Examples(Protocol):
-    """N examples of F id fields and D dense features; arrays may be memory maps.
+class Encoded(Protocol):
+    """The features of N rows, F id fields and D dense ones; arrays may be memory maps. See features.py.
 
-    `ids_NF` counts from 1 by falling frequency in each field, 0 is "not known"; `dense_ND` is standardised. Only a
-    model with `distill` asks for a teacher: its logits of T tasks (NaN: it says nothing), its age in hours when it said
-    so, and which of the tasks is the label's own.
+    `ids_NF` counts from 1 in each field (a log's by falling frequency), 0 is "not known"; `dense_ND` is standardised.
     """
 
     @property
@@ -21,6 +19,14 @@ class Examples(Protocol):
 
     @property
     def dense_ND(self) -> NDArray[np.float32]: ...  # noqa: N802
+
+
+class Examples(Encoded, Protocol):
+    """Rows with labels and weights.
+
+    Only a model with `distill` asks for a teacher: its logits of T tasks (NaN: it says nothing), its age in hours when
+    it said so, and which of the tasks is the label's own.
+    """
 
     @property
     def labels_N(self) -> NDArray[np.float32]: ...  # noqa: N802

@@ -6,7 +6,6 @@ A zip: `model.pt2` (ids (B, F) int32 as the encoders number them, dense (B, D) f
 
 from __future__ import annotations
 
-import copy
 import json
 import re
 from collections.abc import Mapping
@@ -18,14 +17,16 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch.export import ExportedProgram
 
 from automl.data.store.encoders import Encoders, write_encoders
 from automl.files.whole import whole_file
+from automl.ranking.features import Features
 from automl.ranking.model import RankingModel
+from automl.ranking.place import on_processor
+from automl.ranking.scoring import AT_ONCE, logits_of, probabilities_of
 from automl.ranking.served import FACTS, FORMAT, MODEL, Served, load_graph, load_served
-from automl.ranking.serving import serving_graph
+from automl.ranking.serving import TensorsIn, serving_graph
 
 TOLERANCE = 1e-5  # of a probability
 _ROWS = 8  # of the example that is traced
@@ -44,12 +45,11 @@ def export_model(
     file: Path,
     facts: Mapping[str, Any],
     *,
-    ids_NF: NDArray[np.int32],
-    dense_ND: NDArray[np.float32],
+    features: Features,
     tasks: tuple[str, ...] = ("label",),
     negatives_kept: float | None = None,
 ) -> Mapping[str, Any]:
-    """Write a model and its encoders to one file, once both predict the same of real rows (ids_NF, dense_ND).
+    """Write a model and its encoders to one file, once both predict the same of the features of real rows.
 
     `facts` are kept as they are under `about`; what is written of the export is returned. Only the head of the labels
     is in the graph. The encoders leave out ids beyond the model's cut-off.
@@ -63,7 +63,7 @@ def export_model(
         len(tasks),
     ):
         raise ValueError("the encoders must be those of the model's inputs, and the tasks those of its head")
-    model = _on_cpu(model)
+    model = on_processor(model)
     held = BytesIO()
     torch.export.save(_exported(model), held)
     told = {
@@ -76,10 +76,10 @@ def export_model(
         "about": dict(facts),
     }
     served = Served(encoders, told, load_graph(held.getvalue()))
-    difference = _difference(model, served, ids_NF, dense_ND)
+    difference = _difference(model, served, features)
     if not difference <= TOLERANCE:
         raise ExportError(f"the exported graph must predict what the model predicts, but differs by {difference:.2g}")
-    told["parity"] = {"rows": len(ids_NF), "max_probability_difference": difference}
+    told["parity"] = {"rows": len(features), "max_probability_difference": difference}
     with whole_file(file) as part, ZipFile(part, "w") as out:
         out.writestr(ZipInfo(MODEL), held.getvalue())
         write_encoders(encoders.cut(model.table.count_F.tolist()), out)
@@ -92,7 +92,7 @@ def graph_signature(model: RankingModel) -> tuple[str, ...]:
 
     Two models with the same signature serve the same operations on the same shapes, whatever their weights are.
     """
-    nodes = list(_exported(_on_cpu(model)).graph.nodes)
+    nodes = list(_exported(on_processor(model)).graph.nodes)
     place = {node.name: f"%{k}" for k, node in enumerate(nodes)}
     return tuple(f"{place[node.name]} = {_operation(node, place)}" for node in nodes)
 
@@ -115,7 +115,7 @@ class _Word(str):
 
 
 def _exported(model: RankingModel) -> ExportedProgram:
-    served = serving_graph(model)
+    served = TensorsIn(serving_graph(model))
     ids_BF = torch.zeros(_ROWS, model.inputs.fields, dtype=torch.int32)
     dense_BD = torch.zeros(_ROWS, model.inputs.dense)
     rows = {0: torch.export.Dim("rows")}
@@ -123,19 +123,11 @@ def _exported(model: RankingModel) -> ExportedProgram:
         return torch.export.export(served, (ids_BF, dense_BD), dynamic_shapes=(rows, rows), strict=False)
 
 
-def _on_cpu(model: RankingModel) -> RankingModel:
-    return model if model.table.weight_RE.device.type == "cpu" else copy.deepcopy(model).cpu()
-
-
-def _difference(model: RankingModel, served: Served, ids_NF: NDArray[np.int32], dense_ND: NDArray[np.float32]) -> float:
+def _difference(model: RankingModel, served: Served, features: Features) -> float:
     """Largest difference of a learned probability, the original's weights in eval mode against the loaded file's."""
-    if not len(ids_NF):
+    if not len(features):
         raise ValueError("parity must be checked on at least one row")
     was_training = model.training
-    model.eval()
-    with torch.inference_mode():
-        logits = model(torch.from_numpy(np.array(ids_NF)), torch.from_numpy(np.array(dense_ND)))
+    expected = probabilities_of(logits_of(model.eval(), features.parts(AT_ONCE)))
     model.train(was_training)
-    learned = Served(served.encoders, {**served.facts, "negatives_kept": None}, served.graph)
-    gap = np.abs(learned.probabilities(ids_NF, dense_ND) - logits.double().sigmoid().numpy())
-    return float(gap.max())
+    return float(np.abs(served.learned(features) - expected).max())

@@ -12,9 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from automl.ranking.blocks import build_layer
-from automl.ranking.blocks.dropout import Noise
 from automl.ranking.blocks.mlp import MlpLayer
 from automl.ranking.embedding import FusedEmbedding
+from automl.ranking.features import Features
+from automl.ranking.place import Noise, seeded
 from search_spaces.blocks import Dense
 from search_spaces.model import InputShape, ModelSpec
 
@@ -49,9 +50,9 @@ class RankingModel(nn.Module):
         self.head = nn.Linear(width if self.stacked else width + crossed, tasks)
         nn.init.zeros_(self.head.bias)
 
-    def forward(self, ids_BF: Tensor, dense_BD: Tensor) -> Tensor:
-        """Logits, (B,) of one task, (B, T) of several; ids as the encoder numbers them, any cut-off is applied here."""
-        return self.logits(self.table(ids_BF), dense_BD)
+    def forward(self, features: Features) -> Tensor:
+        """Logits, (B,) of one task, (B, T) of several; any cut-off of ids is applied here."""
+        return self.logits(self.table(features.ids_BF), features.dense_BD)
 
     def logits(self, embedded_BFE: Tensor, dense_BD: Tensor) -> Tensor:
         """From gathered embeddings on: the part that autograd sees."""
@@ -85,8 +86,7 @@ class RankingModel(nn.Module):
 
 def build_model(spec: ModelSpec, inputs: InputShape, *, seed: int, tasks: int = 1) -> RankingModel:
     """A model with initial weights drawn from the seed; the process's own random state is left as it was."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         return RankingModel(spec, inputs, Noise(seed), tasks)
 
 

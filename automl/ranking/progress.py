@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from automl.ranking.place import fetch
 from automl.stats.metrics import NESums
 
 EXPLODED_NE = 3.0
@@ -53,9 +54,9 @@ class Prequential:
         logits = torch.cat([logits for logits, _, _ in self._batches]).double()
         if not torch.isfinite(logits).all():
             raise Diverged(f"predictions are not finite after {self.rows} rows")
-        labels = np.concatenate([labels.numpy() for _, labels, _ in self._batches])
-        weights = [np.ones(len(y)) if w is None else w.numpy() for _, y, w in self._batches]
-        window = NESums.of(labels, torch.sigmoid(logits).numpy(), np.concatenate(weights))
+        labels = np.concatenate([fetch(labels) for _, labels, _ in self._batches])
+        weights = [np.ones(len(y)) if w is None else fetch(w) for _, y, w in self._batches]
+        window = NESums.of(labels, fetch(torch.sigmoid(logits)), np.concatenate(weights))
         if window.ne > EXPLODED_NE:
             raise Diverged(f"NE rose to {window.ne:.3g} after {self.rows} rows")
         self._lifetime = self._lifetime + window

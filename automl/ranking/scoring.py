@@ -1,17 +1,22 @@
-"""Predictions of a trained model over a window, and what they are worth."""
+"""Predictions of a trained model, and what they are worth. N rows, T tasks."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from automl.ranking.examples import Examples
-from automl.ranking.model import RankingModel
+from automl.ranking.features import Features, read_parts
+from automl.ranking.place import fetch
 from automl.ranking.progress import Diverged
 from automl.stats.metrics import NESums, auc
+
+AT_ONCE = 4096  # rows; what a model holds of them stays in the cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,21 +28,23 @@ class Scores:
     calibration: float
 
 
-def score(model: RankingModel, log: Examples, rows: slice, batch: int = 4096) -> NDArray[np.float64]:
-    """Probabilities of a window's rows, in their order."""
-    model.eval()
-    out = np.empty(rows.stop - rows.start, np.float64)
+def logits_of(serve: Callable[[Features], Tensor], parts: Iterable[Features]) -> Tensor:
+    """Logits (N,) or (N, T) of rows that come part by part, in their order."""
     with torch.inference_mode():
-        for start in range(rows.start, rows.stop, batch):
-            part = slice(start, min(start + batch, rows.stop))
-            ids = torch.from_numpy(np.array(log.ids_NF[part]))
-            dense = torch.from_numpy(np.array(log.dense_ND[part]))
-            logits = model(ids, dense)
-            out[part.start - rows.start : part.stop - rows.start] = logits.double().sigmoid().numpy()
-    return out
+        return torch.cat([serve(part) for part in parts])
 
 
-def evaluate(model: RankingModel, log: Examples, rows: slice, *, negatives_kept: float | None = None) -> Scores:
+def probabilities_of(logits: Tensor) -> NDArray[np.float64]:
+    """Probabilities of logits, in float64."""
+    return fetch(logits.double().sigmoid())
+
+
+def score(model: nn.Module, log: Examples, rows: slice, at_once: int = AT_ONCE) -> NDArray[np.float64]:
+    """Probabilities of a window's rows, in their order."""
+    return probabilities_of(logits_of(model.eval(), read_parts(log, rows, at_once)))
+
+
+def evaluate(model: nn.Module, log: Examples, rows: slice, *, negatives_kept: float | None = None) -> Scores:
     """Metrics of a window, corrected where the log kept a share of its negatives.
 
     Raises:

@@ -19,12 +19,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from automl.data.store.encoders import Encoders, Rows, read_encoders
+from automl.ranking.features import Features
+from automl.ranking.scoring import AT_ONCE, logits_of, probabilities_of
 from automl.stats.metrics import undo_sampling
 from search_spaces.errors import InputError
 
 FORMAT = 1
 MODEL, FACTS = "model.pt2", "facts.json"
-_BATCH = 4096
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,22 +47,19 @@ class Served:
         Raises:
             InputError: where the table lacks what the model reads.
         """
-        return self.probabilities(*self.encoders.encode(table, name))
+        return self.probabilities(Features.of(*self.encoders.encode(table, name)))
 
-    def probabilities(self, ids_NF: NDArray[np.int32], dense_ND: NDArray[np.float32]) -> NDArray[np.float64]:
+    def probabilities(self, features: Features) -> NDArray[np.float64]:
         """The same from encoded rows."""
-        count = len(self.tasks)
-        parts = [np.zeros((0, count) if count > 1 else 0)]
-        with torch.inference_mode():
-            for start in range(0, len(ids_NF), _BATCH):
-                part = slice(start, start + _BATCH)
-                logits = self.graph(
-                    torch.from_numpy(np.array(ids_NF[part])), torch.from_numpy(np.array(dense_ND[part]))
-                )
-                parts.append(logits.double().sigmoid().numpy())
-        learned: NDArray[np.float64] = np.concatenate(parts)
+        if not len(features):
+            return np.zeros((0, len(self.tasks)) if len(self.tasks) > 1 else 0)
+        learned = self.learned(features)
         kept = self.facts["negatives_kept"]
         return learned if kept is None else undo_sampling(learned, kept)
+
+    def learned(self, features: Features) -> NDArray[np.float64]:
+        """What the model learned of the log as it was sampled; of one row or more."""
+        return probabilities_of(logits_of(lambda part: self.graph(*part.tensors), features.parts(AT_ONCE)))
 
 
 def load_served(file: Path | str) -> Served:

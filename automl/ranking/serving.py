@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import copy
 
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_linear_bn_eval
 
 from automl.ranking.blocks.mlp import MlpLayer
+from automl.ranking.features import Features
 from automl.ranking.model import RankingModel
 
 
@@ -20,6 +21,18 @@ def serving_graph(model: RankingModel) -> RankingModel:
     for part in served.parameters():
         part.requires_grad_(False)
     return served
+
+
+class TensorsIn(nn.Module):
+    """A model as an exported graph has it: tensors side by side, one argument each. The signature of every file."""
+
+    def __init__(self, model: RankingModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, ids_BF: Tensor, dense_BD: Tensor) -> Tensor:
+        logits: Tensor = self.model(Features(ids_BF, dense_BD))
+        return logits
 
 
 def _fold(layer: MlpLayer) -> None:

@@ -6,16 +6,17 @@ What a neighbour on the machine does to one it does to the other, so the ratio h
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.special import stdtrit
-from torch import Tensor
 
 from automl.ranking.clocks import Clock
+from automl.ranking.examples import Encoded
+from automl.ranking.features import Features, read
 from automl.ranking.model import RankingModel
 from automl.ranking.process import keep_freed_memory
 from automl.ranking.serving import serving_graph
@@ -27,15 +28,24 @@ MOST_BLOCKS = 1000
 GROUPS = 10
 TRIMMED = 0.2
 WIDTH = 0.02
+MOST_BATCHES = 64
+
+
+def timed_batches(log: Encoded, rows: slice, batch_rows: int) -> list[Features]:
+    """Batches of a window to time models on, at most 64, all of one size.
+
+    Different rows each time, so that a table is not flattered by one batch in the cache.
+    """
+    size = min(batch_rows, rows.stop - rows.start)
+    starts = range(rows.start, rows.stop - size + 1, size)[:MOST_BATCHES]
+    return [read(log, slice(start, start + size)) for start in starts]
 
 
 def time_ratio(
     model: RankingModel,
     reference: RankingModel,
-    ids_NF: NDArray[np.int32],
-    dense_ND: NDArray[np.float32],
+    batches: Sequence[Features],
     *,
-    batch_rows: int,
     max_seconds: float,
     clock: Clock,
 ) -> Speed:
@@ -43,7 +53,6 @@ def time_ratio(
 
     Both score the same batches. Ends when the interval is 2% wide, or after max_seconds of the clock.
     """
-    batches = _batches(ids_NF, dense_ND, batch_rows)
     ours, theirs = _Timed(model, clock), _Timed(reference, clock)
     with _steady():
         logs = _paired_logs(ours, theirs, batches, max_seconds)
@@ -53,9 +62,7 @@ def time_ratio(
     )
 
 
-def _paired_logs(
-    ours: _Timed, theirs: _Timed, batches: list[tuple[Tensor, Tensor]], max_seconds: float
-) -> NDArray[np.float64]:
+def _paired_logs(ours: _Timed, theirs: _Timed, batches: Sequence[Features], max_seconds: float) -> NDArray[np.float64]:
     """Log of the ratio of each block A B, B A."""
     for _ in range(WARM_UP):
         ours.seconds(batches[0])
@@ -77,15 +84,12 @@ def _paired_logs(
 
 def quiet_qps(
     model: RankingModel,
-    ids_NF: NDArray[np.int32],
-    dense_ND: NDArray[np.float32],
+    batches: Sequence[Features],
     *,
-    batch_rows: int,
     max_seconds: float,
     clock: Clock,
 ) -> float:
     """Rows a second of a model alone: the median batch."""
-    batches = _batches(ids_NF, dense_ND, batch_rows)
     timed = _Timed(model, clock)
     seconds: list[float] = []
     with _steady():
@@ -93,7 +97,7 @@ def quiet_qps(
             timed.seconds(batches[0])
         while len(seconds) < FEWEST_BLOCKS or (len(seconds) < MOST_BLOCKS and sum(seconds) < max_seconds):
             seconds.append(timed.seconds(batches[len(seconds) % len(batches)]))
-    return len(batches[0][0]) / float(np.median(seconds))
+    return len(batches[0]) / float(np.median(seconds))
 
 
 def interval(values: NDArray[np.float64]) -> tuple[float, float]:
@@ -134,21 +138,6 @@ class _Timed:
     def __init__(self, model: RankingModel, clock: Clock) -> None:
         self._model, self._clock, self._serve = model, clock, serving_graph(model)
 
-    def seconds(self, batch: tuple[Tensor, Tensor]) -> float:
-        ids_BF, dense_BD = batch
-        run: Callable[[], object] = lambda: self._serve(ids_BF, dense_BD)  # noqa: E731
+    def seconds(self, batch: Features) -> float:
         with torch.inference_mode():
-            return self._clock.seconds(self._model, len(ids_BF), run)
-
-
-def _batches(ids_NF: NDArray[np.int32], dense_ND: NDArray[np.float32], batch_rows: int) -> list[tuple[Tensor, Tensor]]:
-    """Different rows each time, so that a table is not flattered by one batch in the cache; at most 64 batches."""
-    size = min(batch_rows, len(ids_NF))
-    starts = range(0, len(ids_NF) - size + 1, size)[:64]
-    return [
-        (
-            torch.from_numpy(np.array(ids_NF[start : start + size])),
-            torch.from_numpy(np.array(dense_ND[start : start + size])),
-        )
-        for start in starts
-    ]
+            return self._clock.seconds(self._model, len(batch), lambda: self._serve(batch))

@@ -59,7 +59,7 @@ def train(
     prequential = Prequential(total, points)
     for _ in range(settings.epochs):
         for chunk in chunks(log, rows, shuffled=settings.order == "shuffled", rng=rng, taught=taught):
-            rows_CF = model.table.rows(chunk.ids_CF)
+            rows_CF = model.table.rows(chunk.features.ids_BF)
             bounds = even_bounds(chunk.rows, settings.batch_size)
             lesson = chunk.lesson
             targets = None if lesson is None else prepare(lesson, chunk.labels_C, chunk.weights_C, bounds)
@@ -68,7 +68,7 @@ def train(
                 labels_B = chunk.labels_C[first:last]
                 weights_B = None if chunk.weights_C is None else chunk.weights_C[first:last]
                 part = None if targets is None else targets.part(first, last)
-                dense_BD = chunk.dense_CD[first:last]
+                dense_BD = chunk.features.dense_BD[first:last]
                 logits_B = learn(rows_CF[first:last], dense_BD, labels_B, weights_B, factor, part)
                 prequential.add(logits_B, labels_B, weights_B)
                 if prequential.due:

@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from automl.data.store.log import EncodedLog, open_log
 from automl.files.whole import whole_file
-from automl.ranking.clocks import AnalyticClock, Clock, CpuClock
+from automl.ranking.clocks import AnalyticClock, Clock
 from automl.ranking.model import RankingModel, build_model
+from automl.ranking.place import CpuClock
 from automl.ranking.scoring import score, scores_of
-from automl.ranking.throughput import time_ratio
+from automl.ranking.throughput import time_ratio, timed_batches
 from automl.ranking.training import Diverged, train
 from automl.runtime.jobs import CURVE_POINTS, Job, Step, Timing
 from automl.study.history import CurvePoint, Failure, Measurement, Speed
@@ -133,13 +134,10 @@ def _time(model: RankingModel, log: EncodedLog, job: Job) -> Speed:
     timing = job.timing
     assert timing is not None
     reference = build_model(ModelSpec.from_tree(timing.reference), log.inputs, seed=_REFERENCE_SEED)
-    rows = log.windows[job.score]
     return time_ratio(
         model,
         reference,
-        log.ids_NF[rows],
-        log.dense_ND[rows],
-        batch_rows=timing.batch_rows,
+        timed_batches(log, log.windows[job.score], timing.batch_rows),
         max_seconds=timing.max_seconds,
         clock=make_clock(timing.clock),
     )

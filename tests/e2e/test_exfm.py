@@ -25,6 +25,7 @@ from automl.data.encode.stream import open_stream
 from automl.data.simulated.stream import simulate_stream
 from automl.exfm.files import LOCK, SUMMARY
 from automl.exfm.problem import load_exfm
+from automl.ranking.features import Features
 from automl.ranking.model import build_model
 from automl.ranking.served import load_served
 from search_spaces.errors import InputError
@@ -196,7 +197,9 @@ def test_an_exported_student_is_a_plain_exported_program(ran: Path, tmp_path: Pa
     ids = np.ones((5, len(served.encoders.fields)), np.int32)
     dense = np.zeros((5, len(served.encoders.dense)), np.float32)
     logits = program.module()(torch.from_numpy(ids), torch.from_numpy(dense))
-    np.testing.assert_allclose(logits.sigmoid().detach().numpy(), served.probabilities(ids, dense), atol=1e-6)
+    np.testing.assert_allclose(
+        logits.sigmoid().detach().numpy(), served.probabilities(Features.of(ids, dense)), atol=1e-6
+    )
 
 
 @pytest.mark.parametrize(

@@ -62,10 +62,9 @@ def _several_tasks() -> dict[str, NDArray[np.float32]]:
     labels_NT[::5, 1] = np.nan
     columns = Columns((0, 1, 2), (0, 1))
     teacher = Teacher(_spec(), log.inputs, columns, tasks=3, members=2, seed=9)
-    rows = slice(0, ROWS)
-    teacher.learn(log.ids_NF[rows], log.dense_ND[rows], labels_NT[rows], 0)
+    teacher.learn(log, np.arange(ROWS), labels_NT[:ROWS], 0)
     held = {f"{m}.{name}": part.numpy() for m, state in enumerate(teacher.state()) for name, part in state.items()}
-    return {**held, "logits": teacher.logits(log.ids_NF[ROWS:], log.dense_ND[ROWS:])}
+    return {**held, "logits": teacher.logits(log, slice(ROWS, len(labels_NT)))}
 
 
 def _streamed(recipe: str) -> dict[str, NDArray[np.float32]]:

@@ -1,6 +1,6 @@
 """A small stream on disk, a scorer in NumPy, snapshots of it, and an oracle that joins with loops.
 
-N rows, F id fields, D dense features, T tasks, V students.
+N rows, B batch, F id fields, D dense features, T tasks, V students.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from automl.exfm.das.scorer import NEVER, Snapshot
+from automl.exfm.das.scorer import NEVER, Snapshot, Stream
 from automl.exfm.das.ticks import Tick
 
 TASKS = ("click", "convert")
@@ -104,7 +104,8 @@ class NumpyScorer:
 
     shift: float
 
-    def logits(self, ids_BF: NDArray[np.int32], dense_BD: NDArray[np.float32]) -> NDArray[np.float32]:
+    def logits(self, stream: Stream, rows: slice | NDArray[np.int64]) -> NDArray[np.float32]:
+        ids_BF, dense_BD = stream.ids_NF[rows], stream.dense_ND[rows]
         out = np.stack([ids_BF.sum(1) / 50 + self.shift, dense_BD.sum(1) - self.shift], 1)
         return out.astype(np.float32)
 
@@ -152,9 +153,9 @@ class SlowScorer:
     inner: NumpyScorer
     seconds: float
 
-    def logits(self, ids_BF: NDArray[np.int32], dense_BD: NDArray[np.float32]) -> NDArray[np.float32]:
+    def logits(self, stream: Stream, rows: slice | NDArray[np.int64]) -> NDArray[np.float32]:
         time.sleep(self.seconds)
-        return self.inner.logits(ids_BF, dense_BD)
+        return self.inner.logits(stream, rows)
 
 
 def load_slow(folder: Path) -> SlowScorer:

@@ -1,6 +1,6 @@
 """A small finished run: a simulated stream, scored by arithmetic in place of a teacher, two students.
 
-N rows, B batch, F id fields, D dense features, T tasks.
+B batch, F id fields.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from automl.data.simulated.stream import simulate_stream
-from automl.exfm.das.scorer import LocalPool, Snapshot
+from automl.exfm.das.scorer import LocalPool, Snapshot, Stream
 from automl.exfm.das.system import Das
 from automl.exfm.das.ticks import Tick, ticks_of
 from automl.exfm.problem import ExfmProblem, load_exfm
@@ -43,7 +43,8 @@ class Arithmetic:
 
     shift: float
 
-    def logits(self, ids_BF: NDArray[np.int32], dense_BD: NDArray[np.float32]) -> NDArray[np.float32]:
+    def logits(self, stream: Stream, rows: slice | NDArray[np.int64]) -> NDArray[np.float32]:
+        ids_BF = stream.ids_NF[rows]
         return np.stack([ids_BF.sum(1) / 500 + self.shift, ids_BF[:, 0] / 100 - self.shift], 1).astype(np.float32)
 
 

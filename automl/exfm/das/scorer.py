@@ -1,6 +1,6 @@
 """What the system asks of others: a stream to score, a snapshot of the teacher, and how to load it.
 
-N rows of the stream, B batch, F id fields, D dense features, T tasks.
+N rows of the stream, B batch, T tasks.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ class Stream(Protocol):
 class Scorer(Protocol):
     """A model that is ready to score."""
 
-    def logits(self, ids_BF: NDArray[np.int32], dense_BD: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Logits (B, T) of rows of the stream; the arrays are views of its files, read-only."""
+    def logits(self, stream: Stream, rows: slice | NDArray[np.int64]) -> NDArray[np.float32]:
+        """Logits (B, T) of rows of the stream, of which it reads what it needs."""
         ...
 
 
@@ -88,13 +88,13 @@ class Pool(Protocol):
 
 
 def score_rows(scorer: Scorer, stream: Stream, rows: slice | NDArray[np.int64], batch_rows: int) -> NDArray[np.float32]:
-    """Logits (N, T) of rows, read batch by batch from the stream's files."""
+    """Logits (N, T) of rows, batch by batch."""
     count = rows.stop - rows.start if isinstance(rows, slice) else len(rows)
     parts = []
     for start in range(0, count, batch_rows):
         stop = min(start + batch_rows, count)
         part = slice(rows.start + start, rows.start + stop) if isinstance(rows, slice) else rows[start:stop]
-        parts.append(np.asarray(scorer.logits(stream.ids_NF[part], stream.dense_ND[part]), np.float32))
+        parts.append(np.asarray(scorer.logits(stream, part), np.float32))
     return np.concatenate(parts)
 
 

@@ -1,12 +1,11 @@
 """One student on the stream, with all its arms: score a window, learn what has arrived by its end, go on.
 
-N rows, F id fields, D dense features, A arms.
+N rows.
 """
 
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -26,13 +25,15 @@ from automl.exfm.student.sampling import sampled
 from automl.files.whole import whole_folder
 from automl.ranking.batches import even_bounds
 from automl.ranking.distill import Lesson, StudentStepper
+from automl.ranking.features import Features
 from automl.ranking.model import RankingModel, build_model
+from automl.ranking.place import busy_seconds, fetch, put
+from automl.ranking.scoring import AT_ONCE, logits_of
 from automl.stats.seeds import seed_of
 from search_spaces.distill import Distill
 from search_spaces.model import ModelSpec
 
 _HOUR_NS = 3.6e12
-_SCORE_ROWS = 4096
 FACTS, LOGITS = "facts.json", "logits.npy"
 
 
@@ -61,16 +62,14 @@ class StudentTask:
 class Lessons:
     """Rows to learn from in the order of their arrival: features, labels and what the teacher said."""
 
-    ids_NF: torch.Tensor
-    dense_ND: torch.Tensor
+    features: Features
     labels_N: torch.Tensor
     teacher: Lesson
 
     def shuffled(self, rng: np.random.Generator) -> Lessons:
-        order = torch.from_numpy(rng.permutation(len(self.labels_N)))
+        order = put(rng.permutation(len(self.labels_N)))
         return Lessons(
-            self.ids_NF.index_select(0, order),
-            self.dense_ND.index_select(0, order),
+            self.features.take(order),
             self.labels_N.index_select(0, order),
             Lesson(self.teacher.logits_BT.index_select(0, order), self.teacher.age_hours_B.index_select(0, order)),
         )
@@ -88,32 +87,25 @@ class Arm:
         self._started = False
         self.seconds = 0.0
 
-    def score(self, ids_NF: torch.Tensor, dense_ND: torch.Tensor) -> NDArray[np.float32]:
+    def score(self, features: Features) -> NDArray[np.float32]:
         """Logits of rows."""
-        self.model.eval()
-        with torch.inference_mode():
-            parts = [
-                self.model(ids_NF[start : start + _SCORE_ROWS], dense_ND[start : start + _SCORE_ROWS])
-                for start in range(0, max(len(ids_NF), 1), _SCORE_ROWS)
-            ]
-        logits: NDArray[np.float32] = torch.cat(parts).numpy()
-        return logits
+        return fetch(logits_of(self.model.eval(), features.parts(AT_ONCE)))
 
     def learn(self, lessons: Lessons, seed: int, *, muted: bool) -> None:
         """One pass over lessons; a muted teacher is not heard."""
-        start = time.thread_time()
+        start = busy_seconds()
         if not self._started:
             self.model.start_at(float(lessons.labels_N.mean()))
             self._started = True
         self.model.train()
         self.model.noise.reseed(seed)
-        rows_NF = self.model.table.rows(lessons.ids_NF)
+        rows_NF = self.model.table.rows(lessons.features.ids_BF)
         bounds = even_bounds(len(rows_NF), self.spec.train.batch_size)
         targets = None if muted else self._stepper.targets(lessons.teacher, lessons.labels_N, None, bounds)
         for a, b in pairwise(bounds):
             part = None if targets is None else targets.part(a, b)
-            self._stepper.step(rows_NF[a:b], lessons.dense_ND[a:b], lessons.labels_N[a:b], None, 1.0, part)
-        self.seconds += time.thread_time() - start
+            self._stepper.step(rows_NF[a:b], lessons.features.dense_BD[a:b], lessons.labels_N[a:b], None, 1.0, part)
+        self.seconds += busy_seconds() - start
 
 
 class StudentRun:
@@ -161,9 +153,9 @@ class StudentRun:
 
     def _score(self, part: slice) -> dict[str, NDArray[np.float32]]:
         rows_N = self._examples_N[part]
-        ids, dense = self._features(rows_N)
+        features = self._features(rows_N)
         shift = 0.0 if self._task.negatives_kept is None else float(np.log(self._task.negatives_kept))
-        return {name: self.arms[name].score(ids, dense) + np.float32(shift) for name in self._alive}
+        return {name: self.arms[name].score(features) + np.float32(shift) for name in self._alive}
 
     def _learn(self, number: int, window: str) -> None:
         """Learn what has arrived by the end of a window."""
@@ -196,13 +188,13 @@ class StudentRun:
         trained_to_N = found.trained_to_N[kept_N]
         ages_N = np.where(trained_to_N == NO_SNAPSHOT, 0.0, (found.scored_at_N[kept_N] - trained_to_N) / _HOUR_NS)
         return Lessons(
-            *self._features(found.rows_N[kept_N]),
-            torch.from_numpy(labels_N[kept_N]),
-            Lesson(torch.from_numpy(said_NT[kept_N]), torch.from_numpy(ages_N.astype(np.float32))),
+            self._features(found.rows_N[kept_N]),
+            put(labels_N[kept_N]),
+            Lesson(put(said_NT[kept_N]), put(ages_N.astype(np.float32))),
         )
 
-    def _features(self, rows_N: NDArray[np.int64]) -> tuple[torch.Tensor, torch.Tensor]:
-        return self._task.columns.take(self._stream.ids_NF[rows_N], self._stream.dense_ND[rows_N])
+    def _features(self, rows_N: NDArray[np.int64]) -> Features:
+        return self._task.columns.read(self._stream, rows_N)
 
 
 def run_student(task: StudentTask, told: Callable[[float], None] = lambda _: None) -> None:

@@ -1,6 +1,6 @@
 """The foundation model: an ensemble of one model under several seeds, with a task for every label, trained as it comes.
 
-B batch, N rows, F id fields, D dense features, T tasks.
+B batch, N rows, T tasks.
 """
 
 from __future__ import annotations
@@ -18,13 +18,16 @@ from torch import Tensor
 
 from automl.exfm.columns import Columns
 from automl.ranking.batches import even_bounds
+from automl.ranking.examples import Encoded
+from automl.ranking.features import Features
 from automl.ranking.model import RankingModel, build_model
 from automl.ranking.multitask import TaskStepper
+from automl.ranking.place import fetch, put
 from automl.ranking.process import prepare_process
+from automl.ranking.scoring import AT_ONCE, logits_of
 from automl.stats.seeds import seed_of
 from search_spaces.model import InputShape, ModelSpec
 
-_SCORE_ROWS = 4096
 WEIGHTS = "weights.pt"
 FACTS = "teacher.json"
 
@@ -41,33 +44,26 @@ class Teacher:
         self._steppers = [TaskStepper(model, spec) for model in self._models]
         self._started = False
 
-    def learn(
-        self,
-        ids_NF: NDArray[np.int32],
-        dense_ND: NDArray[np.float32],
-        labels_NT: NDArray[np.float32],
-        tick: int,
-    ) -> None:
+    def learn(self, stream: Encoded, rows_N: NDArray[np.int64], labels_NT: NDArray[np.float32], tick: int) -> None:
         """One pass over what a tick has brought, in an order of the tick's own; every member has another."""
         if not len(labels_NT):
             return
         if not self._started:
             self._start_at(labels_NT)
-        ids, dense_all = self.columns.take(ids_NF, dense_ND)
+        features, labels = self.columns.read(stream, rows_N), put(labels_NT)
         for member, (model, stepper) in enumerate(zip(self._models, self._steppers, strict=True)):
             model.train()
             seed = seed_of("order", self._seed, member, tick)
             model.noise.reseed(seed)
-            order = torch.from_numpy(np.random.default_rng(seed).permutation(len(labels_NT)))
-            rows_NF = model.table.rows(ids.index_select(0, order))
-            dense = dense_all.index_select(0, order)
-            labels = torch.from_numpy(labels_NT).index_select(0, order)
+            order = put(np.random.default_rng(seed).permutation(len(labels_NT)))
+            ordered, ordered_labels = features.take(order), labels.index_select(0, order)
+            rows_NF = model.table.rows(ordered.ids_BF)
             for first, last in pairwise(even_bounds(len(order), self.spec.train.batch_size)):
-                stepper.step(rows_NF[first:last], dense[first:last], labels[first:last])
+                stepper.step(rows_NF[first:last], ordered.dense_BD[first:last], ordered_labels[first:last])
 
-    def logits(self, ids_BF: NDArray[np.int32], dense_BD: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Logits (B, T)."""
-        return ensemble_logits(self._models, *self.columns.take(ids_BF, dense_BD))
+    def logits(self, stream: Encoded, rows: slice | NDArray[np.int64]) -> NDArray[np.float32]:
+        """Logits (B, T) of rows."""
+        return _mean_logits(self._models, self.columns.read(stream, rows))
 
     def state(self) -> list[dict[str, Tensor]]:
         """All that learning depends on, by member; copies."""
@@ -116,9 +112,9 @@ class SavedTeacher:
             model.load_state_dict(weights)
             self._models.append(model)
 
-    def logits(self, ids_BF: NDArray[np.int32], dense_BD: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Logits (B, T)."""
-        return ensemble_logits(self._models, *self._columns.take(ids_BF, dense_BD))
+    def logits(self, stream: Encoded, rows: slice | NDArray[np.int64]) -> NDArray[np.float32]:
+        """Logits (B, T) of rows."""
+        return _mean_logits(self._models, self._columns.read(stream, rows))
 
 
 def load_teacher(folder: Path) -> SavedTeacher:
@@ -127,17 +123,7 @@ def load_teacher(folder: Path) -> SavedTeacher:
     return SavedTeacher(folder)
 
 
-def ensemble_logits(models: Sequence[RankingModel], ids_BF: Tensor, dense_BD: Tensor) -> NDArray[np.float32]:
+def _mean_logits(models: Sequence[RankingModel], features: Features) -> NDArray[np.float32]:
     """Mean logits (B, T) of the members."""
-    total: Tensor | None = None
-    with torch.inference_mode():
-        for model in models:
-            model.eval()
-            parts = []
-            for start in range(0, len(ids_BF), _SCORE_ROWS):
-                part = slice(start, start + _SCORE_ROWS)
-                parts.append(model.head(model.top(model.table(ids_BF[part]), dense_BD[part])))
-            logits = torch.cat(parts)
-            total = logits if total is None else total.add_(logits)
-    assert total is not None
-    return (total.numpy() / len(models)).astype(np.float32)
+    parts = [logits_of(model.eval(), features.parts(AT_ONCE)).view(-1, model.tasks) for model in models]
+    return (fetch(sum(parts[1:], parts[0])) / len(parts)).astype(np.float32)

@@ -6,7 +6,6 @@ N rows, T tasks.
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -21,6 +20,7 @@ from automl.exfm.das.ticks import Tick
 from automl.exfm.teacher.ensemble import Teacher
 from automl.exfm.teacher.snapshots import NOT_FINITE, Guard, Recent, SnapshotStore, refusal
 from automl.files.whole import whole_file
+from automl.ranking.place import busy_seconds
 
 _RECENT_ROWS = 1000
 _STATE, _PROGRESS = "state.pt", "progress.json"
@@ -68,7 +68,7 @@ class Teaching:
         age_ns: int = 0,
         guard: Guard,
         upgrades: Sequence[Upgrade] = (),
-        timer: Callable[[], float] = time.thread_time,
+        timer: Callable[[], float] = busy_seconds,
     ) -> None:
         self._folder, self._stream, self._das, self._teacher = folder, stream, das, teacher
         self._age_ns, self._guard, self._upgrades, self._timer = age_ns, guard, tuple(upgrades), timer
@@ -143,8 +143,7 @@ class Teaching:
         self._progress.train_seconds += self._timer() - start
 
     def _teach(self, joined: Augmented, order: int) -> None:
-        rows_N = joined.rows_N
-        self._teacher.learn(self._stream.ids_NF[rows_N], self._stream.dense_ND[rows_N], joined.labels_NT, order)
+        self._teacher.learn(self._stream, joined.rows_N, joined.labels_NT, order)
 
     def _publish(self, tick: Tick, trained_to_ns: int) -> None:
         reason = self._refusal()
@@ -163,7 +162,7 @@ class Teaching:
         rows_N = np.concatenate([part.rows_N for part in self._recent])[-_RECENT_ROWS:]
         recent = Recent(
             labels_NT=np.concatenate([part.labels_NT for part in self._recent])[-_RECENT_ROWS:],
-            candidate_NT=self._teacher.logits(self._stream.ids_NF[rows_N], self._stream.dense_ND[rows_N]),
+            candidate_NT=self._teacher.logits(self._stream, rows_N),
             served_NT=np.concatenate([part.logits_NT for part in self._recent])[-_RECENT_ROWS:],
         )
         return refusal(recent, self._das.tasks, self._guard)

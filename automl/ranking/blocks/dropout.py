@@ -2,26 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
-import torch
 from torch import Tensor, nn
 
+from automl.ranking.place import Noise
+
 STEPS = 1 << 16
-
-
-class Noise:
-    """Random 16-bit integers for all the dropout layers of a model, in the order in which they ask."""
-
-    def __init__(self, seed: int) -> None:
-        self.reseed(seed)
-
-    def reseed(self, seed: int) -> None:
-        """Start again: equal seeds give equal masks."""
-        self._bits = np.random.PCG64DXSM(seed)
-
-    def int16(self, count: int) -> Tensor:
-        """`count` integers, uniform in -2^15 .. 2^15 - 1."""
-        return torch.from_numpy(self._bits.random_raw(-(-count // 4)).view(np.int16)[:count])
 
 
 class Dropout(nn.Module):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from automl.ranking.blocks.dropout import Dropout, Noise
+from automl.ranking.blocks.dropout import Dropout
+from automl.ranking.place import Noise
 from search_spaces.blocks import Mlp
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiLU}

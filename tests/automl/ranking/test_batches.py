@@ -44,8 +44,8 @@ def test_a_chunk_holds_its_rows_side_by_side() -> None:
     log.weights_N[3] = 2
     (chunk,) = chunks(log, slice(0, 100), shuffled=True, rng=np.random.default_rng(1))
     (rows,) = chunk_rows(slice(0, 100), shuffled=True, rng=np.random.default_rng(1))
-    assert chunk.ids_CF.tolist() == log.ids_NF[rows].tolist()
-    assert chunk.dense_CD.tolist() == log.dense_ND[rows].tolist()
+    assert chunk.features.ids_BF.tolist() == log.ids_NF[rows].tolist()
+    assert chunk.features.dense_BD.tolist() == log.dense_ND[rows].tolist()
     assert chunk.labels_C.tolist() == log.labels_N[rows].tolist()
     assert chunk.weights_C is not None
     assert chunk.weights_C.tolist() == log.weights_N[rows].tolist()

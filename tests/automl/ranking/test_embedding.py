@@ -1,13 +1,10 @@
 from __future__ import annotations
 
-import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from automl.ranking import embedding
-from automl.ranking.embedding import EPS, DistinctRows, FusedEmbedding, RowwiseAdagrad
+from automl.ranking import place
+from automl.ranking.embedding import EPS, FusedEmbedding, RowwiseAdagrad
 from tests.worlds.models import INPUTS
 
 
@@ -38,26 +35,12 @@ def test_a_table_that_int32_cannot_number_is_refused() -> None:
         FusedEmbedding((2**31,), 1, 0.1)
 
 
-@given(st.lists(st.integers(0, 30), min_size=1, max_size=60), st.sampled_from([0, 10**6]))
-@settings(max_examples=60, deadline=None)
-def test_distinct_rows_sum_like_a_loop(rows: list[int], large: int) -> None:
-    """Both ways to sort: a table that is large for the batch is renamed first."""
-    keys = np.array(rows, np.int32)
-    grads = torch.randn(len(rows), 3, generator=torch.Generator().manual_seed(1))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(embedding, "LARGE", large)
-        distinct_U, grad_UE = DistinctRows(31).sum(torch.from_numpy(keys), grads)
-    assert sorted(distinct_U.tolist()) == sorted(set(rows))
-    for row, total in zip(distinct_U.tolist(), grad_UE, strict=True):
-        torch.testing.assert_close(total, grads[keys == row].sum(0))
-
-
 @pytest.mark.parametrize("large", [0, 10**6])
 @pytest.mark.parametrize("decay", [0.0, 0.1])
 def test_rowwise_adagrad_is_the_dense_one_with_a_mean_over_the_row(
     decay: float, large: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(embedding, "LARGE", large)
+    monkeypatch.setattr(place, "LARGE", large)
     fused = table()
     weight, sums = fused.weight_RE.clone(), torch.zeros(len(fused.weight_RE), 1)
     optimizer = RowwiseAdagrad(fused, decay)

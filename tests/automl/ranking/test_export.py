@@ -19,6 +19,7 @@ from automl.data.store.encoders import Encoders, ServedTime
 from automl.ranking import export
 from automl.ranking.distill import Lesson, StudentStepper
 from automl.ranking.export import ExportError, export_model, graph_signature, load_served
+from automl.ranking.features import Features, read
 from automl.ranking.model import RankingModel, build_model
 from automl.ranking.scoring import score
 from automl.stats.metrics import undo_sampling
@@ -30,6 +31,7 @@ from tests.worlds.models import BLOCKS, INPUTS, planted, spec
 FUSED = {"cross": {"rank": 3}, "dot": {"compress": 3}, "linear": {}, "fuse": "concat"}
 DEEP = [{"mlp": {"width": 8, "norm": "batch", "dropout": 0.2}}, {"mlp": {"width": 4, "norm": "layer"}}]
 LOG = planted(rows=700, ids=12)
+ROWS = read(LOG, slice(0, 700))
 
 
 def encoders_for(inputs: InputShape) -> Encoders:
@@ -58,9 +60,7 @@ def shaken(model: RankingModel) -> RankingModel:
 
 
 def exported(model: RankingModel, file: Path, **options: Any) -> Any:
-    return export_model(
-        model, encoders_for(model.inputs), file, {"trial": 3}, ids_NF=LOG.ids_NF, dense_ND=LOG.dense_ND, **options
-    )
+    return export_model(model, encoders_for(model.inputs), file, {"trial": 3}, features=ROWS, **options)
 
 
 @pytest.mark.parametrize("layer", [*BLOCKS, FUSED], ids=lambda layer: " ".join(layer))
@@ -80,10 +80,10 @@ def test_a_model_without_dense_features_and_a_parallel_one(tmp_path: Path) -> No
     inputs = replace(LOG.inputs, dense=0)
     model = shaken(build_model(spec(wiring="parallel", interaction=[{"fm": {}}]), inputs, seed=0))
     none = np.zeros((700, 0), np.float32)
-    export_model(model, encoders_for(inputs), tmp_path / "m", {}, ids_NF=LOG.ids_NF, dense_ND=none)
+    export_model(model, encoders_for(inputs), tmp_path / "m", {}, features=Features.of(LOG.ids_NF, none))
     found = load_served(tmp_path / "m").predict(table_of(slice(0, 700), inputs))
     with torch.inference_mode():
-        expected = model.eval()(torch.from_numpy(LOG.ids_NF), torch.from_numpy(none)).sigmoid().numpy()
+        expected = model.eval()(Features.of(LOG.ids_NF, none)).sigmoid().numpy()
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
@@ -94,7 +94,7 @@ def test_several_tasks_are_columns(tmp_path: Path) -> None:
     assert served.tasks == ("click", "buy")
     found = served.predict(table_of(slice(0, 700), LOG.inputs))
     with torch.inference_mode():
-        expected = model.eval()(torch.from_numpy(LOG.ids_NF), torch.from_numpy(LOG.dense_ND)).sigmoid().numpy()
+        expected = model.eval()(ROWS).sigmoid().numpy()
     np.testing.assert_allclose(found, expected, atol=1e-6)
     assert served.predict(table_of(slice(0, 0), LOG.inputs)).shape == (0, 2)
 
@@ -133,8 +133,7 @@ def test_encoders_of_another_model_are_refused(tmp_path: Path) -> None:
             encoders_for(LOG.inputs).select(["f0"], []),
             tmp_path / "m",
             {},
-            ids_NF=LOG.ids_NF,
-            dense_ND=LOG.dense_ND,
+            features=ROWS,
         )
 
 
@@ -229,7 +228,7 @@ def test_another_process_serves_it_with_torch_numpy_and_pyarrow_alone(tmp_path: 
     inputs = LOG.inputs
     model = shaken(build_model(spec(interaction=[FUSED], deep=DEEP), inputs, seed=0))
     encoders = replace(encoders_for(inputs), time=ServedTime("t", "s", "UTC"))
-    export_model(model, encoders, tmp_path / "m", {}, ids_NF=LOG.ids_NF, dense_ND=LOG.dense_ND)
+    export_model(model, encoders, tmp_path / "m", {}, features=ROWS)
     expected = score(model, LOG, slice(0, 50))
 
     pq.write_table(table_of(slice(0, 50), inputs), tmp_path / "rows.parquet")

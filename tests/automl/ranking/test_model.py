@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from automl.ranking.features import Features
 from automl.ranking.model import build_model
 from automl.ranking.serving import serving_graph
 from search_spaces.model import InputShape, ModelSpec
@@ -25,9 +26,10 @@ SPECS = [
 ]
 
 
-def batch(rows: int = 8) -> tuple[torch.Tensor, torch.Tensor]:
+def batch(rows: int = 8, dense: int = 2) -> Features:
     generator = torch.Generator().manual_seed(0)
-    return torch.randint(0, 12, (rows, 3), generator=generator), torch.randn(rows, 2, generator=generator)
+    ids = torch.randint(0, 12, (rows, 3), generator=generator)
+    return Features(ids, torch.randn(rows, 2, generator=generator)[:, :dense])
 
 
 @pytest.mark.parametrize("candidate", SPECS, ids=lambda one: one.key)
@@ -35,12 +37,12 @@ def batch(rows: int = 8) -> tuple[torch.Tensor, torch.Tensor]:
 def test_cost_is_what_was_promised(candidate: ModelSpec, dense: int) -> None:
     inputs = InputShape(INPUTS.id_counts, dense, INPUTS.train_rows)
     model = build_model(candidate, inputs, seed=1).eval()
-    ids_BF, dense_BD = batch()
-    assert model(ids_BF, dense_BD[:, :dense]).shape == (8,)
+    features = batch(dense=dense)
+    assert model(features).shape == (8,)
     cost = candidate.cost(inputs)
     assert model.table.weight_RE.numel() + sum(part.numel() for part in model.parameters()) == cost.params
     with FlopCounterMode(display=False) as counter:
-        model.to("meta")(ids_BF.to("meta"), dense_BD[:, :dense].to("meta"))
+        model.to("meta")(Features(*(part.to("meta") for part in features.tensors)))
     assert counter.get_total_flops() == 8 * cost.flops
 
 
@@ -48,8 +50,8 @@ def test_the_seed_decides_the_weights_and_leaves_the_process_alone() -> None:
     state = torch.random.get_rng_state()
     one, same, other = (build_model(spec(), INPUTS, seed=seed) for seed in (1, 1, 2))
     assert torch.equal(torch.random.get_rng_state(), state)
-    assert torch.equal(one(*batch()), same(*batch()))
-    assert not torch.equal(one(*batch()), other(*batch()))
+    assert torch.equal(one(batch()), same(batch()))
+    assert not torch.equal(one(batch()), other(batch()))
 
 
 def test_an_untrained_model_can_start_at_the_base_rate() -> None:
@@ -62,23 +64,23 @@ def test_an_untrained_model_can_start_at_the_base_rate() -> None:
 
 
 def test_wirings_are_the_documented_graphs() -> None:
-    ids_BF, dense_BD = batch()
+    features = batch()
     for wiring in ("stacked", "parallel"):
         candidate = spec(interaction=[{"cross": {"rank": 2}}, {"fm": {}}], wiring=wiring)
         model = build_model(candidate, INPUTS, seed=1).eval()
-        x0 = torch.cat([model.table(ids_BF), model.project(dense_BD)[:, None]], 1)
+        x0 = torch.cat([model.table(features.ids_BF), model.project(features.dense_BD)[:, None]], 1)
         x = model.layers[0](x0, x0)
         crossed = torch.cat([x.flatten(1), model.layers[1](x0, x)], 1)
         top = model.deep(crossed) if wiring == "stacked" else torch.cat([model.deep(x0.flatten(1)), crossed], 1)
-        torch.testing.assert_close(model(ids_BF, dense_BD), model.head(top).squeeze(1))
+        torch.testing.assert_close(model(features), model.head(top).squeeze(1))
 
 
 @pytest.mark.parametrize("norm", ["none", "batch", "layer"])
 def test_the_serving_graph_gives_the_same_with_less(norm: str) -> None:
     model = build_model(spec(deep=[{"mlp": {"width": 9, "norm": norm, "dropout": 0.3}}]), INPUTS, seed=1)
-    model(*batch(64))  # moves the running moments of batch norm
+    model(batch(64))  # moves the running moments of batch norm
     served = serving_graph(model)
-    torch.testing.assert_close(served(*batch()), model.eval()(*batch()))
+    torch.testing.assert_close(served(batch()), model.eval()(batch()))
     kinds = {type(part).__name__ for part in served.modules()}
     assert not kinds & {"BatchNorm1d", "Dropout"}
     assert served.table is model.table

@@ -137,5 +137,5 @@ def test_rates_follow_the_schedule() -> None:
 
 def test_a_log_of_another_size_than_a_chunk_scores_in_order(log: Log) -> None:
     model, _ = trained(spec(), log)
-    whole = score(model, log, slice(0, 6000), batch=6000)
-    np.testing.assert_allclose(score(model, log, slice(7, 5001), batch=333), whole[7:5001], rtol=1e-5)
+    whole = score(model, log, slice(0, 6000), at_once=6000)
+    np.testing.assert_allclose(score(model, log, slice(7, 5001), at_once=333), whole[7:5001], rtol=1e-5)

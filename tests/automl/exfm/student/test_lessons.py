@@ -62,12 +62,11 @@ def test_what_the_teacher_said_when_the_row_was_seen(run: ExfmProblem) -> None:
     rows = np.searchsorted(stream.times_N, lessons.times_N)
     for tick in ticks(run):
         seen = (lessons.times_N >= tick.start_ns) & (lessons.times_N < tick.end_ns)
-        ids = stream.ids_NF[rows[seen]]
         if tick.index == 0:
             assert np.isnan(lessons.teacher_NT[seen]).all()
             assert (lessons.ages_N[seen] == 0).all()
             continue
-        said = Arithmetic(float(tick.index)).logits(ids, np.empty((len(ids), 0), np.float32))
+        said = Arithmetic(float(tick.index)).logits(stream, rows[seen])
         np.testing.assert_allclose(lessons.teacher_NT[seen], said, rtol=1e-6)
         ages = (lessons.times_N[seen] - (tick.start_ns - 1)) / HOUR
         np.testing.assert_allclose(lessons.ages_N[seen], ages, rtol=1e-5)
@@ -84,7 +83,7 @@ def test_a_student_with_sampled_negatives_has_a_teacher_on_its_scale(run: ExfmPr
     rows = np.searchsorted(stream.times_N, lessons.times_N)
     last = ticks(run)[-1]
     seen = lessons.times_N >= last.start_ns
-    said = Arithmetic(float(last.index)).logits(stream.ids_NF[rows[seen]], np.empty((seen.sum(), 0), np.float32))
+    said = Arithmetic(float(last.index)).logits(stream, rows[seen])
     np.testing.assert_allclose(lessons.teacher_NT[seen], said + np.log(2), rtol=1e-5)
     assert lessons.facts["negatives_kept"] == 0.5
 

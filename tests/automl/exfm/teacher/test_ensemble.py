@@ -23,15 +23,14 @@ def teacher_of(world: World, *, members: int = 2, seed: int = 0, fields: int = 4
 def learn(teacher: Teacher, world: World, *windows: int) -> Teacher:
     stream = world.stream
     for k in windows:
-        rows = stream.windows[k].rows
-        columns = (np.array(column[rows]) for column in (stream.ids_NF, stream.dense_ND, stream.labels_NT))
-        teacher.learn(*columns, k)
+        window = stream.windows[k].rows
+        rows = np.arange(window.start, window.stop)
+        teacher.learn(stream, rows, stream.labels_NT[rows], k)
     return teacher
 
 
 def logits(teacher: Teacher | SavedTeacher, world: World) -> NDArray[np.float32]:
-    rows = world.stream.windows[-1].rows
-    return teacher.logits(world.stream.ids_NF[rows], world.stream.dense_ND[rows])
+    return teacher.logits(world.stream, world.stream.windows[-1].rows)
 
 
 @pytest.mark.parametrize("members", [1, 3])
@@ -84,5 +83,5 @@ def test_sent_back_to_its_start_it_starts_at_the_base_rate_again(world: World) -
 def test_nothing_to_learn_changes_nothing(world: World) -> None:
     teacher = learn(teacher_of(world), world, 0)
     before = logits(teacher, world)
-    teacher.learn(np.zeros((0, 4), np.int32), np.zeros((0, 1), np.float32), np.zeros((0, 2), np.float32), 1)
+    teacher.learn(world.stream, np.zeros(0, np.int64), np.zeros((0, 2), np.float32), 1)
     assert np.array_equal(logits(teacher, world), before)

@@ -19,6 +19,7 @@ from automl.exfm.das.ticks import Tick, ticks_of
 from automl.exfm.teacher.ensemble import SavedTeacher, Teacher
 from automl.exfm.teacher.snapshots import Guard
 from automl.exfm.teacher.teaching import Teaching, Upgrade
+from automl.ranking.examples import Encoded
 from tests.automl.exfm.teacher.test_ensemble import teacher_of
 from tests.worlds.streams import HOUR, World
 
@@ -74,10 +75,8 @@ class Broken(Teacher):
 
     ticks: tuple[int, ...] = ()
 
-    def learn(
-        self, ids_NF: NDArray[np.int32], dense_ND: NDArray[np.float32], labels_NT: NDArray[np.float32], tick: int
-    ) -> None:
-        super().learn(ids_NF, dense_ND, labels_NT, tick)
+    def learn(self, stream: Encoded, rows_N: NDArray[np.int64], labels_NT: NDArray[np.float32], tick: int) -> None:
+        super().learn(stream, rows_N, labels_NT, tick)
         if tick in self.ticks:
             for model in self._models:
                 model.head.weight.data.fill_(torch.nan)

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from automl.ranking.blocks.dropout import Dropout, Noise
+from automl.ranking.blocks.dropout import Dropout
+from automl.ranking.place import Noise
 
 
 @pytest.mark.parametrize("probability", [0.1, 0.1005, 0.5, 0.9])

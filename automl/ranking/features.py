@@ -1,0 +1,68 @@
+"""All that a model reads of rows, as one value: whoever passes features on does not know what they are made of.
+
+B rows, F id fields, D dense features, N rows of a log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from automl.ranking.examples import Encoded
+from automl.ranking.place import put
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """B rows: ids_BF (int32) as the encoder numbers them, 0 is "not known"; dense_BD (float32), standardised.
+
+    `tensors` has them in the order in which an exported graph takes them.
+    """
+
+    ids_BF: Tensor
+    dense_BD: Tensor
+
+    @classmethod
+    def of(cls, ids_BF: NDArray[np.int32], dense_BD: NDArray[np.float32]) -> Self:
+        """From arrays, put where the models are."""
+        return cls(put(ids_BF), put(dense_BD))
+
+    @property
+    def tensors(self) -> tuple[Tensor, Tensor]:
+        return self.ids_BF, self.dense_BD
+
+    def __len__(self) -> int:
+        return len(self.ids_BF)
+
+    def __getitem__(self, part: slice) -> Features:
+        """Neighbouring rows: views."""
+        return Features(self.ids_BF[part], self.dense_BD[part])
+
+    def take(self, index_B: Tensor) -> Features:
+        """Rows by number: copies."""
+        return Features(self.ids_BF.index_select(0, index_B), self.dense_BD.index_select(0, index_B))
+
+    def select(self, fields: Tensor, dense: Tensor) -> Features:
+        """Columns by their places: copies."""
+        return Features(self.ids_BF.index_select(1, fields), self.dense_BD.index_select(1, dense))
+
+    def parts(self, rows: int) -> Iterator[Features]:
+        """One after the other, at most so many rows each; of no rows one part without any."""
+        for start in range(0, max(len(self), 1), rows):
+            yield self[start : start + rows]
+
+
+def read(log: Encoded, rows: slice | NDArray[np.int64]) -> Features:
+    """Rows of an encoded log."""
+    return Features.of(log.ids_NF[rows], log.dense_ND[rows])
+
+
+def read_parts(log: Encoded, rows: slice, at_once: int) -> Iterator[Features]:
+    """Neighbouring rows of an encoded log in their order, read when they are asked for; at most `at_once` each."""
+    for start in range(rows.start, max(rows.stop, rows.start + 1), at_once):
+        yield read(log, slice(start, min(start + at_once, rows.stop)))

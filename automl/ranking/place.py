@@ -1,0 +1,125 @@
+"""Where the numbers are: the processor. All that another device would do in its own way stands here, and only here.
+
+Data is put there and fetched back, equal rows of a batch are found, noise is drawn, time is told. B batch, E dimension,
+P places of a batch, U distinct rows among them, R rows of a table.
+"""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+LARGE = 8  # a table of more than 8 rows for each place of a batch is renamed before it is sorted
+Module = TypeVar("Module", bound=nn.Module)
+
+
+def put(array: NDArray[Any]) -> Tensor:
+    """An array as a tensor where the models are. What can be written is shared and not copied: leave it alone then."""
+    return torch.from_numpy(array if array.flags.writeable else np.array(array))
+
+
+def fetch(tensor: Tensor) -> NDArray[Any]:
+    """A tensor as an array; memory is shared where it can be."""
+    array: NDArray[Any] = tensor.numpy()
+    return array
+
+
+def on_processor(module: Module) -> Module:
+    """The module itself where it is on the processor, else a copy that is."""
+    there = all(part.device.type == "cpu" for part in module.state_dict().values())
+    return module if there else copy.deepcopy(module).cpu()
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """What torch draws within comes from the seed; the process's own random state is left as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield
+
+
+class Noise:
+    """Random 16-bit integers for all the dropout layers of a model, in the order in which they ask."""
+
+    def __init__(self, seed: int) -> None:
+        self.reseed(seed)
+
+    def reseed(self, seed: int) -> None:
+        """Start again: equal seeds give equal masks."""
+        self._bits = np.random.PCG64DXSM(seed)
+
+    def int16(self, count: int) -> Tensor:
+        """`count` integers, uniform in -2^15 .. 2^15 - 1."""
+        return torch.from_numpy(self._bits.random_raw(-(-count // 4)).view(np.int16)[:count])
+
+
+class DistinctRows:
+    """Adds up the gradients that belong to the same row: a counting sort, then one segmented sum.
+
+    Rows of a table much larger than the batch are first renamed to 0..U-1 through a scratch array, so that a step's
+    work goes with the batch.
+    """
+
+    def __init__(self, rows: int) -> None:
+        from scipy.sparse import csr_matrix  # whoever only serves has no need of it
+
+        self._matrix = csr_matrix
+        self._rows = rows
+        self._name_R = np.zeros(0, np.int32)
+        self._ones_P, self._upto_P1 = np.ones(0, np.int8), np.zeros(1, np.int32)
+
+    def sum(self, rows_P: Tensor, grad_PE: Tensor) -> tuple[Tensor, Tensor]:
+        """The distinct rows (U,) and their summed gradients (U, E)."""
+        distinct_U, order_P, starts_U = self._segments(rows_P.numpy())
+        grad_UE = functional.embedding_bag(torch.from_numpy(order_P), grad_PE, torch.from_numpy(starts_U), mode="sum")
+        return torch.from_numpy(distinct_U), grad_UE
+
+    def _segments(self, rows_P: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int32]]:
+        """Distinct rows, the places of the batch ordered by row, and where each row's places start."""
+        if self._rows > LARGE * rows_P.size:
+            rows_U, names_P = self._named(rows_P)
+            order_P, bounds = self._counting_sort(names_P, rows_U.size)
+            return rows_U, order_P, bounds[:-1]
+        order_P, bounds = self._counting_sort(rows_P, self._rows)
+        used_U = np.flatnonzero(bounds[1:] != bounds[:-1])
+        return used_U, order_P, bounds[used_U]
+
+    def _counting_sort(self, keys_P: NDArray[np.int32], count: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Places ordered by key, and the bounds of each key's places: the column form of a matrix with one 1 a row."""
+        if self._ones_P.size != keys_P.size:
+            self._ones_P, self._upto_P1 = np.ones(keys_P.size, np.int8), np.arange(keys_P.size + 1, dtype=np.int32)
+        by_key = self._matrix((self._ones_P, keys_P, self._upto_P1), shape=(keys_P.size, count)).tocsc()
+        return by_key.indices, by_key.indptr
+
+    def _named(self, rows_P: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+        """Distinct rows in the order of their last place, and for each place the number of its row among them."""
+        if not self._name_R.size:
+            self._name_R = np.empty(self._rows, np.int32)
+        places = np.arange(rows_P.size, dtype=np.int32)
+        self._name_R[rows_P] = places
+        rows_U = rows_P[self._name_R[rows_P] == places]
+        self._name_R[rows_U] = places[: rows_U.size]
+        return rows_U.astype(np.int64), self._name_R[rows_P]
+
+
+def busy_seconds() -> float:
+    """What this thread has worked so far: CPU time, which a busy neighbour moves far less than wall time."""
+    return time.thread_time()
+
+
+class CpuClock:
+    """Seconds of work that a model takes to score a batch, by busy_seconds."""
+
+    def seconds(self, model: object, rows: int, run: Callable[[], object]) -> float:
+        start = busy_seconds()
+        run()
+        return busy_seconds() - start
