@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from search_spaces.decisions import Bools, Floats, Integer, Real
+from search_spaces.decisions import Floats, Integer, Real
 from search_spaces.errors import Mistake, Position
+from search_spaces.guards import Bools
 from search_spaces.plan import Plan
 from search_spaces.sampling import draw, repair
 from search_spaces.terms import Expression, Rows

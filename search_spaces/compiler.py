@@ -7,11 +7,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from search_spaces.decisions import Choice, Condition, Decision, Domain, Flag, Guard
+from search_spaces.decisions import Choice, Condition, Decision, Domain, Flag
 from search_spaces.distill import READ_BY
 from search_spaces.errors import InputError, Mistake
-from search_spaces.expressions import Names, Symbol, compile_words
+from search_spaces.expressions import Names, Symbol, compile_where, compile_words
 from search_spaces.grammar import ExpressionError
+from search_spaces.guards import Guard
 from search_spaces.knobs import Knob, Value, knobs_of
 from search_spaces.plan import BlockPlan, Group, LayerPlan, Plan, Slot, StackPlan
 from search_spaces.schema import FUSE, REPEAT, WIRING
@@ -202,18 +203,20 @@ class _Compiler:
         mistakes: list[Mistake] = []
         self.conditions = []
         for draft in self.drafts:
-            when = None if draft.when is None else self.expression(draft.when, draft.scope, mistakes)
+            when = None if draft.when is None else self.when(draft.when, draft.scope, mistakes)
             self.conditions.append(Condition(draft.guards, when))
-        where = [self.expression(words, None, mistakes) for words in self.tree.where]
+        self.names = Names(self.symbols, self.stacks, self.codes)
+        try:
+            self.where = compile_where(self.tree.where, self.names)
+        except InputError as error:
+            mistakes += error.mistakes
         if mistakes:
             raise InputError(mistakes)
-        self.where = tuple(expression for expression in where if expression is not None)
 
-    def expression(self, words: Words, scope: tuple[str, ...] | None, mistakes: list[Mistake]) -> Expression | None:
-        """Compiled; `scope` None for a `where`."""
-        names = Names(self.symbols, self.stacks, self.codes, scope or (), costs=scope is None)
+    def when(self, words: Words, scope: tuple[str, ...], mistakes: list[Mistake]) -> Expression | None:
+        """Compiled."""
         try:
-            return compile_words(words, names)
+            return compile_words(words, Names(self.symbols, self.stacks, self.codes, scope, costs=False))
         except ExpressionError as error:
             mistakes.append(error.mistake(words.place, words.exact))
             return None
@@ -263,6 +266,7 @@ class _Compiler:
             train=self.train,
             groups={max(group.columns): group for group in self.groups},
             where=self.where,
+            names=self.names,
             knobs=len(self.knobs),
             distill=self.distill,
         )

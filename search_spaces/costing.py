@@ -1,34 +1,41 @@
 """What a whole matrix of candidates costs: ModelSpec.cost for N candidates at once, to the last weight.
 
 A layer is built once for every different way to answer its questions and its cost remembered; the rest is arithmetic
-on columns. Shapes: N candidates, D decisions, L places of a stack, R figures of a layer.
+on columns. Shapes: N candidates, D decisions, L places of a stack, K kinds of blocks.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Generic, NamedTuple, TypeVar
+from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from search_spaces.blocks import INTERACTION_BLOCKS, Mlp
+from search_spaces.blocks import INTERACTION_BLOCKS
 from search_spaces.blocks.base import FLOAT_BYTES, Dense, Fields
-from search_spaces.decisions import Bools, Choice, Decision, Integer, Real
-from search_spaces.model import InputShape, Layer, ModelSpec, layer_cost
-from search_spaces.space import SearchSpace
-from search_spaces.terms import Rows
+from search_spaces.decisions import Choice, Decision, Real
+from search_spaces.guards import Bools
+from search_spaces.model import InputShape, layer_cost
+from search_spaces.plan import Answers, LayerPlan, Plan, Slot, StackPlan
+from search_spaces.ranges import Floats
+from search_spaces.terms import COSTS, Rows
 
-Floats = NDArray[np.float64]
-Part = TypeVar("Part", Layer, Mlp)
+Figures = NDArray[np.void]
+"""(N, L): a record for each layer, zeros where there is none. Its fields are those of `layer_type` or TOWER."""
+COST = ("params", "flops", "bytes")
+BY_WIDTH = tuple(f"{figure}_by_width" for figure in COST)
+TOWER = np.dtype([(name, np.float64) for name in ("present", *COST, *BY_WIDTH, "width")])
+"""A layer of the deep tower. Its cost is a line over the width that comes in: COST at 0, BY_WIDTH more for each."""
+REMEMBERED = 1 << 16  # layers of a stack
 
-BLOCKS = tuple(sorted(INTERACTION_BLOCKS))
 
-# Figures of an interaction layer: present, weights, FLOPs, bytes, width beside X, blocks, then one count a kind.
-PRESENT, PARAMS, FLOPS, BYTES, BESIDE, BLOCK_COUNT, KINDS = range(7)
-# Figures of a layer of the deep tower: the first four, then weights, FLOPs and bytes for each unit of width that comes
-# in (the cost of an Mlp is a line over it), then its width.
-BY_WIDTH, WIDTH = 4, 7
+def layer_type(kinds: int) -> np.dtype[np.void]:
+    """A layer of the interaction: its cost, its width beside X, its blocks, and how many of each of K kinds."""
+    return np.dtype([
+        *((name, np.float64) for name in ("present", *COST, "beside", "blocks")), ("kinds", np.float64, (kinds,))
+    ])  # fmt: skip
 
 
 class Costs(NamedTuple):
@@ -48,63 +55,62 @@ class Costs(NamedTuple):
 
 
 class Knobs:
-    """Knobs that stand once in a model, by path: a column of answers, or what the space fixes."""
+    """Knobs that stand once in a model, by path: a column of answers, or what the space fixes.
 
-    def __init__(self, decisions: Sequence[Decision], fixed: ModelSpec) -> None:
-        self._at = {decision.path: (d, decision) for d, decision in enumerate(decisions)}
-        self._fixed = fixed
+    A knob whose question is not asked takes its documented default.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self._decisions = plan.decisions
+        self._slots: dict[str, Slot] = {"wiring": plan.wiring}
+        for part in (plan.embedding, plan.train):
+            self._slots |= {f"{part.name}.{slot.name}": slot for slot in part.slots}
 
     def number(self, answers_ND: Floats, path: str) -> Floats:
         """(N,): the numbers that the models get."""
-        if path not in self._at:
-            return np.full(len(answers_ND), float(_knob(self._fixed, path)))
-        column, decision = self._at[path]
-        answers = answers_ND[:, column]
+        slot = self._slots[path]
+        if slot.column is None:
+            return np.full(len(answers_ND), float(slot.instead))
+        answers = answers_ND[:, slot.column]
         known = ~np.isnan(answers)
-        options = option_numbers(decision)
+        options = option_numbers(self._decisions[slot.column])
         values = answers if options is None else options[np.where(known, answers, 0.0).astype(np.intp)]
-        return np.where(known, values, float(_knob(UNASKED, path)))
+        return np.where(known, values, float(slot.instead))
 
-    def word(self, answers_ND: Floats, path: str, word: str) -> NDArray[np.bool_]:
+    def word(self, answers_ND: Floats, path: str, word: str) -> Bools:
         """(N,): whether the models get this word."""
-        if path not in self._at:
-            return np.full(len(answers_ND), _knob(self._fixed, path) == word)
-        column, decision = self._at[path]
-        answers = answers_ND[:, column]
-        assert isinstance(decision.domain, Choice), "words are chosen"
-        hits = [index for index, option in enumerate(decision.domain.options) if option == word]
-        return np.where(np.isnan(answers), _knob(UNASKED, path) == word, np.isin(answers, hits))
-
-
-UNASKED = ModelSpec()  # a knob whose question is not asked takes its documented default
-
-
-def _knob(model: ModelSpec, path: str) -> float | str:
-    part, _, name = path.partition(".")
-    value: float | str = getattr(getattr(model, part), name) if name else getattr(model, part)
-    return value
+        slot = self._slots[path]
+        if slot.column is None:
+            return np.full(len(answers_ND), slot.instead == word)
+        answers = answers_ND[:, slot.column]
+        domain = self._decisions[slot.column].domain
+        assert isinstance(domain, Choice), "words are chosen"
+        hits = [index for index, option in enumerate(domain.options) if option == word]
+        return np.where(np.isnan(answers), slot.instead == word, np.isin(answers, hits))
 
 
 class Costing:
-    """Costs of one space. It remembers the layers it has seen: asking it again is cheap."""
+    """Costs of one space. It remembers the layers it has seen: asking it again is cheap.
 
-    def __init__(self, space: SearchSpace) -> None:
-        if space.inputs is None:
-            raise ValueError("a space must know its inputs before its candidates cost anything (with_inputs)")
-        self.inputs: InputShape = space.inputs
-        self._where = space.plan.where
-        self.knobs = Knobs(space.decisions, space.default().model)
+    `kinds` are the blocks of the table when it is made, in the order of their names. For one thread at a time.
+    """
+
+    def __init__(self, plan: Plan, inputs: InputShape) -> None:
+        self.inputs = inputs
+        self.kinds = tuple(sorted(INTERACTION_BLOCKS))
+        self.knobs = Knobs(plan)
+        self._fields = inputs.fields + (1 if inputs.dense else 0)
         self._table_rows: dict[float, float] = {}
-        self._interaction = _Stack(space, "interaction", lambda model, place: model.interaction[place])
-        self._deep = _Stack(space, "deep", lambda model, place: model.deep[place])
+        self._interaction = _Stack(plan.decisions, plan.interaction, layer_type(len(self.kinds)), self._layer)
+        self._deep = _Stack(plan.decisions, plan.deep, TOWER, _mlp)
 
-    def layers(self, answers_ND: Floats) -> Floats:
-        """(N, L, R): figures of the interaction layers; zeros where there is none."""
-        return self._interaction.figures(answers_ND, self.knobs.number(answers_ND, "embedding.dim"), self._layer)
+    def layers(self, answers_ND: Floats) -> Figures:
+        """(N, L): figures of the interaction layers."""
+        return self._interaction.figures(answers_ND, self.knobs.number(answers_ND, "embedding.dim"))
 
-    def towers(self, answers_ND: Floats) -> Floats:
-        """(N, L, R): figures of the layers of the deep tower."""
-        return self._deep.figures(answers_ND, np.zeros(len(answers_ND)), _mlp)
+    def towers(self, answers_ND: Floats) -> Figures:
+        """(N, L): figures of the layers of the deep tower."""
+        return self._deep.figures(answers_ND, np.zeros(len(answers_ND)))
 
     def embedding_params(self, answers_ND: Floats) -> Floats:
         """(N,): weights of the fused table."""
@@ -115,7 +121,7 @@ class Costing:
         table_rows = np.array([self._table_rows[cut] for cut in cuts])
         return np.asarray(table_rows[inverse] * self.knobs.number(answers_ND, "embedding.dim"), dtype=np.float64)
 
-    def total(self, answers_ND: Floats, layers: Floats | None = None, towers: Floats | None = None) -> Costs:
+    def total(self, answers_ND: Floats, layers: Figures | None = None, towers: Figures | None = None) -> Costs:
         """ModelSpec.cost, term by term."""
         layers = self.layers(answers_ND) if layers is None else layers
         towers = self.towers(answers_ND) if towers is None else towers
@@ -125,43 +131,39 @@ class Costing:
         total = Costs(self.embedding_params(answers_ND), 0.0 * one, FLOAT_BYTES * width)
         if self.inputs.dense:
             total = total.plus_linear(self.inputs.dense * one, dim)
-        total = total.plus(*layers[:, :, PARAMS : BYTES + 1].sum(axis=1).T)
-        crossed = width + layers[:, :, BESIDE].sum(axis=1)
+        total = total.plus(*(layers[figure].sum(axis=1) for figure in COST))
+        crossed = width + layers["beside"].sum(axis=1)
         parallel = self.knobs.word(answers_ND, "wiring", "parallel")
         deep_in = np.where(parallel, width, crossed)
-        for tower in np.moveaxis(towers, 1, 0):
-            total = total.plus(*(tower[:, PARAMS : BYTES + 1] + tower[:, BY_WIDTH:WIDTH] * deep_in[:, None]).T)
-            deep_in = np.where(tower[:, PRESENT] > 0, tower[:, WIDTH], deep_in)
+        for tower in towers.T:
+            by_width = zip(COST, BY_WIDTH, strict=True)
+            total = total.plus(*(tower[at_0] + tower[slope] * deep_in for at_0, slope in by_width))
+            deep_in = np.where(tower["present"] > 0, tower["width"], deep_in)
         return total.plus_linear(np.where(parallel, deep_in + crossed, deep_in), one)
 
-    def allowed(self, answers_ND: Floats) -> Bools:
-        """SearchSpace.allowed, without building models for what they cost."""
-        good = np.ones(len(answers_ND), dtype=np.bool_)
-        if self._where:
-            total = self.total(answers_ND)
-            named = {"params": total.params, "flops": total.flops, "activation_bytes": total.bytes}
-            rows = Rows(answers_ND, named.__getitem__)
-            for expression in self._where:
-                good &= ~expression.breaks(rows)
-        return good
+    def rows(self, answers_ND: Floats) -> Rows:
+        """What constraints are judged on. Costs are worked out where one asks for them."""
 
-    @property
-    def _fields(self) -> int:
-        return self.inputs.fields + (1 if self.inputs.dense else 0)
+        @cache
+        def costs() -> dict[str, Floats]:
+            return dict(zip(COSTS, self.total(answers_ND), strict=True))
 
-    def _layer(self, layer: Layer, dim: float) -> Sequence[float]:
-        fields = Fields(self._fields, int(dim))
-        cost = layer_cost(layer, fields)
-        out = layer.blocks[0].out_shape(fields) if layer.fuse is None else fields
+        return Rows(answers_ND, lambda name: costs()[name])
+
+    def _layer(self, layer: LayerPlan, answers: Answers, dim: float) -> tuple[object, ...]:
+        built, fields = layer.build(answers), Fields(self._fields, int(dim))
+        cost = layer_cost(built, fields)
+        out = built.blocks[0].out_shape(fields) if built.fuse is None else fields
         beside = out.width if isinstance(out, Dense) else 0
-        kinds = [float(any(block.name == name for block in layer.blocks)) for name in BLOCKS]
-        return (1.0, cost.params, cost.flops, cost.bytes, beside, float(len(layer.blocks)), *kinds)
+        names = [block.name for block in built.blocks]
+        return (1, cost.params, cost.flops, cost.bytes, beside, len(names), tuple(map(names.count, self.kinds)))
 
 
-def _mlp(mlp: Mlp, _: float) -> Sequence[float]:
+def _mlp(layer: LayerPlan, answers: Answers, _: float) -> tuple[object, ...]:
+    mlp = layer.build_mlp(answers)
     at_0, at_1 = mlp.cost(Dense(0)), mlp.cost(Dense(1))
     slope = (at_1.params - at_0.params, at_1.flops - at_0.flops, at_1.bytes - at_0.bytes)
-    return (1.0, at_0.params, at_0.flops, at_0.bytes, *slope, mlp.width)
+    return (1, at_0.params, at_0.flops, at_0.bytes, *slope, mlp.width)
 
 
 def option_numbers(decision: Decision) -> Floats | None:
@@ -174,28 +176,30 @@ def option_numbers(decision: Decision) -> Floats | None:
     return np.array([float(option) for option in options])
 
 
-class _Stack(Generic[Part]):
-    """The layers of one stack, place by place."""
+class _Stack:
+    """The layers of one stack, place by place. `measure` gives the record of a layer of that `kind`."""
 
-    def __init__(self, space: SearchSpace, name: str, pick: Callable[[ModelSpec, int], Part]) -> None:
-        self._space = space
-        self._pick: Callable[[ModelSpec, int], Part] = pick
-        self._width = KINDS + len(BLOCKS)
-        self._repeat = next((d for d, q in enumerate(space.decisions) if q.path == f"{name}.repeat"), None)
-        fixed = space.default().model
-        self._places = len(fixed.interaction if name == "interaction" else fixed.deep)
-        if self._repeat is not None:
-            self._places = _most(space.decisions[self._repeat])
-        self._columns = [_columns(space.decisions, name, place) for place in range(self._places)]
-        self._seen: list[dict[bytes, int]] = [{} for _ in self._columns]
-        self._figures = np.zeros((64, self._width))
+    def __init__(
+        self,
+        decisions: Sequence[Decision],
+        stack: StackPlan,
+        kind: np.dtype[np.void],
+        measure: Callable[[LayerPlan, Answers, float], tuple[object, ...]],
+    ) -> None:
+        self._decisions, self._layers = decisions, stack.layers
+        self._measure: Callable[[LayerPlan, Answers, float], tuple[object, ...]] = measure
+        self._repeat = None if stack.repeat is None else stack.repeat.column
+        self._questions = [_costly(decisions, layer) for layer in stack.layers]
+        self._seen: list[dict[bytes, int]] = [{} for _ in stack.layers]
+        self._figures = np.zeros(64, kind)
         self._kept = 0
 
-    def figures(self, answers_ND: Floats, dim_N: Floats, measure: Callable[[Part, float], Sequence[float]]) -> Floats:
-        """(N, L, R): `measure` of every layer, asked once for every different one."""
-        found = np.zeros((len(answers_ND), self._places, self._width))
+    def figures(self, answers_ND: Floats, dim_N: Floats) -> Figures:
+        """(N, L): `measure` of every layer, asked once for every different one."""
+        self._forget()
+        found = np.zeros((len(answers_ND), len(self._layers)), self._figures.dtype)
         count_N = self._count(answers_ND)
-        for place, columns in enumerate(self._columns):
+        for place, columns in enumerate(self._questions):
             there = np.flatnonzero(count_N > place)
             if not len(there):
                 continue
@@ -204,38 +208,41 @@ class _Stack(Generic[Part]):
             seen = self._seen[place]
             for row, key in zip(there, keys, strict=True):
                 if key not in seen:
-                    layer = self._pick(self._space.candidate(answers_ND[row]).model, place)
-                    seen[key] = self._keep(measure(layer, float(dim_N[row])))
+                    answers = self._decoded(answers_ND[row], columns)
+                    seen[key] = self._keep(self._measure(self._layers[place], answers, float(dim_N[row])))
             found[there, place] = self._figures[list(map(seen.__getitem__, keys))]
         return found
 
-    def _keep(self, figures: Sequence[float]) -> int:
+    def _decoded(self, answers_D: Floats, columns: NDArray[np.intp]) -> Answers:
+        """The answers that make a layer; of no other question."""
+        own = set(columns.tolist())
+        return [
+            decision.decode(number) if column in own and number == number else None
+            for column, (decision, number) in enumerate(zip(self._decisions, answers_D.tolist(), strict=True))
+        ]
+
+    def _keep(self, figures: tuple[object, ...]) -> int:
         """Remember a layer's figures; returns their row."""
         if self._kept == len(self._figures):
-            self._figures = np.vstack([self._figures, np.zeros_like(self._figures)])
-        self._figures[self._kept, : len(figures)] = figures
+            self._figures = np.concatenate([self._figures, np.zeros_like(self._figures)])
+        self._figures[self._kept] = figures
         self._kept += 1
         return self._kept - 1
 
+    def _forget(self) -> None:
+        if self._kept > REMEMBERED:
+            self._seen, self._kept = [{} for _ in self._seen], 0
+
     def _count(self, answers_ND: Floats) -> Floats:
         if self._repeat is None:
-            return np.full(len(answers_ND), float(self._places))
-        options = option_numbers(self._space.decisions[self._repeat])
+            return np.full(len(answers_ND), float(len(self._layers)))
+        options = option_numbers(self._decisions[self._repeat])
         asked = ~np.isnan(answers_ND[:, self._repeat])
         answers = np.where(asked, answers_ND[:, self._repeat], 0.0)
         return np.where(asked, answers if options is None else options[answers.astype(np.intp)], 0.0)
 
 
-def _most(repeat: Decision) -> int:
-    options = option_numbers(repeat)
-    if options is not None:
-        return int(options.max())
-    assert isinstance(repeat.domain, Integer), "a repeat is an integer"
-    return repeat.domain.high
-
-
-def _columns(decisions: Sequence[Decision], name: str, place: int) -> NDArray[np.intp]:
-    """The questions of a layer, and those shared by all layers; real numbers (a dropout) cost nothing."""
-    heads = (f"{name}[{place}].", f"{name}.")
-    costly = [d for d, q in enumerate(decisions) if q.path.startswith(heads) and not isinstance(q.domain, Real)]
-    return np.array([d for d in costly if decisions[d].path != f"{name}.repeat"], dtype=np.intp)
+def _costly(decisions: Sequence[Decision], layer: LayerPlan) -> NDArray[np.intp]:
+    """The questions of a layer; real numbers (a dropout) cost nothing."""
+    asked = sorted(layer.questions())
+    return np.array([d for d in asked if not isinstance(decisions[d].domain, Real)], dtype=np.intp)

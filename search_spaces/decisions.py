@@ -8,32 +8,18 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from search_spaces.guards import Bools, Guard, guards_hold
 from search_spaces.knobs import Value
 from search_spaces.ranges import BINS, Choice, Domain, Flag, Floats, Integer, Real
-
-if TYPE_CHECKING:
-    from search_spaces.terms import Expression
-
-Bools = NDArray[np.bool_]
+from search_spaces.terms import Expression
 
 __all__ = [
-    "BINS", "Bools", "Choice", "Condition", "Decision", "Domain", "Flag", "Floats", "Guard", "Integer", "Real",
-    "bin_of", "bins", "guards_hold",
+    "BINS", "Choice", "Condition", "Decision", "Domain", "Flag", "Floats", "Integer", "Real", "bin_of", "bins",
 ]  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Guard:
-    """The answer in column `index` must lie from low to high."""
-
-    index: int
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +46,6 @@ class Condition:
         if self.when is not None:
             asked &= self.when.holds(answers_ND)
         return asked
-
-
-def guards_hold(guards: tuple[Guard, ...], answers_ND: Floats) -> Bools:
-    """Whether every guard holds, row by row; a question that was not asked (NaN) holds for none."""
-    asked = np.ones(len(answers_ND), dtype=np.bool_)
-    for guard in guards:
-        column = answers_ND[:, guard.index]
-        asked &= (column >= guard.low) & (column <= guard.high)
-    return asked
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,30 +8,17 @@ D decisions, C costs.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from search_spaces.blocks.base import FLOAT_BYTES
-from search_spaces.costing import (
-    BESIDE,
-    BLOCK_COUNT,
-    BLOCKS,
-    KINDS,
-    PRESENT,
-    WIDTH,
-    Costing,
-    Costs,
-    Floats,
-    option_numbers,
-)
-from search_spaces.decisions import Bools
+from search_spaces.costing import Costs, Figures, option_numbers
+from search_spaces.guards import Bools
+from search_spaces.ranges import Floats
 from search_spaces.space import SearchSpace
 
 COSTS = ("one", "flops", "activation_bytes", "gathered_bytes", "blocks")
-SUMMARY = (
-    "layers", "blocks", *(f"count({name})" for name in BLOCKS), "beside_width",
-    "depth", "sum(width)", "max(width)", "min(width)",
-    "log_params", "log_dense_params", "log_flops", "log_bytes", "log_embedding_bytes",
-)  # fmt: skip
 BUDGET = ("log_steps", "log_dense_lr_steps", "log_embedding_lr_sqrt_steps", "log_embedding_lr_over_init")
 
 _MEAN_RATE = {"constant": 1.0, "linear": 0.5, "cosine": 0.5}  # of a schedule, against its peak
@@ -47,10 +34,11 @@ class Encoder:
     """Feature rows of one space. It remembers the layers it has seen: asking it again is cheap."""
 
     def __init__(self, space: SearchSpace) -> None:
-        self._costing = Costing(space)
+        self._space, self._costing = space, space.costing
         self._number = self._costing.knobs.number
         self._options = [option_numbers(decision) for decision in space.decisions]
-        self.names: tuple[str, ...] = (*(decision.path for decision in space.decisions), *SUMMARY, *BUDGET)
+        paths = (decision.path for decision in space.decisions)
+        self.names: tuple[str, ...] = (*paths, *_summary_names(self._costing.kinds), *BUDGET)
 
     def rows_and_costs(self, answers_ND: Floats) -> tuple[Floats, Floats]:
         """Feature rows (N, features), and what speed is made of: (N, C) with columns as in COSTS."""
@@ -58,14 +46,14 @@ class Encoder:
         layers, towers = self._costing.layers(answers_ND), self._costing.towers(answers_ND)
         cost = self._costing.total(answers_ND, layers, towers)
         gathered = FLOAT_BYTES * self._costing.inputs.fields * self._number(answers_ND, "embedding.dim")
-        blocks = layers[:, :, BLOCK_COUNT].sum(axis=1) + towers[:, :, PRESENT].sum(axis=1)
+        blocks = layers["blocks"].sum(axis=1) + towers["present"].sum(axis=1)
         costs = np.column_stack([np.ones(len(answers_ND)), cost.flops, cost.bytes, gathered, blocks])
         summary = _summary(layers, towers, cost, self._costing.embedding_params(answers_ND))
         return np.hstack([self._raw(answers_ND), summary, self._budget(answers_ND)]), costs
 
     def allowed(self, answers_ND: Floats) -> Bools:
         """Which rows `where` allows."""
-        return self._costing.allowed(answers_ND)
+        return self._space.allowed(answers_ND)
 
     def _raw(self, answers_ND: Floats) -> Floats:
         raw = answers_ND.copy()
@@ -91,13 +79,21 @@ class Encoder:
         ])  # fmt: skip
 
 
-def _summary(layers: Floats, towers: Floats, cost: Costs, embedding: Floats) -> Floats:
-    widths = towers[:, :, WIDTH]
-    depth = towers[:, :, PRESENT].sum(axis=1)
-    narrowest = np.where(towers[:, :, PRESENT] > 0, widths, np.inf).min(axis=1, initial=np.inf)
+def _summary_names(kinds: Sequence[str]) -> tuple[str, ...]:
+    return (
+        "layers", "blocks", *(f"count({name})" for name in kinds), "beside_width",
+        "depth", "sum(width)", "max(width)", "min(width)",
+        "log_params", "log_dense_params", "log_flops", "log_bytes", "log_embedding_bytes",
+    )  # fmt: skip
+
+
+def _summary(layers: Figures, towers: Figures, cost: Costs, embedding: Floats) -> Floats:
+    widths = towers["width"]
+    depth = towers["present"].sum(axis=1)
+    narrowest = np.where(towers["present"] > 0, widths, np.inf).min(axis=1, initial=np.inf)
     return np.column_stack([
-        layers[:, :, PRESENT].sum(axis=1), layers[:, :, BLOCK_COUNT].sum(axis=1),
-        layers[:, :, KINDS:].sum(axis=1), layers[:, :, BESIDE].sum(axis=1),
+        layers["present"].sum(axis=1), layers["blocks"].sum(axis=1),
+        layers["kinds"].sum(axis=1), layers["beside"].sum(axis=1),
         depth, widths.sum(axis=1), widths.max(axis=1, initial=0.0), np.where(depth > 0, narrowest, 0.0),
         np.log(cost.params), np.log1p(cost.params - embedding), np.log(cost.flops), np.log(cost.bytes),
         np.log(FLOAT_BYTES * embedding),

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 from lark import Token, Tree
 
-from search_spaces.decisions import Guard
+from search_spaces.errors import InputError
 from search_spaces.grammar import ExpressionError, Part, is_quoted, number_of, offset_of, parse_expression, text_of
+from search_spaces.guards import Guard
 from search_spaces.source import did_you_mean
 from search_spaces.terms import COSTS, Answer, Apply, Constant, CostOf, Expression, Presence, Term
 from search_spaces.tree import Words
@@ -74,6 +75,23 @@ def compile_words(words: Words, names: Names) -> Expression:
         hint = "compare it with something: <=, ==, ..."
         raise ExpressionError(0, "an expression must be a condition", _KIND[kind], hint)
     return Expression(words.text, Apply("truth", (term,)), compiler.needs_cost, words.place)
+
+
+def compile_where(where: Iterable[Words], names: Names) -> tuple[Expression, ...]:
+    """Constraints of one space, compiled.
+
+    Raises:
+        InputError: with every mistake, each at its place.
+    """
+    made, mistakes = [], []
+    for words in where:
+        try:
+            made.append(compile_words(words, names))
+        except ExpressionError as error:
+            mistakes.append(error.mistake(words.place, words.exact))
+    if mistakes:
+        raise InputError(mistakes)
+    return tuple(made)
 
 
 Compiled = tuple[str, Term]

@@ -17,8 +17,6 @@ from search_spaces.errors import InputError, Mistake
 from search_spaces.nodes import Node, Step
 from search_spaces.source import Document, did_you_mean, read, read_text, shown
 
-_LAYER_FORMS = frozenset({"one_of", "any_of", "mlp", *INTERACTION_BLOCKS})
-
 
 def library() -> dict[str, str]:
     """The texts of the ready spaces by name."""
@@ -96,10 +94,11 @@ def merge(base: Node, over: Node) -> Node:
         return over
     items: dict[Step, Node] = dict(base.items)
     keys = dict(base.keys or {})
-    if _LAYER_FORMS & set(map(str, over.items)):
-        for form in _LAYER_FORMS - set(map(str, over.items)):
+    forms, given = {"one_of", "any_of", "mlp", *INTERACTION_BLOCKS}, set(map(str, over.items))
+    if forms & given:
+        for form in forms - given:
             items.pop(form, None)
-        if {"one_of", "any_of"} & set(map(str, over.items)):
+        if {"one_of", "any_of"} & given:
             items.pop("default", None)
             items.pop("fuse", None)
     for key, node in over.items.items():

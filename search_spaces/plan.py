@@ -10,6 +10,7 @@ from search_spaces.blocks import Mlp
 from search_spaces.blocks.base import BlockSpec
 from search_spaces.decisions import Decision
 from search_spaces.distill import Distill
+from search_spaces.expressions import Names
 from search_spaces.knobs import Checked, Value
 from search_spaces.model import Embedding, Layer, ModelSpec, Train
 from search_spaces.terms import Expression
@@ -75,7 +76,27 @@ class LayerPlan:
     columns: tuple[int | None, ...]
     fuse: Slot | None
 
-    def build(self, answers: Answers) -> tuple[BlockSpec, ...]:
+    def questions(self) -> Iterator[int]:
+        """Columns of the answers that the layer is made of."""
+        own = (*self.columns, *(slot.column for slot in self.slots()))
+        yield from dict.fromkeys(column for column in own if column is not None)
+
+    def slots(self) -> Iterator[Slot]:
+        """All its knobs."""
+        if self.fuse is not None:
+            yield self.fuse
+        for block in self.blocks:
+            yield from block.slots
+
+    def build(self, answers: Answers) -> Layer:
+        """As a layer of the interaction."""
+        return Layer(self._blocks(answers), None if self.fuse is None else cast(str, self.fuse.of(answers)))
+
+    def build_mlp(self, answers: Answers) -> Mlp:
+        """As a layer of the deep tower."""
+        return cast(Mlp, self.blocks[0].build(answers))
+
+    def _blocks(self, answers: Answers) -> tuple[BlockSpec, ...]:
         if self.kind is LayerKind.ONE_OF:
             column = self.columns[0]
             chosen = self.blocks[0].name if column is None else answers[column]
@@ -137,7 +158,8 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The compiled space. `groups` by the column of their last flag; `knobs` counts questions as written."""
+    """The compiled space. `groups` by the column of their last flag; `knobs` counts questions as written; `names` are
+    those that more constraints may use."""
 
     decisions: tuple[Decision, ...]
     embedding: BlockPlan
@@ -147,21 +169,18 @@ class Plan:
     train: BlockPlan
     groups: dict[int, Group]
     where: tuple[Expression, ...]
+    names: Names
     knobs: int
     distill: BlockPlan | None = None
 
     def build(self, answers: Answers) -> ModelSpec:
         """The model that answers stand for."""
         interaction, deep = self.interaction, self.deep
-        layers = tuple(
-            Layer(layer.build(answers), None if layer.fuse is None else cast(str, layer.fuse.of(answers)))
-            for layer in interaction.layers[: interaction.depth(answers)]
-        )
         return ModelSpec(
             embedding=cast(Embedding, self.embedding.build(answers)),
-            interaction=layers,
+            interaction=tuple(layer.build(answers) for layer in interaction.layers[: interaction.depth(answers)]),
             wiring=cast(str, self.wiring.of(answers)),
-            deep=tuple(cast(Mlp, layer.blocks[0].build(answers)) for layer in deep.layers[: deep.depth(answers)]),
+            deep=tuple(layer.build_mlp(answers) for layer in deep.layers[: deep.depth(answers)]),
             train=cast(Train, self.train.build(answers)),
             distill=None if self.distill is None else cast(Distill, self.distill.build(answers)),
         )

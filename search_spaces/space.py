@@ -6,7 +6,7 @@ import dataclasses
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cached_property
 from io import StringIO
 from pathlib import Path
 
@@ -14,20 +14,22 @@ import numpy as np
 from numpy.typing import NDArray
 from ruamel.yaml import YAML
 
-from search_spaces.blocks import Cost
 from search_spaces.checks import check_open, check_reachable, check_satisfiable
 from search_spaces.compiler import compile_tree
+from search_spaces.costing import Costing
 from search_spaces.counting import Size, size_of
-from search_spaces.decisions import Bools, Decision, Floats
+from search_spaces.decisions import Decision, Floats
 from search_spaces.errors import InputError, Mistake, Position
+from search_spaces.expressions import compile_where
 from search_spaces.extends import read_space
+from search_spaces.guards import Bools
 from search_spaces.knobs import Value
 from search_spaces.model import InputShape, ModelSpec
 from search_spaces.plan import Plan
 from search_spaces.sampling import draw
 from search_spaces.schema import FileKind, read_tree
 from search_spaces.source import Document, read
-from search_spaces.terms import Rows
+from search_spaces.terms import COSTS, Rows
 from search_spaces.tree import SpaceTree, Words
 
 TRIES = 5_000
@@ -55,11 +57,8 @@ class SearchSpace:
     """What may be searched. `inputs` is what the data gives; without it, cost is unknown and constrains nothing."""
 
     tree: SpaceTree
+    plan: Plan = field(repr=False, compare=False)  # the tree, compiled
     inputs: InputShape | None = None
-    plan: Plan = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "plan", compile_tree(self.tree))
 
     @property
     def decisions(self) -> tuple[Decision, ...]:
@@ -77,7 +76,20 @@ class SearchSpace:
             InputError: where one is outside the language.
         """
         more = tuple(e if isinstance(e, Words) else Words(e, Position(f"`{e}`")) for e in expressions)
-        return dataclasses.replace(self, tree=dataclasses.replace(self.tree, where=(*self.tree.where, *more)))
+        where = (*self.plan.where, *compile_where(more, self.plan.names))
+        tree = dataclasses.replace(self.tree, where=(*self.tree.where, *more))
+        return dataclasses.replace(self, tree=tree, plan=dataclasses.replace(self.plan, where=where))
+
+    @cached_property
+    def costing(self) -> Costing:
+        """What whole matrices of candidates cost; it remembers the layers that it has seen.
+
+        Raises:
+            ValueError: where the space does not know its inputs.
+        """
+        if self.inputs is None:
+            raise ValueError("a space must know its inputs before its candidates cost anything (with_inputs)")
+        return Costing(self.plan, self.inputs)
 
     # ------------------------------------------------------------------ making candidates
 
@@ -186,29 +198,23 @@ class SearchSpace:
         """The constraints that a candidate breaks, as written."""
         if not self.plan.where:
             return ()
-        rows = self._rows(self.answers(candidate)[None, :], [candidate.model])
+        rows = Rows(self.answers(candidate)[None, :])
+        if self.inputs is not None:
+            cost = candidate.model.cost(self.inputs)
+            known = dict(zip(COSTS, (cost.params, cost.flops, cost.bytes), strict=True))
+            rows = Rows(rows.answers, lambda name: np.array([known[name]], dtype=np.float64))
         return tuple(expression.text for expression in self.plan.where if expression.breaks(rows)[0])
 
     def allowed(self, answers_ND: Floats) -> Bools:
-        """`allows` for each row of the matrix form; models are built only where no other constraint is broken."""
+        """`allows` for each row of the matrix form; cost is worked out only where no other constraint is broken."""
         good = np.ones(len(answers_ND), dtype=np.bool_)
-        for expression in sorted(self.plan.where, key=lambda item: item.needs_cost):
-            left = np.flatnonzero(good)
-            good[left] = ~expression.breaks(self._rows(answers_ND[left]))
+        for costly in (False, True):
+            asked = [expression for expression in self.plan.where if expression.needs_cost is costly]
+            if asked:
+                left = np.flatnonzero(good)
+                rows = Rows(answers_ND[left]) if self.inputs is None else self.costing.rows(answers_ND[left])
+                good[left] = ~np.any([expression.breaks(rows) for expression in asked], axis=0)
         return good
-
-    def _rows(self, answers_ND: Floats, models: Sequence[ModelSpec] | None = None) -> Rows:
-        inputs = self.inputs
-        if inputs is None:
-            return Rows(answers_ND)
-
-        @cache
-        def built() -> list[Cost]:
-            known = models if models is not None else [self.candidate(row).model for row in answers_ND]
-            return [model.cost(inputs) for model in known]
-
-        figures = {"params": "params", "flops": "flops", "activation_bytes": "bytes"}
-        return Rows(answers_ND, lambda name: np.array([getattr(cost, figures[name]) for cost in built()], dtype=float))
 
     # ------------------------------------------------------------------ the space as a whole
 
@@ -242,7 +248,8 @@ def space_of(document: Document, inputs: InputShape | None = None) -> SearchSpac
     Raises:
         InputError: as `load_space`.
     """
-    space = SearchSpace(_tree_of(document, FileKind.SPACE), inputs)
+    tree = _tree_of(document, FileKind.SPACE)
+    space = SearchSpace(tree, compile_tree(tree), inputs)
     open_, reachable = check_open(space.plan, document.file), check_reachable(space.plan)
     mistakes = [*open_, *reachable, *check_satisfiable(space.plan, space.allowed)]
     if mistakes:

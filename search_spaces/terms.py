@@ -13,8 +13,9 @@ from typing import Protocol
 
 import numpy as np
 
-from search_spaces.decisions import Bools, Floats, Guard, guards_hold
 from search_spaces.errors import Position
+from search_spaces.guards import Bools, Guard, guards_hold
+from search_spaces.ranges import Floats
 
 COSTS = ("params", "flops", "activation_bytes")
 Costs = Callable[[str], Floats]

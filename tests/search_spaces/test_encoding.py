@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from search_spaces.costing import Costing
+from search_spaces import costing
+from search_spaces.blocks import INTERACTION_BLOCKS, Dot
 from search_spaces.encoding import COSTS, Encoder, rows
 from search_spaces.model import InputShape
 from search_spaces.space import SearchSpace, load_space
@@ -62,10 +63,9 @@ def space_of(name: str, inputs: InputShape, folder: Path) -> SearchSpace:
 @pytest.mark.parametrize("name", ["ctr-small", *SPACES])
 def test_costs_are_those_of_the_models(name: str, inputs: InputShape, tmp_path: Path) -> None:
     space = space_of(name, inputs, tmp_path)
-    costing = Costing(space)
     for seed in range(2):  # the second matrix meets layers that are remembered
         answers = space.sample(None, 150, np.random.default_rng(seed))
-        total = costing.total(answers)
+        total = space.costing.total(answers)
         for row, params, flops, bytes_ in zip(answers, *total, strict=True):
             cost = space.candidate(row).model.cost(inputs)
             assert (params, flops, bytes_) == (cost.params, cost.flops, cost.bytes)
@@ -129,11 +129,30 @@ def test_forbids_what_the_space_forbids(tmp_path: Path) -> None:
         ["params <= 20K", "count(interaction, cross) <= 1", "not (deep.repeat == 4 and train.batch_size == 512)"]
     )
     answers = space.sample(None, 300, np.random.default_rng(0))
-    allowed = Costing(space).allowed(answers)
+    allowed = space.allowed(answers)
     assert 0 < allowed.sum() < 300
-    assert np.array_equal(allowed, space.allowed(answers))
+    assert allowed.tolist() == [space.allows(space.candidate(row)) for row in answers]
+    assert np.array_equal(allowed, Encoder(space).allowed(answers))
 
 
 def test_a_space_without_inputs_is_refused() -> None:
     with pytest.raises(ValueError, match="must know its inputs"):
-        Costing(load_space("ctr-small"))
+        Encoder(load_space("ctr-small"))
+
+
+def test_layers_that_are_forgotten_cost_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(costing, "REMEMBERED", 10)
+    space = load_space("ctr-small", WITH_DENSE)
+    matrices = [space.sample(None, 50, np.random.default_rng(seed)) for seed in range(4)]
+    one_after_another = [space.costing.total(answers) for answers in matrices]
+    for answers, total in zip(matrices, one_after_another, strict=True):
+        assert np.array_equal(load_space("ctr-small", WITH_DENSE).costing.total(answers), total)
+
+
+def test_features_follow_the_table_of_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = Encoder(load_space("ctr-small", WITH_DENSE)).names
+    monkeypatch.setitem(INTERACTION_BLOCKS, "dotted", type("Dotted", (Dot,), {"name": "dotted", "__slots__": ()}))
+    names = Encoder(load_space("ctr-small", WITH_DENSE)).names
+    after = names.index("count(dot)") + 1
+    assert names[after] == "count(dotted)"
+    assert (*names[:after], *names[after + 1 :]) == plain
