@@ -28,12 +28,12 @@ from deltalake import DeltaTable
 from numpy.typing import NDArray
 
 from automl.exfm.das import tables
-from automl.exfm.das.orphans import watched
 from automl.exfm.das.pool import PoolSize, ScoringPool
 from automl.exfm.das.scorer import NEVER, LocalPool, Pool, Stream
 from automl.exfm.das.system import Das
 from automl.exfm.das.ticks import Tick
 from automl.runtime.cluster import cluster
+from automl.runtime.leftovers import FOLDER, marked, watched
 from experiments.das_rate import ticks_of_rows
 from experiments.das_stream import TASKS, DiskStream, PlainScorer, load_plain, open_disk, snapshot_of, write_disk
 from experiments.das_stream import members_of as random_members
@@ -186,7 +186,7 @@ def verdict(home: Path) -> dict[str, int]:
             for name in ("scored", "augmented")
         ),
         "files_without_commit": sum(_loose(home / "killed" / "das" / name) for name in ("scored", "augmented")),
-        "processes_left": sum(_marked(process, home) for process in psutil.process_iter()),
+        "processes_left": len(marked(FOLDER, str((home / "killed").absolute()))),
     }
 
 
@@ -203,13 +203,6 @@ def _loose(folder: Path) -> int:
 
 def _decoded(table: DeltaTable) -> list[str]:
     return [uri.removeprefix("file://") for uri in table.file_uris()]
-
-
-def _marked(process: psutil.Process, home: Path) -> bool:
-    try:
-        return process.environ().get("AUTOML_RUN_FOLDER") == str((home / "killed").absolute())
-    except (psutil.Error, OSError):
-        return False
 
 
 def main() -> None:

@@ -20,12 +20,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from automl.exfm.das.orphans import watched
 from automl.exfm.das.pool import PoolSize, ScoringPool
 from automl.exfm.das.scorer import LocalPool, Scores, Snapshot, score_rows
 from automl.exfm.das.system import Das
 from automl.exfm.das.ticks import Tick
 from automl.runtime.cluster import cluster
+from automl.runtime.leftovers import watched
 from experiments.das_stream import HOUR_NS, TASKS, DiskStream, load_teacher, members_of, snapshot_of, write_disk
 from experiments.record import write_result
 

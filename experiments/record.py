@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from automl.commands.search import machine, versions
+from automl.runtime.host import machine, versions
 
 RESULTS = Path(__file__).parent / "results"
 

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from automl.commands.repeats import BASELINE, CONFIRM, FINAL, RepeatsSource, Stage, scored_window
-from automl.commands.search import hold
 from automl.data.store.log import EncodedLog
 from automl.files.whole import whole_file
 from automl.ranking.model import build_model
@@ -26,6 +25,7 @@ from automl.runtime.cluster import cluster
 from automl.runtime.console import ProgressLine, now
 from automl.runtime.engine import Resources, run
 from automl.runtime.errors import RunError
+from automl.runtime.host import hold
 from automl.runtime.work import make_clock
 from automl.stats.compared import ScoredRows
 from automl.stats.significance import Gain, seeds_wanted, verdict

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import os
 import platform
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
-import filelock
 from rich.console import Console
 
 from automl.commands.search_source import Budget, SearchSource, all_failed
@@ -23,6 +17,7 @@ from automl.runtime.cluster import cluster
 from automl.runtime.console import ProgressLine, now, search_words
 from automl.runtime.engine import Resources, run
 from automl.runtime.errors import RunError
+from automl.runtime.host import hold, machine, versions
 from automl.runtime.work import make_clock, run_job
 from automl.runtime.worker import Work
 from automl.study.facts import Conflict, Facts
@@ -35,7 +30,6 @@ _HINTS = {
     Conflict.DATA: "the log, its windows or features have changed: use another --out",
     Conflict.BASELINE: "the baseline has changed: use another --out",
 }
-PACKAGES = ("ranking-automl", "ray", "optuna", "lightgbm", "torch", "numpy", "pandas", "pyarrow")
 
 
 def search(
@@ -139,43 +133,6 @@ def measure_baseline_qps(problem: Problem) -> float:
         max_seconds=config.max_seconds,
         clock=make_clock(config.clock),
     )
-
-
-@contextmanager
-def hold(folder: Path) -> Iterator[None]:
-    """One driver a folder.
-
-    Raises:
-        InputError: where another one runs.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = filelock.FileLock(folder / ".lock", timeout=0)
-    try:
-        lock.acquire()
-    except filelock.Timeout:
-        raise InputError.of(
-            str(folder), "must not be in use", "another run that holds it", "wait for it, or stop it"
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def versions() -> dict[str, str]:
-    """Installed versions of what the numbers depend on."""
-    found = {}
-    for name in PACKAGES:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            found[name] = "not installed"
-    return found
-
-
-def machine() -> str:
-    """The machine in words."""
-    return f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {sys.version.split()[0]}"
 
 
 def _progress(study: Study, trials: int) -> tuple[int, int, str]:

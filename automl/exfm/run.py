@@ -12,8 +12,6 @@ from typing import Any
 
 from rich.console import Console
 
-from automl.commands.search import hold, machine, versions
-from automl.exfm.das.orphans import watched
 from automl.exfm.das.pool import PoolSize, ScoringPool
 from automl.exfm.das.reader import DasReader
 from automl.exfm.das.system import Das
@@ -33,6 +31,8 @@ from automl.runtime.cluster import cluster
 from automl.runtime.console import ProgressLine, now
 from automl.runtime.engine import Resources
 from automl.runtime.engine import run as run_jobs
+from automl.runtime.host import hold, machine, versions
+from automl.runtime.leftovers import watched
 from search_spaces.errors import InputError
 from search_spaces.model import ModelSpec
 

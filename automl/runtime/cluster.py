@@ -10,9 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import psutil
+from automl.runtime.leftovers import FOLDER, reap
 
-_MARK = "AUTOML_RUN_FOLDER"  # inherited by all that Ray starts, so that leftovers of a killed run can be told
 _OBJECT_STORE_BYTES = 100 << 20  # data is mapped from files; the store holds next to nothing
 _QUIET = {
     "RAY_DEDUP_LOGS": "0",
@@ -33,14 +32,13 @@ _QUIET = {
 @contextmanager
 def cluster(folder: Path, cpus: float, address: str | None = None) -> Iterator[None]:
     """Ray for the length of the block: a cluster of this machine, or the one at `address`."""
-    mark = str(folder.absolute())
-    reap(mark)
+    reap(folder)
     local: dict[str, Any] = {
         "num_cpus": max(1, round(cpus)),
         "include_dashboard": False,
         "object_store_memory": _OBJECT_STORE_BYTES,
     }
-    with _environment({**_QUIET, **os.environ, _MARK: mark}), warnings.catch_warnings():
+    with _environment({**_QUIET, **os.environ, FOLDER: str(folder.absolute())}), warnings.catch_warnings():
         import ray  # after the environment: Ray reads it at import
 
         for name in ("ray", "ray.tune", "ray._private"):
@@ -52,8 +50,8 @@ def cluster(folder: Path, cpus: float, address: str | None = None) -> Iterator[N
             yield
         finally:
             ray.shutdown()
-            os.environ.pop(_MARK, None)
-            reap(mark)
+            os.environ.pop(FOLDER, None)
+            reap(folder)
 
 
 @contextmanager
@@ -67,25 +65,3 @@ def _environment(wanted: Mapping[str, str]) -> Iterator[None]:
         for name in os.environ.keys() - before.keys():
             del os.environ[name]
         os.environ.update(before)
-
-
-def reap(mark: str) -> int:
-    """End processes that a run over this folder has left; how many.
-
-    Never called while such a run is alive: the folder is locked.
-    """
-    found = [process for process in psutil.process_iter() if process.pid != os.getpid() and _marked(process, mark)]
-    for process in found:
-        try:
-            process.kill()
-        except psutil.NoSuchProcess:
-            continue
-    psutil.wait_procs(found, timeout=5)
-    return len(found)
-
-
-def _marked(process: psutil.Process, mark: str) -> bool:
-    try:
-        return process.environ().get(_MARK) == mark
-    except (psutil.Error, OSError):
-        return False

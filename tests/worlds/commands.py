@@ -9,9 +9,8 @@ import sys
 import time
 from pathlib import Path
 
-import psutil
-
 from automl.data.simulated.log import simulate
+from automl.runtime.leftovers import FOLDER, marked
 
 AUTOML = Path(sys.executable).with_name("automl")
 ROOT = Path(__file__).parents[2]
@@ -106,14 +105,7 @@ def left_behind(folder: Path, patience: float = 10.0) -> list[str]:
     """Processes of runs over this folder that are still alive after a little patience."""
     deadline = time.monotonic() + patience
     while True:
-        alive = [" ".join(p.cmdline()[:3]) for p in psutil.process_iter() if _marked(p, folder)]
+        alive = [" ".join(process.cmdline()[:3]) for process in marked(FOLDER, str(folder))]
         if not alive or time.monotonic() > deadline:
             return alive
         time.sleep(0.2)
-
-
-def _marked(process: psutil.Process, folder: Path) -> bool:
-    try:
-        return process.environ().get("AUTOML_RUN_FOLDER") == str(folder) and process.status() != psutil.STATUS_ZOMBIE
-    except (psutil.Error, OSError):
-        return False

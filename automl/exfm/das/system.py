@@ -14,7 +14,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import filelock
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -27,7 +26,7 @@ from automl.exfm.das.reader import Augmented, DasReader
 from automl.exfm.das.scorer import NEVER, Pool, Scores, Snapshot, Stream
 from automl.exfm.das.tables import TickTable, augmented_schema, scored_schema
 from automl.exfm.das.ticks import Tick
-from search_spaces.errors import InputError
+from automl.runtime.host import locked
 
 MAX_VMS = 63  # bits of a column
 
@@ -73,8 +72,7 @@ class Das:
             "horizon_ns": str(horizon_ns),
         }
         home = folder / "das"
-        home.mkdir(parents=True, exist_ok=True)
-        self._lock = _hold(home / ".lock")
+        self._lock = locked(home)
         try:
             self._scored = TickTable(home / "scored", scored_schema(tasks), facts)
             self._augmented = TickTable(home / "augmented", augmented_schema(tasks), facts)
@@ -225,17 +223,6 @@ def _first_of_each(stream: Stream, bits_N: NDArray[np.int64]) -> tuple[NDArray[n
 def _between(rows_N: NDArray[np.int64], part: slice) -> int:
     start, stop = np.searchsorted(rows_N, [part.start, part.stop])
     return int(stop - start)
-
-
-def _hold(path: Path) -> filelock.BaseFileLock:
-    lock = filelock.FileLock(path, timeout=0)
-    try:
-        lock.acquire()
-    except filelock.Timeout:
-        raise InputError.of(
-            str(path.parent), "must have one writer", "another run that holds it", "wait for it, or stop it"
-        ) from None
-    return lock
 
 
 def _sigmoid(logits_N: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,62 +1,19 @@
-"""Leftovers of a killed run are found by the mark that all its processes inherit, and nothing else is touched."""
+"""Ray up and down: what it is told, and that nothing is left of it."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import psutil
 import pytest
 
 from automl.runtime import cluster as module
-from automl.runtime.cluster import cluster, reap
-
-MARK = "AUTOML_RUN_FOLDER"
-SLEEP = "import time; print('up', flush=True); time.sleep(600)"
-
-
-@contextmanager
-def sleeper(mark: str | None) -> Iterator[subprocess.Popen[str]]:
-    """A process that would stay for ten minutes; up when the block begins."""
-    environment = {name: value for name, value in os.environ.items() if name != MARK}
-    if mark is not None:
-        environment[MARK] = mark
-    process = subprocess.Popen([sys.executable, "-c", SLEEP], env=environment, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    try:
-        assert process.stdout.readline() == "up\n"
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-        process.stdout.close()
-
-
-def is_gone(process: subprocess.Popen[str]) -> bool:
-    """Ended, and no zombie."""
-    process.wait(timeout=30)
-    return not psutil.pid_exists(process.pid)
-
-
-def test_only_processes_of_this_folder_are_ended(tmp_path: Path) -> None:
-    with ExitStack() as stack:
-        ours = [stack.enter_context(sleeper(str(tmp_path))) for _ in range(2)]
-        others = [stack.enter_context(sleeper(mark)) for mark in (None, str(tmp_path / "other"), str(tmp_path)[:-1])]
-        assert reap(str(tmp_path)) == 2
-        assert all(is_gone(process) for process in ours)
-        assert all(process.poll() is None for process in others)
-        assert reap(str(tmp_path)) == 0
-
-
-def test_the_caller_itself_is_spared(tmp_path: Path) -> None:
-    code = f"import os; os.environ[{MARK!r}] = 'here'; from automl.runtime.cluster import reap; print(reap('here'))"
-    environment = {**os.environ, MARK: "here"}
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60)
-    assert (done.returncode, done.stdout) == (0, "0\n"), done.stderr
+from automl.runtime.cluster import cluster
+from automl.runtime.leftovers import FOLDER
+from tests.worlds.processes import SLEEP, is_gone, sleeper
 
 
 class FakeRay:
@@ -80,23 +37,23 @@ class FakeRay:
 def ray(monkeypatch: pytest.MonkeyPatch) -> FakeRay:
     fake = FakeRay()
     monkeypatch.setitem(sys.modules, "ray", fake)  # type: ignore[arg-type]
-    for name in (*module._QUIET, MARK):
+    for name in (*module._QUIET, FOLDER):
         monkeypatch.delenv(name, raising=False)
     return fake
 
 
 def test_children_of_the_block_carry_the_mark_and_are_gone_after_it(tmp_path: Path, ray: FakeRay) -> None:
     with cluster(tmp_path, 2.0):
-        assert os.environ[MARK] == str(tmp_path.absolute())
+        assert os.environ[FOLDER] == str(tmp_path.absolute())
         child = subprocess.Popen([sys.executable, "-c", SLEEP], stdout=subprocess.PIPE, text=True)
         assert child.stdout is not None
         with child.stdout as out:
             assert out.readline() == "up\n"
-        assert psutil.Process(child.pid).environ()[MARK] == str(tmp_path.absolute())
+        assert psutil.Process(child.pid).environ()[FOLDER] == str(tmp_path.absolute())
     assert is_gone(child)
     assert ray.calls == ["init", "shutdown"]
     assert ray.options["num_cpus"] == 2
-    assert MARK not in os.environ
+    assert FOLDER not in os.environ
 
 
 def test_leftovers_of_a_killed_run_are_ended_first(tmp_path: Path, ray: FakeRay) -> None:
@@ -118,7 +75,7 @@ def test_ray_is_shut_down_whatever_happens(tmp_path: Path, ray: FakeRay) -> None
     with pytest.raises(ConnectionError), cluster(tmp_path, 1.0):
         pytest.fail("the block must not run")
     assert ray.calls == ["init", "shutdown"] * 2
-    assert MARK not in os.environ
+    assert FOLDER not in os.environ
 
 
 def test_the_environment_of_the_caller_wins_and_comes_back(

@@ -17,12 +17,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from automl.exfm.das.orphans import _OWNER, watched
 from automl.exfm.das.pool import PoolSize, ScoringPool, wanted_actors
 from automl.exfm.das.scorer import LocalPool
 from automl.exfm.das.ticks import ticks_of
 from automl.runtime.cluster import cluster
 from automl.runtime.errors import RunError
+from automl.runtime.leftovers import FOLDER, marked, watched
 from tests.worlds.das import (
     HOUR,
     FakeStream,
@@ -108,7 +108,7 @@ DRIVER = """
 import sys, time
 from pathlib import Path
 import numpy as np
-from automl.exfm.das.orphans import watched
+from automl.runtime.leftovers import watched
 from automl.exfm.das.pool import PoolSize, ScoringPool
 from automl.runtime.cluster import cluster
 from tests.worlds.das import HOUR, load, make_stream, snapshot_at, windows_of
@@ -140,55 +140,6 @@ def test_a_killed_driver_leaves_no_process_and_a_restart_works_at_once(tmp_path:
     out, _ = second.communicate(timeout=120)
     assert (second.returncode, out) == (0, "up\n")
     deadline = time.monotonic() + 30
-    while (left := marked(str(tmp_path))) and time.monotonic() < deadline:
+    while (left := marked(FOLDER, str(tmp_path))) and time.monotonic() < deadline:
         time.sleep(0.2)
     assert left == []
-
-
-def marked(folder: str) -> list[str]:
-    """Processes that a driver over this folder has started, and its watchers."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            environment = process.environ()
-        except (psutil.Error, OSError):
-            continue
-        if environment.get("AUTOML_RUN_FOLDER") == folder:
-            found.append(" ".join(process.cmdline()))
-    return found
-
-
-SLEEPER = """
-import subprocess, sys, time
-from automl.exfm.das.orphans import watched
-with watched():
-    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
-    print(child.pid, flush=True)
-    time.sleep(float(sys.argv[1]))
-"""
-
-
-@pytest.mark.parametrize("killed", [True, False])
-def test_a_watcher_ends_what_a_killed_driver_has_started(killed: bool) -> None:
-    driver = subprocess.Popen(
-        [sys.executable, "-c", SLEEPER, "600" if killed else "0"], cwd=ROOT, stdout=subprocess.PIPE, text=True
-    )
-    assert driver.stdout is not None
-    child = psutil.Process(int(driver.stdout.readline()))
-    driver.stdout.close()
-    if killed:
-        driver.kill()
-        driver.wait()
-        psutil.wait_procs([child], timeout=20)
-        assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
-    else:
-        driver.wait()
-        assert child.is_running(), "a driver that ends in order looks after its own"
-        child.kill()
-
-
-def test_the_environment_is_as_before() -> None:
-    before = os.environ.get(_OWNER)
-    with watched():
-        assert os.environ[_OWNER] != before
-    assert os.environ.get(_OWNER) == before

@@ -309,7 +309,7 @@ def test_a_prediction_of_the_future_in_the_table_is_refused(
 
 def test_one_writer_of_one_kind(tmp_path: Path, stream: FakeStream, ticks: tuple[Tick, ...]) -> None:
     das = run(tmp_path, stream, ticks[:1])
-    with pytest.raises(InputError, match="must have one writer"):
+    with pytest.raises(InputError, match="must not be in use"):
         das_of(tmp_path, stream)
     das.close()
     for other in ({"policy": "daily"}, {"vms": ("a", "b")}, {"members": ~members_of(stream)}, {"horizon_ns": HOUR}):
