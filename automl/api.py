@@ -20,8 +20,6 @@ from automl.report.study.derived import View
 from automl.report.study.notes import wide_words
 from automl.report.study.page import write_report
 from automl.report.study.tables import front_frame, trials_frame
-from automl.runtime.work import run_job
-from automl.runtime.worker import Work
 from automl.strategies.picks import roles
 from automl.study.config import StudyConfig
 from automl.study.facts import Facts
@@ -154,7 +152,6 @@ def search(
     address: str | None = None,
     console: Console | None = None,
     command: str = "",
-    work: Work = run_job,
 ) -> StudyHandle:
     """Start a search, or go on where it stopped; see docs/python.md.
 
@@ -171,7 +168,6 @@ def search(
         address=address,
         console=console,
         command=command,
-        work=work,
     )
     return StudyHandle(problem.folder, study, problem.space, problem.log)
 

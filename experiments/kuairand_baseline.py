@@ -10,8 +10,8 @@ from itertools import product
 
 import torch
 
-from automl.runtime.jobs import Job
-from automl.runtime.work import run_job
+from automl.runtime.jobs import TrainModel
+from automl.runtime.work import train_and_score
 from automl.stats.seeds import seed_of
 from automl.study.problem import load_problem
 from experiments.kuairand import BASELINE, CTR, CVR, write_study
@@ -35,14 +35,13 @@ def main() -> None:
     for batch, (embedding_lr, dense_lr) in list(product(BATCHES, RATES))[: 3 if arguments.quick else None]:
         knobs = {"embedding_lr": embedding_lr, "dense_lr": dense_lr, "batch_size": batch}
         model = model_of(read_text(BASELINE.format(**knobs), "grid"))
-        job = Job(
-            name="grid",
+        asked = TrainModel(
             model=model.to_tree(),
             log=str(problem.log.folder),
             order_seed=0,
             weights_seed=seed_of("grid", model.key),
         )
-        measured = list(run_job(job))[-1].measurement
+        measured = list(train_and_score(asked))[-1].measurement
         assert measured is not None
         runs.append({**knobs, "ne": measured.ne, "auc": measured.auc, "train_s": measured.seconds["train"]})
         print(

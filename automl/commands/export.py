@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import pkgutil
+import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import torch
 from numpy.typing import NDArray
 from rich.console import Console
 
-from automl.commands.repeats import FINAL
+from automl.commands.repeats import FINAL, trained_again
 from automl.data.columns.numbers import as_floats
 from automl.data.columns.times import is_made, nanoseconds
 from automl.data.describe.tables import TablesConfig
@@ -25,12 +29,9 @@ from automl.ranking.export import ExportError, export_model
 from automl.ranking.features import read
 from automl.ranking.model import RankingModel, build_model
 from automl.ranking.process import prepare_process
-from automl.ranking.training import Diverged, train
 from automl.runtime.console import ProgressLine, now
 from automl.runtime.errors import RunError
-from automl.runtime.jobs import CURVE_POINTS
-from automl.runtime.work import window_rows
-from automl.stats.seeds import trial_seeds
+from automl.runtime.jobs import CURVE_POINTS, Step
 from automl.study.problem import FINALS_FIT, Problem, encode, plan_of
 from search_spaces.errors import InputError
 from search_spaces.model import ModelSpec
@@ -90,29 +91,25 @@ def export_spec(
 def train_final(
     problem: Problem, spec: ModelSpec, log: EncodedLog, console: Console
 ) -> tuple[RankingModel, Mapping[str, int]]:
-    """The model of the finals' first repeat, and its seeds."""
-    order = FINAL.first_order
-    seeds = trial_seeds(problem.config.seed, spec.key, order, order=order)
-    model = build_model(spec, log.inputs, seed=seeds["weights"])
-    rows, done = window_rows(log, FINAL.train), 0
-    progress = ProgressLine(console, lambda: (done, CURVE_POINTS, "training"), now)
-    try:
-        with progress:
-            points = train(
-                model,
-                spec,
-                log,
-                rows,
-                order_seed=seeds["order"],
-                weights_seed=seeds["weights"],
-                points=CURVE_POINTS,
-            )
-            for _ in points:
-                done = min(done + 1, CURVE_POINTS)
-                progress.update()
-    except Diverged as diverged:
-        raise RunError(f"the training diverged: {diverged}") from diverged
-    return model, seeds
+    """The model of the finals' first repeat, and its seeds.
+
+    Raises:
+        RunError: where its training failed.
+    """
+    asked = trained_again(problem, log, spec)
+    told = Step(share=0.0)
+    progress = ProgressLine(console, lambda: (round(CURVE_POINTS * told.share), CURVE_POINTS, "training"), now)
+    with tempfile.TemporaryDirectory() as folder, progress:
+        weights = Path(folder) / "weights.pt"
+        asked = replace(asked, stops=tuple(k / CURVE_POINTS for k in range(1, CURVE_POINTS)), weights=str(weights))
+        for step in pkgutil.resolve_name(asked.work)(asked):
+            told = step
+            progress.update()
+        if told.failure is not None:
+            raise RunError(f"the training failed: {told.failure.kind}: {told.failure.reason}")
+        model = build_model(spec, log.inputs, seed=0)
+        model.load_state_dict(torch.load(weights, weights_only=True))
+    return model, {"weights": asked.weights_seed, "order": asked.order_seed, "repeat": FINAL.first_order}
 
 
 def log_encoders(folder: Path, tables: Tables[TablesConfig]) -> Encoders:

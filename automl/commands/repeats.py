@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from automl.data.store.log import EncodedLog
 from automl.runtime.errors import RunError
-from automl.runtime.jobs import Done, Job, Outcome, Progress, Wait
+from automl.runtime.jobs import Done, Job, Limits, Outcome, Progress, TrainModel, Wait
 from automl.stats.compared import ScoredRows
 from automl.stats.seeds import trial_seeds
 from automl.study.history import Failure
@@ -102,21 +102,29 @@ class RepeatsSource:
         return self._folder / f"{self._models[name].key}-{self._stage.first_order + repeat}.npy"
 
     def _job(self, name: str, repeat: int) -> Job:
-        model, config, stage = self._models[name], self._problem.config, self._stage
-        order = stage.first_order + repeat
-        seeds = trial_seeds(config.seed, model.key, order, order=order)
+        payload = trained_again(self._problem, self._log, self._models[name], self._stage, repeat)
+        trial = self._problem.config.trial
         return Job(
-            name=f"{stage.name}-{name}-{repeat}",
-            model=model.to_tree(),
-            log=str(self._log.folder),
-            train=stage.train,
-            score=stage.score,
-            weights_seed=seeds["weights"],
-            order_seed=seeds["order"],
-            timeout_s=2 * config.trial.timeout,
-            memory_bytes=config.trial.memory,
-            predictions=str(self._file(name, repeat)),
+            f"{self._stage.name}-{name}-{repeat}",
+            replace(payload, predictions=str(self._file(name, repeat))),
+            Limits(timeout_s=2 * trial.timeout, memory_bytes=trial.memory),
         )
+
+
+def trained_again(
+    problem: Problem, log: EncodedLog, model: ModelSpec, stage: Stage = FINAL, repeat: int = 0
+) -> TrainModel:
+    """A model on one of a stage's orders, with the seeds that go with it."""
+    order = stage.first_order + repeat
+    seeds = trial_seeds(problem.config.seed, model.key, order, order=order)
+    return TrainModel(
+        model=model.to_tree(),
+        log=str(log.folder),
+        train=stage.train,
+        score=stage.score,
+        weights_seed=seeds["weights"],
+        order_seed=seeds["order"],
+    )
 
 
 def scored_window(log: EncodedLog, window: str) -> ScoredRows:

@@ -18,8 +18,7 @@ from automl.runtime.console import ProgressLine, now, search_words
 from automl.runtime.engine import Resources, run
 from automl.runtime.errors import RunError
 from automl.runtime.host import hold, machine, versions
-from automl.runtime.work import make_clock, run_job
-from automl.runtime.worker import Work
+from automl.runtime.work import make_clock
 from automl.study.facts import Conflict, Facts
 from automl.study.problem import Problem
 from automl.study.record import Study
@@ -41,7 +40,6 @@ def search(
     address: str | None = None,
     console: Console | None = None,
     command: str = "",
-    work: Work = run_job,
     clock: Callable[[], float] = time.time,
 ) -> Study:
     """Start a search, or go on where it stopped.
@@ -50,7 +48,6 @@ def search(
         trials: candidates to be ended in all, whether complete, stopped early or failed.
         workers: trials that run at once.
         time_budget: seconds; trials that run at its end are finished.
-        work: what a worker does with a job.
 
     Raises:
         InputError: where the folder holds a study of other data or another baseline, or is in use.
@@ -73,7 +70,7 @@ def search(
             if not source.finished:
                 with cluster(problem.folder, workers * config.cpu, address), progress:
                     progress.update()
-                    run(source, resources, work=work, clock=clock)
+                    run(source, resources, clock=clock)
         finally:
             source_closed = _close(source)
             spent = study.facts.wall_seconds + clock() - start

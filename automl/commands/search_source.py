@@ -12,7 +12,7 @@ from functools import partial
 
 from automl.commands.stopping import STOPS, extrapolated_ne, should_stop
 from automl.runtime.errors import RunError
-from automl.runtime.jobs import Done, Job, Outcome, Progress, Timing, Wait
+from automl.runtime.jobs import Done, Job, Limits, Outcome, Progress, Timing, TrainModel, Wait
 from automl.stats.seeds import trial_seeds
 from automl.strategies import Strategy, strategy_of
 from automl.study.history import Failure, Measurement, Metric, Origin, Proposal, State, Trial
@@ -143,17 +143,15 @@ class SearchSource:
             clock=config.qps.clock,
             limits=tuple(limit for limit in config.limits if limit.metric is Metric.QPS_RATIO),
         )
-        return Job(
-            name=name,
+        payload = TrainModel(
             model=model.to_tree(),
             log=str(self._problem.log.folder),
             weights_seed=seeds["weights"],
             order_seed=seeds["order"],
             stops=stops if config.search.stop_early else (),
             timing=timing,
-            timeout_s=config.trial.timeout,
-            memory_bytes=config.trial.memory,
         )
+        return Job(name, payload, Limits(timeout_s=config.trial.timeout, memory_bytes=config.trial.memory))
 
     # ------------------------------------------------------------------ outcomes
 

@@ -18,7 +18,7 @@ from automl.exfm.das.system import Das
 from automl.exfm.das.ticks import Tick, ticks_of
 from automl.exfm.files import LOCK, SUMMARY
 from automl.exfm.problem import ExfmProblem
-from automl.exfm.student.jobs import StudentsSource, StudentWork, tasks_of
+from automl.exfm.student.jobs import StudentsSource, tasks_of
 from automl.exfm.student.lessons import write_lessons
 from automl.exfm.student.run import StudentTask
 from automl.exfm.summary import summarise
@@ -130,7 +130,7 @@ def run_tasks(problem: ExfmProblem, tasks: Mapping[str, StudentTask], *, workers
     with ProgressLine(console, lambda: (source.done, len(tasks), "students"), now) as line:
         source.told = line.update
         line.update()
-        run_jobs(source, Resources(workers=workers), work=StudentWork(tasks))
+        run_jobs(source, Resources(workers=workers))
     source.check()
 
 

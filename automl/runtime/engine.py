@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,7 @@ from ray.tune.search import Searcher
 
 from automl.runtime.jobs import Done, Job, JobSource, Outcome, Step, Wait, job_config
 from automl.runtime.limits import read_note
-from automl.runtime.work import run_job
-from automl.runtime.worker import Work, progress_of, started_at, step_of, worker_of
+from automl.runtime.worker import Worker, progress_of, started_at, step_of
 from automl.study.history import Failure
 
 
@@ -33,14 +32,12 @@ class Resources:
     gpu: float = 0.0
 
 
-def run(
-    source: JobSource, resources: Resources, *, work: Work = run_job, clock: Callable[[], float] = time.time
-) -> None:
+def run(source: JobSource, resources: Resources, *, clock: Callable[[], float] = time.time) -> None:
     """Run until the source is done. Ray must be up (see cluster.py). KeyboardInterrupt goes through."""
     scratch = Path(tempfile.mkdtemp(prefix="automl-tune-"))
     try:
         with deferred_interrupt() as interrupted:
-            _fit(Desk(source, resources.workers, scratch, clock, interrupted), resources, scratch, work)
+            _fit(Desk(source, resources.workers, scratch, clock, interrupted), resources, scratch)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
@@ -66,11 +63,11 @@ def deferred_interrupt() -> Iterator[Callable[[], bool]]:
         signal.signal(signal.SIGINT, before)
 
 
-def _fit(desk: Desk, resources: Resources, scratch: Path, work: Work) -> None:
+def _fit(desk: Desk, resources: Resources, scratch: Path) -> None:
     tuner = tune.Tuner(
-        tune.with_resources(worker_of(work), {"cpu": resources.cpu, "gpu": resources.gpu}),
+        tune.with_resources(Worker, {"cpu": resources.cpu, "gpu": resources.gpu}),
         tune_config=tune.TuneConfig(
-            search_alg=DeskSearcher(desk, threads=max(1, int(resources.cpu))),
+            search_alg=DeskSearcher(desk, {"threads": max(1, int(resources.cpu)), "notes": str(scratch)}),
             scheduler=DeskScheduler(desk),
             num_samples=-1,
             reuse_actors=True,
@@ -123,7 +120,6 @@ class Desk:
             return Wait()
         job = self._source.next(len(self._running))
         if isinstance(job, Job):
-            job = replace(job, notes=str(self._scratch))
             self._running[trial_id] = Running(job, self._clock())
         return job
 
@@ -161,7 +157,7 @@ class Desk:
             return note
         stack = self._scratch / f"{job.name}.stack"
         if stack.exists() and "Timeout (" in stack.read_text(errors="replace"):
-            return Failure("timeout", f"took longer than its limit of {job.timeout_s:g} s")
+            return Failure("timeout", f"took longer than its limit of {job.limits.timeout_s:g} s")
         return Failure(
             "lost", f"its process ended after {ended_at - running.started_at:.1f} s without a word (exit or signal)"
         )
@@ -170,16 +166,17 @@ class Desk:
 class DeskSearcher(Searcher):
     """Tune's Searcher: asks the desk for jobs. None means wait."""
 
-    def __init__(self, desk: Desk, threads: int) -> None:
+    def __init__(self, desk: Desk, every: dict[str, Any]) -> None:
+        """`every` is what all workers are told beside their job."""
         super().__init__(metric="share", mode="max")
-        self._desk, self._threads = desk, threads
+        self._desk, self._every = desk, every
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]
         job = self._desk.give(trial_id)
         if isinstance(job, Done):
             finished: str = Searcher.FINISHED
             return finished
-        return None if isinstance(job, Wait) else {"job": job_config(job), "threads": self._threads}
+        return None if isinstance(job, Wait) else {"job": job_config(job), **self._every}
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         if error or not result:

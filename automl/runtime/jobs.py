@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import pkgutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import cache
 from typing import Any, Literal, Protocol
 
-from automl.study.history import CurvePoint, Failure, Limit, Measurement, Metric
+from pydantic import TypeAdapter
+
+from automl.study.history import CurvePoint, Failure, Limit, Measurement
 
 CURVE_POINTS = 20  # of a trial's learning curve
+TRAIN_AND_SCORE = "automl.runtime.work:train_and_score"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timing:
-    """How a job's model is timed against a reference model; `clock` as in the study file."""
+    """How a model is timed against a reference model; `clock` as in the study file."""
 
     reference: Mapping[str, Any]  # tree of the reference model
     batch_rows: int
@@ -22,11 +27,21 @@ class Timing:
     limits: tuple[Limit, ...] = ()  # on qps_ratio: a model that breaks one is not trained
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
-    """One model to be built, timed, trained and scored."""
+class Payload(Protocol):
+    """What a worker is asked to do: a frozen dataclass of plain values.
 
-    name: str  # unique in a run, and a file name
+    `work` names the function that does it, "package.module:function". It is called with the payload in a worker's
+    process and gives Steps; the last of them says done. What it raises is the job's failure.
+    """
+
+    @property
+    def work(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainModel:
+    """One model to be built, timed, trained and scored. Another `work` is another way to train it."""
+
     model: Mapping[str, Any]  # tree of the model
     log: str  # folder of the encoded log
     train: tuple[str, ...] = ("train",)  # windows, in the order of time
@@ -35,10 +50,26 @@ class Job:
     order_seed: int = 0
     stops: tuple[float, ...] = ()  # shares of the training at which the driver may end it
     timing: Timing | None = None
+    predictions: str | None = None  # file for the probabilities of the scored rows (NumPy, float64)
+    weights: str | None = None  # file for the weights of the trained model (torch, its state_dict)
+    work: str = TRAIN_AND_SCORE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a job may take: seconds of wall time, bytes of memory beyond what its process held before."""
+
     timeout_s: float = 600.0
     memory_bytes: int = 4 << 30
-    notes: str = ""  # folder for last words of a worker that must end itself
-    predictions: str | None = None  # file for the probabilities of the scored rows (NumPy, float64)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A piece of work for one worker."""
+
+    name: str  # unique in a run, and a file name
+    payload: Payload
+    limits: Limits = Limits()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,20 +118,35 @@ class JobSource(Protocol):
 
 
 def job_config(job: Job) -> dict[str, Any]:
-    """The job as Ray Tune's trial config."""
-    return asdict(job)
+    """The job as plain values, for Ray Tune's trial config.
+
+    Raises:
+        TypeError: where the payload is not a dataclass.
+    """
+    kind = type(job.payload)
+    values = asdict(job.payload)  # type: ignore[call-overload]  # a protocol cannot say that it is a dataclass
+    return {
+        "name": job.name,
+        "limits": asdict(job.limits),
+        "kind": f"{kind.__module__}:{kind.__qualname__}",
+        "payload": values,
+    }
 
 
 def job_of(config: Mapping[str, Any]) -> Job:
-    """Inverse of job_config."""
-    timing = config["timing"]
-    if timing is not None:
-        timing = Timing(**{**timing, "limits": tuple(map(_limit_of, timing["limits"]))})
-    return Job(**{**config, "train": tuple(config["train"]), "stops": tuple(config["stops"]), "timing": timing})
+    """Inverse of job_config.
+
+    Raises:
+        ImportError, AttributeError: where the payload's class is not known here.
+        ValueError: where its values are not of the types that the class says.
+    """
+    payload = _adapter(pkgutil.resolve_name(config["kind"])).validate_python(config["payload"])
+    return Job(config["name"], payload, Limits(**config["limits"]))
 
 
-def _limit_of(config: Mapping[str, Any]) -> Limit:
-    return Limit(Metric(config["metric"]), config["low"], config["high"])
+@cache
+def _adapter(kind: type) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from automl.data.store.log import EncodedLog, open_log
@@ -18,14 +19,31 @@ from automl.files.whole import whole_file
 from automl.ranking.clocks import AnalyticClock, Clock
 from automl.ranking.model import RankingModel, build_model
 from automl.ranking.place import CpuClock
+from automl.ranking.progress import Progress
 from automl.ranking.scoring import score, scores_of
 from automl.ranking.throughput import time_ratio, timed_batches
 from automl.ranking.training import Diverged, train
-from automl.runtime.jobs import CURVE_POINTS, Job, Step, Timing
+from automl.runtime.jobs import CURVE_POINTS, Step, Timing, TrainModel
 from automl.study.history import CurvePoint, Failure, Measurement, Speed
 from search_spaces.model import ModelSpec
 
 _REFERENCE_SEED = 0  # speed does not depend on the weights
+
+
+class Training(Protocol):
+    """What trains a model over rows of a log, as automl.ranking.training.train does."""
+
+    def __call__(
+        self,
+        model: RankingModel,
+        spec: ModelSpec,
+        log: EncodedLog,
+        rows: slice,
+        *,
+        order_seed: int,
+        weights_seed: int,
+        points: int,
+    ) -> Iterator[Progress]: ...
 
 
 class Stopwatch:
@@ -50,20 +68,21 @@ class Stopwatch:
         return time.process_time() - self._cpu_start
 
 
-def run_job(job: Job) -> Iterator[Step]:
-    """Run a job; yields at its stops, and at last the step with `done`.
+def train_and_score(asked: TrainModel, training: Training = train) -> Iterator[Step]:
+    """Build, time, train and score a model; yields at its stops, and at last the step with `done`.
 
-    A model that diverges or breaks a limit ends with a failure; whatever else goes wrong is raised.
+    A model that diverges or breaks a limit ends with a failure; whatever else goes wrong is raised. Another
+    `training` is another loop between the same timing and scoring.
     """
     watch = Stopwatch()
-    log = open_log(Path(job.log))
-    spec = ModelSpec.from_tree(job.model)
-    model = build_model(spec, log.inputs, seed=job.weights_seed)
+    log = open_log(Path(asked.log))
+    spec = ModelSpec.from_tree(asked.model)
+    model = build_model(spec, log.inputs, seed=asked.weights_seed)
     watch.lap("build")
-    speed = _time(model, log, job) if job.timing else Speed(qps_ratio=1.0, qps_ratio_low=1.0, qps_ratio_high=1.0)
+    speed = _time(model, log, asked) if asked.timing else Speed(qps_ratio=1.0, qps_ratio_low=1.0, qps_ratio_high=1.0)
     watch.lap("time")
     start = _untrained(spec, log, speed, watch)
-    broken = _broken_limit(job.timing, speed)
+    broken = _broken_limit(asked.timing, speed)
     if broken:
         yield Step(
             share=0.0,
@@ -74,16 +93,16 @@ def run_job(job: Job) -> Iterator[Step]:
         )
         return
     curve: list[CurvePoint] = []
-    stops = list(job.stops)
+    stops = list(asked.stops)
     train_cpu = Stopwatch()
     try:
-        for point in train(
+        for point in training(
             model,
             spec,
             log,
-            window_rows(log, job.train),
-            order_seed=job.order_seed,
-            weights_seed=job.weights_seed,
+            window_rows(log, asked.train),
+            order_seed=asked.order_seed,
+            weights_seed=asked.weights_seed,
             points=CURVE_POINTS,
         ):
             curve.append(CurvePoint(point.rows, point.window_ne, point.lifetime_ne))
@@ -95,7 +114,7 @@ def run_job(job: Job) -> Iterator[Step]:
                 watch.resume()
         watch.lap("train")
         train_qps = curve[-1].rows / max(train_cpu.cpu_seconds, 1e-9)
-        scored = _score(model, log, job, replace(start, speed=replace(speed, train_qps=train_qps)))
+        scored = _score(model, log, asked, replace(start, speed=replace(speed, train_qps=train_qps)))
     except Diverged as diverged:
         yield Step(
             share=len(curve) / CURVE_POINTS,
@@ -130,14 +149,14 @@ def make_clock(name: Literal["cpu", "analytic"]) -> Clock:
     return CpuClock() if name == "cpu" else AnalyticClock()
 
 
-def _time(model: RankingModel, log: EncodedLog, job: Job) -> Speed:
-    timing = job.timing
+def _time(model: RankingModel, log: EncodedLog, asked: TrainModel) -> Speed:
+    timing = asked.timing
     assert timing is not None
     reference = build_model(ModelSpec.from_tree(timing.reference), log.inputs, seed=_REFERENCE_SEED)
     return time_ratio(
         model,
         reference,
-        timed_batches(log, log.windows[job.score], timing.batch_rows),
+        timed_batches(log, log.windows[asked.score], timing.batch_rows),
         max_seconds=timing.max_seconds,
         clock=make_clock(timing.clock),
     )
@@ -167,12 +186,15 @@ def _broken_limit(timing: Timing | None, speed: Speed) -> str | None:
     return None
 
 
-def _score(model: RankingModel, log: EncodedLog, job: Job, start: Measurement) -> Measurement:
-    rows = log.windows[job.score]
+def _score(model: RankingModel, log: EncodedLog, asked: TrainModel, start: Measurement) -> Measurement:
+    rows = log.windows[asked.score]
     probs_N = score(model, log, rows)
     scores = scores_of(probs_N, log, rows, negatives_kept=log.negatives_kept)
-    if job.predictions is not None:
-        save_predictions(Path(job.predictions), probs_N)
+    if asked.predictions is not None:
+        save_predictions(Path(asked.predictions), probs_N)
+    if asked.weights is not None:
+        with whole_file(Path(asked.weights)) as part:
+            torch.save(model.state_dict(), part)
     return replace(start, ne=scores.ne, auc=scores.auc, calibration=scores.calibration)
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import gc
 import json
+import pkgutil
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,20 +15,16 @@ from typing import Any
 from ray import tune
 
 from automl.ranking.process import prepare_process
-from automl.runtime.jobs import Job, Progress, Step, job_of
+from automl.runtime.jobs import Limits, Progress, Step, job_of
 from automl.runtime.limits import MemoryWatch, time_limit
-from automl.runtime.work import run_job
 from automl.study.history import CurvePoint, Failure, Measurement, Speed
 
-Work = Callable[[Job], Iterator[Step]]
 _STARTED = "started_at"  # key in Tune's result: when the worker took the job up, in seconds since the epoch
 _STEP = "step"  # key in Tune's result; the value is text, since Tune flattens what is nested
 
 
 class Worker(tune.Trainable):
     """Tune calls step() until a result says done; with reuse_actors the process goes on to the next job."""
-
-    work: Work = staticmethod(run_job)
 
     _steps: Iterator[Step]
 
@@ -41,12 +38,10 @@ class Worker(tune.Trainable):
         return True
 
     def step(self) -> dict[str, Any]:
-        job = self._job
-        notes = Path(job.notes)
-        self._memory.begin(job.memory_bytes, notes / f"{job.name}.json")
+        self._memory.begin(self._limits.memory_bytes, self._notes / f"{self._name}.json")
         start = time.monotonic()
         try:
-            with time_limit(job.timeout_s - self._used, notes / f"{job.name}.stack"):
+            with time_limit(self._limits.timeout_s - self._used, self._notes / f"{self._name}.stack"):
                 step = next(self._steps)
         except Exception as error:
             step = Step(share=0.0, failure=Failure("error", explain(error)), done=True)
@@ -62,19 +57,22 @@ class Worker(tune.Trainable):
         self._steps = _nothing()
 
     def _begin(self, config: dict[str, Any]) -> None:
-        self._job = job_of(config["job"])
+        self._limits = Limits(**config["job"]["limits"])
+        self._notes = Path(config["notes"])
+        self._name = str(config["job"]["name"])
         self._used = 0.0
         self._started_at = time.time()
-        self._steps = self.work(self._job)
+        self._steps = _work(config["job"])
+
+
+def _work(config: Mapping[str, Any]) -> Iterator[Step]:
+    """A generator, so that whatever goes wrong from the first line on is the job's failure, not the worker's."""
+    payload = job_of(config).payload
+    yield from pkgutil.resolve_name(payload.work)(payload)
 
 
 def _nothing() -> Iterator[Step]:
     yield from ()
-
-
-def worker_of(work: Work) -> type[Worker]:
-    """A worker that does other work: how tests put faults into trials."""
-    return Worker if work is run_job else type("Worker", (Worker,), {"work": staticmethod(work)})
 
 
 def explain(error: BaseException) -> str:

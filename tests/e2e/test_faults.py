@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import automl as toolkit
@@ -15,10 +16,8 @@ TRIALS = 16
 def _search(file: Path, work: str, trials: int, strategy_timeout: float = 280) -> subprocess.CompletedProcess[str]:
     """The Python API with other work in the workers, in a process of its own, with the command's exit codes."""
     script = (
-        "import sys, automl.cli as cli, automl.api as api\n"
-        f"from tests.worlds.faults import {work}\n"
-        "real = api.search\n"
-        f"api.search = lambda *a, **k: real(*a, **{{**k, 'work': {work}}})\n"
+        "import functools, sys, automl.cli as cli, automl.commands.search_source as source\n"
+        f"source.TrainModel = functools.partial(source.TrainModel, work='tests.worlds.faults:{work}')\n"
         f"sys.argv = ['automl', 'search', {str(file)!r}, '--trials', '{trials}', '--workers', '2']\n"
         "cli.main()\n"
     )
@@ -34,12 +33,10 @@ def test_search_ends_with_its_budget_whatever_trials_do(tmp_path: Path) -> None:
     frame = toolkit.open_study(tmp_path).trials_dataframe()
     frame = frame[frame["trial"] > 0].set_index("trial")
     assert len(frame) == TRIALS
-    kinds = {1: "error", 3: "diverged", 5: "lost", 7: "timeout"}
-    for number, row in frame.iterrows():
-        expected = kinds.get(int(str(number)) % 8)
-        assert row["state"] == ("failed" if expected else "complete"), (number, row["failure_reason"])
-        assert expected is None or row["failure_kind"] == expected, (number, row["failure_reason"])
-    assert "a block fell over" in frame.loc[1, "failure_reason"]
+    assert Counter(frame["state"]) == {"failed": TRIALS // 2, "complete": TRIALS // 2}
+    failed = frame[frame["state"] == "failed"]
+    assert Counter(failed["failure_kind"]) == dict.fromkeys(("error", "diverged", "lost", "timeout"), TRIALS // 8)
+    assert any("a block fell over" in reason for reason in failed["failure_reason"])
     page = (tmp_path / "report.html").read_text()
     assert "a block fell over" in page
     assert left_behind(tmp_path) == []

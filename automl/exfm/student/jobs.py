@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
 
 from automl.exfm.problem import ExfmProblem, Student
 from automl.exfm.student.recipes import Recipe
 from automl.exfm.student.run import StudentTask, run_student
 from automl.runtime.errors import RunError
-from automl.runtime.jobs import Done, Job, Outcome, Progress, Step, Wait
+from automl.runtime.jobs import Done, Job, Limits, Outcome, Progress, Step, Wait
 
 STUDENTS = "students"
 
@@ -46,22 +49,27 @@ def task_of(problem: ExfmProblem, student: Student, recipe: Recipe, seed: int) -
     )
 
 
-class StudentWork:
-    """What a worker does with a job: the task of that name."""
+@dataclass(frozen=True, slots=True)
+class TeachStudent:
+    """One student under one recipe and seed. The task holds a flag for every row of the stream: it lies in a file."""
 
-    def __init__(self, tasks: Mapping[str, StudentTask]) -> None:
-        self._tasks = dict(tasks)
+    task: str  # file
+    work: ClassVar[str] = "automl.exfm.student.jobs:teach_student"
 
-    def __call__(self, job: Job) -> Iterator[Step]:
-        run_student(self._tasks[job.name])
-        yield Step(share=1.0, done=True)
+
+def teach_student(asked: TeachStudent) -> Iterator[Step]:
+    """What a worker does with a TeachStudent: the results lie in the task's folder when it is done."""
+    from ray import cloudpickle
+
+    run_student(cloudpickle.loads(Path(asked.task).read_bytes()))
+    yield Step(share=1.0, done=True)
 
 
 class StudentsSource:
     """Jobs of the students that have no results yet."""
 
     def __init__(self, tasks: Mapping[str, StudentTask], *, timeout_s: float, memory_bytes: int) -> None:
-        self._tasks, self._timeout_s, self._memory_bytes = tasks, timeout_s, memory_bytes
+        self._tasks, self._limits = tasks, Limits(timeout_s=timeout_s, memory_bytes=memory_bytes)
         self.told: Callable[[], None] = lambda: None
         for task in tasks.values():
             task.out.parent.mkdir(parents=True, exist_ok=True)
@@ -76,7 +84,7 @@ class StudentsSource:
         if not self._left:
             return Wait() if running else Done()
         name = self._left.popleft()
-        return Job(name=name, model={}, log="", timeout_s=self._timeout_s, memory_bytes=self._memory_bytes)
+        return Job(name, TeachStudent(str(self._write(name))), self._limits)
 
     def keep_going(self, job: Job, progress: Progress) -> bool:
         return True
@@ -84,6 +92,7 @@ class StudentsSource:
     def ended(self, job: Job, outcome: Outcome) -> None:
         if outcome.failure is not None:
             self._failures[job.name] = str(outcome.failure.reason)
+        self._file(job.name).unlink(missing_ok=True)
         self.told()
 
     def check(self) -> None:
@@ -95,3 +104,15 @@ class StudentsSource:
         if self._failures:
             lines = [f"{name}: {reason}" for name, reason in sorted(self._failures.items())]
             raise RunError(f"{len(lines)} of {len(self._tasks)} students failed; the first: {lines[0]}")
+
+    def _write(self, name: str) -> Path:
+        from ray import cloudpickle
+
+        file = self._file(name)
+        file.write_bytes(cloudpickle.dumps(self._tasks[name]))  # type: ignore[no-untyped-call]
+        return file
+
+    def _file(self, name: str) -> Path:
+        """Of a task that is under way: beside its results, where every worker can read it."""
+        out = self._tasks[name].out
+        return out.with_name(f"{out.name}.task")

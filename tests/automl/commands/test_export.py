@@ -23,8 +23,8 @@ from automl.data.simulated.log import simulate
 from automl.data.store.log import EncodedLog
 from automl.ranking.export import load_served
 from automl.runtime.errors import RunError
-from automl.runtime.jobs import Job
-from automl.runtime.work import run_job
+from automl.runtime.jobs import Job, TrainModel
+from automl.runtime.work import train_and_score
 from automl.study.history import Origin, Proposal
 from automl.study.problem import FINALS_FIT, Problem, encode, load_problem, plan_of
 from automl.study.record import Study
@@ -98,7 +98,8 @@ def test_what_is_exported_is_the_first_model_of_the_finals(
     source = RepeatsSource(problem, log, {"baseline": problem.baseline}, 1, FINAL)
     job = source.next(0)
     assert isinstance(job, Job)
-    list(run_job(job))
+    assert isinstance(job.payload, TrainModel)
+    list(train_and_score(job.payload))
     of_finals = source.whole()["baseline"]
     out = tmp_path / "out.parquet"
     rows = log.windows["test"]

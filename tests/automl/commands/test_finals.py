@@ -19,7 +19,7 @@ from automl.commands.repeats import BASELINE, CONFIRM, FINAL, RepeatsSource, sco
 from automl.data.simulated.log import simulate
 from automl.data.store.log import EncodedLog
 from automl.runtime.errors import RunError
-from automl.runtime.jobs import Done, Job, Outcome, Progress
+from automl.runtime.jobs import Done, Job, Outcome, Progress, TrainModel
 from automl.runtime.work import save_predictions
 from automl.stats.metrics import ne as ne_of
 from automl.stats.seeds import trial_seeds
@@ -241,6 +241,11 @@ def source_of(problem: Problem, log: EncodedLog, out: Path, seeds: int = 2) -> R
     return RepeatsSource(replace(problem, folder=out), log, {BASELINE: problem.baseline, "7": model}, seeds)
 
 
+def asked(job: Job) -> TrainModel:
+    assert isinstance(job.payload, TrainModel)
+    return job.payload
+
+
 def all_jobs(source: RepeatsSource) -> list[Job]:
     jobs = []
     while isinstance(job := source.next(0), Job):
@@ -250,8 +255,9 @@ def all_jobs(source: RepeatsSource) -> list[Job]:
 
 
 def finish(source: RepeatsSource, job: Job, value: float) -> None:
-    assert job.predictions is not None
-    save_predictions(Path(job.predictions), np.full(4, value))
+    file = asked(job).predictions
+    assert file is not None
+    save_predictions(Path(file), np.full(4, value))
     source.ended(job, Outcome())
 
 
@@ -261,13 +267,20 @@ def test_every_model_meets_every_seed_of_the_finals(problem: Problem, log: Encod
     jobs = all_jobs(source)
     assert [job.name for job in jobs] == ["final-baseline-0", "final-7-0", "final-baseline-1", "final-7-1"]
     for job in jobs:
-        assert (job.train, job.score, job.timing, job.stops) == (("train", "validate"), "test", None, ())
-        assert job.log == str(log.folder)
-        assert job.timeout_s == 20.0
-    assert jobs[0].order_seed == jobs[1].order_seed != jobs[2].order_seed, "paired in what they see"
-    assert len({job.weights_seed for job in jobs}) == 4
+        assert (asked(job).train, asked(job).score, asked(job).timing, asked(job).stops) == (
+            ("train", "validate"),
+            "test",
+            None,
+            (),
+        )
+        assert asked(job).log == str(log.folder)
+        assert job.limits.timeout_s == 20.0
+    assert asked(jobs[0]).order_seed == asked(jobs[1]).order_seed != asked(jobs[2]).order_seed, (
+        "paired in what they see"
+    )
+    assert len({asked(job).weights_seed for job in jobs}) == 4
     searched = {trial_seeds(5, problem.baseline.key, repeat)["weights"] for repeat in range(20)}
-    assert not searched & {job.weights_seed for job in jobs}, "the lucky seed is not drawn again"
+    assert not searched & {asked(job).weights_seed for job in jobs}, "the lucky seed is not drawn again"
     assert FINAL.first_order >= 20
     assert source.keep_going(jobs[0], Progress(share=0.5, curve=(), qps_ratio=None))
 
@@ -309,11 +322,11 @@ def test_a_training_that_failed_is_not_judged_around(problem: Problem, log: Enco
 def test_repeats_before_the_picks_never_see_the_test_window(problem: Problem, tmp_path: Path) -> None:
     source = RepeatsSource(replace(problem, folder=tmp_path), problem.log, {BASELINE: problem.baseline}, 3, CONFIRM)
     jobs = all_jobs(source)
-    assert [(job.train, job.score) for job in jobs] == [(("train",), "validate")] * 3
+    assert [(asked(job).train, asked(job).score) for job in jobs] == [(("train",), "validate")] * 3
     of_search = trial_seeds(5, problem.baseline.key, 0)
-    assert of_search["order"] not in {job.order_seed for job in jobs}, "the order that the trial was chosen on"
+    assert of_search["order"] not in {asked(job).order_seed for job in jobs}, "the order that the trial was chosen on"
     of_finals = {trial_seeds(5, "", 0, order=FINAL.first_order + r)["order"] for r in range(100)}
-    assert not of_finals & {job.order_seed for job in jobs}
+    assert not of_finals & {asked(job).order_seed for job in jobs}
 
 
 def test_only_models_that_met_every_order_are_confirmed(problem: Problem, tmp_path: Path) -> None:
@@ -328,8 +341,9 @@ def test_only_models_that_met_every_order_are_confirmed(problem: Problem, tmp_pa
     skill = {"confirm-baseline-0": 0.2, "confirm-1-0": 0.3, "confirm-baseline-1": 0.4, "confirm-1-1": 0.3}
     for job in all_jobs(source):
         if job.name in skill:
-            assert job.predictions is not None
-            save_predictions(Path(job.predictions), sigmoid(-1.0 + skill[job.name] * (labels - 0.25)))
+            file = asked(job).predictions
+            assert file is not None
+            save_predictions(Path(file), sigmoid(-1.0 + skill[job.name] * (labels - 0.25)))
             source.ended(job, Outcome())
         else:
             source.ended(job, Outcome(failure=Failure("diverged", "NE is not a number")))

@@ -16,7 +16,7 @@ from automl.commands.search_source import Budget, SearchSource, all_failed
 from automl.commands.stopping import MIN_PEERS, STOPS
 from automl.data.store.log import EncodedLog
 from automl.runtime.errors import RunError
-from automl.runtime.jobs import Done, Job, Outcome, Progress, Wait
+from automl.runtime.jobs import Done, Job, Outcome, Progress, TrainModel, Wait
 from automl.stats.seeds import trial_seeds
 from automl.study.history import CurvePoint, Failure, History, Limit, Metric, Origin, Proposal, State
 from automl.study.problem import Problem
@@ -97,8 +97,13 @@ def source_of(folder: Path, study: Study, trials: int, *, workers: int = 2, **ch
     )
 
 
+def asked(job: Job) -> TrainModel:
+    assert isinstance(job.payload, TrainModel)
+    return job.payload
+
+
 def good(job: Job) -> Outcome:
-    model = Candidate({}, ModelSpec.from_tree(job.model))
+    model = Candidate({}, ModelSpec.from_tree(asked(job).model))
     return Outcome(
         measurement=measured(model, ne=0.9), curve=curve(0.95, 0.92), started_at=1.0, ended_at=4.0, cpu_seconds=2.5
     )
@@ -185,14 +190,15 @@ def test_a_job_says_all_that_a_worker_must_know(tmp_path: Path, strategy: Strate
     assert isinstance(job, Job)
     seeds = trial_seeds(7, MODELS[0].key, 0)
     assert job.name == "trial-1"
-    assert ModelSpec.from_tree(job.model) == MODELS[0].model
-    assert (job.log, job.train, job.score) == (str(tmp_path / "log"), ("train",), "validate")
-    assert (job.weights_seed, job.order_seed) == (seeds["weights"], seeds["order"])
-    assert (job.timeout_s, job.memory_bytes, job.stops) == (120.0, 1 << 30, STOPS)
-    assert job.timing is not None
-    assert ModelSpec.from_tree(job.timing.reference) == HUMAN
-    assert (job.timing.batch_rows, job.timing.clock) == (64, "analytic")
-    assert job.timing.limits == limits[:1], "only what is known before training"
+    assert ModelSpec.from_tree(asked(job).model) == MODELS[0].model
+    assert (asked(job).log, asked(job).train, asked(job).score) == (str(tmp_path / "log"), ("train",), "validate")
+    assert (asked(job).weights_seed, asked(job).order_seed) == (seeds["weights"], seeds["order"])
+    assert (job.limits.timeout_s, job.limits.memory_bytes, asked(job).stops) == (120.0, 1 << 30, STOPS)
+    timing = asked(job).timing
+    assert timing is not None
+    assert ModelSpec.from_tree(timing.reference) == HUMAN
+    assert (timing.batch_rows, timing.clock) == (64, "analytic")
+    assert timing.limits == limits[:1], "only what is known before training"
     source.ended(job, good(job))
     source.close()
     assert study.trials[0].seeds == seeds
@@ -427,7 +433,7 @@ def test_a_trial_that_is_worse_than_its_peers_is_stopped(tmp_path: Path, shuffle
     assert not source.keep_going(job, at)
     assert source.keep_going(job, replace(at, qps_ratio=2.0)), "nobody as fast is better"
     assert source.keep_going(job, replace(at, qps_ratio=None))
-    partial = measured(Candidate({}, ModelSpec.from_tree(job.model)), ne=float("nan"))
+    partial = measured(Candidate({}, ModelSpec.from_tree(asked(job).model)), ne=float("nan"))
     source.ended(job, Outcome(measurement=partial, curve=at.curve, stopped=True, started_at=1.0, ended_at=2.0))
     source.close()
     trial = study.trials[MIN_PEERS]
@@ -438,7 +444,7 @@ def test_a_trial_that_is_worse_than_its_peers_is_stopped(tmp_path: Path, shuffle
 
 def test_stopping_can_be_switched_off(tmp_path: Path, shuffled: Strategy) -> None:
     source, _, job = with_peers(tmp_path, search={"strategy": "random", "batch": 4, "stop_early": False})
-    assert job.stops == ()
+    assert asked(job).stops == ()
     assert source.keep_going(job, Progress(share=0.25, curve=curve(0.99, 0.98), qps_ratio=1.0))
     source.ended(job, good(job))
     source.close()
@@ -448,7 +454,7 @@ def test_the_baseline_is_never_stopped(tmp_path: Path, strategy: Strategy) -> No
     source = source_of(tmp_path, fresh(tmp_path), 4)
     job = source.next(0)
     assert isinstance(job, Job)
-    assert job.stops == ()
+    assert asked(job).stops == ()
     assert source.keep_going(job, Progress(share=0.25, curve=(CurvePoint(10, 9.0, 9.0),), qps_ratio=1.0))
     source.close()
 
@@ -459,7 +465,7 @@ def test_a_stopped_trial_without_peers_has_no_ne(tmp_path: Path, strategy: Strat
     source = source_of(tmp_path, study, 2)
     job = source.next(0)
     assert isinstance(job, Job)
-    partial = measured(Candidate({}, ModelSpec.from_tree(job.model)), ne=float("nan"))
+    partial = measured(Candidate({}, ModelSpec.from_tree(asked(job).model)), ne=float("nan"))
     source.ended(job, Outcome(measurement=partial, curve=curve(0.99), stopped=True))
     source.close()
     trial = study.trials[0]

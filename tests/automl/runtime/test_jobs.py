@@ -9,7 +9,7 @@ import math
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from automl.runtime.jobs import Job, Step, Timing, job_config, job_of
+from automl.runtime.jobs import Job, Limits, Step, Timing, TrainModel, job_config, job_of
 from automl.runtime.worker import progress_of, step_of
 from automl.study.history import CurvePoint, Failure, Limit, Measurement, Metric, Speed
 from tests.worlds.studies import HUMAN, candidates
@@ -24,9 +24,8 @@ timings = st.builds(
     clock=st.sampled_from(["cpu", "analytic"]),
     limits=st.lists(limits, max_size=3).map(tuple),
 )
-jobs = st.builds(
-    Job,
-    name=st.text(min_size=1),
+payloads = st.builds(
+    TrainModel,
     model=st.sampled_from([model.model.to_tree() for model in candidates(4)]),
     log=st.text(),
     train=st.sampled_from([("train",), ("train", "validate")]),
@@ -35,6 +34,7 @@ jobs = st.builds(
     timing=st.none() | timings,
     predictions=st.none() | st.text(),
 )
+jobs = st.builds(Job, st.text(min_size=1), payloads, st.builds(Limits, timeout_s=st.floats(0.1, 1e4)))
 measurements = st.builds(
     Measurement,
     ne=numbers | st.just(math.nan),
