@@ -227,13 +227,11 @@ def exfm_run(file: Path, workers: int | None, address: str | None, out: Path | N
     """Stream a log past a teacher and its students, or go on where it stopped."""
     from automl.api import terminal
     from automl.exfm import handle
-    from automl.report.exfm import exfm_lines
 
     found = handle.exfm_run(file, workers=workers or cores(), out=out, address=address, console=terminal())
-    for line in exfm_lines(found.summary):
-        click.echo(line)
+    click.echo(found.summary())
     page = found.report()
-    words = shlex.join(["automl", "export", _short(found.folder), "--student", next(iter(found.summary["students"]))])
+    words = shlex.join(["automl", "export", _short(found.folder), "--student", next(iter(found.result.students))])
     click.echo(f"report: {_short(page)}     next: {words} --to FILE")
 
 

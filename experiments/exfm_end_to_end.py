@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,13 @@ import automl
 from automl.exfm.handle import ExfmHandle
 from automl.exfm.problem import ExfmProblem, Student, load_exfm
 from automl.exfm.run import run_exfm
-from automl.exfm.student.recipes import NONE
 from automl.ranking.features import Features
 from automl.ranking.model import RankingModel, build_model
 from automl.ranking.place import CpuClock
 from automl.ranking.process import prepare_process
 from automl.ranking.served import load_served
 from automl.ranking.throughput import quiet_qps, time_ratio
+from automl.study.exfm_results import AUTO, NONE, StudentResult
 from experiments.exfm_world import COUNTERS, stream_data
 from experiments.kuairand import STUDIES, write_study
 from experiments.record import write_result
@@ -64,12 +65,12 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "exfm.yaml").write_text(_RUN.format(data=stream_data(), seeds=seeds))
     problem = load_exfm(folder / "exfm.yaml")
-    summary = run_exfm(problem, workers=arguments.workers, console=console)
-    students = summary["students"]
-    best = min(students, key=lambda name: students[name]["all"]["recipes"]["auto"]["ne"])
+    result = run_exfm(problem, workers=arguments.workers, console=console)
+    students = result.students
+    best = min(students, key=lambda name: students[name].all.recipes[AUTO].ne)
     rows = {name: _row(part) for name, part in students.items()}
     file = folder / "best.zip"
-    exported = ExfmHandle(problem.folder, summary).export(file, student=best)
+    exported = ExfmHandle(problem.folder, result).export(file, student=best)
     speed = _speeds(problem, next(s for s in problem.students if s.name == best), file)
     headline = {
         "small_ne": rows[best]["none_ne"],
@@ -85,7 +86,7 @@ def main() -> None:
         figures={
             "students": rows,
             "best": best,
-            "teacher": summary["teacher"]["model"],
+            "teacher": result.teacher.model.to_tree(),
             "export_parity": exported["parity"],
             "minutes": (time.monotonic() - start) / 60,
         },
@@ -94,15 +95,15 @@ def main() -> None:
     console.print(headline, highlight=False)
 
 
-def _row(student: dict[str, Any]) -> dict[str, Any]:
-    recipes = student["all"]["recipes"]
+def _row(student: StudentResult) -> dict[str, Any]:
+    recipes = student.all.recipes
     return {
-        "flops": student["cost"]["flops"],
-        "none_ne": recipes[NONE]["ne"],
-        "auto_ne": recipes["auto"]["ne"],
-        "teacher_ne": student["all"]["teacher"]["ne"],
-        "gain": recipes["auto"]["gain"],
-        "calibration": recipes["auto"]["calibration"],
+        "flops": student.cost.flops,
+        "none_ne": recipes[NONE].ne,
+        "auto_ne": recipes[AUTO].ne,
+        "teacher_ne": student.all.teacher.ne,
+        "gain": asdict(recipes[AUTO].gain),
+        "calibration": recipes[AUTO].calibration,
     }
 
 

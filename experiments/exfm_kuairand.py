@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -24,10 +24,11 @@ from automl.exfm.problem import ExfmProblem, Student, load_exfm
 from automl.exfm.run import run_exfm, run_tasks, teach
 from automl.exfm.scores import figures
 from automl.exfm.student.jobs import job_name, task_of
-from automl.exfm.student.recipes import NONE, recipe_of
+from automl.exfm.student.recipes import recipe_of
 from automl.exfm.student.run import Distort, StudentTask
 from automl.exfm.summary import scored_of, teacher_logits
 from automl.runtime.cluster import cluster
+from automl.study.exfm_results import AUTO, NONE, StudentResult
 from experiments.exfm_world import LONG_VIEW_VMS, NOTED_NE, VMS, write_exfm
 from experiments.record import write_result
 
@@ -65,8 +66,8 @@ def main() -> None:
     seeds, ages = (2, (1, 4)) if arguments.quick else (arguments.seeds, AGES_DAYS)
     console, start = Console(stderr=True), time.monotonic()
     problem = load_exfm(write_exfm("exfm-kuairand", seeds=seeds, compare=RECIPES))
-    summary = run_exfm(problem, workers=arguments.workers, console=console)
-    table = {name: _row(summary["students"][name]) for name in VMS}
+    result = run_exfm(problem, workers=arguments.workers, console=console)
+    table = {name: _row(result.students[name]) for name in VMS}
     for name, row in table.items():
         console.print(name, row, highlight=False)
     cell_seeds = min(seeds, arguments.cell_seeds)
@@ -86,8 +87,12 @@ def main() -> None:
         figures={
             "students": table,
             "cells": cells,
-            "das": summary["das"],
-            "teacher": {k: summary["teacher"][k] for k in ("cost", "train_seconds", "refusals")},
+            "das": asdict(result.das),
+            "teacher": {
+                "cost": asdict(result.teacher.cost),
+                "train_seconds": result.teacher.train_seconds,
+                "refusals": [asdict(refusal) for refusal in result.teacher.refusals],
+            },
             "minutes": (time.monotonic() - start) / 60,
         },
         headline=headline,
@@ -95,29 +100,27 @@ def main() -> None:
     console.print(headline, highlight=False)
 
 
-def _row(student: Mapping[str, Any]) -> dict[str, Any]:
+def _row(student: StudentResult) -> dict[str, Any]:
     """A student's part of the table: NE, gains, calibration, and the regret of auto to the best in hindsight."""
-    whole = student["all"]
-    recipes = whole["recipes"]
-    fixed = {name: recipe for name, recipe in recipes.items() if name not in (NONE, "auto")}
-    best = min(fixed, key=lambda name: fixed[name]["ne"])
-    regrets = 100 * (np.array(recipes["auto"]["ne_by_seed"]) / np.array(recipes[best]["ne_by_seed"]) - 1)
+    whole = student.all
+    recipes = whole.recipes
+    fixed = {name: recipe for name, recipe in recipes.items() if name not in (NONE, AUTO)}
+    best = min(fixed, key=lambda name: fixed[name].ne)
+    regrets = 100 * (np.array(recipes[AUTO].ne_by_seed) / np.array(recipes[best].ne_by_seed) - 1)
     half = 2.776 * regrets.std(ddof=1) / np.sqrt(len(regrets)) if len(regrets) == 5 else float("nan")
     return {
-        "rows": whole["rows"],
-        "none_ne": recipes[NONE]["ne"],
-        "teacher_ne": whole["teacher"]["ne"],
-        "headroom_pct": whole["teacher"]["headroom_pct"],
-        "gains_pct": {name: recipe["gain"]["pct"] for name, recipe in recipes.items() if name != NONE},
-        "auto": recipes["auto"]["gain"],
-        "transfer_ratio": recipes["auto"]["transfer_ratio"],
+        "rows": whole.rows,
+        "none_ne": recipes[NONE].ne,
+        "teacher_ne": whole.teacher.ne,
+        "headroom_pct": whole.teacher.headroom_pct,
+        "gains_pct": {name: recipe.gain.pct for name, recipe in recipes.items() if recipe.gain},
+        "auto": asdict(recipes[AUTO].gain),
+        "transfer_ratio": recipes[AUTO].transfer_ratio,
         "best_fixed": best,
         "auto_regret_pct": [float(regrets.mean()), float(regrets.mean() - half), float(regrets.mean() + half)],
-        "calibration": {name: recipes[name]["calibration"] for name in (NONE, "auto", "plain")},
-        "train_seconds": {
-            name: sum(sum(run["train_seconds"].values()) for run in student["runs"][name]) for name in recipes
-        },
-        "choices": [run["choices"] for run in student["runs"]["auto"]],
+        "calibration": {name: recipes[name].calibration for name in (NONE, AUTO, "plain")},
+        "train_seconds": {name: sum(sum(run.train_seconds.values()) for run in student.runs[name]) for name in recipes},
+        "choices": [run.choices for run in student.runs[AUTO]],
     }
 
 
@@ -176,11 +179,11 @@ def _cell(
         none = [task_of(main_run, student, recipe_of(NONE), seed).out for seed in range(seeds)]
         scored, _ = scored_of(problem, student, {NONE: none, **runs}, said_NT[:, student.task])
         shown = figures(scored)
-        cell = {recipe: shown["recipes"][recipe]["gain"] for recipe in CELL_RECIPES[1:]}
-        calibration = {recipe: shown["recipes"][recipe]["calibration"] for recipe in CELL_RECIPES}
+        cell = {recipe: asdict(shown.recipes[recipe].gain) for recipe in CELL_RECIPES[1:]}
+        calibration = {recipe: shown.recipes[recipe].calibration for recipe in CELL_RECIPES}
         found[f"{name} / {student.name}"] = {
             **cell,
-            "headroom_pct": shown["teacher"]["headroom_pct"],
+            "headroom_pct": shown.teacher.headroom_pct,
             "calibration": calibration,
         }
     return found

@@ -15,7 +15,6 @@ import datetime as dt
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -27,17 +26,20 @@ from automl.exfm.problem import ExfmProblem, Student, load_exfm
 from automl.exfm.run import run_tasks
 from automl.exfm.scores import Scored, figures
 from automl.exfm.student.jobs import job_name, task_of
-from automl.exfm.student.recipes import AUTO, Recipe
+from automl.exfm.student.recipes import Recipe
 from automl.exfm.student.run import LOGITS
 from automl.exfm.summary import scored_rows
 from automl.exfm.teacher.snapshots import sigmoid
 from automl.runtime.cluster import cluster
+from automl.study.exfm_results import AUTO, PartFigures
+from automl.study.plain import Codec
 from experiments.kuairand import STUDIES
 from experiments.kuairand_search import CORES, search_figures
 from experiments.record import write_result
 from search_spaces.distill import Distill
 
 SEARCHED = "searched"
+PARTS = Codec(PartFigures)
 _KNOBS = """\
 distill:
   heads: {choice: [none, plain, auxiliary, both, adapter, calibrated], default: plain}
@@ -73,8 +75,8 @@ def main() -> None:
     student = next(s for s in problem.students if s.name == arguments.student)
     first_ns = midnight(dt.date.fromisoformat(split["test"][0]), lessons.facts["timezone"])
     parts = on_the_stream(problem, student, distill, first_ns, file.parent)
-    test = parts["test"]["recipes"]
-    gains = {name: recipe["gain"]["pct"] if recipe["gain"] else 0.0 for name, recipe in test.items()}
+    test = parts["test"].recipes
+    gains = {name: recipe.gain.pct if recipe.gain else 0.0 for name, recipe in test.items()}
     write_result(
         "exfm_search",
         settings={
@@ -88,13 +90,13 @@ def main() -> None:
             **search_figures(study),
             "finals": found,
             "distill": None if distill is None else asdict(distill),
-            "stream": parts,
+            "stream": {name: PARTS.plain(part) for name, part in parts.items()},
         },
         headline={
             "wall_s": round(study.facts.wall_seconds, 1),
             "offline_gain_pct": round(min(pick["ne_gain_pct"] for pick in found["picks"]), 3),
             "stream_gain_pct": round(gains[SEARCHED], 3),
-            "stream_p": test[SEARCHED]["gain"]["p"],
+            "stream_p": test[SEARCHED].gain.p,
             **({"auto_gain_pct": round(gains[AUTO], 3)} if AUTO in gains else {}),
             "best_fixed_gain_pct": round(min(pct for name, pct in gains.items() if name not in (SEARCHED, AUTO)), 3),
         },
@@ -134,7 +136,7 @@ def split_days(lessons: LessonLog) -> dict[str, list[str]]:
 
 def on_the_stream(
     problem: ExfmProblem, student: Student, distill: Distill | None, first_ns: int, folder: Path
-) -> dict[str, Any]:
+) -> dict[str, PartFigures]:
     """The recipe on the run's stream with the run's seeds, beside the run's own recipes: on the test days, on all."""
     stream, seeds = problem.stream, range(problem.config.seeds)
     out = folder / "stream" / replace(student.spec, distill=distill).key
@@ -161,8 +163,8 @@ def on_the_stream(
     )
     first = stream.windows[problem.config.score_from].rows.start
     return {
-        "test": figures(scored.part(stream.times_N[rows_N] >= first_ns)),
-        "scored": figures(scored.part(rows_N >= first)),
+        "test": figures(scored.part(stream.times_N[rows_N] >= first_ns), "test"),
+        "scored": figures(scored.part(rows_N >= first), "scored"),
     }
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -23,8 +24,8 @@ from scipy.stats import ttest_1samp
 from automl.data.simulated.stream import simulate_stream
 from automl.exfm.problem import ExfmProblem, load_exfm
 from automl.exfm.run import run_exfm
-from automl.exfm.student.recipes import NONE
 from automl.stats.metrics import NESums
+from automl.study.exfm_results import AUTO, NONE, PartFigures
 from experiments.kuairand import STUDIES
 from experiments.record import write_result
 
@@ -146,28 +147,27 @@ class _Runner:
             )
         )
         problem = load_exfm(file)
-        summary = run_exfm(problem, workers=self._workers, console=self._console)
+        result = run_exfm(problem, workers=self._workers, console=self._console)
         bayes = _bayes(problem)
         return {
-            student: {**_row(part["all"], bayes[student]), "flops": part["cost"]["flops"]}
-            for student, part in summary["students"].items()
-        } | {"teacher_flops": summary["teacher"]["cost"]["flops"]}
+            name: {**_row(student.all, bayes[name]), "flops": student.cost.flops}
+            for name, student in result.students.items()
+        } | {"teacher_flops": result.teacher.cost.flops}
 
 
-def _row(whole: Mapping[str, Any], bayes: float) -> dict[str, Any]:
-    none = whole["recipes"][NONE]["ne"]
+def _row(whole: PartFigures, bayes: float) -> dict[str, Any]:
+    recipes = whole.recipes
+    none = recipes[NONE].ne
     return {
         "bayes_ne": bayes,
         "none_ne": none,
-        "teacher_ne": whole["teacher"]["ne"],
-        "headroom_pct": whole["teacher"]["headroom_pct"],
-        "teacher_calibration": whole["teacher"]["calibration"],
-        "gains": {name: recipe["gain"] for name, recipe in whole["recipes"].items() if name != NONE},
-        "ne_by_seed": {name: recipe["ne_by_seed"] for name, recipe in whole["recipes"].items()},
-        "gap_closed": {
-            name: (none - recipe["ne"]) / (none - bayes) for name, recipe in whole["recipes"].items() if name != NONE
-        },
-        "transfer_ratio": whole["recipes"]["auto"]["transfer_ratio"],
+        "teacher_ne": whole.teacher.ne,
+        "headroom_pct": whole.teacher.headroom_pct,
+        "teacher_calibration": whole.teacher.calibration,
+        "gains": {name: asdict(recipe.gain) for name, recipe in recipes.items() if recipe.gain},
+        "ne_by_seed": {name: recipe.ne_by_seed for name, recipe in recipes.items()},
+        "gap_closed": {name: (none - recipe.ne) / (none - bayes) for name, recipe in recipes.items() if recipe.gain},
+        "transfer_ratio": recipes[AUTO].transfer_ratio,
     }
 
 

@@ -20,12 +20,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from automl.exfm.student.recipes import NONE, RECIPES
+from automl.exfm.student.recipes import RECIPES
 from automl.ranking.batches import even_bounds
 from automl.ranking.distill import Lesson, StudentStepper
 from automl.ranking.model import RankingModel, build_model
 from automl.ranking.process import prepare_process
 from automl.ranking.training import Stepper
+from automl.study.exfm_results import NONE
 from experiments.record import write_result
 from search_spaces.model import InputShape, ModelSpec
 

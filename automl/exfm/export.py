@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,14 +12,13 @@ import torch
 from automl.commands.export import PARITY_ROWS, log_encoders
 from automl.data.encode.stream_plan import make_stream_plan
 from automl.exfm.problem import ExfmProblem, Student
+from automl.exfm.student.facts import read_run
 from automl.exfm.student.jobs import tasks_of
 from automl.exfm.student.recipes import recipe_of
-from automl.exfm.student.run import FACTS
 from automl.ranking.export import ExportError, export_model
 from automl.ranking.model import build_model
 from automl.runtime.errors import RunError
 from search_spaces.errors import InputError
-from search_spaces.model import ModelSpec
 from search_spaces.source import did_you_mean
 
 
@@ -44,10 +42,9 @@ def export_student(
     if not task.out.exists():
         raise InputError.of(str(task.out), "must hold a student that was trained", "nothing", "automl exfm run goes on")
     stream = problem.stream
-    facts = json.loads((task.out / FACTS).read_text())
+    facts = read_run(task.out)
     fields, dense = [stream.fields[k] for k in task.columns.fields], [stream.dense[k] for k in task.columns.dense]
-    spec = ModelSpec.from_tree(facts["spec"])
-    model = build_model(spec, task.columns.inputs(stream), seed=0)
+    model = build_model(facts.spec, task.columns.inputs(stream), seed=0)
     model.load_state_dict(torch.load(task.out / "model.pt", weights_only=True))
     plan = make_stream_plan(problem.config.data, problem.file.parent)
     rows_N = np.flatnonzero(chosen.members_N)[-PARITY_ROWS:]
@@ -60,9 +57,9 @@ def export_student(
                 "run": problem.config.name,
                 "student": student,
                 "recipe": name,
-                "serving": facts["serving"],
+                "serving": facts.serving,
                 "seed": seed,
-                "model": facts["spec"],
+                "model": facts.spec.to_tree(),
                 "data": stream.fingerprint,
                 "last_window": stream.windows[-1].name,
             },

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-SUMMARY = "exfm.json"  # all figures; written when the run has ended
+from automl.study.exfm_json import EXFM_JSON
+
 LOCK = "exfm.lock.json"  # what the run is of; written when it starts
 
 
 def is_exfm(folder: Path) -> bool:
     """Whether a folder holds a run that has ended."""
-    return (folder / SUMMARY).exists()
+    return (folder / EXFM_JSON).exists()

@@ -10,18 +10,24 @@ from typing import Any
 from rich.console import Console
 
 from automl.exfm.export import export_student
-from automl.exfm.files import LOCK, SUMMARY, is_exfm
+from automl.exfm.files import LOCK, is_exfm
 from automl.exfm.problem import ExfmProblem, load_exfm
 from automl.exfm.run import run_exfm
-from automl.report.exfm import write_exfm_report
+from automl.report.exfm import exfm_lines, write_exfm_report
+from automl.study.exfm_json import EXFM_JSON, read_exfm
+from automl.study.exfm_results import ExfmResult
 from search_spaces.errors import InputError
 
 
 class ExfmHandle:
-    """A run that is over: its figures, its report, its students."""
+    """A run that is over: what it found, its report, its students."""
 
-    def __init__(self, folder: Path, summary: Mapping[str, Any]) -> None:
-        self.folder, self.summary = folder, summary
+    def __init__(self, folder: Path, result: ExfmResult) -> None:
+        self.folder, self.result = folder, result
+
+    def summary(self) -> str:
+        """Text for a terminal: a line a student."""
+        return "\n".join(exfm_lines(self.result))
 
     def report(self) -> Path:
         """Write exfm.html; the page's path."""
@@ -57,21 +63,21 @@ def exfm_run(
         automl.runtime.errors.RunError: a student failed.
     """
     problem = load_exfm(Path(file), out)
-    summary = run_exfm(problem, workers=workers, address=address, console=console)
-    return ExfmHandle(problem.folder, summary)
+    result = run_exfm(problem, workers=workers, address=address, console=console)
+    return ExfmHandle(problem.folder, result)
 
 
 def open_exfm(folder: Path | str) -> ExfmHandle:
     """A run that has ended before.
 
     Raises:
-        InputError: where the folder holds none.
+        InputError: where the folder holds none, or one that cannot be read.
     """
     folder = Path(folder).absolute()
     if not is_exfm(folder):
         hint = "it was started, but not ended: automl exfm run goes on" if (folder / LOCK).exists() else ""
-        raise InputError.of(str(folder), "must hold an ExFM run that has ended", f"no {SUMMARY}", hint)
-    return ExfmHandle(folder, json.loads((folder / SUMMARY).read_text()))
+        raise InputError.of(str(folder), "must hold an ExFM run that has ended", f"no {EXFM_JSON}", hint)
+    return ExfmHandle(folder, read_exfm(folder))
 
 
 __all__ = ["ExfmHandle", "exfm_run", "open_exfm"]

@@ -6,9 +6,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import asdict
-from pathlib import Path
-from typing import Any
+from dataclasses import replace
 
 from rich.console import Console
 
@@ -16,7 +14,7 @@ from automl.exfm.das.pool import PoolSize, ScoringPool
 from automl.exfm.das.reader import DasReader
 from automl.exfm.das.system import Das
 from automl.exfm.das.ticks import Tick, ticks_of
-from automl.exfm.files import LOCK, SUMMARY
+from automl.exfm.files import LOCK
 from automl.exfm.problem import ExfmProblem
 from automl.exfm.student.jobs import StudentsSource, tasks_of
 from automl.exfm.student.lessons import write_lessons
@@ -24,6 +22,7 @@ from automl.exfm.student.run import StudentTask
 from automl.exfm.summary import summarise
 from automl.exfm.teacher.ensemble import Teacher, load_teacher
 from automl.exfm.teacher.snapshots import Guard
+from automl.exfm.teacher.taught import Taught, read_taught, write_taught
 from automl.exfm.teacher.teaching import Teaching, Upgrade
 from automl.files.whole import whole_file
 from automl.ranking.process import prepare_process
@@ -33,10 +32,11 @@ from automl.runtime.engine import Resources
 from automl.runtime.engine import run as run_jobs
 from automl.runtime.host import hold, machine, versions
 from automl.runtime.leftovers import watched
+from automl.study.exfm_json import write_exfm
+from automl.study.exfm_results import ExfmResult
 from search_spaces.errors import InputError
 from search_spaces.model import ModelSpec
 
-TEACHING = "teaching.json"
 _NS = 1e9
 
 
@@ -47,8 +47,8 @@ def run_exfm(
     address: str | None = None,
     console: Console | None = None,
     clock: Callable[[], float] = time.time,
-) -> dict[str, Any]:
-    """Stream, score, teach, compare; returns what exfm.json holds. Killed, the same call goes on.
+) -> ExfmResult:
+    """Stream, score, teach, compare; write exfm.json. Killed, the same call goes on.
 
     Raises:
         InputError: where the folder holds a run of another file, or is in use.
@@ -60,33 +60,22 @@ def run_exfm(
     tasks = tasks_of(problem)
     with hold(problem.folder), ExitStack() as stack:
         _same_run(problem)
-        if taught(problem.folder) is None or not all(task.out.exists() for task in tasks.values()):
+        if read_taught(problem.folder) is None or not all(task.out.exists() for task in tasks.values()):
             stack.enter_context(watched())
             stack.enter_context(cluster(problem.folder, workers, address))
         told = teach(problem, workers=workers, console=console)
         run_tasks(problem, tasks, workers=workers, console=console)
         for student in problem.students:
             write_lessons(problem, student)
-        summary = {
-            **summarise(problem, DasReader(problem.folder, problem.stream), tasks, told),
-            "wall_seconds": clock() - start,
-            "machine": machine(),
-            "versions": versions(),
-        }
-        _write(problem.folder / SUMMARY, summary)
-    return summary
+        found = summarise(problem, DasReader(problem.folder, problem.stream), tasks, told)
+        result = replace(found, wall_seconds=clock() - start, machine=machine(), versions=versions())
+        write_exfm(problem.folder, result)
+    return result
 
 
-def taught(folder: Path) -> dict[str, Any] | None:
-    """What is said of a teacher's pass that is over; None before."""
-    file = folder / TEACHING
-    found: dict[str, Any] | None = json.loads(file.read_text()) if file.exists() else None
-    return found
-
-
-def teach(problem: ExfmProblem, *, workers: int, console: Console) -> dict[str, Any]:
+def teach(problem: ExfmProblem, *, workers: int, console: Console) -> Taught:
     """The teacher's pass over the stream, or what is left of it; Ray must be up. What is said of it when it is over."""
-    before = taught(problem.folder)
+    before = read_taught(problem.folder)
     if before is not None:
         return before
     config, stream = problem.config, problem.stream
@@ -107,13 +96,13 @@ def teach(problem: ExfmProblem, *, workers: int, console: Console) -> dict[str, 
         with ProgressLine(console, lambda: (das.committed, len(ticks), "teacher"), now) as line:
             for _ in teaching.run(ticks):
                 line.update()
-        told = {
-            "counts": json.loads(das.counts.to_json()),
-            "refusals": [asdict(refusal) for refusal in teaching.refusals],
-            "train_seconds": teaching.train_seconds,
-            "ticks": len(ticks),
-        }
-    _write(problem.folder / TEACHING, told)
+        told = Taught(
+            counts=das.counts,
+            refusals=teaching.refusals,
+            train_seconds=teaching.train_seconds,
+            ticks=len(ticks),
+        )
+    write_taught(problem.folder, told)
     return told
 
 
@@ -188,9 +177,5 @@ def _same_run(problem: ExfmProblem) -> None:
         hint = "use another --out; seeds may be added, and recipes to compare"
         raise InputError.of(str(problem.file), must, f"another {', '.join(changed)}", hint)
     if before.get("file") != str(problem.file):
-        _write(told, {**facts, "file": str(problem.file)})
-
-
-def _write(file: Path, data: Any) -> None:
-    with whole_file(file) as part:
-        part.write_text(json.dumps(data, indent=1))
+        with whole_file(told) as part:
+            part.write_text(json.dumps({**facts, "file": str(problem.file)}, indent=1))

@@ -1,22 +1,20 @@
 """What the teacher gave to each student: NE, gains with intervals and calibration, by window and segment.
 
-N scored rows of a student, S seeds, K recipes.
+N scored rows of a student, S seeds.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from statsmodels.stats.multitest import multipletests
 
-from automl.exfm.student.recipes import NONE
 from automl.stats.compared import ScoredRows
-from automl.stats.significance import Gain
+from automl.study.exfm_results import NONE, PartFigures, RecipeFigures, RecipeGain, StudentResult, TeacherFigures
 
 Floats = NDArray[np.float64]
 
@@ -36,71 +34,83 @@ class Scored:
         return Scored(self.rows.part(rows_N), self.windows_N[rows_N], probs, self.teacher_N[rows_N])
 
 
-def figures(scored: Scored) -> dict[str, Any]:
+def figures(scored: Scored, name: str = "all") -> PartFigures:
     """NE, calibration and gains over no teacher; of a set with one class only the rows."""
-    shown: dict[str, Any] = {"rows": len(scored.rows)}
+    rows = len(scored.rows)
     if not scored.rows.both_classes:
-        return shown
-    sums = {name: scored.rows.sums(probs_SN) for name, probs_SN in scored.probs_SN.items()}
-    taught = [name for name in scored.probs_SN if name != NONE]
-    gains = scored.rows.gains(scored.probs_SN[NONE], [scored.probs_SN[name] for name in taught])
-    found = dict(zip(taught, gains, strict=True))
-    shown["base_rate"] = sums[NONE][0].base_rate
-    shown["teacher"] = _teacher(scored, float(np.mean([s.ne for s in sums[NONE]])))
-    shown["recipes"] = {
-        name: {
-            "ne": float(np.mean([s.ne for s in parts])),
-            "ne_by_seed": [s.ne for s in parts],
-            "calibration": float(np.mean([s.calibration for s in parts])),
-            "gain": _gain(found[name]) if name in found else None,
-        }
-        for name, parts in sums.items()
+        return PartFigures(name=name, rows=rows)
+    sums = {recipe: scored.rows.sums(probs_SN) for recipe, probs_SN in scored.probs_SN.items()}
+    taught = [recipe for recipe in scored.probs_SN if recipe != NONE]
+    gains = scored.rows.gains(scored.probs_SN[NONE], [scored.probs_SN[recipe] for recipe in taught])
+    found = {
+        recipe: RecipeGain.single(pct=gain.pct, low_pct=gain.low_pct, high_pct=gain.high_pct, p=gain.p)
+        for recipe, gain in zip(taught, gains, strict=True)
     }
-    return shown
+    return PartFigures(
+        name=name,
+        rows=rows,
+        base_rate=sums[NONE][0].base_rate,
+        teacher=_teacher(scored, float(np.mean([s.ne for s in sums[NONE]]))),
+        recipes={
+            recipe: RecipeFigures(
+                name=recipe,
+                ne=float(np.mean([s.ne for s in seeds])),
+                ne_by_seed=tuple(s.ne for s in seeds),
+                calibration=float(np.mean([s.calibration for s in seeds])),
+                gain=found.get(recipe),
+            )
+            for recipe, seeds in sums.items()
+        },
+    )
 
 
-def _teacher(scored: Scored, student_ne: float) -> dict[str, Any]:
+def _teacher(scored: Scored, student_ne: float) -> TeacherFigures:
     """The teacher on the rows that it scored; headroom is its NE against that of the student without one there."""
     known_N = np.isfinite(scored.teacher_N)
     part = scored.part(known_N)
     if not part.rows.both_classes:
-        return {"coverage": float(known_N.mean()), "ne": None, "calibration": None, "headroom_pct": None}
+        return TeacherFigures(coverage=float(known_N.mean()))
     (sums,) = part.rows.sums(part.teacher_N[None, :])
     if not known_N.all():
         student_ne = float(np.mean(part.rows.ne(part.probs_SN[NONE])))
-    return {
-        "coverage": float(known_N.mean()),
-        "ne": sums.ne,
-        "calibration": sums.calibration,
-        "headroom_pct": 100 * (sums.ne / student_ne - 1),
-    }
+    return TeacherFigures(
+        coverage=float(known_N.mean()),
+        ne=sums.ne,
+        calibration=sums.calibration,
+        headroom_pct=100 * (sums.ne / student_ne - 1),
+    )
 
 
-def _gain(gain: Gain) -> dict[str, float]:
-    kept = ("pct", "low_pct", "high_pct", "p")
-    return {name: value for name, value in asdict(gain).items() if name in kept}
-
-
-def correct(students: Mapping[str, dict[str, Any]]) -> None:
-    """p_corrected beside every p of the whole stream, and the transfer ratio.
+def corrected(students: Sequence[StudentResult]) -> tuple[StudentResult, ...]:
+    """The students with Holm's p and the verdict by it, and the transfer ratio, of all scored rows.
 
     What a student was to run (`own`) was named before: Holm over the students. All that was run to compare: Holm over
     those.
     """
-    cells = [
-        (student, name)
-        for student in students.values()
-        for name, recipe in student["all"].get("recipes", {}).items()
-        if recipe["gain"] is not None
-    ]
-    for family in (True, False):
-        chosen = [(student, name) for student, name in cells if (name == student["own"]) is family]
-        if not chosen:
-            continue
-        found = multipletests([s["all"]["recipes"][name]["gain"]["p"] for s, name in chosen], method="holm")[1]
-        for (student, name), p in zip(chosen, found, strict=True):
-            student["all"]["recipes"][name]["gain"]["p_corrected"] = float(p)
-    for student, name in cells:
-        recipe, headroom = student["all"]["recipes"][name], student["all"]["teacher"]["headroom_pct"]
-        good = headroom is not None and headroom < 0 and math.isfinite(headroom)
-        recipe["transfer_ratio"] = recipe["gain"]["pct"] / headroom if good else None
+    holm: dict[tuple[str, str], float] = {}
+    for named_before in (True, False):
+        family = {
+            (student.name, name): recipe.gain.p
+            for student in students
+            for name, recipe in student.all.recipes.items()
+            if recipe.gain is not None and (name == student.own) is named_before
+        }
+        if family:
+            found = multipletests(list(family.values()), method="holm")[1]
+            holm |= {cell: float(p) for cell, p in zip(family, found, strict=True)}
+    return tuple(_corrected(student, holm) for student in students)
+
+
+def _corrected(student: StudentResult, holm: Mapping[tuple[str, str], float]) -> StudentResult:
+    headroom = student.all.teacher.headroom_pct
+    recipes = {
+        name: recipe
+        if recipe.gain is None
+        else replace(
+            recipe,
+            gain=recipe.gain.corrected(holm[student.name, name]),
+            transfer_ratio=recipe.gain.pct / headroom if headroom < 0 and math.isfinite(headroom) else math.nan,
+        )
+        for name, recipe in student.all.recipes.items()
+    }
+    return replace(student, all=replace(student.all, recipes=recipes))

@@ -5,56 +5,65 @@ N rows of the stream, S seeds, T tasks.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from automl.data.encode.stream import EncodedStream
-from automl.exfm.das.counts import AGE_EDGES_HOURS, Counts
+from automl.exfm.das.counts import AGE_EDGES_HOURS
 from automl.exfm.das.reader import DasReader
 from automl.exfm.problem import ExfmProblem, Student
-from automl.exfm.scores import Scored, correct, figures
+from automl.exfm.scores import Scored, corrected, figures
+from automl.exfm.student.facts import read_run
 from automl.exfm.student.recipes import recipe_of
-from automl.exfm.student.run import FACTS, LOGITS, StudentTask
+from automl.exfm.student.run import LOGITS, StudentTask
 from automl.exfm.teacher.snapshots import sigmoid
+from automl.exfm.teacher.taught import Taught
 from automl.stats.compared import ScoredRows
+from automl.study.exfm_results import (
+    DasCounts,
+    ExfmResult,
+    ModelCost,
+    StreamWindow,
+    StudentResult,
+    TeacherResult,
+)
+from search_spaces.model import InputShape, ModelSpec
 
 
-def summarise(
-    problem: ExfmProblem, reader: DasReader, tasks: Mapping[str, StudentTask], taught: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Everything that was measured, as plain data."""
+def summarise(problem: ExfmProblem, reader: DasReader, tasks: Mapping[str, StudentTask], taught: Taught) -> ExfmResult:
+    """Everything that was measured."""
     config, stream = problem.config, problem.stream
     teacher_NT = teacher_logits(problem, reader)
-    students = {
-        student.name: _student(problem, student, tasks, teacher_NT[:, student.task]) for student in problem.students
-    }
-    correct(students)
-    return {
-        "name": config.name,
-        "tasks": list(stream.tasks),
-        "notes": list(stream.notes),
-        "score_from": config.score_from,
-        "seeds": config.seeds,
-        "windows": [
-            {"name": w.name, "rows": w.rows.stop - w.rows.start, "scored": k >= config.score_from}
+    students = corrected(
+        [_student(problem, student, tasks, teacher_NT[:, student.task]) for student in problem.students]
+    )
+    return ExfmResult(
+        name=config.name,
+        tasks=tuple(stream.tasks),
+        notes=tuple(stream.notes),
+        score_from=config.score_from,
+        seeds=config.seeds,
+        windows=tuple(
+            StreamWindow(w.name, w.rows.stop - w.rows.start, scored=k >= config.score_from)
             for k, w in enumerate(stream.windows)
-        ],
-        "teacher": {
-            "model": problem.teacher.to_tree(),
-            "members": config.teacher.members,
-            "cost": _cost(problem.teacher, problem.teacher_columns.inputs(stream), config.teacher.members),
-            "snapshot_every_s": config.teacher.snapshot_every,
-            "age_s": config.teacher.age,
-            **{key: taught[key] for key in ("refusals", "train_seconds", "ticks")},
-        },
-        "das": _das(taught, len(problem.students)),
-        "students": students,
-    }
+        ),
+        teacher=TeacherResult(
+            model=problem.teacher,
+            members=config.teacher.members,
+            cost=_cost(problem.teacher, problem.teacher_columns.inputs(stream), config.teacher.members),
+            snapshot_every_s=config.teacher.snapshot_every,
+            age_s=config.teacher.age,
+            refusals=taught.refusals,
+            train_seconds=taught.train_seconds,
+            ticks=taught.ticks,
+        ),
+        das=_das(taught, len(students)),
+        students={student.name: student for student in students},
+    )
 
 
 def teacher_logits(problem: ExfmProblem, reader: DasReader) -> NDArray[np.float32]:
@@ -96,42 +105,42 @@ def scored_rows(stream: EncodedStream, rows_N: NDArray[np.int64], task: int) -> 
 
 def _student(
     problem: ExfmProblem, student: Student, tasks: Mapping[str, StudentTask], teacher_N: NDArray[np.float32]
-) -> dict[str, Any]:
+) -> StudentResult:
     stream = problem.stream
     mine = [task for task in tasks.values() if task.vm == student.name]
     runs = {recipe.name: [task.out for task in mine if task.recipe == recipe] for recipe in student.recipes}
     scored, rows_N = scored_of(problem, student, runs, teacher_N)
-    return {
-        "label": student.label,
-        "own": recipe_of(problem.config.students[student.part].distill).name,
-        "rows": int((student.members_N & np.isfinite(stream.labels_NT[:, student.task])).sum()),
-        "cost": _cost(student.spec, student.columns.inputs(stream), 1),
-        "all": figures(scored),
-        "windows": [
-            {"name": stream.windows[k].name, **figures(scored.part(scored.windows_N == k))}
-            for k in np.unique(scored.windows_N)
-        ],
-        "segments": {
-            name: figures(scored.part(segment[rows_N]))
+    return StudentResult(
+        name=student.name,
+        label=student.label,
+        own=recipe_of(problem.config.students[student.part].distill).name,
+        rows=int((student.members_N & np.isfinite(stream.labels_NT[:, student.task])).sum()),
+        cost=_cost(student.spec, student.columns.inputs(stream), 1),
+        all=figures(scored),
+        windows=tuple(
+            figures(scored.part(scored.windows_N == k), stream.windows[k].name) for k in np.unique(scored.windows_N)
+        ),
+        segments={
+            name: figures(scored.part(segment[rows_N]), name)
             for name, segment in stream.segments.items()
             if segment[rows_N].any()
         },
-        "runs": {name: [json.loads((out / FACTS).read_text()) for out in outs] for name, outs in runs.items()},
-    }
+        runs={name: tuple(read_run(out) for out in outs) for name, outs in runs.items()},
+    )
 
 
-def _cost(spec: Any, inputs: Any, members: int) -> dict[str, int]:
+def _cost(spec: ModelSpec, inputs: InputShape, members: int) -> ModelCost:
     cost = spec.cost(inputs)
-    return {"params": cost.params * members, "flops": cost.flops * members}
+    return ModelCost(params=cost.params * members, flops=cost.flops * members)
 
 
-def _das(taught: Mapping[str, Any], students: int) -> dict[str, Any]:
-    counts = Counts.from_json(json.dumps(taught["counts"]))
-    return {
-        **taught["counts"],
-        "age_edges_hours": list(AGE_EDGES_HOURS),
-        "coverage": counts.coverage,
-        "calls_per_example": counts.calls_per_example,
-        "rows_per_second": counts.rows_per_second,
-        "core_seconds_per_student": (counts.core_seconds + taught["train_seconds"]) / students,
-    }
+def _das(taught: Taught, students: int) -> DasCounts:
+    counts = taught.counts
+    return DasCounts(
+        **asdict(counts),
+        age_edges_hours=AGE_EDGES_HOURS,
+        coverage=counts.coverage,
+        calls_per_example=counts.calls_per_example,
+        rows_per_second=counts.rows_per_second,
+        core_seconds_per_student=(counts.core_seconds + taught.train_seconds) / students,
+    )

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import fields
+from typing import get_args
+
 import pytest
 from pydantic import BaseModel
 
 from automl.commands.init import EXFM_FILES, template_text
 from automl.exfm import config
 from automl.exfm.student import auto
-from automl.exfm.student.recipes import ARMS, AUTO, RECIPES, recipe_of
+from automl.exfm.student.recipes import ARMS, RECIPES, recipe_of
+from automl.study.exfm_json import exfm_schema
+from automl.study.exfm_results import AUTO, ExfmResult, RecipeFigures, RecipeGain, StudentResult, Verdict
 from search_spaces.source import read_text, validate
 from search_spaces.space import model_of
-from tests.docs.pages import Fence, fences, names, page, rows, section
+from tests.docs.pages import ROOT, Fence, fences, names, page, rows, section
 from tests.docs.test_study_page import _parts, _shown
 
 TABLES: dict[type[BaseModel], str] = {
@@ -56,6 +62,20 @@ def test_auto_is_told_as_it_is() -> None:
     assert set(names(text.split("side by side")[0])) == {AUTO, *ARMS}
     assert f"keeps {auto.DISCOUNT:g} of its weight" in text
     assert f"{auto.DROP_AT:g} standard errors behind after {auto.DROP_AFTER} windows" in text
+
+
+def test_the_schema_is_that_of_what_is_written() -> None:
+    """`python -c "from automl.study.exfm_json import *; print(json.dumps(exfm_schema(), indent=1))"` writes it anew."""
+    assert json.loads((ROOT / "docs" / "schemas" / "exfm.json").read_text()) == exfm_schema()
+
+
+def test_the_keys_of_exfm_json_are_told() -> None:
+    text = section(page("exfm.md"), "exfm.json")
+    told = {name for row in rows(text) for name in names(row[0])}
+    for kind in (ExfmResult, StudentResult, RecipeFigures):
+        assert {field.name for field in fields(kind)} - {"name"} <= told, kind.__name__
+    assert {field.name for field in fields(RecipeGain)} <= set(names(text))
+    assert set(get_args(Verdict)) <= set(names(text))
 
 
 @pytest.mark.parametrize("fence", fences("yaml", "exfm"), ids=lambda fence: fence.place)

@@ -17,17 +17,19 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from jsonschema import Draft202012Validator
 from numpy.typing import NDArray
 
 import automl as toolkit
 from automl.commands.init import EXFM_FILES, template_text
 from automl.data.encode.stream import open_stream
 from automl.data.simulated.stream import simulate_stream
-from automl.exfm.files import LOCK, SUMMARY
+from automl.exfm.files import LOCK
 from automl.exfm.problem import load_exfm
 from automl.ranking.features import Features
 from automl.ranking.model import build_model
 from automl.ranking.served import load_served
+from automl.study.exfm_json import EXFM_JSON, exfm_schema
 from search_spaces.errors import InputError
 from search_spaces.model import ModelSpec
 from tests.worlds.commands import automl, interrupt, left_behind, start
@@ -69,7 +71,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def figures(folder: Path) -> Mapping[str, Any]:
     """exfm.json without what the machine decides."""
-    found: Mapping[str, Any] = _kept(json.loads((folder / SUMMARY).read_text()))
+    found: Mapping[str, Any] = _kept(json.loads((folder / EXFM_JSON).read_text()))
     return found
 
 
@@ -79,8 +81,12 @@ def _kept(value: Any) -> Any:
     return [_kept(part) for part in value] if isinstance(value, list) else value
 
 
+def test_what_is_written_fits_the_schema(ran: Path) -> None:
+    Draft202012Validator(exfm_schema()).validate(json.loads((ran / EXFM_JSON).read_text()))
+
+
 def test_every_label_is_joined_once(ran: Path) -> None:
-    das = json.loads((ran / SUMMARY).read_text())["das"]
+    das = json.loads((ran / EXFM_JSON).read_text())["das"]
     stream = open_stream(next((ran / "data").glob("*/facts.json")).parent)
     assert das["examples"] == len(stream), "conversions have no `where`: every row is traffic"
     known_NT = np.isfinite(stream.labels_NT) & (stream.arrivals_NT <= stream.windows[-1].end_ns)
@@ -110,7 +116,7 @@ def test_killed_and_interrupted_it_goes_on_to_the_same_figures(ran: Path, tmp_pa
             assert "the same command goes on" in errors
             assert "Traceback" not in errors
             assert left_behind(out) == []
-        assert not (out / SUMMARY).exists()
+        assert not (out / EXFM_JSON).exists()
     done = automl("exfm", "run", ran / "exfm.yaml", "--workers", "2", "--out", out)
     assert done.returncode == 0, done.stderr
     assert figures(out) == figures(ran)

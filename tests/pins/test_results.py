@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,10 @@ import pytest
 from automl.commands.finals import judge
 from automl.commands.repeats import BASELINE
 from automl.data.simulated.log import simulate
-from automl.exfm.scores import Scored, correct, figures
+from automl.exfm.scores import Scored, corrected, figures
 from automl.stats.compared import ScoredRows
 from automl.strategies.picks import Pick
+from automl.study.exfm_results import ModelCost, PartFigures, StudentResult
 from automl.study.history import Origin, Proposal
 from automl.study.problem import FINALS_FIT, encode, load_problem
 from tests.pins.pinned import hold_numbers
@@ -66,28 +68,56 @@ def _finals() -> Any:
         return json.loads(json.dumps(judge(problem, log, probs, chosen, study, models)))
 
 
-def _student(seed: int) -> dict[str, Any]:
+def _student(name: str, seed: int) -> StudentResult:
     rng = np.random.default_rng(seed)
     rows, seeds = 3000, 3
     truth_N = rng.normal(size=rows) - 1
     labels_N = (rng.random(rows) < 1 / (1 + np.exp(-truth_N))).astype(float)
     noise_SN = rng.normal(size=(seeds, rows))
     probs = {
-        name: 1 / (1 + np.exp(-(truth_N + noise * noise_SN)))
-        for name, noise in {"none": 0.8, "plain": 0.7, "auto": 0.5, "auxiliary": 0.9}.items()
+        recipe: 1 / (1 + np.exp(-(truth_N + noise * noise_SN)))
+        for recipe, noise in {"none": 0.8, "plain": 0.7, "auto": 0.5, "auxiliary": 0.9}.items()
     }
     teacher_N = 1 / (1 + np.exp(-truth_N))
     teacher_N[: rows // 4] = np.nan
     compared = ScoredRows(labels_N, np.ones(rows), rng.integers(0, 300, rows).astype(np.int32))
     scored = Scored(compared, np.arange(rows) // 1000, probs, teacher_N)
-    windows = [{"name": str(k), **figures(scored.part(scored.windows_N == k))} for k in range(3)]
-    return {"own": "auto", "all": figures(scored), "windows": windows}
+    return StudentResult(
+        name=name,
+        label="click",
+        own="auto",
+        rows=rows,
+        cost=ModelCost(1, 1),
+        all=figures(scored),
+        windows=tuple(figures(scored.part(scored.windows_N == k), str(k)) for k in range(3)),
+        segments={},
+        runs={},
+    )
 
 
 def _exfm() -> Any:
-    students = {name: _student(seed) for seed, name in enumerate(("home", "feed"))}
-    correct(students)
-    return json.loads(json.dumps(students))
+    students = corrected([_student(name, seed) for seed, name in enumerate(("home", "feed"))])
+    return {
+        student.name: {
+            "own": student.own,
+            "all": _recorded(student.all, whole=True),
+            "windows": [{"name": part.name, **_recorded(part, whole=False)} for part in student.windows],
+        }
+        for student in students
+    }
+
+
+def _recorded(part: PartFigures, *, whole: bool) -> dict[str, Any]:
+    """The figures as they were recorded: only those of all rows are corrected, and set against the headroom."""
+    shown: dict[str, Any] = {}
+    for name, recipe in part.recipes.items():
+        gain = recipe.gain
+        shown[name] = {"ne": recipe.ne, "ne_by_seed": list(recipe.ne_by_seed), "calibration": recipe.calibration}
+        kept = ("pct", "low_pct", "high_pct", "p", *(["p_corrected"] if whole else []))
+        shown[name]["gain"] = {key: getattr(gain, key) for key in kept} if gain else None
+        if whole and gain:
+            shown[name]["transfer_ratio"] = recipe.transfer_ratio
+    return {"rows": part.rows, "base_rate": part.base_rate, "teacher": asdict(part.teacher), "recipes": shown}
 
 
 RESULTS: Mapping[str, Callable[[], object]] = {"finals": _finals, "students": _exfm}

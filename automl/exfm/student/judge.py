@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from automl.exfm.student.auto import Chooser
 from automl.exfm.student.calibration import Calibrator
-from automl.exfm.student.recipes import NONE
 from automl.exfm.teacher.snapshots import sigmoid
 from automl.stats.significance import log_losses
+from automl.study.exfm_results import NONE
 
 
 class Judge:

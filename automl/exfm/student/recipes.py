@@ -6,10 +6,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
+from automl.study.exfm_results import AUTO, NONE
 from search_spaces.distill import Distill
 
-AUTO = "auto"
-NONE = "none"
 RECIPES: Mapping[str, Distill | None] = {
     NONE: None,
     "plain": Distill(heads="plain"),

@@ -5,12 +5,10 @@ N rows.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -19,6 +17,7 @@ from numpy.typing import NDArray
 from automl.data.encode.stream import EncodedStream, open_stream
 from automl.exfm.columns import Columns
 from automl.exfm.das.reader import NO_SNAPSHOT, Augmented, DasReader
+from automl.exfm.student.facts import write_run
 from automl.exfm.student.judge import Judge
 from automl.exfm.student.recipes import Recipe
 from automl.exfm.student.sampling import sampled
@@ -30,11 +29,12 @@ from automl.ranking.model import RankingModel, build_model
 from automl.ranking.place import busy_seconds, fetch, put
 from automl.ranking.scoring import AT_ONCE, logits_of
 from automl.stats.seeds import seed_of
+from automl.study.exfm_results import RunFacts
 from search_spaces.distill import Distill
 from search_spaces.model import ModelSpec
 
 _HOUR_NS = 3.6e12
-FACTS, LOGITS = "facts.json", "logits.npy"
+LOGITS = "logits.npy"
 
 
 Distort = Callable[[NDArray[np.float32]], NDArray[np.float32]]  # logits (N, T) to logits (N, T); picklable
@@ -205,20 +205,19 @@ def run_student(task: StudentTask, told: Callable[[float], None] = lambda _: Non
     with whole_folder(task.out) as part:
         np.save(part / LOGITS, student.logits_N)
         torch.save(dict(student.model().state_dict()), part / "model.pt")
-        (part / FACTS).write_text(json.dumps(_facts(task, student)))
+        write_run(part, _facts(task, student))
 
 
-def _facts(task: StudentTask, student: StudentRun) -> dict[str, Any]:
-    seconds = {name: arm.seconds for name, arm in student.arms.items()}
+def _facts(task: StudentTask, student: StudentRun) -> RunFacts:
     serving = student.serving
-    return {
-        "vm": task.vm,
-        "recipe": task.recipe.name,
-        "seed": task.seed,
-        "spec": student.arms[serving].spec.to_tree(),
-        "serving": serving,
-        "choices": student.choices,
-        "muted": student.muted,
-        "rows": student.learnt,
-        "train_seconds": seconds,
-    }
+    return RunFacts(
+        vm=task.vm,
+        recipe=task.recipe.name,
+        seed=task.seed,
+        spec=student.arms[serving].spec,
+        serving=serving,
+        choices=tuple(student.choices),
+        muted=tuple(student.muted),
+        rows=student.learnt,
+        train_seconds={name: arm.seconds for name, arm in student.arms.items()},
+    )

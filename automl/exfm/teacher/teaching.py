@@ -21,17 +21,10 @@ from automl.exfm.teacher.ensemble import Teacher
 from automl.exfm.teacher.snapshots import NOT_FINITE, Guard, Recent, SnapshotStore, refusal
 from automl.files.whole import whole_file
 from automl.ranking.place import busy_seconds
+from automl.study.exfm_results import Refusal
 
 _RECENT_ROWS = 1000
 _STATE, _PROGRESS = "state.pt", "progress.json"
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """A snapshot that was not published, and why."""
-
-    tick: int
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,16 +7,17 @@ from itertools import pairwise
 
 from automl.report.common.formats import counted, duration, share
 from automl.report.common.plot import Figure, Json, Nothing, bars, safe
-from automl.report.exfm.data import ExfmFacts, StudentFacts, number
+from automl.report.exfm.derived import student_seconds
 from automl.report.exfm.style import window_axis
+from automl.study.exfm_results import ExfmResult
 
 
-def core_time(facts: ExfmFacts) -> Figure | Nothing:
+def core_time(result: ExfmResult) -> Figure | Nothing:
     """Core seconds of the teacher and of each student, all recipes and seeds together."""
     title = "Where the core time went"
-    training, scoring = number(facts.teacher.get("train_seconds")), number(facts.das.get("core_seconds"))
+    training, scoring = result.teacher.train_seconds, result.das.core_seconds
     found = [("teacher, training", training, "$pick"), ("teacher, scoring", scoring, "$pick")]
-    found += [(student.name, student_seconds(student), "$front") for student in facts.students]
+    found += [(student.name, student_seconds(student), "$front") for student in result.students.values()]
     found = [(name, seconds, colour) for name, seconds, colour in found if math.isfinite(seconds)]
     total = sum(seconds for _, seconds, _ in found)
     if not found or total <= 0:
@@ -43,16 +44,10 @@ def core_time(facts: ExfmFacts) -> Figure | Nothing:
     )
 
 
-def student_seconds(student: StudentFacts) -> float:
-    """Core seconds of training, all recipes, arms and seeds."""
-    times = [seconds for runs in student.runs.values() for run in runs for seconds in run.train_seconds.values()]
-    return sum(times) if times else math.nan
-
-
-def staleness(facts: ExfmFacts) -> Figure | Nothing:
+def staleness(result: ExfmResult) -> Figure | Nothing:
     """Scored examples by the age of what the teacher had seen."""
     title = "How old the teacher was"
-    counts, edges = facts.das.get("ages", ()), facts.das.get("age_edges_hours", ())
+    counts, edges = result.das.ages, result.das.age_edges_hours
     total = sum(counts)
     if not total or len(counts) != len(edges) + 1:
         return Nothing(title, "No example was scored.")
@@ -76,18 +71,16 @@ def staleness(facts: ExfmFacts) -> Figure | Nothing:
     )
 
 
-def window_rows(facts: ExfmFacts) -> Figure | Nothing:
+def window_rows(result: ExfmResult) -> Figure | Nothing:
     """Rows of the stream by window."""
     title = "Rows of each window"
-    if not facts.windows:
+    if not result.windows:
         return Nothing(title, "The stream has no windows.")
-    names = [name for name, _, _ in facts.windows]
-    said = [
-        f"{safe(name)}: {counted(rows, 'row')}{'' if scored else ', not scored'}"
-        for name, rows, scored in facts.windows
-    ]
-    trace = _columns(list(range(len(names))), [rows for _, rows, _ in facts.windows], "$front", said)
-    trace["marker"] = {"color": ["$front" if scored else "$dim" for _, _, scored in facts.windows]}
+    windows = result.windows
+    names = [window.name for window in windows]
+    said = [f"{safe(w.name)}: {counted(w.rows, 'row')}{'' if w.scored else ', not scored'}" for w in windows]
+    trace = _columns(list(range(len(names))), [window.rows for window in windows], "$front", said)
+    trace["marker"] = {"color": ["$front" if window.scored else "$dim" for window in windows]}
     layout: Json = {
         "xaxis": window_axis(names),
         "yaxis": {"rangemode": "tozero", "tickformat": "~s", "zeroline": False},

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from automl.exfm.student.auto import Chooser
-from automl.exfm.student.recipes import ARMS, NONE
+from automl.exfm.student.recipes import ARMS
+from automl.study.exfm_results import NONE
 
 ROWS = 400
 

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from automl.exfm.student.recipes import ARMS, AUTO, NONE, RECIPES, recipe_of
+from automl.exfm.student.recipes import ARMS, RECIPES, recipe_of
+from automl.study.exfm_results import AUTO, NONE
 from search_spaces.model import Distill
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,10 +14,11 @@ from numpy.typing import NDArray
 from automl.data.encode.stream import EncodedStream
 from automl.exfm.student import run as module
 from automl.exfm.student.auto import Chooser
+from automl.exfm.student.facts import read_run
 from automl.exfm.student.jobs import job_name
-from automl.exfm.student.recipes import NONE
 from automl.exfm.student.run import StudentRun, run_student
 from automl.stats.metrics import NESums
+from automl.study.exfm_results import NONE
 from tests.worlds.streams import World, make_world, said, task
 
 
@@ -169,9 +169,9 @@ def test_results_are_whole_and_the_same_again(world: World, tmp_path: Path) -> N
     assert np.array_equal(np.load(first.out / "logits.npy"), np.load(second.out / "logits.npy"))
     states = [torch.load(one.out / "model.pt", weights_only=True) for one in (first, second)]
     assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())
-    facts = json.loads((first.out / "facts.json").read_text())
-    assert len(facts["choices"]) == len(world.stream.windows)
-    assert facts["serving"] in facts["train_seconds"]
+    facts = read_run(first.out)
+    assert len(facts.choices) == len(world.stream.windows)
+    assert facts.serving in facts.train_seconds
 
 
 def test_seeds_of_one_recipe_that_run_at_once_write_apart(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Callable
@@ -13,13 +12,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from automl.report.exfm import exfm_lines, write_exfm_report
-from automl.report.exfm.data import exfm_facts
 from automl.report.exfm.style import looks, window_axis
+from automl.report.exfm.tables import rows_of
 from automl.report.exfm.verdict import answer, notes, shipping
+from automl.study.exfm_json import write_exfm
+from automl.study.exfm_results import ExfmResult, RecipeGain, Refusal, TeacherFigures
 from search_spaces.errors import InputError
 from tests.automl.report.study.test_page import Elements, parsed, records
 from tests.automl.report.test_browser import NARROW, WIDE, Visit, opened
-from tests.worlds.report_exfm import make_exfm, one_class
+from tests.worlds.report_exfm import make_exfm, one_class, with_recipe, with_student
 from tests.worlds.report_studies import ATTACK
 
 if TYPE_CHECKING:
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
 LABELS_OF_FIGURES = {"gains", "calibration", "headroom", "core-time", "staleness", "window-rows"}
 
 
-def written(folder: Path, found: dict[str, Any]) -> Path:
-    (folder / "exfm.json").write_text(json.dumps(found))
+def written(folder: Path, found: ExfmResult) -> Path:
+    write_exfm(folder, found)
     return write_exfm_report(folder)
 
 
@@ -39,7 +40,8 @@ def said(elements: Elements) -> str:
 
 def test_page_answers_every_question(tmp_path: Path) -> None:
     found = make_exfm(2)
-    found["teacher"]["refusals"] = [{"tick": 17, "reason": f"its calibration is 9.1 {ATTACK}"}]
+    refusals = (Refusal(17, f"its calibration is 9.1 {ATTACK}"),)
+    found = replace(found, teacher=replace(found.teacher, refusals=refusals))
     elements = parsed(written(tmp_path, found))
     text = said(elements)
     for words in (
@@ -80,72 +82,80 @@ def test_page_answers_every_question(tmp_path: Path) -> None:
     ],
 )
 def test_headline_is_no_surer_than_the_figures(change: dict[str, Any], headline: str, tone: str) -> None:
-    found = answer(exfm_facts(make_exfm(**change)))
+    found = answer(make_exfm(**change))
     assert found.headline.startswith(headline)
     assert found.tone == tone
 
 
 def test_without_auto_the_best_recipe_is_named_and_said_to_flatter() -> None:
-    facts = exfm_facts(make_exfm(1, recipes=("none", "plain", "auxiliary")))
-    (student,) = facts.students
+    result = make_exfm(1, recipes=("none", "plain", "auxiliary"))
+    student = result.students["v1"]
     assert student.chosen is not None
     assert student.chosen.ne == min(recipe.ne for recipe in student.all.recipes.values())
-    assert "known afterwards, it flatters" in answer(facts).lead
+    assert "known afterwards, it flatters" in answer(result).lead
 
 
 def test_nothing_ships_that_loses_calibration_or_a_segment() -> None:
-    assert shipping(exfm_facts(make_exfm(1)).students[0]).decision == "yes"
-    off, lost = make_exfm(1), make_exfm(1)
-    off["students"]["v1"]["all"]["recipes"]["auto"]["calibration"] = 1.3
-    lost["students"]["v1"]["segments"]["new user"]["recipes"]["auto"]["gain"] |= {"pct": 0.5, "low_pct": 0.2}
-    found = shipping(exfm_facts(off).students[0])
+    good = make_exfm(1).students["v1"]
+    assert shipping(good).decision == "yes"
+    found = shipping(replace(good, all=with_recipe(good.all, "auto", calibration=1.3)))
     assert (found.decision, "→ 1.300" in found.why) == ("look first", True)
-    found = shipping(exfm_facts(lost).students[0])
+    worse = RecipeGain.single(pct=0.5, low_pct=0.2, high_pct=0.8, p=0.01)
+    new_user = with_recipe(good.segments["new user"], "auto", gain=worse)
+    found = shipping(replace(good, segments={**good.segments, "new user": new_user}))
     assert (found.decision, "Worse for new user." in found.why) == ("look first", True)
-    assert shipping(exfm_facts(make_exfm(1, gain_pct=0.5)).students[0]).badge == "bad"
+    assert shipping(make_exfm(1, gain_pct=0.5).students["v1"]).badge == "bad"
 
 
 def test_notes_warn_only_where_there_is_something_to_warn_of() -> None:
-    assert notes(exfm_facts(make_exfm(2))) == ()
-    told = " ".join(notes(exfm_facts(make_exfm(2, headroom_pct=0.2, half_width_pct=2.0, muted=True))))
+    assert notes(make_exfm(2)) == ()
+    told = " ".join(notes(make_exfm(2, headroom_pct=0.2, half_width_pct=2.0, muted=True)))
     assert "Nothing to teach: on the rows of v1 and v2" in told
     assert "auto did not hear the teacher any more at the end of the stream: v1 and v2." in told
     assert "3 seeds leave wide intervals" in told
     found = make_exfm(2, headroom_pct=-0.05)
-    found["das"] |= {"coverage": 0.8, "calls_per_example": 1.2, "late": 20_000}
-    told = " ".join(notes(exfm_facts(found)))
+    das = replace(found.das, coverage=0.8, calls_per_example=1.2, late=20_000)
+    told = " ".join(notes(replace(found, das=das)))
     assert "Little to teach" in told
     assert "Only 80% of the examples have a prediction" in told
     assert "called 1.20 times an example" in told
     assert "12% of the labels came after the horizon." in told
 
 
-def broken() -> dict[str, dict[str, Any]]:
+def silent() -> ExfmResult:
+    """A run whose teacher never scored a row."""
+    found = make_exfm(1)
+    student = found.students["v1"]
+    unheard = TeacherFigures(coverage=0.0)
+    recipes = {name: replace(recipe, transfer_ratio=math.nan) for name, recipe in student.all.recipes.items()}
+    whole = replace(student.all, teacher=unheard, recipes=recipes)
+    windows = tuple(replace(part, teacher=unheard) for part in student.windows)
+    none = replace(found.das, scored=0, calls=0, ages=(0,) * 12, coverage=0.0)
+    das = replace(none, calls_per_example=math.nan, rows_per_second=math.nan)
+    return replace(with_student(found, "v1", all=whole, windows=windows), das=das)
+
+
+def untimed() -> ExfmResult:
+    """A run whose clocks stood still."""
+    found = make_exfm(1)
+    runs = {
+        name: tuple(replace(run, train_seconds=dict.fromkeys(run.train_seconds, 0.0)) for run in each)
+        for name, each in found.students["v1"].runs.items()
+    }
+    return with_student(found, "v1", runs=runs)
+
+
+def broken() -> dict[str, ExfmResult]:
     """Runs that lack something."""
-    bare = make_exfm(1, recipes=("none",))
-    silent = make_exfm(1)
-    for part in (silent["students"]["v1"]["all"], *silent["students"]["v1"]["windows"]):
-        part["teacher"] = {"coverage": 0.0, "ne": None, "calibration": None, "headroom_pct": None}
-    for recipe in silent["students"]["v1"]["all"]["recipes"].values():
-        recipe.pop("transfer_ratio", None)
-    silent["das"] |= {"scored": 0, "calls": 0, "ages": [0] * 12, "coverage": 0.0, "calls_per_example": math.nan}
-    silent["das"] |= {"rows_per_second": math.nan}
-    lonely = make_exfm(1, days=2)
-    untimed = make_exfm(1)
-    for runs in untimed["students"]["v1"]["runs"].values():
-        for run in runs:
-            run["train_seconds"] = dict.fromkeys(run["train_seconds"], 0.0)
-    no_segments = make_exfm(2)
-    no_segments["students"]["v1"]["segments"] = {}
     return {
-        "no recipe with a teacher": bare,
-        "a teacher that never spoke": silent,
-        "one scored window": lonely,
+        "no recipe with a teacher": make_exfm(1, recipes=("none",)),
+        "a teacher that never spoke": silent(),
+        "one scored window": make_exfm(1, days=2),
         "a window of one class": one_class(make_exfm(2), "v1", 1),
         "a student of one class": one_class(make_exfm(2), "v2", None),
         "all of one class": one_class(make_exfm(1), "v1", None),
-        "no times": untimed,
-        "no segments": no_segments,
+        "no times": untimed(),
+        "no segments": with_student(make_exfm(2), "v1", segments={}),
         "many": make_exfm(20, recipes=("none", "auto", "plain", "plain-averaged", "auxiliary"), muted=True),
     }
 
@@ -156,17 +166,16 @@ def test_poor_runs_have_a_page_and_lines(name: str, tmp_path: Path) -> None:
     elements = parsed(written(tmp_path, found))
     assert not re.search(r"\b(nan|None|inf)\b", said(elements))
     lines = exfm_lines(found)
-    assert len(lines) == len(found["students"])
+    assert len(lines) == len(found.students)
     assert not [line for line in lines if re.search(r"\b(nan|None|inf)\b", line)]
 
 
 def test_lines_of_the_terminal() -> None:
     found = make_exfm(2, gain_pct=-0.5, headroom_pct=-1.0)
-    gain = found["students"]["v1"]["all"]["recipes"]["auto"]["gain"]
-    gain |= {"pct": -0.5, "low_pct": -0.7, "high_pct": -0.3, "p_corrected": 0.002}
-    found["students"]["v1"]["all"]["recipes"]["none"]["ne"] = 0.8634
-    found["students"]["v1"]["all"]["recipes"]["auto"]["transfer_ratio"] = 0.5
-    (first, second) = exfm_lines(found)
+    gain = RecipeGain.single(pct=-0.5, low_pct=-0.7, high_pct=-0.3, p=0.001).corrected(0.002)
+    whole = with_recipe(found.students["v1"].all, "none", ne=0.8634)
+    whole = with_recipe(whole, "auto", gain=gain, transfer_ratio=0.5)
+    (first, second) = exfm_lines(with_student(found, "v1", all=whole))
     shown = "v1 NE 0.8634 auto -0.50% [-0.70, -0.30] p 0.002 headroom -1.00% transfer 50% better"
     assert " ".join(first.split()) == shown
     assert first.isascii()
@@ -248,10 +257,8 @@ def test_poor_runs_are_drawn_without_errors(name: str, visit: Callable[..., Visi
 
 
 def test_gains_are_corrected_where_a_correction_is_known() -> None:
-    (student,) = exfm_facts(make_exfm(1, p=0.01)).students
-    assert student.gain is not None
-    assert (student.gain.p, student.gain.corrected) == (0.02, True)
-    segment = student.segments[0].recipes["auto"].gain
-    assert segment is not None
-    assert (segment.p, segment.corrected) == (0.01, False)
-    assert replace(student.gain, p=0.06).verdict == "not proven"
+    student = make_exfm(1, p=0.01).students["v1"]
+    (row, *_) = [row for row in rows_of(student) if row.recipe == "auto"]
+    assert (row.part.name, row.p) == ("all", "0.020")
+    (row, *_) = [row for row in rows_of(student) if row.recipe == "auto" and row.part.name == "new user"]
+    assert row.p == "0.010"
