@@ -31,7 +31,11 @@ from experiments.exfm_world import COUNTERS, stream_data
 from experiments.kuairand import STUDIES, write_study
 from experiments.record import write_result
 
-_SPLIT = "train: [2022-04-25, 2022-04-29], validate: [2022-04-30, 2022-05-01], test: [2022-05-02, 2022-05-08]"
+_SPLIT = {
+    "train": ["2022-04-25", "2022-04-29"],
+    "validate": ["2022-04-30", "2022-05-01"],
+    "test": ["2022-05-02", "2022-05-08"],
+}
 _LARGE = "constraints: [flops >= 400K]\n"
 _SMALL = "constraints: [flops <= 60K]\n"
 _RUN = """\

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from experiments.kuairand import STUDIES, USER, VIDEO, kuairand_folder
+from experiments.kuairand import DAYS, STUDIES, data_text
 
 TEACHER = """\
 embedding: {dim: 16, lr: 0.07, min_count: 1}
@@ -36,42 +36,30 @@ LONG_VIEW_VMS = ("v2", "v3")
 NOTED_NE = {"v1": 0.9226, "v2": 0.9240, "v3": 0.8768, "v4": 0.7364, "v5": 0.8694, "v6": 0.8090}
 """NE of the students without a teacher in an earlier trial on this data: ours must be no weaker."""
 
-COUNTERS = """\
-    counters:
-      - keys: [user_id, video_id, author_id, [user_id, tag], [user_id, tab], [video_id, tab], [user_id, author_id],
-          [tag, tab]]
-        labels: [is_click, long_view, is_like]
-        every: 10m
-        half_life: 7d
-      - keys: [user_id, video_id, [user_id, tab]]
-        labels: [is_click, long_view, is_like]
-        every: 10m
-        half_life: 6h
-        prior: 5
-"""
-_DATA = """\
-data:
-  path: {folder}/log.parquet
-  join:
-    - {{path: {folder}/user_features.parquet, on: user_id}}
-    - {{path: {folder}/video_features_basic.parquet, on: video_id}}
-  time: {{column: time_ms, unit: ms, timezone: Asia/Shanghai}}
-  days: [2022-04-25, 2022-05-08]
-  labels: {{click: is_click, long_view: long_view, like: is_like}}
-  drop_duplicates: true
-  cluster: user_id
-  segments: {{user: user_id, video: video_id}}
-  features:
-    categorical:
-      user_id: {{}}
-      video_id: {{}}
-      tab: {{}}
-      "@hour": {{}}
-      "@weekday": {{}}
-{features}
-    dense:
-      duration_ms: {{transform: log}}
-{counters}"""
+COUNTERS = (
+    {
+        "keys": [
+            "user_id",
+            "video_id",
+            "author_id",
+            ["user_id", "tag"],
+            ["user_id", "tab"],
+            ["video_id", "tab"],
+            ["user_id", "author_id"],
+            ["tag", "tab"],
+        ],
+        "labels": ["is_click", "long_view", "is_like"],
+        "every": "10m",
+        "half_life": "7d",
+    },
+    {
+        "keys": ["user_id", "video_id", ["user_id", "tab"]],
+        "labels": ["is_click", "long_view", "is_like"],
+        "every": "10m",
+        "half_life": "6h",
+        "prior": 5,
+    },
+)
 _EXFM = """\
 name: {name}
 {data}
@@ -87,8 +75,12 @@ seed: {seed}
 
 def stream_data() -> str:
     """The `data:` part of an ExFM file over KuaiRand."""
-    features = "\n".join(f"      {column}: {{}}" for column in (*USER, *VIDEO))
-    return _DATA.format(folder=kuairand_folder(), features=features, counters=COUNTERS).rstrip()
+    return data_text(
+        days=DAYS,
+        labels={"click": "is_click", "long_view": "long_view", "like": "is_like"},
+        segments={"user": "user_id", "video": "video_id"},
+        counters=COUNTERS,
+    ).rstrip()
 
 
 def write_exfm(

@@ -1,4 +1,6 @@
-"""Study files over KuaiRand-Pure (Gao et al., CIKM 2022; CC BY-SA 4.0). The data is read where it lies, never copied.
+"""KuaiRand-Pure (Gao et al., CIKM 2022; CC BY-SA 4.0), described once, and study files over it.
+
+The data is read where it lies, never copied.
 
 Windows: train 2022-04-25..05-04, validate 05-05..05-06, test 05-07..05-08 (Asia/Shanghai). Ids, user, video and context
 features; no histories. Left out: all feedback columns but the label (known after the click), play time, and the monthly
@@ -8,45 +10,45 @@ video statistics (they look into the future).
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from io import StringIO
 from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
 
 from search_spaces.errors import InputError
 
 STUDIES = Path(__file__).parents[1] / "studies"
 
-USER = (
+_USER = (
     "user_active_degree is_live_streamer is_video_author follow_user_num_range fans_user_num_range "
     "friend_user_num_range register_days_range " + " ".join(f"onehot_feat{k}" for k in range(18))
 ).split()
-VIDEO = ["author_id", "video_type", "upload_type", "music_id", "music_type", "tag"]
+_VIDEO = ["author_id", "video_type", "upload_type", "music_id", "music_type", "tag"]
 
-_DATA = """\
-data:
-  path: {folder}/log.parquet
-  join:
-    - {{path: {folder}/user_features.parquet, on: user_id}}
-    - {{path: {folder}/video_features_basic.parquet, on: video_id}}
-  time: {{column: time_ms, unit: ms, timezone: Asia/Shanghai}}
-  label: {label}
-  drop_duplicates: true
-  cluster: user_id
-  features:
-    categorical:
-      user_id: {{}}
-      video_id: {{}}
-      tab: {{}}
-      "@hour": {{}}
-      "@weekday": {{}}
-{features}
-    dense:
-      duration_ms: {{transform: log}}
-{counters}  split: {{{split}}}
-"""
-
-SPLIT = "train: [2022-04-25, 2022-05-04], validate: [2022-05-05, 2022-05-06], test: [2022-05-07, 2022-05-08]"
+TABLES: Mapping[str, Any] = {
+    "path": "log.parquet",
+    "join": [
+        {"path": "user_features.parquet", "on": "user_id"},
+        {"path": "video_features_basic.parquet", "on": "video_id"},
+    ],
+    "time": {"column": "time_ms", "unit": "ms", "timezone": "Asia/Shanghai"},
+    "drop_duplicates": True,
+    "cluster": "user_id",
+}
+FEATURES: Mapping[str, Any] = {
+    "categorical": {name: {} for name in ("user_id", "video_id", "tab", "@hour", "@weekday", *_USER, *_VIDEO)},
+    "dense": {"duration_ms": {"transform": "log"}},
+}
+DAYS = ["2022-04-25", "2022-05-08"]
+SPLIT = {
+    "train": ["2022-04-25", "2022-05-04"],
+    "validate": ["2022-05-05", "2022-05-06"],
+    "test": ["2022-05-07", "2022-05-08"],
+}
 CTR = "is_click"
-CVR = "{column: long_view, given: is_click}"
+CVR = {"column": "long_view", "given": "is_click"}
 
 # Tuned on the grid of experiments/kuairand_baseline.py (validation window).
 BASELINE = """\
@@ -72,23 +74,33 @@ def kuairand_folder() -> Path:
     return folder
 
 
+def data_text(*, counters: Sequence[Mapping[str, Any]] = (), **rest: Any) -> str:
+    """The `data:` part of a file over the log: its tables where they lie, its features, and the rest as it is given."""
+    folder = kuairand_folder()
+    joined = [{**side, "path": f"{folder}/{side['path']}"} for side in TABLES["join"]]
+    features = {**FEATURES, **({"counters": list(counters)} if counters else {})}
+    tree = {**TABLES, "path": f"{folder}/{TABLES['path']}", "join": joined, **rest, "features": features}
+    out = StringIO()
+    YAML().dump({"data": tree}, out)
+    return out.getvalue()
+
+
 def write_study(
     name: str,
     *,
-    label: str = CTR,
+    label: str | Mapping[str, str] = CTR,
     space: str = "ctr-small",
     baseline: Mapping[str, float] = TUNED,
     strategy: str = "controller",
     seed: int = 7,
-    split: str = SPLIT,
-    counters: str = "",
+    split: Mapping[str, Sequence[str]] = SPLIT,
+    counters: Sequence[Mapping[str, Any]] = (),
     rest: str = "",
 ) -> Path:
-    """Write studies/NAME/study.yaml and its baseline; the study file's path. `counters` is their part of features."""
+    """Write studies/NAME/study.yaml and its baseline; the study file's path. `counters` are blocks of features."""
     folder = STUDIES / name
     folder.mkdir(parents=True, exist_ok=True)
-    features = "\n".join(f"      {column}: {{}}" for column in (*USER, *VIDEO))
-    data = _DATA.format(folder=kuairand_folder(), label=label, features=features, split=split, counters=counters)
+    data = data_text(label=label, split=split, counters=counters)
     (folder / "baseline.yaml").write_text(BASELINE.format(**baseline))
     file = folder / "study.yaml"
     file.write_text(

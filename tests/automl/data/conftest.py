@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from automl.data.describe.tables import DataConfig
+from experiments.kuairand import kuairand_folder
+from search_spaces.errors import InputError
 
 DAY_MS = 86_400_000
 START_MS = 1_704_067_200_000  # 2024-01-01 00:00 UTC
@@ -78,9 +79,7 @@ def describe() -> Callable[..., DataConfig]:
 @pytest.fixture
 def kuairand() -> Path:
     """The real log, where the checkout has it beside it."""
-    shared = os.environ.get("AUTOML_SHARED")
-    root = Path(shared) if shared else Path(__file__).parents[4] / "shared"
-    folder = root / "data" / "kuairand_pure_14d"
-    if not folder.is_dir():
-        pytest.skip("KuaiRand is not here: set AUTOML_SHARED to the folder that holds data/kuairand_pure_14d")
-    return folder
+    try:
+        return kuairand_folder()
+    except InputError as error:
+        pytest.skip(str(error))

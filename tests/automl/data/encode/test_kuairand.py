@@ -10,34 +10,14 @@ import pytest
 
 from automl.data.describe.tables import DataConfig
 from automl.data.encode.log import encode_log
-
-SPLIT = {
-    "train": ["2022-04-25", "2022-05-04"],
-    "validate": ["2022-05-05", "2022-05-06"],
-    "test": ["2022-05-07", "2022-05-08"],
-}
+from experiments.kuairand import DAYS, FEATURES, SPLIT, TABLES
 
 
 def description(label: object) -> DataConfig:
+    """Some of its features: what can be told apart in pandas."""
     categorical = ["user_id", "video_id", "author_id", "tab", "tag", "onehot_feat4", "user_active_degree", "@hour"]
-    return DataConfig.model_validate(
-        {
-            "path": "log.parquet",
-            "join": [
-                {"path": "user_features.parquet", "on": "user_id"},
-                {"path": "video_features_basic.parquet", "on": "video_id"},
-            ],
-            "time": {"column": "time_ms", "unit": "ms", "timezone": "Asia/Shanghai"},
-            "label": label,
-            "drop_duplicates": True,
-            "cluster": "user_id",
-            "features": {
-                "categorical": {name: {} for name in categorical},
-                "dense": {"duration_ms": {"transform": "log"}},
-            },
-            "split": SPLIT,
-        }
-    )
+    features = {"categorical": {name: {} for name in categorical}, "dense": FEATURES["dense"]}
+    return DataConfig.model_validate({**TABLES, "label": label, "features": features, "split": SPLIT})
 
 
 def frame_of(folder: Path) -> pd.DataFrame:
@@ -46,7 +26,7 @@ def frame_of(folder: Path) -> pd.DataFrame:
     log = log.merge(pd.read_parquet(folder / "video_features_basic.parquet"), on="video_id", how="left")
     local = pd.to_datetime(log["time_ms"], unit="ms", utc=True).dt.tz_convert("Asia/Shanghai")
     log["day"], log["@hour"] = local.dt.strftime("%Y-%m-%d"), local.dt.hour
-    return log[log["day"].between("2022-04-25", "2022-05-08")]
+    return log[log["day"].between(*DAYS)]
 
 
 def test_clicks_are_those_of_pandas(kuairand: Path, tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from automl.data.encode.stream import NEVER, EncodedStream, encode_stream, open_
 from automl.data.encode.stream_columns import unique_examples
 from automl.data.encode.stream_windows import windows_of
 from automl.data.store.log import open_log
+from experiments.kuairand import DAYS, TABLES
 from search_spaces.errors import InputError
 from tests.automl.data.conftest import DAY_MS, START_MS
 
@@ -361,12 +362,9 @@ def test_labels_that_arrive_too_early_are_refused(log: dict[str, Any], encode: E
 def test_kuairand_is_fourteen_days(kuairand: Path, tmp_path: Path) -> None:
     config = StreamDataConfig.model_validate(
         {
-            "path": "log.parquet",
-            "join": [{"path": "video_features_basic.parquet", "on": "video_id"}],
-            "time": {"column": "time_ms", "unit": "ms", "timezone": "Asia/Shanghai"},
-            "days": ["2022-04-25", "2022-05-08"],
+            **{key: TABLES[key] for key in ("path", "join", "time", "drop_duplicates")},
+            "days": DAYS,
             "labels": {"click": "is_click", "long_view": {"column": "long_view", "delay": "10m"}},
-            "drop_duplicates": True,
             "features": {
                 "categorical": {"user_id": {}, "video_id": {}, "tab": {}, "tag": {}},
                 "counters": {"keys": ["video_id", ["user_id", "tab"]], "labels": ["is_click", "long_view"]},
