@@ -14,10 +14,9 @@ from automl.commands.export import export_spec
 from automl.commands.finals import run_finals
 from automl.commands.search import search as run_search
 from automl.data.store.log import EncodedLog, open_log
-from automl.report.study.build import chosen_picks, read_finals, report_data
+from automl.report.study.build import chosen_picks, report_data
 from automl.report.study.data import ReportData
 from automl.report.study.derived import View
-from automl.report.study.notes import wide_words
 from automl.report.study.page import write_report
 from automl.report.study.tables import front_frame, trials_frame
 from automl.strategies.picks import roles
@@ -26,6 +25,7 @@ from automl.study.facts import Facts
 from automl.study.history import History, State
 from automl.study.problem import Problem, load_problem
 from automl.study.record import Study
+from automl.study.results import Finals, read_finals
 from automl.study.storage import load_started
 from search_spaces.errors import InputError
 from search_spaces.model import ModelSpec
@@ -83,8 +83,9 @@ class StudyHandle:
         if (trial is None) == (pick is None):
             raise InputError.of(str(self.folder), "must be told one of trial and pick to export")
         number = trial if trial is not None else self._picked(pick or "")
-        finals = (read_finals(self.folder) or {"picks": ()})["picks"]
-        about = {"trial": number, "finals": next((p for p in finals if p["trial"] == number), None)}
+        finals = read_finals(self.folder)
+        found = None if finals is None else finals.of_trial(number)
+        about = {"trial": number, "finals": None if found is None else found.to_json()}
         return export_spec(self._problem(), self._model(number), Path(file), about, console)
 
     def report(self) -> Path:
@@ -100,9 +101,9 @@ class StudyHandle:
         workers: int = 2,
         address: str | None = None,
         console: Console | None = None,
-    ) -> dict[str, Any]:
+    ) -> Finals:
         """Retrain picks (or the `trials` named) and baseline with several seeds on train + validate, test on the test
-        window; what finals.json holds."""
+        window, write finals.json."""
         return run_finals(
             self._problem(),
             self._study,
@@ -192,29 +193,9 @@ def terminal() -> Console:
     return Console(stderr=True, highlight=False)
 
 
-def finals_lines(found: Mapping[str, Any]) -> list[str]:
-    """finals.json in words, a line a pick."""
-    lines = []
-    margin = found["margin_pct"]
-    for pick in found["picks"]:
-        interval = f"[{pick['ci_low_pct']:+.2f}, {pick['ci_high_pct']:+.2f}]"
-        words = {
-            "better": f"better (p {pick['p_corrected']:.2g})",
-            "faster": f"faster (NE no worse than {margin:+g}%)",
-            "worse": f"worse (p {pick['p_corrected']:.2g})",
-        }.get(pick["verdict"]) or f"no better: NE may be worse by up to {pick.get('smallest_margin_pct', 0.0):.2f}%"
-        name = f"#{pick['trial']}"
-        figures = f"NE {pick['ne_gain_pct']:+.2f}% {interval:<16} QPS x{pick['qps_ratio']:.2f}"
-        lines.append(f"{name:<5} {pick['role']:<10} {figures}   {words}")
-    wide = wide_words(found["half_width_pct"], margin, found["seeds_wanted"])
-    if wide:
-        lines.append(wide)
-    return lines
-
-
 def _config(facts: Facts) -> StudyConfig:
     """The study file as it was when the search was last started."""
     return validate(StudyConfig, read_text(facts.config_text, "study.yaml"))
 
 
-__all__ = ["StudyHandle", "finals_lines", "open_study", "search", "terminal"]
+__all__ = ["StudyHandle", "open_study", "search", "terminal"]

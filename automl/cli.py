@@ -164,12 +164,13 @@ def finals(
 ) -> None:
     """Retrain picks and baseline with several seeds, and test on days that the search never saw."""
     from automl import api
+    from automl.commands.finals import finals_lines
 
     found = api.open_study(directory)
     result = found.finals(
         seeds=seeds, top=top, trials=trials, workers=workers or cores(), address=address, console=api.terminal()
     )
-    for line in api.finals_lines(result):
+    for line in finals_lines(result):
         click.echo(line)
     click.echo(f"report: {_short(found.report())}")
 

@@ -39,10 +39,10 @@ def main() -> None:
         file.with_name("space.yaml").write_text(SPACE.format(**TUNED))
         study = automl.search(file, trials=6, console=terminal())
         found = study.finals(seeds=3, trials=_three_best(study), console=terminal())
-        verdicts += [{"study": seed, **pick} for pick in found["picks"]]
+        verdicts += [{"study": seed, **pick.to_json()} for pick in found.picks]
         print(
             seed,
-            [(p["verdict"], round(p["ne_gain_pct"], 3), round(p["p_corrected"], 3)) for p in found["picks"]],
+            [(str(p.verdict), round(p.ne_gain_pct, 3), round(p.p_corrected, 3)) for p in found.picks],
             flush=True,
         )
     counts = Counter(str(v["verdict"]) for v in verdicts)

@@ -19,7 +19,8 @@ from pathlib import Path
 import numpy as np
 
 import automl
-from automl.api import finals_lines, terminal
+from automl.api import terminal
+from automl.commands.finals import finals_lines
 from automl.data.columns.times import days_of, midnight
 from automl.data.store.lessons import LESSONS, LessonLog, open_lessons
 from automl.exfm.problem import ExfmProblem, Student, load_exfm
@@ -88,13 +89,13 @@ def main() -> None:
         },
         figures={
             **search_figures(study),
-            "finals": found,
+            "finals": found.to_json(),
             "distill": None if distill is None else asdict(distill),
             "stream": {name: PARTS.plain(part) for name, part in parts.items()},
         },
         headline={
             "wall_s": round(study.facts.wall_seconds, 1),
-            "offline_gain_pct": round(min(pick["ne_gain_pct"] for pick in found["picks"]), 3),
+            "offline_gain_pct": round(min(pick.ne_gain_pct for pick in found.picks), 3),
             "stream_gain_pct": round(gains[SEARCHED], 3),
             "stream_p": test[SEARCHED].gain.p,
             **({"auto_gain_pct": round(gains[AUTO], 3)} if AUTO in gains else {}),

@@ -11,7 +11,9 @@ import argparse
 from typing import Any
 
 import automl
-from automl.api import finals_lines, terminal
+from automl.api import terminal
+from automl.commands.finals import finals_lines
+from automl.stats.significance import Verdict
 from experiments.kuairand import CTR, CVR, TUNED, TUNED_CVR, write_study
 from experiments.record import write_result
 
@@ -33,21 +35,21 @@ def main() -> None:
     found = study.finals(seeds=2 if arguments.quick else 5, workers=CORES, console=terminal())
     print(*finals_lines(found), sep="\n")
     print(study.report())
-    figures = {**search_figures(study), "finals": found}
-    picks = found["picks"]
+    figures = {**search_figures(study), "finals": found.to_json()}
+    picks = found.picks
     write_result(
         f"kuairand_{arguments.label}",
-        settings={"trials": trials, "seeds": found["seeds"], "workers": CORES},
+        settings={"trials": trials, "seeds": found.seeds, "workers": CORES},
         figures=figures,
         headline={
             "wall_s": round(figures["wall_seconds"], 1),
             "core_share": round(figures["core_share"], 3),
             **{state: figures["states"].get(state, 0) for state in ("complete", "stopped", "failed")},
-            "better": sum(p["verdict"] == "better" for p in picks),
-            "faster": sum(p["verdict"] == "faster" for p in picks),
-            "best_ne_gain_pct": round(min(p["ne_gain_pct"] for p in picks), 3),
+            "better": sum(p.verdict is Verdict.BETTER for p in picks),
+            "faster": sum(p.verdict is Verdict.FASTER for p in picks),
+            "best_ne_gain_pct": round(min(p.ne_gain_pct for p in picks), 3),
             "best_faster_qps_ratio": round(
-                max((p["qps_ratio"] for p in picks if p["verdict"] in ("better", "faster")), default=0), 2
+                max((p.qps_ratio for p in picks if p.verdict in (Verdict.BETTER, Verdict.FASTER)), default=0), 2
             ),
         },
     )

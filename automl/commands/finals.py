@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +15,10 @@ from rich.console import Console
 
 from automl.commands.repeats import BASELINE, CONFIRM, FINAL, RepeatsSource, Stage, scored_window
 from automl.data.store.log import EncodedLog
-from automl.files.whole import whole_file
 from automl.ranking.model import build_model
 from automl.ranking.process import prepare_process
 from automl.ranking.throughput import time_ratio, timed_batches
+from automl.report.study.notes import wide_words
 from automl.runtime.cluster import cluster
 from automl.runtime.console import ProgressLine, now
 from automl.runtime.engine import Resources, run
@@ -28,47 +26,17 @@ from automl.runtime.errors import RunError
 from automl.runtime.host import hold
 from automl.runtime.work import make_clock
 from automl.stats.compared import ScoredRows
-from automl.stats.significance import Gain, seeds_wanted, verdict
+from automl.stats.significance import Verdict, seeds_wanted, verdict
 from automl.strategies.picks import Pick, entrants, picks
 from automl.study.history import History, Speed, State
 from automl.study.problem import FINALS_FIT, Problem, encode
 from automl.study.record import Study
+from automl.study.results import FinalBaseline, FinalPick, Finals, write_finals
 from search_spaces.errors import InputError
 from search_spaces.model import ModelSpec
 
 Floats = NDArray[np.float64]
 TIMING_SECONDS = 3.0  # of each pick against the baseline
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Final:
-    """One line of finals.json."""
-
-    pick: Pick
-    gain: Gain
-    speed: Speed
-    search_ne_gain_pct: float
-    verdict: str
-    ne: float
-
-    def to_json(self, margin_pct: float) -> dict[str, Any]:
-        shown: dict[str, Any] = {
-            "trial": self.pick.trial,
-            "role": self.pick.role,
-            "ne": self.ne,
-            "ne_gain_pct": self.gain.pct,
-            "ci_low_pct": self.gain.low_pct,
-            "ci_high_pct": self.gain.high_pct,
-            "p_corrected": self.gain.p_corrected,
-            "qps_ratio": self.speed.qps_ratio,
-            "qps_ratio_low": self.speed.qps_ratio_low,
-            "search_ne_gain_pct": self.search_ne_gain_pct,
-            "confirmed_ne_gain_pct": self.pick.shrunken_gain_pct,
-            "verdict": self.verdict,
-        }
-        if self.verdict == "no better":
-            shown["smallest_margin_pct"] = max(self.gain.high_pct, 0.0)
-        return shown
 
 
 def run_finals(
@@ -82,8 +50,8 @@ def run_finals(
     address: str | None = None,
     console: Console | None = None,
     clock: Callable[[], float] = time.time,
-) -> dict[str, Any]:
-    """Run the finals of a study and write finals.json; returns what it holds.
+) -> Finals:
+    """Run the finals of a study and write finals.json.
 
     First the promising trials are trained again on train and scored on validate, on other orders of the data: the best
     single run of a search is mostly a lucky one. From what they reach on average the picks are made, and only those
@@ -118,10 +86,12 @@ def run_finals(
         final = _source(problem, log, study, [p.trial for p in chosen], seeds or config.finals.seeds, FINAL)
         _run(final, resources, console, clock, start)
         found = judge(problem, log, final.predictions(), chosen, study, final.models)
-        found["trials"] = sum(trial.ended for trial in history.trials)
-        found["confirmed"] = {str(number): gains.tolist() for number, gains in confirmed.items()}
-        with whole_file(problem.folder / "finals.json") as part:
-            part.write_text(json.dumps(found, indent=2))
+        found = replace(
+            found,
+            trials=sum(trial.ended for trial in history.trials),
+            confirmed={number: tuple(gains.tolist()) for number, gains in confirmed.items()},
+        )
+        write_finals(problem.folder, found)
     return found
 
 
@@ -166,39 +136,68 @@ def judge(
     chosen: Sequence[Pick],
     study: Study,
     models: Mapping[str, ModelSpec],
-) -> dict[str, Any]:
-    """Predictions of the finals to what finals.json holds."""
+) -> Finals:
+    """Predictions of the finals to verdicts; how many trials had ended is not known here, nor what the repeats said."""
     window = scored_window(log, "test")
     names = [str(pick.trial) for pick in chosen]
-    found = window.gains(probs[BASELINE], [probs[name] for name in names])
+    gains = window.gains(probs[BASELINE], [probs[name] for name in names])
     ne = {name: window.ne(of_model) for name, of_model in probs.items()}
     speeds = time_together(problem, log, [models[name] for name in names])
     baseline = study.baseline()
     assert baseline is not None
     margin = problem.config.finals.margin_pct
     searched = {trial.number: trial for trial in study.trials}
-    finals = []
-    for pick, gain, speed in zip(chosen, found, speeds, strict=True):
+    picked = []
+    for pick, gain, speed in zip(chosen, gains, speeds, strict=True):
         measured = searched[pick.trial].measurement
-        finals.append(
-            Final(
-                pick=pick,
-                gain=gain,
-                speed=speed,
+        picked.append(
+            FinalPick(
+                trial=pick.trial,
+                role=pick.role,
                 ne=float(ne[str(pick.trial)].mean()),
+                ne_gain_pct=gain.pct,
+                ci_low_pct=gain.low_pct,
+                ci_high_pct=gain.high_pct,
+                p_corrected=gain.p_corrected,
+                qps_ratio=speed.qps_ratio,
+                qps_ratio_low=speed.qps_ratio_low,
                 search_ne_gain_pct=baseline.gain_pct(measured.ne) if measured else math.nan,
+                confirmed_ne_gain_pct=pick.shrunken_gain_pct,
                 verdict=verdict(gain, speed.qps_ratio_low, margin),
             )
         )
     base = ne[BASELINE]
-    return {
-        "baseline": {"ne": float(base.mean()), "ne_std": float(base.std(ddof=1)), "qps": baseline.qps},
-        "margin_pct": margin,
-        "seeds": len(base),
-        "half_width_pct": (widest := max(0.5 * (gain.high_pct - gain.low_pct) for gain in found)),
-        "seeds_wanted": seeds_wanted(found, margin) if widest > margin else 0,
-        "picks": [final.to_json(margin) for final in finals],
-    }
+    wide = max(pick.half_width_pct for pick in picked) > margin
+    return Finals(
+        baseline=FinalBaseline(ne=float(base.mean()), ne_std=float(base.std(ddof=1)), qps=baseline.qps),
+        margin_pct=margin,
+        seeds=len(base),
+        seeds_wanted=seeds_wanted(gains, margin) if wide else 0,
+        picks=tuple(picked),
+    )
+
+
+def finals_lines(found: Finals) -> list[str]:
+    """The finals in words, a line a pick."""
+    lines = [_line(pick, found.margin_pct) for pick in found.picks]
+    wide = wide_words(found.half_width_pct, found.margin_pct, found.seeds_wanted)
+    return [*lines, wide] if wide else lines
+
+
+def _line(pick: FinalPick, margin_pct: float) -> str:
+    interval = f"[{pick.ci_low_pct:+.2f}, {pick.ci_high_pct:+.2f}]"
+    figures = f"NE {pick.ne_gain_pct:+.2f}% {interval:<16} QPS x{pick.qps_ratio:.2f}"
+    return f"{f'#{pick.trial}':<5} {pick.role:<10} {figures}   {_verdict_words(pick, margin_pct)}"
+
+
+def _verdict_words(pick: FinalPick, margin_pct: float) -> str:
+    match pick.verdict:
+        case Verdict.BETTER | Verdict.WORSE:
+            return f"{pick.verdict} (p {pick.p_corrected:.2g})"
+        case Verdict.FASTER:
+            return f"{pick.verdict} (NE no worse than {margin_pct:+g}%)"
+        case Verdict.NO_BETTER:
+            return f"{pick.verdict}: NE may be worse by up to {pick.smallest_margin_pct:.2f}%"
 
 
 def time_together(problem: Problem, log: EncodedLog, models: Sequence[ModelSpec]) -> list[Speed]:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -146,13 +147,22 @@ def log_losses(labels_N: Floats, probs_N: Floats) -> Floats:
     return np.asarray(-(labels_N * np.log(p) + (1 - labels_N) * np.log1p(-p)), dtype=np.float64)
 
 
-def verdict(gain: Gain, qps_ratio_low: float, margin_pct: float) -> str:
+class Verdict(StrEnum):
+    """What the finals say of a pick."""
+
+    BETTER = "better"
+    FASTER = "faster"
+    WORSE = "worse"
+    NO_BETTER = "no better"
+
+
+def verdict(gain: Gain, qps_ratio_low: float, margin_pct: float) -> Verdict:
     """better, faster, worse or no better, as docs/statistics.md defines them."""
     if gain.high_pct < 0 and gain.p_corrected < 0.05:
-        return "better"
+        return Verdict.BETTER
     if gain.high_pct <= margin_pct and qps_ratio_low > 1.05:
-        return "faster"
-    return "worse" if gain.low_pct > 0 else "no better"
+        return Verdict.FASTER
+    return Verdict.WORSE if gain.low_pct > 0 else Verdict.NO_BETTER
 
 
 def detectable_pct(seed_std_pct: float, seeds: int) -> float:

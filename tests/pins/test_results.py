@@ -65,7 +65,9 @@ def _finals() -> Any:
         }
         chosen = [Pick(t.number, role, -0.1) for t, role in zip(trials, ("accurate", "fast", "balanced"), strict=True)]
         models = {BASELINE: problem.baseline, **{str(t.number): t.candidate.model for t in trials}}
-        return json.loads(json.dumps(judge(problem, log, probs, chosen, study, models)))
+        found = judge(problem, log, probs, chosen, study, models).to_json()
+        del found["version"]  # a name of the form, not a figure
+        return json.loads(json.dumps(found))
 
 
 def _student(name: str, seed: int) -> StudentResult:

@@ -12,6 +12,7 @@ import numpy as np
 
 from automl.report.study.data import ReportData, StudyFacts
 from automl.stats import pareto
+from automl.stats.significance import Verdict
 from automl.study.history import (
     Baseline,
     CurvePoint,
@@ -27,6 +28,7 @@ from automl.study.history import (
     State,
     Trial,
 )
+from automl.study.results import FinalBaseline, FinalPick, Finals
 from predictors.evaluate import Ranked
 from search_spaces.blocks import Cross, Mlp
 from search_spaces.model import Embedding, InputShape, Layer, ModelSpec, Train
@@ -302,16 +304,14 @@ def _figures(history: History, trial: Trial) -> tuple[float, float]:
     return history.baseline.gain_pct(trial.measurement.ne), trial.measurement.speed.qps_ratio
 
 
-def make_finals(
-    history: History, verdicts: Sequence[str] = ("better", "faster", "no better", "worse")
-) -> dict[str, Any]:
-    """finals.json of the search's picks; every verdict with figures that earn it."""
+def make_finals(history: History, verdicts: Sequence[str] = ("better", "faster", "no better", "worse")) -> Finals:
+    """Finals of the search's picks; every verdict with figures that earn it."""
     roles = list(roles_of(history).items())
     shapes = {
-        "better": (-0.21, 0.13, 0.001),
-        "faster": (0.02, 0.14, 0.78),
-        "no better": (-0.06, 0.15, 0.42),
-        "worse": (0.35, 0.16, 0.004),
+        Verdict.BETTER: (-0.21, 0.13, 0.001),
+        Verdict.FASTER: (0.02, 0.14, 0.78),
+        Verdict.NO_BETTER: (-0.06, 0.15, 0.42),
+        Verdict.WORSE: (0.35, 0.16, 0.004),
     }
     front = [t.number for t in _front(history.trials)]
     names = ("accurate", "fast", "balanced", "unlimited")
@@ -319,36 +319,34 @@ def make_finals(
     spare = [number for number in front if number not in used]
     picks = []
     by_number = {trial.number: trial for trial in history.trials}
-    for name, verdict in zip(names, verdicts, strict=False):
+    for name, verdict in zip(names, map(Verdict, verdicts), strict=False):
         number = dict(roles).get(name) or spare.pop()
         gain, half, p = shapes[verdict]
         searched, ratio = _figures(history, by_number[number])
-        pick = {
-            "trial": number,
-            "role": name,
-            "ne": history.baseline.ne * (1 + gain / 100),
-            "ne_gain_pct": gain,
-            "ci_low_pct": gain - half,
-            "ci_high_pct": gain + half,
-            "p_corrected": p,
-            "qps_ratio": 0.98 * ratio,
-            "qps_ratio_low": 0.96 * ratio,
-            "search_ne_gain_pct": searched,
-            "confirmed_ne_gain_pct": searched,
-            "verdict": verdict,
-        }
-        if verdict == "no better":
-            pick["smallest_margin_pct"] = gain + half
+        pick = FinalPick(
+            trial=number,
+            role=name,
+            ne=history.baseline.ne * (1 + gain / 100),
+            ne_gain_pct=gain,
+            ci_low_pct=gain - half,
+            ci_high_pct=gain + half,
+            p_corrected=p,
+            qps_ratio=0.98 * ratio,
+            qps_ratio_low=0.96 * ratio,
+            search_ne_gain_pct=searched,
+            confirmed_ne_gain_pct=searched,
+            verdict=verdict,
+        )
         picks.append(pick)
-    return {
-        "baseline": {"ne": 0.8681, "ne_std": 0.0010, "qps": history.baseline.qps},
-        "margin_pct": 0.2,
-        "seeds": 5,
-        "half_width_pct": 0.16,
-        "trials": 100,
-        "seeds_wanted": 0,
-        "picks": picks,
-    }
+    return Finals(
+        baseline=FinalBaseline(ne=0.8681, ne_std=0.0010, qps=history.baseline.qps),
+        margin_pct=0.2,
+        seeds=5,
+        seeds_wanted=0,
+        picks=tuple(picks),
+        trials=100,
+        confirmed={},
+    )
 
 
 def shares() -> dict[str, dict[str, float]]:

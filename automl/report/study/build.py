@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 from automl.data.describe.tables import DataConfig, LessonsConfig, SplitConfig
 from automl.data.store.log import EncodedLog
@@ -18,6 +16,7 @@ from automl.strategies.picks import Pick, picks, roles
 from automl.study.config import QpsConfig, StudyConfig
 from automl.study.history import History, State
 from automl.study.record import Study
+from automl.study.results import Finals, read_finals
 from search_spaces.errors import InputError
 from search_spaces.space import SearchSpace
 
@@ -51,20 +50,12 @@ def report_data(
     )
 
 
-def chosen_picks(
-    space: SearchSpace, history: History, config: StudyConfig, finals: Mapping[str, Any] | None
-) -> tuple[Pick, ...]:
+def chosen_picks(space: SearchSpace, history: History, config: StudyConfig, finals: Finals | None) -> tuple[Pick, ...]:
     """The picks that the finals tested (they had seen repeats); those of the search alone before the finals, or where
     the search has gone on since."""
-    if finals is not None and finals["trials"] == sum(trial.ended for trial in history.trials):
-        return tuple(Pick(p["trial"], p["role"], float(p["confirmed_ne_gain_pct"])) for p in finals["picks"])
+    if finals is not None and finals.trials == sum(trial.ended for trial in history.trials):
+        return tuple(Pick(pick.trial, pick.role, pick.confirmed_ne_gain_pct) for pick in finals.picks)
     return picks(space, history, seed=config.seed, margin_pct=config.finals.margin_pct)
-
-
-def read_finals(folder: Path) -> Mapping[str, Any] | None:
-    """finals.json of a study, if its finals were run."""
-    path = folder / "finals.json"
-    return json.loads(path.read_text()) if path.exists() else None
 
 
 def _facts(study: Study, space: SearchSpace, log: EncodedLog | None, config: StudyConfig) -> StudyFacts:

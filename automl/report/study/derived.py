@@ -5,15 +5,16 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from automl.report.study.data import Finals, ReportData, role_rank
+from automl.report.study.data import ReportData, role_rank
 from automl.stats import pareto
 from automl.study.history import History, State, Trial
+from automl.study.results import Finals
 
 Floats = NDArray[np.float64]
 SECONDS_PER_HOUR = 3600.0
@@ -49,7 +50,7 @@ class View:
     def __init__(self, data: ReportData) -> None:
         self.data = data
         self.history: History = data.history
-        self.finals = None if data.finals is None else Finals.from_mapping(data.finals)
+        self.finals = None if data.finals is None else _in_order(data.finals)
 
     @cached_property
     def noise_pct(self) -> float:
@@ -171,6 +172,10 @@ def busy_seconds(spans: Sequence[tuple[float | None, float | None]]) -> Floats:
         return sum(max(0.0, min(end, moment) - start) for start, end in merged)
 
     return np.array([math.nan if end is None else until(end) for _, end in spans], dtype=np.float64)
+
+
+def _in_order(finals: Finals) -> Finals:
+    return replace(finals, picks=tuple(sorted(finals.picks, key=lambda pick: role_rank(pick.role))))
 
 
 def _measured(trial: Trial) -> bool:

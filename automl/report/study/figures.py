@@ -10,6 +10,7 @@ import numpy as np
 from automl.report.common.formats import knob_value, percent
 from automl.report.common.plot import Figure, Json, Nothing, bars, dots, line, padded, rule, safe
 from automl.report.study.derived import Floats, View
+from automl.stats.significance import Verdict
 from automl.study.history import State, Trial
 
 TOP_KNOBS = 12
@@ -21,7 +22,7 @@ def finals(view: View) -> Figure | Nothing:
     if view.finals is None or not view.finals.picks:
         return Nothing(title, "There are no finals yet.")
     picks, rows = view.finals.picks, list(range(len(view.finals.picks)))
-    colours = {"better": "$good", "faster": "$front", "worse": "$bad"}
+    colours = {Verdict.BETTER: "$good", Verdict.FASTER: "$front", Verdict.WORSE: "$bad"}
     found = [colours.get(pick.verdict, "$muted") for pick in picks]
     gains = [p.ne_gain_pct for p in picks]
     whiskers = [

@@ -10,10 +10,11 @@ from pathlib import Path
 
 from automl.report.common.formats import counted, is_number, p_value, percent, ratio
 from automl.report.common.words import architecture, changes, difference, short_difference, to_yaml, training
-from automl.report.study.data import FinalPick
 from automl.report.study.derived import Point, View
 from automl.report.study.front_figure import ROLE_LETTERS
+from automl.stats.significance import Verdict
 from automl.study.history import State, Trial
+from automl.study.results import FinalPick
 
 ROLE_MEANING = {
     "accurate": "lowest NE at the baseline's speed or faster",
@@ -23,7 +24,7 @@ ROLE_MEANING = {
 }
 FASTER = 1.05  # a QPS ratio below this is no speed-up
 # verdict -> style class of the badge
-BADGES = {"better": "good", "faster": "good", "no better": "plain", "worse": "bad"}
+BADGES = {Verdict.BETTER: "good", Verdict.FASTER: "good", Verdict.NO_BETTER: "plain", Verdict.WORSE: "bad"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,20 +147,19 @@ def _after_finals(view: View, picks: Sequence[FinalPick]) -> Answer:
     best = _best_proven(picks)
     known = [pick for pick in picks if pick.trial in view.by_number]
     cards = tuple(_final_card(view, p, p is best) for p in sorted(known, key=lambda p: (p is not best, picks.index(p))))
-    seeds = f"{view.finals.seeds} seeds" if view.finals.seeds else "several seeds"
-    how = f"Each model was retrained with {seeds} and scored on days the search never saw."
+    how = f"Each model was retrained with {view.finals.seeds} seeds and scored on days the search never saw."
     if best is None:
         lead = f"No pick's gain can be told from chance, nor is one faster at equal quality. Keep the baseline. {how}"
         return Answer(headline="No better than the baseline.", lead=lead, cards=cards)
     margin = percent(view.finals.margin_pct)
-    if best.verdict == "faster":
+    if best.verdict is Verdict.FASTER:
         headline = f"Ship #{best.trial} for speed: {ratio(best.qps_ratio)} the QPS, NE no worse than {margin}."
         lead = f"No pick is proven better in NE. The 95% interval of its NE gain is {_interval(best)}. {how}"
         return Answer(headline=headline, lead=lead, cards=cards, tone="good")
     slower = "" if best.qps_ratio >= 1.0 else ", if it may be slower"
     headline = f"Ship #{best.trial}{slower}: {_said(best.ne_gain_pct)} at {ratio(best.qps_ratio)} the QPS."
     lead = f"The 95% interval of its gain, {_interval(best)}, lies wholly below 0. {how}"
-    faster = max((p for p in picks if p.verdict == "faster"), key=lambda p: p.qps_ratio, default=None)
+    faster = _fastest(picks)
     if faster is not None and faster.qps_ratio > best.qps_ratio:
         lead += f" For more speed: #{faster.trial} at {ratio(faster.qps_ratio)} the QPS, NE no worse than {margin}."
     return Answer(headline=headline, lead=lead, cards=cards, tone="good")
@@ -167,11 +167,16 @@ def _after_finals(view: View, picks: Sequence[FinalPick]) -> Answer:
 
 def _best_proven(picks: Sequence[FinalPick]) -> FinalPick | None:
     """Better at the baseline's speed, else better at all (lowest NE), else the fastest of the faster ones."""
-    better = [pick for pick in picks if pick.verdict == "better"]
+    better = [pick for pick in picks if pick.verdict is Verdict.BETTER]
     at_speed = [pick for pick in better if pick.qps_ratio >= 1.0]
     if better:
         return min(at_speed or better, key=lambda pick: pick.ne_gain_pct)
-    return max((pick for pick in picks if pick.verdict == "faster"), key=lambda pick: pick.qps_ratio, default=None)
+    return _fastest(picks)
+
+
+def _fastest(picks: Sequence[FinalPick]) -> FinalPick | None:
+    """The fastest of those that are faster."""
+    return max((p for p in picks if p.verdict is Verdict.FASTER), key=lambda p: p.qps_ratio, default=None)
 
 
 def _interval(pick: FinalPick) -> str:
@@ -185,26 +190,31 @@ def _final_card(view: View, pick: FinalPick, leads: bool) -> Card:
         ("NE gain, search", percent(pick.search_ne_gain_pct), "one run"),
         ("QPS, finals", ratio(pick.qps_ratio), f"at least {ratio(pick.qps_ratio_low)}"),
     )
-    style, why = BADGES.get(pick.verdict, "plain"), _why(pick, view.finals.margin_pct)
+    style, why = BADGES[pick.verdict], _why(pick, view.finals.margin_pct)
     return _card(view, pick.role, view.by_number[pick.trial], pick.verdict, style, why, figures, leads)
 
 
 def _why(pick: FinalPick, margin_pct: float) -> str:
     """The verdict's rule, with this pick's numbers."""
     tail = f"({p_value(pick.p_corrected)}, corrected over the picks)"
-    if pick.verdict == "better":
-        return f"The whole NE interval is below 0 {tail}."
-    if pick.verdict == "faster":
-        return f"Faster with NE no worse than {percent(margin_pct)}: the interval ends at {percent(pick.ci_high_pct)}."
-    if pick.verdict == "worse":
-        return f"The whole NE interval is above 0 {tail}."
-    if pick.verdict != "no better":
-        return tail
+    match pick.verdict:
+        case Verdict.BETTER:
+            return f"The whole NE interval is below 0 {tail}."
+        case Verdict.FASTER:
+            ends = percent(pick.ci_high_pct)
+            return f"Faster with NE no worse than {percent(margin_pct)}: the interval ends at {ends}."
+        case Verdict.WORSE:
+            return f"The whole NE interval is above 0 {tail}."
+        case Verdict.NO_BETTER:
+            return _why_no_better(pick, tail)
+
+
+def _why_no_better(pick: FinalPick, tail: str) -> str:
     if pick.ci_high_pct < 0:
         return f"No better than the baseline: below 0, but not certain once several picks were tried {tail}."
     return (
         f"No better than the baseline: the NE interval holds 0 {tail}. NE may be worse by up to "
-        f"{max(pick.ci_high_pct, 0.0):.2f}%, the smallest margin that could be shown."
+        f"{pick.smallest_margin_pct:.2f}%, the smallest margin that could be shown."
     )
 
 

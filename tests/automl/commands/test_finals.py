@@ -7,14 +7,13 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from sklearn.metrics import log_loss
 
-from automl.commands.finals import confirmed_gains, judge, run_finals
+from automl.commands.finals import confirmed_gains, finals_lines, judge, run_finals
 from automl.commands.repeats import BASELINE, CONFIRM, FINAL, RepeatsSource, scored_window
 from automl.data.simulated.log import simulate
 from automl.data.store.log import EncodedLog
@@ -28,8 +27,10 @@ from automl.strategies.picks import Pick
 from automl.study.history import Failure, Origin, Proposal
 from automl.study.problem import FINALS_FIT, Problem, encode, load_problem
 from automl.study.record import Study
+from automl.study.results import Finals
 from search_spaces.errors import InputError
 from search_spaces.model import ModelSpec
+from tests.worlds.report_studies import make_finals, rich_history
 from tests.worlds.studies import begun_study, candidates, complete, running, stopped
 
 Floats = NDArray[np.float64]
@@ -94,7 +95,7 @@ class Court:
         """Logits that know a share of the label, and some luck of the seed."""
         return -1.0 + (0.3 + skill) * (self.labels - 0.25) + rng.normal(0, 0.02, len(self.labels))
 
-    def hears(self, *skills: float) -> dict[str, Any]:
+    def hears(self, *skills: float) -> Finals:
         probs = {BASELINE: sigmoid(self.logits)}
         for number, skill in enumerate(skills, 1):
             probs[str(number)] = sigmoid(np.stack([self._noisy(skill, self.rng) for _ in range(self.seeds)]))
@@ -117,40 +118,40 @@ def court(problem: Problem, log: EncodedLog, tmp_path: Path) -> Court:
 
 def test_a_better_and_a_worse_model_are_told_apart(court: Court) -> None:
     found = court.hears(0.15, -0.15)
-    better, worse = found["picks"]
-    assert (better["trial"], better["role"], better["verdict"]) == (1, "accurate", "better")
-    assert better["ci_low_pct"] < better["ne_gain_pct"] < better["ci_high_pct"] < 0
-    assert better["p_corrected"] < 0.05
-    assert worse["ne_gain_pct"] > 0
-    assert worse["verdict"] == "worse"
-    assert "smallest_margin_pct" not in better
-    assert found["margin_pct"] == 0.3
-    assert found["seeds"] == 5
-    widths = [0.5 * (pick["ci_high_pct"] - pick["ci_low_pct"]) for pick in found["picks"]]
-    assert found["half_width_pct"] == pytest.approx(max(widths))
+    better, worse = found.picks
+    assert (better.trial, better.role, better.verdict) == (1, "accurate", "better")
+    assert better.ci_low_pct < better.ne_gain_pct < better.ci_high_pct < 0
+    assert better.p_corrected < 0.05
+    assert worse.ne_gain_pct > 0
+    assert worse.verdict == "worse"
+    assert better.smallest_margin_pct is None
+    assert found.margin_pct == 0.3
+    assert found.seeds == 5
+    widths = [0.5 * (pick.ci_high_pct - pick.ci_low_pct) for pick in found.picks]
+    assert found.half_width_pct == pytest.approx(max(widths))
 
 
 def test_its_figures_are_those_of_the_predictions(court: Court) -> None:
     found = court.hears(0.05)
-    (pick,) = found["picks"]
+    (pick,) = found.picks
     entropy = log_loss(court.labels, np.full(len(court.labels), court.labels.mean()))
     by_seed = {
         name: np.array([log_loss(court.labels, row) / entropy for row in rows]) for name, rows in court.probs.items()
     }
-    assert found["baseline"]["ne"] == pytest.approx(by_seed[BASELINE].mean())
-    assert found["baseline"]["ne_std"] == pytest.approx(by_seed[BASELINE].std(ddof=1))
-    assert found["baseline"]["qps"] == 100_000.0
-    assert pick["ne"] == pytest.approx(by_seed["1"].mean())
-    assert pick["ne_gain_pct"] == pytest.approx(100 * (by_seed["1"].mean() / by_seed[BASELINE].mean() - 1))
-    assert pick["search_ne_gain_pct"] == pytest.approx(-0.4), "what the search had believed, beside it"
+    assert found.baseline.ne == pytest.approx(by_seed[BASELINE].mean())
+    assert found.baseline.ne_std == pytest.approx(by_seed[BASELINE].std(ddof=1))
+    assert found.baseline.qps == 100_000.0
+    assert pick.ne == pytest.approx(by_seed["1"].mean())
+    assert pick.ne_gain_pct == pytest.approx(100 * (by_seed["1"].mean() / by_seed[BASELINE].mean() - 1))
+    assert pick.search_ne_gain_pct == pytest.approx(-0.4), "what the search had believed, beside it"
 
 
 def test_a_model_that_is_the_baseline_is_no_better(court: Court) -> None:
-    (pick,) = court.hears(0.0)["picks"]
-    assert pick["verdict"] in ("no better", "faster")
-    assert pick["ci_low_pct"] < 0 < pick["ci_high_pct"]
-    if pick["verdict"] == "no better":
-        assert pick["smallest_margin_pct"] == pytest.approx(pick["ci_high_pct"])
+    (pick,) = court.hears(0.0).picks
+    assert pick.verdict in ("no better", "faster")
+    assert pick.ci_low_pct < 0 < pick.ci_high_pct
+    if pick.verdict == "no better":
+        assert pick.smallest_margin_pct == pytest.approx(pick.ci_high_pct)
 
 
 def test_a_cheaper_model_of_the_same_quality_is_faster(court: Court) -> None:
@@ -160,16 +161,17 @@ def test_a_cheaper_model_of_the_same_quality_is_faster(court: Court) -> None:
     court.models["1"] = ModelSpec.from_tree(small)
     court.problem = replace(court.problem, config=court.problem.config.model_copy(
         update={"finals": court.problem.config.finals.model_copy(update={"margin_pct": 5.0})}))  # fmt: skip
-    (pick,) = court.hears(0.0)["picks"]
-    assert pick["qps_ratio_low"] > 1.05
-    assert pick["verdict"] == "faster"
+    (pick,) = court.hears(0.0).picks
+    assert pick.qps_ratio_low > 1.05
+    assert pick.verdict == "faster"
 
 
 def test_what_it_finds_is_json(court: Court) -> None:
     found = court.hears(0.1, 0.0)
-    assert json.loads(json.dumps(found, allow_nan=False)) == found
+    data = json.loads(json.dumps(found.to_json(), allow_nan=False))
+    assert Finals.of_json(data) == found
     assert {"trial", "role", "ne_gain_pct", "ci_low_pct", "ci_high_pct", "p_corrected", "qps_ratio", "qps_ratio_low",
-            "search_ne_gain_pct", "verdict"} <= set(found["picks"][0])  # fmt: skip
+            "search_ne_gain_pct", "verdict"} <= set(data["picks"][0])  # fmt: skip
 
 
 def test_users_who_share_luck_widen_the_interval(court: Court) -> None:
@@ -179,12 +181,12 @@ def test_users_who_share_luck_widen_the_interval(court: Court) -> None:
     noisy = Court._noisy
     court._noisy = lambda skill, rng: noisy(court, skill, rng) + (luck if skill else 0.0)  # type: ignore[method-assign]
     court.rng = np.random.default_rng(9)
-    clustered = court.hears(1e-9)["picks"][0]
+    clustered = court.hears(1e-9).picks[0]
     court.rng = np.random.default_rng(9)
     court.log = replace(court.log, clusters_N=np.zeros(len(court.log), np.int32))
-    single = court.hears(1e-9)["picks"][0]
-    assert clustered["ne_gain_pct"] == pytest.approx(single["ne_gain_pct"])
-    width = {name: pick["ci_high_pct"] - pick["ci_low_pct"] for name, pick in (("c", clustered), ("s", single))}
+    single = court.hears(1e-9).picks[0]
+    assert clustered.ne_gain_pct == pytest.approx(single.ne_gain_pct)
+    width = {name: pick.ci_high_pct - pick.ci_low_pct for name, pick in (("c", clustered), ("s", single))}
     assert width["c"] > 1.1 * width["s"]
 
 
@@ -192,10 +194,10 @@ def test_few_days_as_clusters_are_few_degrees_of_freedom(court: Court) -> None:
     rows = court.log.windows["test"]
     two = np.zeros(len(court.log), np.int32)
     two[rows] = np.arange(rows.stop - rows.start) % 2
-    by_user = court.hears(0.05)["picks"][0]
+    by_user = court.hears(0.05).picks[0]
     court.log = replace(court.log, clusters_N=two)
-    by_two = court.hears(0.05)["picks"][0]
-    assert by_two["p_corrected"] > by_user["p_corrected"]
+    by_two = court.hears(0.05).picks[0]
+    assert by_two.p_corrected > by_user.p_corrected
 
 
 def test_kept_negatives_are_undone_before_anything_is_compared(court: Court) -> None:
@@ -204,8 +206,8 @@ def test_kept_negatives_are_undone_before_anything_is_compared(court: Court) -> 
     weights = np.where(court.labels == 1, 1.0, 2.0)
     probs = {name: p / (p + (1 - p) / 0.5) for name, p in court.probs.items()}
     expected = {name: np.mean([ne_of(court.labels, row, weights) for row in rows]) for name, rows in probs.items()}
-    assert found["baseline"]["ne"] == pytest.approx(expected[BASELINE])
-    assert found["picks"][0]["ne"] == pytest.approx(expected["1"])
+    assert found.baseline.ne == pytest.approx(expected[BASELINE])
+    assert found.picks[0].ne == pytest.approx(expected["1"])
 
 
 def test_weights_of_the_rows_count(court: Court) -> None:
@@ -215,20 +217,20 @@ def test_weights_of_the_rows_count(court: Court) -> None:
     court.log = replace(court.log, weights_N=weights)
     found = court.hears(0.1)
     base = np.mean([ne_of(court.labels, row, weights[rows].astype(np.float64)) for row in court.probs[BASELINE]])
-    assert found["baseline"]["ne"] == pytest.approx(base)
+    assert found.baseline.ne == pytest.approx(base)
 
 
 def test_seeds_that_all_agree_leave_the_luck_of_the_examples(court: Court) -> None:
     first, one = court.logits[0], court._noisy(0.1, np.random.default_rng(3))
     court.logits = np.repeat(first[None, :], court.seeds, axis=0)
     court._noisy = lambda skill, rng: one  # type: ignore[method-assign]
-    (pick,) = court.hears(0.1)["picks"]
+    (pick,) = court.hears(0.1).picks
     difference = log_losses(court.labels, sigmoid(one)) - log_losses(court.labels, sigmoid(first))
     clusters = np.asarray(court.log.clusters_N[court.log.windows["test"]])
     rate = court.labels.mean()
     entropy = -len(court.labels) * (rate * math.log(rate) + (1 - rate) * math.log1p(-rate))
     std = examples_std(difference, np.ones(len(difference)), clusters, entropy)
-    half = 0.5 * (pick["ci_high_pct"] - pick["ci_low_pct"])
+    half = 0.5 * (pick.ci_high_pct - pick.ci_low_pct)
     base = ne_of(court.labels, sigmoid(first))
     assert half == pytest.approx(100 * 1.97 * std / base, rel=0.02)
 
@@ -368,3 +370,19 @@ def test_named_trials_must_be_trained_to_their_end(problem: Problem, tmp_path: P
     study.end(stopped(trial))
     with pytest.raises(InputError, match="must hold the trials, trained to their end, but found no #1, #9"):
         run_finals(problem, study, trials=[1, 9])
+
+
+# ---------------------------------------------------------------- in words
+
+
+def test_the_finals_in_words() -> None:
+    found = make_finals(rich_history())
+    picks = tuple(replace(pick, trial=61, qps_ratio=1.02) for pick in found.picks)
+    assert finals_lines(replace(found, picks=picks)) == [
+        "#61   accurate   NE -0.21% [-0.34, -0.08]   QPS x1.02   better (p 0.001)",
+        "#61   fast       NE +0.02% [-0.12, +0.16]   QPS x1.02   faster (NE no worse than +0.2%)",
+        "#61   balanced   NE -0.06% [-0.21, +0.09]   QPS x1.02   no better: NE may be worse by up to 0.09%",
+        "#61   unlimited  NE +0.35% [+0.19, +0.51]   QPS x1.02   worse (p 0.004)",
+    ]
+    wide = replace(found, margin_pct=0.1, seeds_wanted=20)
+    assert finals_lines(wide)[-1].startswith("The finals' intervals reach ±0.16%, more than the margin of 0.1%")

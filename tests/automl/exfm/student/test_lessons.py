@@ -121,7 +121,7 @@ def test_a_search_over_lessons_from_file_to_finals(run: ExfmProblem) -> None:
     assert {trial.state.value for trial in study.history.trials} == {"complete"}
     assert any(trial.candidate.model.distill for trial in study.history.trials)
     found = study.finals(trials=(1,), workers=1)
-    assert [pick["trial"] for pick in found["picks"]] == [1]
+    assert [pick.trial for pick in found.picks] == [1]
     assert "lessons lessons/clicks" in study.report().read_text()
     with pytest.raises(InputError, match="must be tables, whose rows a served model could encode, but found lessons"):
         study.export(folder / "student.zip", trial=1)

@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 
 from automl.data.store.log import EncodedLog
-from automl.report.study.build import MIN_FOR_IMPORTANCE, bayes_ne, read_finals, report_data
+from automl.report.study.build import MIN_FOR_IMPORTANCE, bayes_ne, report_data
 from automl.report.study.data import ReportData
 from automl.report.study.derived import View
 from automl.report.study.page import write_report
 from automl.study.config import StudyConfig
 from automl.study.history import Origin, Proposal, State, Trial
 from automl.study.record import Study
+from automl.study.results import read_finals, write_finals
 from automl.study.storage import open_study
 from search_spaces.errors import InputError
 from search_spaces.source import read_text, validate
@@ -159,7 +160,7 @@ def test_a_log_that_is_gone_is_not_needed(study: Study, folder: Path) -> None:
 def test_finals_are_read_where_they_were_run(data: ReportData, tmp_path: Path) -> None:
     assert read_finals(tmp_path) is None
     finals = make_finals(rich_history(), ("no better",))
-    (tmp_path / "finals.json").write_text(json.dumps(finals))
+    write_finals(tmp_path, finals)
     page = write_report(replace(data, finals=read_finals(tmp_path)), tmp_path)
     assert "No better than the baseline." in page.read_text(encoding="utf-8")
 

@@ -143,5 +143,5 @@ def test_picks_of_the_finals_are_what_the_page_marks() -> None:
     history = rich_history()
     finals = make_finals(history, ("no better",))
     view = View(replace(rich_data(), finals=finals))
-    assert [p.trial.number for _, p in view.picks] == [finals["picks"][0]["trial"]]
+    assert [p.trial.number for _, p in view.picks] == [finals.picks[0].trial]
     assert {p.trial.number for _, p in view.search_picks} == set(roles_of(history).values())

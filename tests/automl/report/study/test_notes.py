@@ -117,12 +117,12 @@ def test_many_failures_are_told() -> None:
 def test_wide_intervals_ask_for_seeds() -> None:
     finals = make_finals(rich_history())
     assert not [n for n in search_notes(View(replace(rich_data(), finals=finals))) if "seeds" in n]
-    finals["picks"][0] |= {"ci_low_pct": -0.6, "ci_high_pct": 0.2}
-    finals["seeds_wanted"] = 20
+    wide = replace(finals.picks[0], ci_low_pct=-0.6, ci_high_pct=0.2)
+    finals = replace(finals, picks=(wide, *finals.picks[1:]), seeds_wanted=20)
     (note,) = [n for n in search_notes(View(replace(rich_data(), finals=finals))) if "seeds" in n]
     assert "±0.40%" in note
     assert "(--seeds 20)" in note
-    finals["seeds_wanted"] = None
+    finals = replace(finals, seeds_wanted=None)
     (note,) = [n for n in search_notes(View(replace(rich_data(), finals=finals))) if "seeds" in n]
     assert "test on more days" in note
 
@@ -130,5 +130,5 @@ def test_wide_intervals_ask_for_seeds() -> None:
 def test_picks_that_the_finals_do_not_know_are_told() -> None:
     finals = make_finals(rich_history(), ("better",))
     (note,) = [n for n in search_notes(View(replace(rich_data(), finals=finals))) if "not tried" in n]
-    others = set(roles_of(rich_history()).values()) - {finals["picks"][0]["trial"]}
+    others = set(roles_of(rich_history()).values()) - {finals.picks[0].trial}
     assert all(f"#{number} (" in note for number in others)

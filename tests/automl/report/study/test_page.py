@@ -207,7 +207,7 @@ def test_pareto_file_is_the_front_with_models_that_build(proven_page: Path) -> N
     by_number = {t.number: t for t in rich_history().trials}
     for row in front.itertuples():
         assert ModelSpec.from_tree(json.loads(str(row.model))) == by_number[int(str(row.trial))].candidate.model
-    roles = {int(pick["trial"]): pick["role"] for pick in make_finals(rich_history())["picks"]}
+    roles = {pick.trial: pick.role for pick in make_finals(rich_history()).picks}
     assert {row.trial: row.role for row in front.itertuples() if row.role} == {
         number: role for number, role in roles.items() if number in set(front["trial"])
     }

@@ -24,8 +24,7 @@ def said(*trials: Trial, limits: tuple[Limit, ...] = (), **more: Any) -> Answer:
 
 def proven(*verdicts: str, **figures: Any) -> Answer:
     finals = make_finals(rich_history(), verdicts)
-    for pick in finals["picks"]:
-        pick |= figures
+    finals = replace(finals, picks=tuple(replace(pick, **figures) for pick in finals.picks))
     return answer(View(replace(rich_data(), finals=finals)), FOLDER)
 
 
@@ -125,7 +124,7 @@ def test_a_faster_pick_is_offered_beside_the_better_one() -> None:
 
 def test_finals_of_a_trial_that_is_gone_still_decide() -> None:
     finals = make_finals(rich_history(), ("better",))
-    finals["picks"][0]["trial"] = 4711
+    finals = replace(finals, picks=(replace(finals.picks[0], trial=4711),))
     shown = answer(View(replace(rich_data(), finals=finals)), FOLDER)
     assert shown.headline.startswith("Ship #4711")
     assert shown.cards == ()

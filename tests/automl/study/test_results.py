@@ -1,0 +1,89 @@
+"""Finals as finals.json and back."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from automl.stats.significance import Verdict
+from automl.study.results import FinalBaseline, FinalPick, Finals, read_finals, write_finals
+from search_spaces.errors import InputError
+
+PICK = FinalPick(
+    trial=7,
+    role="accurate",
+    ne=0.88,
+    ne_gain_pct=-0.2,
+    ci_low_pct=-0.3,
+    ci_high_pct=-0.1,
+    p_corrected=0.01,
+    qps_ratio=1.1,
+    qps_ratio_low=1.0,
+    search_ne_gain_pct=-0.4,
+    confirmed_ne_gain_pct=-0.25,
+    verdict=Verdict.BETTER,
+)
+UNSURE = replace(
+    PICK, trial=9, role="fast", ci_low_pct=-0.1, ci_high_pct=0.15, p_corrected=0.6, verdict=Verdict.NO_BETTER
+)
+FOUND = Finals(
+    baseline=FinalBaseline(ne=0.882, ne_std=0.001, qps=1e5),
+    margin_pct=0.2,
+    seeds=5,
+    seeds_wanted=0,
+    picks=(PICK, UNSURE),
+    trials=100,
+    confirmed={7: (-0.2, -0.3), 9: (0.1, math.inf)},
+)
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    assert read_finals(tmp_path) is None
+    found = replace(FOUND, confirmed={7: (-0.2, -0.3)})
+    write_finals(tmp_path, found)
+    assert read_finals(tmp_path) == found
+
+
+def test_a_figure_that_is_not_known_is_null(tmp_path: Path) -> None:
+    write_finals(tmp_path, replace(FOUND, picks=(replace(PICK, search_ne_gain_pct=math.nan),)))
+    assert json.loads((tmp_path / "finals.json").read_text())["picks"][0]["search_ne_gain_pct"] is None
+    again = read_finals(tmp_path)
+    assert again is not None
+    assert math.isnan(again.picks[0].search_ne_gain_pct)
+    assert again.confirmed is not None
+    assert math.isnan(again.confirmed[9][1])
+
+
+def test_a_file_of_before_the_version_is_read(tmp_path: Path) -> None:
+    data = FOUND.to_json()
+    del data["version"]
+    (tmp_path / "finals.json").write_text(json.dumps(data).replace("null", "NaN"))
+    again = read_finals(tmp_path)
+    assert again is not None
+    assert replace(again, confirmed=None) == replace(FOUND, confirmed=None)
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        ({"version": 99}, "version 99"),
+        ({"baseline": {}}, "'ne'"),
+        ({"picks": [{**PICK.to_json(), "verdict": "best"}]}, "'best' is not a valid Verdict"),
+    ],
+)
+def test_a_file_of_another_form_is_told(tmp_path: Path, change: dict[str, object], found: str) -> None:
+    (tmp_path / "finals.json").write_text(json.dumps({**FOUND.to_json(), **change}, default=str))
+    with pytest.raises(InputError, match="must be what `automl finals` writes, version 1 or below") as told:
+        read_finals(tmp_path)
+    assert found in str(told.value)
+
+
+def test_widths_and_margins_come_from_the_intervals() -> None:
+    assert FOUND.half_width_pct == pytest.approx(0.125)
+    assert (PICK.smallest_margin_pct, UNSURE.smallest_margin_pct) == (None, 0.15)
+    assert FOUND.of_trial(9) is UNSURE
+    assert FOUND.of_trial(8) is None

@@ -1,0 +1,49 @@
+"""The schemas of result files under docs/schemas, against what is written, and the pages that tell of them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from automl.study.results import Finals
+from tests.docs.pages import ROOT, names, page, rows, section
+from tests.worlds.report_studies import make_finals, rich_history
+
+FINALS: dict[str, Any] = json.loads((ROOT / "docs" / "schemas" / "finals.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def found() -> Finals:
+    return replace(make_finals(rich_history()), confirmed={3: (-0.2, 0.1)})
+
+
+def test_the_schema_of_the_finals_is_one() -> None:
+    Draft202012Validator.check_schema(FINALS)
+
+
+def test_finals_are_of_their_schema(found: Finals) -> None:
+    told = Draft202012Validator(FINALS)
+    told.validate(json.loads(json.dumps(found.to_json())))
+    told.validate(replace(found, seeds_wanted=None, trials=None, confirmed=None).to_json())
+
+
+def test_the_schema_allows_no_key_that_is_not_written(found: Finals) -> None:
+    data: Any = found.to_json()
+    assert set(data) == set(FINALS["properties"])
+    assert set(data["baseline"]) == set(FINALS["properties"]["baseline"]["properties"])
+    assert {key for pick in data["picks"] for key in pick} == set(FINALS["$defs"]["pick"]["properties"])
+
+
+@pytest.mark.parametrize("change", [{"seeds": 1}, {"more": 1}, {"version": 2}, {"picks": []}])
+def test_what_the_finals_never_write_is_refused(found: Finals, change: dict[str, object]) -> None:
+    assert not Draft202012Validator(FINALS).is_valid({**found.to_json(), **change})
+
+
+def test_every_key_of_the_finals_is_told() -> None:
+    tables = rows(section(page("cli.md"), "automl finals"))
+    told = {word for row in tables for word in names(row[0])}
+    assert set(FINALS["properties"]) | set(FINALS["$defs"]["pick"]["properties"]) <= told
