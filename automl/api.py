@@ -22,6 +22,7 @@ from automl.report.study.tables import front_frame, trials_frame
 from automl.strategies.picks import roles
 from automl.study.config import StudyConfig
 from automl.study.facts import Facts
+from automl.study.file import config_of
 from automl.study.history import History, State
 from automl.study.problem import Problem, load_problem
 from automl.study.record import Study
@@ -29,7 +30,7 @@ from automl.study.results import Finals, read_finals
 from automl.study.storage import load_started
 from search_spaces.errors import InputError
 from search_spaces.model import ModelSpec
-from search_spaces.source import read_text, validate
+from search_spaces.source import read_text
 from search_spaces.space import SearchSpace
 
 
@@ -195,7 +196,7 @@ def terminal() -> Console:
 
 def _config(facts: Facts) -> StudyConfig:
     """The study file as it was when the search was last started."""
-    return validate(StudyConfig, read_text(facts.config_text, "study.yaml"))
+    return config_of(read_text(facts.config_text, "study.yaml"))
 
 
 __all__ = ["StudyHandle", "open_study", "search", "terminal"]

@@ -16,6 +16,8 @@ from automl.data.describe.parts import parse_seconds
 from search_spaces.errors import InputError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from automl.api import StudyHandle
     from automl.exfm.handle import ExfmHandle
 
@@ -81,18 +83,24 @@ def init(directory: Path, data: Path | None, label: str | None, template: str) -
 def check(file: Path, pilot: bool, workers: int | None, out: Path | None) -> None:
     """Check a study, a space or an ExFM file, and tell what can be known before it is run."""
     from automl.study.file import FileKind, kind_of
+    from search_spaces.source import read
 
-    if kind_of(file) is FileKind.EXFM:
+    document = read(file)
+    kind = kind_of(document)
+    if kind is FileKind.EXFM:
         from automl.exfm.check import exfm_lines
 
         if pilot:
             raise InputError.of(str(file), "must be a study to have a pilot", "an ExFM run")
-        lines = exfm_lines(file, out)
-    else:
-        from automl.api import terminal
-        from automl.commands.check import check_file
+        lines = exfm_lines(document, out)
+    elif kind is FileKind.SPACE:
+        from automl.commands.check import space_lines
 
-        lines = check_file(file, pilot=pilot, workers=workers or cores(), folder=out, console=terminal())
+        lines = space_lines(document)
+    else:
+        from automl.commands.check import study_lines
+
+        lines = study_lines(document, pilot=pilot, workers=workers or cores(), folder=out, console=terminal())
     for line in lines:
         click.echo(line)
 
@@ -317,6 +325,13 @@ def _opened(directory: Path) -> StudyHandle | ExfmHandle:
 
         return open_exfm(directory)
     return api.open_study(directory)
+
+
+def terminal() -> Console:
+    """Where progress goes: the error stream, so that a command's own output stays clean."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False)
 
 
 def cores() -> int:

@@ -149,12 +149,20 @@ class SearchSpace:
         Raises:
             InputError: where none of TRIES draws is allowed.
         """
+        return self.candidate(self.random_answers(rng))
+
+    def random_answers(self, rng: np.random.Generator) -> Floats:
+        """`random` as a row of the matrix form.
+
+        Raises:
+            InputError: as `random`.
+        """
         tried = 0
         while tried < TRIES:
             answers_ND = self.sample(None, 64, rng)
             good = np.flatnonzero(self.allowed(answers_ND))
             if len(good):
-                return self.candidate(answers_ND[good[0]])
+                return np.asarray(answers_ND[good[0]])
             tried += len(answers_ND)
         raise InputError.of(self.tree.file, f"`where` must allow something, but none of {tried:,} draws is allowed")
 

@@ -58,8 +58,8 @@ def export_spec(
     if not file.parent.is_dir():
         raise InputError.of(str(file), "must lie in a folder that exists", f"no {file.parent}")
     prepare_process()
-    log = encode(problem.config, problem.document, problem.folder, FINALS_FIT)
-    plan = plan_of(problem.config, problem.document)
+    log = encode(problem, FINALS_FIT)
+    plan = plan_of(problem)
     encoders = log_encoders(log.folder, plan)
     checked = check_encoders(encoders, plan, log)
     model, seeds = train_final(problem, spec, log, console or Console(quiet=True))

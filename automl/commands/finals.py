@@ -82,7 +82,7 @@ def run_finals(
         chosen = named or picks(
             problem.space, history, seed=config.seed, top=top, margin_pct=margin, confirmed=confirmed
         )
-        log = encode(config, problem.document, problem.folder, FINALS_FIT)
+        log = encode(problem, FINALS_FIT)
         final = _source(problem, log, study, [p.trial for p in chosen], seeds or config.finals.seeds, FINAL)
         _run(final, resources, console, clock, start)
         found = judge(problem, log, final.predictions(), chosen, study, final.models)

@@ -7,17 +7,18 @@ from pathlib import Path
 import numpy as np
 
 from automl.data.encode.counters import NEVER
-from automl.exfm.problem import ExfmProblem, Student, load_exfm
+from automl.exfm.problem import ExfmProblem, Student, exfm_of
 from search_spaces.model import InputShape, ModelSpec
+from search_spaces.source import Document
 
 
-def exfm_lines(file: Path, folder: Path | None) -> list[str]:
+def exfm_lines(document: Document, folder: Path | None) -> list[str]:
     """Windows, labels, the teacher, a line a student; the stream is encoded, and the run then uses it.
 
     Raises:
         InputError: with every mistake.
     """
-    problem = load_exfm(file, folder)
+    problem = exfm_of(document, folder)
     return [
         _stream_line(problem),
         *(f"note: {note}" for note in problem.stream.notes),

@@ -65,7 +65,16 @@ def load_exfm(file: Path, folder: Path | None = None) -> ExfmProblem:
     Raises:
         InputError: with every mistake that was found together.
     """
-    document = read(file)
+    return exfm_of(read(file), folder)
+
+
+def exfm_of(document: Document, folder: Path | None = None) -> ExfmProblem:
+    """`load_exfm` of a file that was read.
+
+    Raises:
+        InputError: as `load_exfm`.
+    """
+    file = Path(document.file)
     folder = folder or run_folder(file)
     mistakes: list[Mistake] = []
     config: ExfmConfig | None = None

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from enum import Enum
-from itertools import pairwise
-from pathlib import Path
+from typing import TypeVar
 
-from automl.data.describe.tables import LABEL_OR_LABELS, ONE_LABEL, DataConfig, SplitConfig
+from automl.data.describe.parts import Part
+from automl.data.describe.split import SplitConfig, split_mistakes
+from automl.data.describe.tables import DataConfig, LessonsConfig
 from automl.study.config import StudyConfig
 from search_spaces.errors import InputError, Mistake
 from search_spaces.nodes import Node, Step
-from search_spaces.source import Document, read, validate
+from search_spaces.source import Document, validate
+
+M = TypeVar("M", bound=Part)
 
 
 class FileKind(Enum):
@@ -24,13 +27,9 @@ class FileKind(Enum):
     EXFM = "exfm"
 
 
-def kind_of(path: Path | str) -> FileKind:
-    """What a file describes; one that is none of them counts as a study, whose reader tells what is missing.
-
-    Raises:
-        InputError: where the file cannot be read as plain YAML.
-    """
-    data = read(path).data
+def kind_of(document: Document) -> FileKind:
+    """What a file describes; one that is none of them counts as a study, whose reader tells what is missing."""
+    data = document.data
     if not isinstance(data, dict):
         return FileKind.STUDY
     if "teacher" in data or "students" in data:
@@ -38,28 +37,39 @@ def kind_of(path: Path | str) -> FileKind:
     return FileKind.STUDY if "data" in data or "baseline" in data else FileKind.SPACE
 
 
-def load_study_file(path: Path | str) -> tuple[StudyConfig, Document]:
-    """Read and check a study file; what it points to is checked by its reader.
+@dataclass(frozen=True, slots=True)
+class StudyFile:
+    """A study file with its one label under `label`: what of it is sound, and every mistake of it."""
+
+    document: Document
+    config: StudyConfig | None
+    data: DataConfig | LessonsConfig | None  # sound even where other parts of the file are not
+    mistakes: tuple[Mistake, ...]
+
+
+def read_study(document: Document) -> StudyFile:
+    """Check a study file; what it points to is checked by its reader."""
+    document, mistakes = _with_label(document)
+    config: StudyConfig | None = None
+    with gathering(mistakes):
+        config = validate(StudyConfig, document)
+    data = _sound_data(document) if config is None else config.data
+    split = data.split if data is not None else _sound(SplitConfig, document, "data", "split")
+    if split is not None:
+        mistakes += split_mistakes(split, lambda *path: document.at("data", *path))
+    return StudyFile(document, config, data, tuple(mistakes))
+
+
+def config_of(document: Document) -> StudyConfig:
+    """The values of a study file.
 
     Raises:
         InputError: with every mistake of the file.
     """
-    document, mistakes = read_study(path)
-    with gathering(mistakes):
-        config = validate(StudyConfig, document)
-    if mistakes:
-        raise InputError(mistakes)
-    return config, document
-
-
-def read_study(path: Path | str) -> tuple[Document, list[Mistake]]:
-    """A study file with its one label under `label`, and the mistakes that no single value shows.
-
-    Raises:
-        InputError: where the file cannot be read as plain YAML.
-    """
-    document, mistakes = _with_label(read(path))
-    return document, [*mistakes, *_window_mistakes(document)]
+    study = read_study(document)
+    if study.mistakes or study.config is None:
+        raise InputError(study.mistakes)
+    return study.config
 
 
 @contextmanager
@@ -69,16 +79,6 @@ def gathering(mistakes: list[Mistake]) -> Iterator[None]:
         yield
     except InputError as error:
         mistakes += error.mistakes
-
-
-def data_of(document: Document) -> DataConfig | None:
-    """The description of tables, where it is sound even if other parts of the file are not."""
-    if part(document, "data") is None or part(document, "data", "lessons") is not None:
-        return None
-    try:
-        return validate(DataConfig, document, "data")
-    except InputError:
-        return None
 
 
 def part(document: Document, *path: str) -> object:
@@ -101,10 +101,11 @@ def _with_label(document: Document) -> tuple[Document, list[Mistake]]:
     mistakes = []
     items: dict[Step, Node] = {key: node for key, node in data.items.items() if key != "labels"}
     if "label" in items:
-        mistakes.append(Mistake(document.at_key("data", "labels"), LABEL_OR_LABELS))
+        mistakes.append(Mistake(document.at_key("data", "labels"), "must give label or labels, not both"))
     elif len(labels.items) != 1:
         found = ", ".join(map(str, labels.items)) or "none"
-        mistakes.append(Mistake(labels.position, ONE_LABEL, found, "a search has one NE to lower"))
+        must, hint = "labels must name exactly one label", "a search has one NE to lower"
+        mistakes.append(Mistake(labels.position, must, found, hint))
     for name, label in list(labels.items.items())[:1]:
         items.setdefault("label", _named(label, Node((labels.keys or {})[name], name)))
     top: dict[Step, Node] = {**(document.root.items or {}), "data": replace(data, items=items)}
@@ -117,23 +118,17 @@ def _named(label: Node, name: Node) -> Node:
     return Node(label.position, None, {"name": name, **own}, label.keys)
 
 
-def _window_mistakes(document: Document) -> list[Mistake]:
-    if part(document, "data", "split") is None:
-        return []
+def _sound_data(document: Document) -> DataConfig | LessonsConfig | None:
+    if part(document, "data", "lessons") is None:
+        return _sound(DataConfig, document, "data")
+    return _sound(LessonsConfig, document, "data")
+
+
+def _sound(model: type[M], document: Document, *path: str) -> M | None:
+    """A part of a file, where it is there and has no mistake. (Its mistakes are told with those of the whole.)"""
+    if part(document, *path) is None:
+        return None
     try:
-        split = validate(SplitConfig, document, "data", "split")
+        return validate(model, document, *path)
     except InputError:
-        return []  # told with the rest of the file
-    windows = [("train", split.train), ("validate", split.validate_), ("test", split.test)]
-    given = [(name, days) for name, days in windows if days is not None]
-    mistakes = [
-        Mistake(document.at("data", "split", name), f"{name} must start before it ends", f"{first} to {last}")
-        for name, (first, last) in given
-        if first > last
-    ]
-    for (before, (_, end)), (name, (start, _)) in pairwise(given):
-        if not mistakes and start <= end:
-            must = f"{name} must start after {before} ends ({end})"
-            hint = "a model must be scored on days it has not seen"
-            return [Mistake(document.at("data", "split", name), must, str(start), hint)]
-    return mistakes
+        return None

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from automl.data.describe.tables import LessonsConfig
-from automl.data.encode.lessons import encode_lessons
-from automl.data.encode.log import encode_log
-from automl.data.encode.plan import Plan, make_plan
-from automl.data.store.log import EncodedLog
-from automl.data.tables.windows import Locate
+from automl.data.describe.tables import DataConfig, LessonsConfig
 from automl.study.config import StudyConfig, is_cost_limit
-from automl.study.file import data_of, gathering, part, read_study
-from search_spaces.errors import InputError, Mistake
+from automl.study.file import StudyFile, gathering, part, read_study
+from search_spaces.errors import InputError, Mistake, Position
 from search_spaces.extends import is_name, read_space
 from search_spaces.model import ModelSpec
-from search_spaces.source import Document, read, validate
+from search_spaces.source import Document, read
 from search_spaces.space import TRIES, SearchSpace, load_model, load_space
 from search_spaces.tree import Words
+
+if TYPE_CHECKING:
+    from automl.data.encode.plan import Plan
+    from automl.data.store.log import EncodedLog
 
 SEARCH_FIT = ("train",)
 FINALS_FIT = ("train", "validate")
@@ -38,6 +39,7 @@ class Problem:
     space: SearchSpace  # bound to the log's shape, with the study's limits on cost
     baseline: ModelSpec
     log: EncodedLog
+    plan: Plan | None = None  # the tables; None where the study has lessons in place of them
 
 
 def load_problem(file: Path, folder: Path | None = None) -> Problem:
@@ -46,28 +48,37 @@ def load_problem(file: Path, folder: Path | None = None) -> Problem:
     Raises:
         InputError: with every mistake that can be told before the rows are read, or those of the rows.
     """
-    document, mistakes = read_study(file)
+    return problem_of(read(file), folder)
+
+
+def problem_of(document: Document, folder: Path | None = None) -> Problem:
+    """`load_problem` of a file that was read.
+
+    Raises:
+        InputError: as `load_problem`.
+    """
+    study = read_study(document)
+    document, config, mistakes = study.document, study.config, list(study.mistakes)
+    file = Path(document.file)
     folder = folder or study_folder(file)
-    config: StudyConfig | None = None
     space: SearchSpace | None = None
     baseline: ModelSpec | None = None
-    with gathering(mistakes):
-        config = validate(StudyConfig, document)
+    plan: Plan | None = None
     with gathering(mistakes):
         space = _load_space(document)
     with gathering(mistakes):
         baseline = _load_baseline(document)
     with gathering(mistakes):
-        _check_tables(document)
+        plan = _open_tables(study)
     if part(document, "data") is not None and part(document, "data", "lessons") is None:
         mistakes += _untaught(document, space, baseline)
     if mistakes or config is None or space is None or baseline is None:
         raise InputError(mistakes)
-    log = encode(config, document, folder, SEARCH_FIT)
+    log = _encode(config, plan, document, folder, SEARCH_FIT)
     _check_clusters(config, document, log)
     bound = space.with_inputs(log.inputs)
     _check_allows_something(bound, document)
-    return Problem(file.absolute(), folder.absolute(), document, config, bound, baseline, log)
+    return Problem(file.absolute(), folder.absolute(), document, config, bound, baseline, log, plan)
 
 
 def study_folder(file: Path) -> Path:
@@ -75,36 +86,49 @@ def study_folder(file: Path) -> Path:
     return file.parent if file.name == "study.yaml" else file.parent / file.stem
 
 
-def encode(config: StudyConfig, document: Document, folder: Path, fit: tuple[str, ...]) -> EncodedLog:
+def encode(problem: Problem, fit: tuple[str, ...]) -> EncodedLog:
     """The study's log with encoders fitted on the windows `fit`."""
-    base, cache, where = Path(document.file).parent, folder / "data", _in_data(document)
-    if isinstance(config.data, LessonsConfig):
-        return encode_lessons(config.data, base, cache, fit=fit, where=where)
-    return encode_log(config.data, base, cache, fit=fit, where=where)
+    return _encode(problem.config, problem.plan, problem.document, problem.folder, fit)
 
 
-def plan_of(config: StudyConfig, document: Document) -> Plan:
+def plan_of(problem: Problem) -> Plan:
     """The tables of a study, and which of their columns mean what.
 
     Raises:
         InputError: where the study has lessons in place of tables.
     """
-    if isinstance(config.data, LessonsConfig):
+    if problem.plan is None:
         must = "must be tables, whose rows a served model could encode"
         hint = "name the model in an ExFM file (model: STUDY#ROLE): its run exports students"
-        raise InputError([Mistake(document.at("data", "lessons"), must, "lessons", hint)])
-    return make_plan(config.data, Path(document.file).parent, _in_data(document))
+        raise InputError([Mistake(problem.document.at("data", "lessons"), must, "lessons", hint)])
+    return problem.plan
 
 
-def _in_data(document: Document) -> Locate:
+def _open_tables(study: StudyFile) -> Plan | None:
+    """The tables, where their description is sound; loads what reads them."""
+    if not isinstance(study.data, DataConfig):
+        return None
+    from automl.data.encode.plan import make_plan
+
+    return make_plan(study.data, Path(study.document.file).parent, _in_data(study.document))
+
+
+def _encode(
+    config: StudyConfig, plan: Plan | None, document: Document, folder: Path, fit: tuple[str, ...]
+) -> EncodedLog:
+    cache = folder / "data"
+    if isinstance(config.data, LessonsConfig):
+        from automl.data.encode.lessons import encode_lessons
+
+        return encode_lessons(config.data, Path(document.file).parent, cache, fit=fit, where=_in_data(document))
+    from automl.data.encode.log import encode_plan
+
+    assert plan is not None, "tables without a mistake are open"
+    return encode_plan(plan, cache, fit=fit)
+
+
+def _in_data(document: Document) -> Callable[..., Position]:
     return lambda *path: document.at("data", *path)
-
-
-def _check_tables(document: Document) -> None:
-    """What the schemas of the tables show of the data description."""
-    data = data_of(document)
-    if data is not None:
-        make_plan(data, Path(document.file).parent, _in_data(document))
 
 
 def _check_clusters(config: StudyConfig, document: Document, log: EncodedLog) -> None:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import get_args
 
 import pytest
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from automl.data.describe import parts
+from automl.data.describe import parts, split
 from automl.data.describe import tables as data_config
 from automl.report.study.verdict import ROLE_MEANING
 from automl.strategies.picks import ROLES
 from automl.study import config
 from automl.study.config import StudyConfig
-from automl.study.file import load_study_file
+from automl.study.file import config_of
+from search_spaces.source import read_text
 from tests.docs.pages import Fence, fences, names, page, rows, section
 
 # part of the file -> heading of the table that has its keys
@@ -30,7 +30,7 @@ TABLES: dict[type[BaseModel], str] = {
     data_config.CategoricalConfig: "data",
     data_config.DenseConfig: "data",
     data_config.CountersConfig: "data",
-    data_config.SplitConfig: "data",
+    split.SplitConfig: "data",
     config.SearchConfig: "search",
     config.TrialConfig: "trial",
     config.ResourcesConfig: "resources",
@@ -56,7 +56,7 @@ def _kinds(annotation: object) -> list[type[BaseModel]]:
 
 
 def test_every_part_of_the_file_has_a_table() -> None:
-    assert _parts(StudyConfig, set()) == {*TABLES, data_config.RandomSplit}
+    assert _parts(StudyConfig, set()) == {*TABLES, split.RandomSplit}
 
 
 @pytest.mark.parametrize("model", TABLES, ids=lambda model: model.__name__)
@@ -87,7 +87,7 @@ def _shown(field: FieldInfo) -> str | None:
 
 def test_the_shares_of_a_random_split_are_shown() -> None:
     text = section(page("study.md"), "data")
-    for name, field in data_config.RandomSplit.model_fields.items():
+    for name, field in split.RandomSplit.model_fields.items():
         assert f"{field.alias or name}: 0" in text
 
 
@@ -100,8 +100,5 @@ def test_strategies_and_picks_are_told() -> None:
 
 
 @pytest.mark.parametrize("fence", fences("yaml", "study"), ids=lambda fence: fence.place)
-def test_studies_in_the_pages_are_valid(fence: Fence, tmp_path: Path) -> None:
-    file = tmp_path / "study.yaml"
-    file.write_text(fence.text)
-    loaded, _ = load_study_file(file)
-    assert loaded.name
+def test_studies_in_the_pages_are_valid(fence: Fence) -> None:
+    assert config_of(read_text(fence.text, "study.yaml")).name

@@ -50,7 +50,7 @@ def _finals() -> Any:
         (folder / "study.yaml").write_text(STUDY)
         (folder / "baseline.yaml").write_text(HUMAN)
         problem = load_problem(folder / "study.yaml")
-        log = encode(problem.config, problem.document, problem.folder, FINALS_FIT)
+        log = encode(problem, FINALS_FIT)
         study = begun_study(folder, space=problem.space)
         found = candidates(len(SKILLS), space=problem.space)
         trials = [running(number, one) for number, one in enumerate(found, 1)]

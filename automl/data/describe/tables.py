@@ -12,10 +12,8 @@ from pydantic import (
     model_validator,
 )
 
-from automl.data.describe.parts import DAY_SECONDS, DayRange, Delay, Every, Part, as_span, names_once, parse_span
-
-LABEL_OR_LABELS = "must give label or labels, not both"
-ONE_LABEL = "labels must name exactly one label"
+from automl.data.describe.parts import DAY_SECONDS, Delay, Every, Part, as_span, names_once, parse_span
+from automl.data.describe.split import SplitConfig
 
 
 class JoinConfig(Part):
@@ -41,14 +39,10 @@ class LabelConfig(Part):
     name: str = "label"
 
 
-def _named(column: object, name: str) -> object:
-    return {"column": column, "name": name}
-
-
 def _label(value: object) -> object:
     """A label without a name of its own has that of its column."""
     if isinstance(value, str):
-        return _named(value, value)
+        return {"column": value, "name": value}
     if not isinstance(value, dict | LabelConfig):
         raise ValueError("must be a column, or a mapping like {column: long_view, given: is_click}")
     if isinstance(value, dict) and "name" not in value and isinstance(value.get("column"), str):
@@ -169,33 +163,6 @@ class FeaturesConfig(Part):
         return self
 
 
-class RandomSplit(Part):
-    """Shares of the rows, drawn at random: only where the log has no time."""
-
-    train: Annotated[float, Field(gt=0, lt=1)]
-    validate_: Annotated[float, Field(gt=0, lt=1, alias="validate")]
-    test: Annotated[float, Field(gt=0, lt=1)]
-    seed: Annotated[int, Field(ge=0)] = 0
-
-
-class SplitConfig(Part):
-    """Days of each window, both ends included; or `random` shares."""
-
-    train: DayRange | None = None
-    validate_: DayRange | None = Field(default=None, alias="validate")
-    test: DayRange | None = None
-    random: RandomSplit | None = None
-
-    @model_validator(mode="after")
-    def _one_way(self) -> SplitConfig:
-        days = (self.train, self.validate_, self.test)
-        if self.random is not None and any(days):
-            raise ValueError("must give days or random shares, not both")
-        if self.random is None and not all(days):
-            raise ValueError("must give train, validate and test as days, or random shares")
-        return self
-
-
 class TablesConfig(Part):
     """Where a log is and which of its columns models read."""
 
@@ -224,22 +191,6 @@ class DataConfig(TablesConfig):
     weight: str | None = None
     negatives_kept: Annotated[float, Field(gt=0, le=1)] | None = None
     split: SplitConfig
-
-    @model_validator(mode="before")
-    @classmethod
-    def _labels(cls, value: object) -> object:
-        """`label: c`, `label: {column, given}` and `labels: {name: ...}` of one label are the same thing."""
-        if not isinstance(value, dict):
-            return value
-        if not isinstance(value.get("labels"), dict):
-            return value
-        if "label" in value:
-            raise ValueError(LABEL_OR_LABELS)
-        rest = {key: part for key, part in value.items() if key != "labels"}
-        if len(value["labels"]) != 1:
-            raise ValueError(f"{ONE_LABEL}: a search has one NE to lower")
-        ((name, label),) = value["labels"].items()
-        return {**rest, "label": {**label, "name": name} if isinstance(label, dict) else _named(label, name)}
 
     @model_validator(mode="after")
     def _time_for_days(self) -> DataConfig:

@@ -13,13 +13,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from automl.data.describe.split import split_mistakes
 from automl.data.describe.tables import LessonsConfig
 from automl.data.encode.common import made_once, spans_of
 from automl.data.store.folder import FORMAT, write_columns
 from automl.data.store.lessons import LessonLog, open_lessons
 from automl.data.store.log import LOG, EncodedLog, open_log
 from automl.data.tables.sources import at_nothing
-from automl.data.tables.windows import WINDOWS, DaySplit, Locate, split_mistakes, split_of
+from automl.data.tables.windows import WINDOWS, DaySplit, Locate, split_of
 from search_spaces.errors import InputError, Mistake
 
 BLOCK_ROWS = 1 << 18

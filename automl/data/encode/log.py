@@ -43,7 +43,15 @@ def encode_log(
     Raises:
         InputError: with every mistake of the description, or of the rows, that was found together.
     """
-    plan = make_plan(config, base, where)
+    return encode_plan(make_plan(config, base, where), cache, fit=fit)
+
+
+def encode_plan(plan: Plan, cache: Path, *, fit: tuple[str, ...]) -> EncodedLog:
+    """`encode_log` of tables that are open.
+
+    Raises:
+        InputError: with every mistake of the rows that was found together.
+    """
     fingerprint = fingerprint_of(plan, cache, sorted(fit))
     return open_log(made_once(cache, fingerprint, lambda folder: _encode(plan, folder, fit, fingerprint)))
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from automl.data.describe.split import split_mistakes
 from automl.data.describe.tables import DataConfig, FeaturesConfig
 from automl.data.tables.finder import Finder, open_all, timezone_mistakes
 from automl.data.tables.sources import Tables, at_nothing
-from automl.data.tables.windows import Locate, Split, split_mistakes, split_of
+from automl.data.tables.windows import Locate, Split, split_of
 from search_spaces.errors import InputError
 
 

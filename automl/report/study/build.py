@@ -6,7 +6,8 @@ import json
 from datetime import date
 from pathlib import Path
 
-from automl.data.describe.tables import DataConfig, LessonsConfig, SplitConfig
+from automl.data.describe.split import SplitConfig
+from automl.data.describe.tables import DataConfig, LessonsConfig
 from automl.data.store.log import EncodedLog
 from automl.report.common.formats import combinations, counted
 from automl.report.study.data import ReportData, StudyFacts

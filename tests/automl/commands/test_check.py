@@ -5,20 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from rich.console import Console
 
-from automl.commands import check as checking
-from automl.commands.check import check_file, probe_seconds
+from automl.commands.check import space_lines, study_lines
 from automl.data.simulated.log import simulate
-from automl.stats.significance import detectable_pct
-from automl.study.problem import load_problem
 from search_spaces.errors import InputError
-from search_spaces.model import ModelSpec
-from tests.worlds.studies import baseline
+from search_spaces.source import read
 
 STUDY = """\
 name: small
@@ -61,7 +56,7 @@ def ticking(step: float) -> Iterator[float]:
 def checked(folder: Path, file: str = "study.yaml", **options: Any) -> list[str]:
     ticks = ticking(8.0)
     given = {"pilot": False, "workers": 2, "folder": None, "console": QUIET, "clock": lambda: next(ticks), **options}
-    return check_file(folder / file, **given)
+    return study_lines(read(folder / file), **given)
 
 
 def test_a_study_in_words(folder: Path) -> None:
@@ -89,10 +84,10 @@ def test_a_baseline_outside_of_the_space_is_told(folder: Path) -> None:
 
 
 def test_a_space_alone_is_checked_too(folder: Path) -> None:
-    assert checked(folder, "space.yaml") == ["space: 6 knobs, 24 discrete combinations x 1 continuous"]
+    assert space_lines(read(folder / "space.yaml")) == ["space: 6 knobs, 24 discrete combinations x 1 continuous"]
     (folder / "bad.yaml").write_text("embedding: {dim: {choice: [8, 8]}}\n")
     with pytest.raises(InputError, match=r"bad\.yaml:1:31: the options of a choice must differ"):
-        checked(folder, "bad.yaml")
+        space_lines(read(folder / "bad.yaml"))
 
 
 def test_a_study_without_its_data_is_no_space(folder: Path) -> None:
@@ -109,43 +104,3 @@ def test_mistakes_are_told_before_anything_is_timed(folder: Path) -> None:
 
     with pytest.raises(InputError, match=r"wrong\.yaml:6:10: clik must be a column"):
         checked(folder, "wrong.yaml", clock=never)
-
-
-@pytest.mark.parametrize("epochs", [1, 3])
-def test_the_time_of_a_trial_is_told_from_its_first_rows(
-    folder: Path, epochs: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A third of the window takes a third of the time; every pass is trained, and counted once."""
-    problem = load_problem(folder / "study.yaml")
-    monkeypatch.setattr(checking, "_PROBE_ROWS", 500)
-    tree = problem.baseline.to_tree()
-    model = ModelSpec.from_tree({**tree, "train": {**tree["train"], "epochs": epochs}})
-    seen: list[int] = []
-    train = checking.train
-
-    def counted(*args: Any, **options: Any) -> Any:
-        for progress in train(*args, **options):
-            seen.append(progress.rows)
-            yield progress
-
-    monkeypatch.setattr(checking, "train", counted)
-    ticks = ticking(2.0)
-    assert probe_seconds(problem, model, lambda: next(ticks)) == pytest.approx(2.0 * 1500 / 500)
-    assert seen[-1] == 500 * epochs
-
-
-def test_a_pilot_tells_what_can_be_seen(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: dict[str, object] = {}
-
-    def search(problem: object, **options: object) -> SimpleNamespace:
-        asked.update(options)
-        return SimpleNamespace(baseline=lambda: baseline(ne=0.8634, std=0.00095))
-
-    monkeypatch.setattr(checking, "search", search)
-    line = checked(folder, pilot=True, workers=3)[-1]
-    smallest = detectable_pct(100 * 0.00095 / 0.8634, 5)
-    assert line == (
-        "noise: baseline NE 0.8634, seed spread 0.11%; with 5 seeds the smallest NE gain that can be told from chance "
-        f"is about {smallest:.2f}%"
-    )
-    assert (asked["trials"], asked["workers"]) == (0, 3)

@@ -65,7 +65,7 @@ def problem(tmp_path_factory: pytest.TempPathFactory) -> Problem:
 
 @pytest.fixture(scope="module")
 def log(problem: Problem) -> EncodedLog:
-    return encode(problem.config, problem.document, problem.folder, FINALS_FIT)
+    return encode(problem, FINALS_FIT)
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,7 @@ def joins(problem: Problem) -> list[str]:
 def clicked(problem: Problem, file: Path) -> Path:
     """The examples of the test window, in the order of the encoded log, without anything that is known later."""
     table = pq.read_table(problem.folder / "log" / "log.parquet")
-    log = encode(problem.config, problem.document, problem.folder, FINALS_FIT)
+    log = encode(problem, FINALS_FIT)
     assert log.times_N is not None
     first, last = (int(log.times_N[row]) for row in (log.windows["test"].start, log.windows["test"].stop - 1))
     times = table["time_ms"].to_numpy() * 10**6
@@ -126,7 +126,7 @@ def test_facts_tell_what_was_exported(problem: Problem, log: EncodedLog, served:
 
 
 def test_encoders_that_differ_from_the_log_are_found(problem: Problem, log: EncodedLog) -> None:
-    plan = plan_of(problem.config, problem.document)
+    plan = plan_of(problem)
     encoders = log_encoders(log.folder, plan)
     object.__setattr__(encoders, "mean_D", encoders.mean_D + 1e-4)
     with pytest.raises(RunError, match="must give what the model was trained on"):

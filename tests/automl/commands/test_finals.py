@@ -69,7 +69,7 @@ def problem(folder: Path) -> Problem:
 
 @pytest.fixture(scope="module")
 def log(problem: Problem) -> EncodedLog:
-    return encode(problem.config, problem.document, problem.folder, FINALS_FIT)
+    return encode(problem, FINALS_FIT)
 
 
 class Court:

@@ -11,6 +11,7 @@ from automl.cli import automl
 from automl.commands.init import EXFM_FILES, template_text
 from automl.data.simulated.stream import simulate_stream
 from automl.exfm.check import exfm_lines
+from search_spaces.source import read
 
 
 @pytest.fixture
@@ -22,7 +23,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_it_is_told_by_window_label_and_model(folder: Path) -> None:
-    lines = exfm_lines(folder / "exfm.yaml", folder / "run")
+    lines = exfm_lines(read(folder / "exfm.yaml"), folder / "run")
     told = dict(line.split(": ", 1) for line in lines if not line.startswith("note"))
     assert told["stream"].startswith("1,200 rows in 6 windows of 200 to 200, 2024-03-04 to 2024-03-09")
     assert "known by the end of the row's window" in told["label convert"]

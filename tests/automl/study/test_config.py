@@ -162,8 +162,6 @@ def data(**changes: object) -> dict[str, object]:
         ({"label": {"column": "click"}}, "click", "click", None),
         ({"label": {"column": "buy", "given": "click"}}, "buy", "buy", "click"),
         ({"label": {"column": "buy", "name": "cvr"}}, "cvr", "buy", None),
-        ({"label": None, "labels": {"ctr": "click"}}, "ctr", "click", None),
-        ({"label": None, "labels": {"cvr": {"column": "buy", "given": "click"}}}, "cvr", "buy", "click"),
     ],
 )
 def test_labels(changes: dict[str, object], name: str, column: str, given: str | None) -> None:
@@ -171,11 +169,7 @@ def test_labels(changes: dict[str, object], name: str, column: str, given: str |
     assert (label.name, label.column, label.given) == (name, column, given)
 
 
-def test_one_label_it_must_be() -> None:
-    assert faults(data=data(labels={"ctr": "click"})) == [(("data",), "must give label or labels, not both")]
-    for labels in ({}, {"a": "click", "b": "buy"}):
-        told = faults(data=data(label=None, labels=labels))
-        assert told == [(("data",), "labels must name exactly one label: a search has one NE to lower")]
+def test_a_label_it_must_be() -> None:
     assert faults(data=data(label=None))[0] == (("data", "label"), "missing")
     assert faults(data=data(label=3))[0][0] == ("data", "label")
 

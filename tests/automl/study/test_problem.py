@@ -12,11 +12,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from automl.data.describe.tables import LabelConfig
+from automl.data.describe.tables import DataConfig, LabelConfig
 from automl.data.simulated.log import simulate
-from automl.study.file import load_study_file
+from automl.study.file import config_of
 from automl.study.problem import Problem, load_problem, study_folder
 from search_spaces.errors import InputError
+from search_spaces.source import read
 from search_spaces.space import load_model
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -117,7 +118,8 @@ def test_limits_on_cost_bind_the_space(folder: Path) -> None:
     ],
 )
 def test_a_label_may_be_written_in_several_ways(folder: Path, old: str, new: str, label: LabelConfig) -> None:
-    config, _ = load_study_file(good(folder, "label", lambda text: text.replace(old, new)))
+    config = config_of(read(good(folder, "label", lambda text: text.replace(old, new))))
+    assert isinstance(config.data, DataConfig)
     assert config.data.label == label
 
 
@@ -130,4 +132,4 @@ def test_a_file_that_is_not_there_is_told(folder: Path) -> None:
     with pytest.raises(InputError, match=r"nowhere\.yaml: must be a file, but found nothing there"):
         load_problem(folder / "nowhere.yaml")
     with pytest.raises(InputError, match="must be a file, but found a directory"):
-        load_study_file(folder)
+        load_problem(folder)

@@ -16,13 +16,14 @@ from automl.report.study.build import MIN_FOR_IMPORTANCE, bayes_ne, report_data
 from automl.report.study.data import ReportData
 from automl.report.study.derived import View
 from automl.report.study.page import write_report
+from automl.study import file as study_file
 from automl.study.config import StudyConfig
 from automl.study.history import Origin, Proposal, State, Trial
 from automl.study.record import Study
 from automl.study.results import read_finals, write_finals
 from automl.study.storage import open_study
 from search_spaces.errors import InputError
-from search_spaces.source import read_text, validate
+from search_spaces.source import read_text
 from search_spaces.space import Candidate, SearchSpace, space_of
 from tests.worlds.report_studies import (
     HUMAN,
@@ -62,7 +63,7 @@ SPLIT = STUDY[STUDY.index("    train:") : STUDY.index("space:")]
 
 
 def config_of(text: str = STUDY) -> StudyConfig:
-    return validate(StudyConfig, read_text(text, "study.yaml"))
+    return study_file.config_of(read_text(text, "study.yaml"))
 
 
 def make_study(folder: Path, trials: tuple[Trial, ...], space: SearchSpace | None = None, repeats: int = 3) -> Study:

@@ -1,0 +1,57 @@
+"""What a trial of a study costs, by training the baseline on some rows; what a pilot tells. Loads torch and Ray."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from rich.console import Console
+
+from automl.commands.search import search
+from automl.ranking.model import build_model
+from automl.ranking.training import train
+from automl.runtime.limits import anonymous_bytes
+from automl.stats.significance import detectable_pct
+from automl.study.problem import Problem
+from search_spaces.model import ModelSpec
+
+_PROBE_ROWS = 32_768  # of the training window, to tell how long a trial takes
+_TRIALS = 100
+_WORKER_BYTES = 450 << 20  # a process with torch and Ray, before it holds a model
+
+
+def cost_line(problem: Problem, workers: int, clock: Callable[[], float]) -> str:
+    """Time and memory of a trial, and of a hundred."""
+    before = anonymous_bytes()
+    seconds = probe_seconds(problem, problem.baseline, clock)
+    held = max(anonymous_bytes() - before, 0) + _WORKER_BYTES
+    total = seconds * _TRIALS / workers
+    return (
+        f"cost: a trial about {max(seconds, 1):.0f} s (the baseline's), {_TRIALS} trials about "
+        f"{max(total / 60, 1):.0f} min on {workers} workers, {workers * held / 2**30:.1f} GiB"
+    )
+
+
+def probe_seconds(problem: Problem, model: ModelSpec, clock: Callable[[], float]) -> float:
+    """Seconds that training on the whole window takes, told from its first rows."""
+    log = problem.log
+    window = log.windows["train"]
+    rows = slice(window.start, min(window.stop, window.start + _PROBE_ROWS))
+    built = build_model(model, log.inputs, seed=0)
+    start = clock()
+    for _ in train(built, model, log, rows, order_seed=0, weights_seed=0, points=1):
+        pass
+    seconds: float = (clock() - start) * (window.stop - window.start) / (rows.stop - rows.start)
+    return seconds
+
+
+def pilot_line(problem: Problem, workers: int, console: Console) -> str:
+    """Train the baseline with its seeds: its noise, and what gain can be told from it."""
+    baseline = search(problem, trials=0, workers=workers, console=console).baseline()
+    assert baseline is not None
+    spread = 100 * baseline.ne_std / baseline.ne
+    seeds = problem.config.finals.seeds
+    smallest = detectable_pct(spread, seeds)
+    return (
+        f"noise: baseline NE {baseline.ne:.4f}, seed spread {spread:.2f}%; with {seeds} seeds the smallest NE gain "
+        f"that can be told from chance is about {smallest:.2f}%"
+    )
