@@ -318,7 +318,7 @@ def simulate(
 
 def _opened(directory: Path) -> StudyHandle | ExfmHandle:
     from automl import api
-    from automl.exfm.files import is_exfm
+    from automl.study.exfm_json import is_exfm
 
     if is_exfm(directory):
         from automl.exfm.handle import open_exfm

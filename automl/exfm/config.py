@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator
 
@@ -18,7 +18,7 @@ def _recipe(value: object) -> object:
     return value
 
 
-Recipe = Annotated[Any, BeforeValidator(_recipe)]
+Recipe = Annotated[object, BeforeValidator(_recipe)]
 
 
 class GuardConfig(Part):
@@ -57,7 +57,7 @@ class StudentConfig(Part):
 
     model: str
     label: str
-    where: dict[str, Any] = Field(default_factory=dict)
+    where: dict[str, object] = Field(default_factory=dict)
     features: Annotated[tuple[str, ...] | None, BeforeValidator(_names)] = None  # without counters if left out
     negatives_kept: Annotated[float, Field(gt=0, le=1)] | None = None
     distill: Recipe = AUTO

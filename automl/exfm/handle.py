@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,11 +9,11 @@ from typing import Any
 from rich.console import Console
 
 from automl.exfm.export import export_student
-from automl.exfm.files import LOCK, is_exfm
+from automl.exfm.lock import LOCK, read_lock
 from automl.exfm.problem import ExfmProblem, load_exfm
 from automl.exfm.run import run_exfm
 from automl.report.exfm import exfm_lines, write_exfm_report
-from automl.study.exfm_json import EXFM_JSON, read_exfm
+from automl.study.exfm_json import EXFM_JSON, is_exfm, read_exfm
 from automl.study.exfm_results import ExfmResult
 from search_spaces.errors import InputError
 
@@ -45,7 +44,10 @@ class ExfmHandle:
         return export_student(self._problem(), Path(file), student=student, recipe=recipe, seed=seed)
 
     def _problem(self) -> ExfmProblem:
-        return load_exfm(Path(json.loads((self.folder / LOCK).read_text())["file"]), self.folder)
+        lock = read_lock(self.folder)
+        if lock is None:
+            raise InputError.of(str(self.folder), f"must hold {LOCK}", "none", "it says which file the run is of")
+        return load_exfm(Path(lock.file), self.folder)
 
 
 def exfm_run(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -14,7 +13,7 @@ from automl.exfm.das.pool import PoolSize, ScoringPool
 from automl.exfm.das.reader import DasReader
 from automl.exfm.das.system import Das
 from automl.exfm.das.ticks import Tick, ticks_of
-from automl.exfm.files import LOCK
+from automl.exfm.lock import lock_run
 from automl.exfm.problem import ExfmProblem
 from automl.exfm.student.jobs import StudentsSource, tasks_of
 from automl.exfm.student.lessons import write_lessons
@@ -24,7 +23,6 @@ from automl.exfm.teacher.ensemble import Teacher, load_teacher
 from automl.exfm.teacher.snapshots import Guard
 from automl.exfm.teacher.taught import Taught, read_taught, write_taught
 from automl.exfm.teacher.teaching import Teaching, Upgrade
-from automl.files.whole import whole_file
 from automl.ranking.process import prepare_process
 from automl.runtime.cluster import cluster
 from automl.runtime.console import ProgressLine, now
@@ -34,7 +32,6 @@ from automl.runtime.host import hold, machine, versions
 from automl.runtime.leftovers import watched
 from automl.study.exfm_json import write_exfm
 from automl.study.exfm_results import ExfmResult
-from search_spaces.errors import InputError
 from search_spaces.model import ModelSpec
 
 _NS = 1e9
@@ -59,7 +56,7 @@ def run_exfm(
     start = clock()
     tasks = tasks_of(problem)
     with hold(problem.folder), ExitStack() as stack:
-        _same_run(problem)
+        lock_run(problem)
         if read_taught(problem.folder) is None or not all(task.out.exists() for task in tasks.values()):
             stack.enter_context(watched())
             stack.enter_context(cluster(problem.folder, workers, address))
@@ -154,28 +151,3 @@ def _policy(problem: ExfmProblem) -> str:
 def _upgrade_words(problem: ExfmProblem) -> str:
     config, spec = problem.config.teacher.upgrade, problem.upgrade
     return "" if config is None or spec is None else f" from window {config.window} {spec.key} x{config.members}"
-
-
-def _same_run(problem: ExfmProblem) -> None:
-    """A folder is of one file: what was trained under another must not be mixed in.
-
-    Raises:
-        InputError: where the file has changed.
-    """
-    told = problem.folder / LOCK
-    tree = problem.config.model_dump(mode="json")
-    facts = {
-        "config": {k: v for k, v in tree.items() if k not in ("seeds", "compare", "timeout", "memory")},
-        "stream": problem.stream.fingerprint,
-        "teacher": problem.teacher.key,
-        "students": {student.name: student.spec.key for student in problem.students},
-    }
-    before = json.loads(told.read_text()) if told.exists() else {}
-    changed = [key for key in facts if before and before.get(key) != json.loads(json.dumps(facts[key]))]
-    if changed:
-        must = f"must be the run that {problem.folder} holds"
-        hint = "use another --out; seeds may be added, and recipes to compare"
-        raise InputError.of(str(problem.file), must, f"another {', '.join(changed)}", hint)
-    if before.get("file") != str(problem.file):
-        with whole_file(told) as part:
-            part.write_text(json.dumps({**facts, "file": str(problem.file)}, indent=1))

@@ -46,6 +46,11 @@ def write_exfm(folder: Path, result: ExfmResult) -> Path:
     return file
 
 
+def is_exfm(folder: Path) -> bool:
+    """Whether a folder holds a run that has ended."""
+    return (folder / EXFM_JSON).exists()
+
+
 def read_exfm(folder: Path) -> ExfmResult:
     """exfm.json of a run.
 
@@ -53,7 +58,7 @@ def read_exfm(folder: Path) -> ExfmResult:
         InputError: where there is none, or it cannot be read.
     """
     file = folder / EXFM_JSON
-    if not file.exists():
+    if not is_exfm(folder):
         raise InputError.of(str(file), "must be there", "no such file", "`automl exfm run` writes it when it ends")
     return of_json(read_json(file), str(file))
 

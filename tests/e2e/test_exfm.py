@@ -24,7 +24,7 @@ import automl as toolkit
 from automl.commands.init import EXFM_FILES, template_text
 from automl.data.encode.stream import open_stream
 from automl.data.simulated.stream import simulate_stream
-from automl.exfm.files import LOCK
+from automl.exfm.lock import LOCK
 from automl.exfm.problem import load_exfm
 from automl.ranking.features import Features
 from automl.ranking.model import build_model

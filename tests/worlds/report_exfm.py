@@ -165,3 +165,41 @@ def one_class(result: ExfmResult, name: str, window: int | None) -> ExfmResult:
 
 def _bare(part: PartFigures) -> PartFigures:
     return PartFigures(name=part.name, rows=part.rows)
+
+
+def silent() -> ExfmResult:
+    """A run whose teacher never scored a row."""
+    found = make_exfm(1)
+    student = found.students["v1"]
+    unheard = TeacherFigures(coverage=0.0)
+    recipes = {name: replace(recipe, transfer_ratio=math.nan) for name, recipe in student.all.recipes.items()}
+    whole = replace(student.all, teacher=unheard, recipes=recipes)
+    windows = tuple(replace(part, teacher=unheard) for part in student.windows)
+    none = replace(found.das, scored=0, calls=0, ages=(0,) * 12, coverage=0.0)
+    das = replace(none, calls_per_example=math.nan, rows_per_second=math.nan)
+    return replace(with_student(found, "v1", all=whole, windows=windows), das=das)
+
+
+def untimed() -> ExfmResult:
+    """A run whose clocks stood still."""
+    found = make_exfm(1)
+    runs = {
+        name: tuple(replace(run, train_seconds=dict.fromkeys(run.train_seconds, 0.0)) for run in each)
+        for name, each in found.students["v1"].runs.items()
+    }
+    return with_student(found, "v1", runs=runs)
+
+
+def poor_runs() -> dict[str, ExfmResult]:
+    """Runs that lack something."""
+    return {
+        "no recipe with a teacher": make_exfm(1, recipes=("none",)),
+        "a teacher that never spoke": silent(),
+        "one scored window": make_exfm(1, days=2),
+        "a window of one class": one_class(make_exfm(2), "v1", 1),
+        "a student of one class": one_class(make_exfm(2), "v2", None),
+        "all of one class": one_class(make_exfm(1), "v1", None),
+        "no times": untimed(),
+        "no segments": with_student(make_exfm(2), "v1", segments={}),
+        "many": make_exfm(20, recipes=("none", "auto", "plain", "plain-averaged", "auxiliary"), muted=True),
+    }

@@ -11,9 +11,10 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
+from collections.abc import Hashable
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,6 +55,22 @@ class _Chunk:
     losses: int = 0
 
 
+class _Call(Protocol):
+    """A method of an actor; its answer comes later."""
+
+    def remote(self, snapshot: Snapshot, rows: slice | NDArray[np.int64]) -> Hashable: ...
+
+
+class _Actor(Protocol):
+    """Ray's handle of a ScoringActor."""
+
+    @property
+    def score(self) -> _Call: ...
+
+
+_Busy = dict[Hashable, tuple[_Actor, _Chunk]]  # by the reference of the answer that is to come
+
+
 class ScoringActor:
     """Lives in a process of its own; reads the stream's files there, so that only row numbers and logits travel."""
 
@@ -81,7 +98,7 @@ class ScoringPool:
     def __init__(self, stream: Stream, load: Load, size: PoolSize | None = None) -> None:
         import ray
 
-        self._ray: Any = ray
+        self._ray: Any = ray  # its types know no actor of a class that is made at run time
         self._size = size or PoolSize()
         has = self._ray.cluster_resources()
         for name, wanted in (("CPU", self._size.cpus), ("GPU", self._size.gpus)):
@@ -90,10 +107,10 @@ class ScoringPool:
                     f"{self._size.min_actors} scoring actors need {wanted:g} {name} each, "
                     f"but the cluster has {has.get(name, 0.0):g}"
                 )
-        self._class: Any = ray.remote(num_cpus=self._size.cpus, num_gpus=self._size.gpus)(ScoringActor)
-        self._arguments = (ray.put(stream), load, self._size.batch_rows)
+        self._class = self._ray.remote(num_cpus=self._size.cpus, num_gpus=self._size.gpus)(ScoringActor)
+        self._arguments = (self._ray.put(stream), load, self._size.batch_rows)
         self._chunk_seconds = 0.0  # of the last call, at one actor
-        self._actors: list[Any] = [self._start() for _ in range(self._size.min_actors)]
+        self._actors: list[_Actor] = [self._start() for _ in range(self._size.min_actors)]
 
     def __enter__(self) -> Self:
         return self
@@ -118,7 +135,7 @@ class ScoringPool:
         chunks = deque(_Chunk(start, rows_N[start : start + step]) for start in range(0, len(rows_N), step))
         self._resize(len(chunks))
         parts: dict[int, NDArray[np.float32]] = {}
-        busy: dict[Any, tuple[Any, _Chunk]] = {}
+        busy: _Busy = {}
         calls, core_seconds, longest = 0, 0.0, 0.0
         while chunks or busy:
             calls += self._submit(chunks, busy, snapshot)
@@ -140,7 +157,7 @@ class ScoringPool:
             self._ray.kill(actor)
         self._actors = []
 
-    def _submit(self, chunks: deque[_Chunk], busy: dict[Any, tuple[Any, _Chunk]], snapshot: Snapshot) -> int:
+    def _submit(self, chunks: deque[_Chunk], busy: _Busy, snapshot: Snapshot) -> int:
         """Hand out chunks, breadth first, until every actor has as many as it may; rows handed out."""
         rows = 0
         held = {id(actor): 0 for actor in self._actors}
@@ -156,7 +173,7 @@ class ScoringPool:
             rows += len(chunk.rows_N)
         return rows
 
-    def _replace(self, actor: Any, lost: list[_Chunk], chunks: deque[_Chunk], error: Exception) -> None:
+    def _replace(self, actor: _Actor, lost: list[_Chunk], chunks: deque[_Chunk], error: Exception) -> None:
         """Another actor in place of a lost one. Only the first of its chunks was being scored when it ended."""
         lost[0].losses += 1
         if lost[0].losses >= MAX_LOSSES:
@@ -181,8 +198,9 @@ class ScoringPool:
         for _ in range(min([wanted - len(self._actors), *rooms])):
             self._actors.append(self._start())
 
-    def _start(self) -> Any:
-        return self._class.remote(*self._arguments)
+    def _start(self) -> _Actor:
+        actor: _Actor = self._class.remote(*self._arguments)
+        return actor
 
 
 def wanted_actors(now: int, chunks: int, chunk_seconds: float, size: PoolSize) -> int:
@@ -191,7 +209,7 @@ def wanted_actors(now: int, chunks: int, chunk_seconds: float, size: PoolSize) -
     return min(max(wanted, now - 1, size.min_actors), size.max_actors)
 
 
-def _taken_from(actor: Any, busy: dict[Any, tuple[Any, _Chunk]]) -> list[_Chunk]:
+def _taken_from(actor: _Actor, busy: _Busy) -> list[_Chunk]:
     """Chunks that wait at an actor, in their order; they are not busy any more."""
     found = [reference for reference, (one, _) in busy.items() if one is actor]
     return [busy.pop(reference)[1] for reference in found]

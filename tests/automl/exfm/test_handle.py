@@ -1,0 +1,36 @@
+"""A run that has ended, from Python."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from automl.exfm.handle import open_exfm
+from automl.exfm.lock import LOCK
+from automl.study.exfm_json import write_exfm
+from search_spaces.errors import InputError
+from tests.worlds.report_exfm import make_exfm
+
+
+def test_what_a_run_found_is_read_as_values(tmp_path: Path) -> None:
+    made = make_exfm(2)
+    write_exfm(tmp_path, made)
+    run = open_exfm(tmp_path)
+    assert run.result.students["v1"].gain == made.students["v1"].gain
+    assert [line.split()[0] for line in run.summary().splitlines()] == ["v1", "v2"]
+    assert run.report() == tmp_path / "exfm.html"
+
+
+def test_a_run_that_has_not_ended_cannot_be_opened(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no exfm\.json$"):
+        open_exfm(tmp_path)
+    (tmp_path / LOCK).write_text("{}")
+    with pytest.raises(InputError, match="automl exfm run goes on"):
+        open_exfm(tmp_path)
+
+
+def test_a_student_needs_the_file_of_its_run(tmp_path: Path) -> None:
+    write_exfm(tmp_path, make_exfm(1))
+    with pytest.raises(InputError, match=r"must hold exfm\.lock\.json"):
+        open_exfm(tmp_path).export(tmp_path / "v1.automl", student="v1")
