@@ -29,13 +29,21 @@ from numpy.typing import NDArray
 
 from automl.exfm.das import tables
 from automl.exfm.das.pool import PoolSize, ScoringPool
-from automl.exfm.das.scorer import NEVER, LocalPool, Pool, Stream
+from automl.exfm.das.scorer import NEVER, LocalPool, Pool
 from automl.exfm.das.system import Das
 from automl.exfm.das.ticks import Tick
 from automl.runtime.cluster import cluster
 from automl.runtime.leftovers import FOLDER, marked, watched
-from experiments.das_rate import ticks_of_rows
-from experiments.das_stream import TASKS, DiskStream, PlainScorer, load_plain, open_disk, snapshot_of, write_disk
+from experiments.das_stream import (
+    TASKS,
+    DiskStream,
+    load_plain,
+    load_slow,
+    open_disk,
+    snapshot_of,
+    ticks_of_rows,
+    write_disk,
+)
 from experiments.das_stream import members_of as random_members
 from experiments.record import write_result
 
@@ -43,23 +51,6 @@ ROWS, TICK_ROWS = 90_000, 150
 KINDS = ("actor", "driver", "write")
 NAMES = ("a", "b")
 WRITE_SECONDS = 0.012  # about what a commit takes: an alarm within it strikes before, in or just behind the write
-
-
-class UnhurriedScorer:
-    """Takes its time, so that a kill meets it at work."""
-
-    def __init__(self, inner: PlainScorer) -> None:
-        self._inner = inner
-
-    def logits(self, stream: Stream, rows: slice | NDArray[np.int64]) -> NDArray[np.float32]:
-        """Logits (B, T)."""
-        time.sleep(0.03)
-        return self._inner.logits(stream, rows)
-
-
-def load_unhurried(folder: Path) -> UnhurriedScorer:
-    """The plain scorer, slowed down."""
-    return UnhurriedScorer(load_plain(folder))
 
 
 def work_of(home: Path) -> tuple[DiskStream, NDArray[np.bool_], list[Tick]]:
@@ -78,7 +69,7 @@ def drive(home: Path, run: str, engine: str, strike: int, delay: float) -> None:
         if engine == "ray":
             stack.enter_context(watched())
             stack.enter_context(cluster(home / run, 1))
-            pool = stack.enter_context(ScoringPool(stream, load_unhurried, PoolSize(chunk_rows=50)))
+            pool = stack.enter_context(ScoringPool(stream, load_slow, PoolSize(chunk_rows=50)))
         das = stack.enter_context(Das(home / run, stream, members, NAMES, TASKS, "each tick", pool))
         for tick in ticks[das.committed :]:
             das.advance(tick, snapshot_of(home, tick))

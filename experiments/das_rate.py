@@ -26,7 +26,8 @@ from automl.exfm.das.system import Das
 from automl.exfm.das.ticks import Tick
 from automl.runtime.cluster import cluster
 from automl.runtime.leftovers import watched
-from experiments.das_stream import HOUR_NS, TASKS, DiskStream, load_teacher, members_of, snapshot_of, write_disk
+from experiments.das_stream import HOUR_NS, TASKS, DiskStream, members_of, snapshot_of, ticks_of_rows, write_disk
+from experiments.das_teacher import load_teacher
 from experiments.record import write_result
 
 BATCH_ROWS = 4096
@@ -45,15 +46,6 @@ class Remembered:
         found = self._pool.score(rows_N, snapshot)
         self.core_seconds += found.core_seconds
         return found
-
-
-def ticks_of_rows(stream: DiskStream, size: int, count: int) -> list[Tick]:
-    """Ticks of equal numbers of rows."""
-    edges = [stream.times_N[min(k * size, len(stream.times_N) - 1)] for k in range(count + 1)]
-    return [
-        Tick(k, k, f"rows {k * size}", slice(k * size, (k + 1) * size), int(edges[k]), int(edges[k + 1]))
-        for k in range(count)
-    ]
 
 
 def timed(work: Callable[[], object]) -> tuple[float, float]:

@@ -16,7 +16,7 @@ from automl.exfm.das.join import Waiting, due_of, join, wait_for
 from automl.exfm.das.scorer import NEVER
 from automl.exfm.das.tables import scored_schema
 from automl.exfm.das.ticks import Tick
-from tests.worlds.das import HOUR, FakeStream
+from experiments.das_stream import HOUR_NS, DiskStream
 
 END = 20
 Row = tuple[int, int | None, int | None, bool]  # time, delay of each label (None: never), second label defined
@@ -26,14 +26,14 @@ rows_of_streams = st.lists(
 )
 
 
-def stream_of(rows: list[Row]) -> FakeStream:
+def stream_of(rows: list[Row]) -> DiskStream:
     rows = sorted(rows, key=lambda row: row[0])
     times = np.array([row[0] for row in rows], np.int64)
     delays = [[row[1], row[2]] for row in rows]
     arrivals = [[NEVER if d is None else row[0] + d for d in pair] for row, pair in zip(rows, delays, strict=True)]
     labels = np.array([[k % 2, 1.0 if row[3] else np.nan] for k, row in enumerate(rows)], np.float32)
     count = len(rows)
-    return FakeStream(
+    return DiskStream(
         Path("none"),
         "none",
         np.zeros((count, 1), np.int32),
@@ -45,7 +45,7 @@ def stream_of(rows: list[Row]) -> FakeStream:
     )
 
 
-def scored(stream: FakeStream, rows_N: np.ndarray, tick: Tick) -> pa.Table:
+def scored(stream: DiskStream, rows_N: np.ndarray, tick: Tick) -> pa.Table:
     count = len(rows_N)
     columns = {
         field.name: pa.nulls(count, field.type) if field.nullable else pa.array(np.zeros(count, np.int64))
@@ -135,7 +135,7 @@ def test_only_the_past_may_be_known(rows: list[tuple[int, int, int]], trained_to
 
 
 def test_counts_are_kept_and_summed() -> None:
-    ages = ages_of(np.array([0, 1, 23, 24, 1000]) * HOUR, 0)
+    ages = ages_of(np.array([0, 1, 23, 24, 1000]) * HOUR_NS, 0)
     assert ages == tuple(np.bincount([0, 1, 5, 6, 11], minlength=len(AGE_EDGES_HOURS) + 1).tolist())
     one = Counts(examples=10, scored=5, calls=8, ages=ages, seconds=0.5)
     assert Counts.from_json(one.to_json()) == one

@@ -23,15 +23,8 @@ from automl.exfm.das.ticks import ticks_of
 from automl.runtime.cluster import cluster
 from automl.runtime.errors import RunError
 from automl.runtime.leftovers import FOLDER, marked, watched
-from tests.worlds.das import (
-    HOUR,
-    FakeStream,
-    load,
-    load_slow,
-    make_stream,
-    snapshot_at,
-    windows_of,
-)
+from experiments.das_stream import HOUR_NS, DiskStream, load_plain, load_slow, snapshot_of
+from tests.worlds.das import make_stream, windows_of
 
 ROOT = Path(__file__).parents[4]
 
@@ -44,7 +37,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def stream(home: Path) -> FakeStream:
+def stream(home: Path) -> DiskStream:
     return make_stream(home / "stream", rows=1000)
 
 
@@ -53,21 +46,21 @@ def actor_processes() -> list[psutil.Process]:
     return [child for child in children if "ScoringActor" in " ".join(child.cmdline())]
 
 
-def test_actors_score_what_one_process_would_and_swap_models(home: Path, stream: FakeStream) -> None:
-    ticks = ticks_of(stream.times_N, windows_of(stream), HOUR)
-    alone = LocalPool(stream, load)
+def test_actors_score_what_one_process_would_and_swap_models(home: Path, stream: DiskStream) -> None:
+    ticks = ticks_of(stream.times_N, windows_of(stream), HOUR_NS)
+    alone = LocalPool(stream, load_plain)
     size = PoolSize(min_actors=2, max_actors=2, chunk_rows=100, batch_rows=30)
-    with ScoringPool(stream, load, size) as pool:
+    with ScoringPool(stream, load_plain, size) as pool:
         for rows in (np.arange(1000), np.flatnonzero(stream.ids_NF[:, 0] % 3), np.array([7])):
             for tick in ticks[:2]:
-                snapshot = snapshot_at(home, tick)
+                snapshot = snapshot_of(home, tick)
                 found = pool.score(rows, snapshot)
                 np.testing.assert_array_equal(found.logits_NT, alone.score(rows, snapshot).logits_NT)
                 assert found.calls == len(rows)
 
 
-def test_a_killed_actor_is_replaced_and_its_rows_are_scored_again(home: Path, stream: FakeStream) -> None:
-    snapshot = snapshot_at(home, ticks_of(stream.times_N, windows_of(stream), HOUR)[1])
+def test_a_killed_actor_is_replaced_and_its_rows_are_scored_again(home: Path, stream: DiskStream) -> None:
+    snapshot = snapshot_of(home, ticks_of(stream.times_N, windows_of(stream), HOUR_NS)[1])
     rows = np.arange(1000)
     size = PoolSize(min_actors=2, max_actors=2, chunk_rows=100, batch_rows=50)
     with ScoringPool(stream, load_slow, size) as pool:
@@ -75,14 +68,14 @@ def test_a_killed_actor_is_replaced_and_its_rows_are_scored_again(home: Path, st
         killed = actor_processes()[0]
         threading.Timer(0.15, killed.kill).start()
         found = pool.score(rows, snapshot)
-        np.testing.assert_array_equal(found.logits_NT, LocalPool(stream, load).score(rows, snapshot).logits_NT)
+        np.testing.assert_array_equal(found.logits_NT, LocalPool(stream, load_plain).score(rows, snapshot).logits_NT)
         assert 1000 < found.calls <= 1200, "what the killed actor had in hand, and no more"
         assert pool.actors == 2
 
 
-def test_a_pool_that_has_no_room_is_refused(stream: FakeStream) -> None:
+def test_a_pool_that_has_no_room_is_refused(stream: DiskStream) -> None:
     with pytest.raises(RunError, match="9 scoring actors need 1 CPU each, but the cluster has 4"):
-        ScoringPool(stream, load, PoolSize(min_actors=9, max_actors=9))
+        ScoringPool(stream, load_plain, PoolSize(min_actors=9, max_actors=9))
 
 
 @given(st.integers(1, 8), st.integers(0, 10000), st.floats(0, 100), st.integers(1, 4), st.integers(0, 4))
@@ -111,13 +104,14 @@ import numpy as np
 from automl.runtime.leftovers import watched
 from automl.exfm.das.pool import PoolSize, ScoringPool
 from automl.runtime.cluster import cluster
-from tests.worlds.das import HOUR, load, make_stream, snapshot_at, windows_of
+from experiments.das_stream import HOUR_NS, load_plain, snapshot_of
+from tests.worlds.das import make_stream, windows_of
 from automl.exfm.das.ticks import ticks_of
 home = Path(sys.argv[1])
 with watched(), cluster(home, 1):
     stream = make_stream(home / "stream", rows=1000)
-    snapshot = snapshot_at(home, ticks_of(stream.times_N, windows_of(stream), HOUR)[1])
-    with ScoringPool(stream, load, PoolSize()) as pool:
+    snapshot = snapshot_of(home, ticks_of(stream.times_N, windows_of(stream), HOUR_NS)[1])
+    with ScoringPool(stream, load_plain, PoolSize()) as pool:
         pool.score(np.arange(1000), snapshot)
         print("up", flush=True)
         time.sleep(float(sys.argv[2]))

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from automl.data.store.stream import Window
 from automl.exfm.das.ticks import ticks_of
-from tests.worlds.das import Window
 
 
 def test_a_tick_is_a_window_where_no_interval_is_given() -> None:
