@@ -30,22 +30,11 @@ from automl.study.history import (
 )
 from automl.study.results import FinalBaseline, FinalPick, Finals
 from predictors.evaluate import Ranked
-from search_spaces.blocks import Cross, Mlp
-from search_spaces.model import Embedding, InputShape, Layer, ModelSpec, Train
+from search_spaces.model import ModelSpec
 from search_spaces.moves import mutate
-from search_spaces.space import Candidate, SearchSpace, load_space
+from search_spaces.space import Candidate, SearchSpace
+from tests.worlds.searches import HUMAN, INPUTS, small_space, true_qps_ratio
 
-INPUTS = InputShape(
-    id_counts=tuple(tuple(max(1, 20_000 // (rank + 1)) for rank in range(30 * (f + 1))) for f in range(20)),
-    dense=6,
-    train_rows=150_000,
-)
-HUMAN = ModelSpec(
-    embedding=Embedding(dim=16, lr=0.02),
-    interaction=(Layer((Cross(rank=32),)), Layer((Cross(rank=32),))),
-    deep=(Mlp(width=256, dropout=0.1), Mlp(width=128, dropout=0.1)),
-    train=Train(batch_size=1024, dense_lr=1e-3),
-)
 LIMITS = (Limit(Metric.QPS_RATIO, low=0.25),)
 BATCH, OPENING, POINTS = 10, 12, 20
 START = 1_767_225_600.0
@@ -65,11 +54,6 @@ _FAILURES = (
 )
 
 
-@cache
-def small_space() -> SearchSpace:
-    return load_space("ctr-small", INPUTS)
-
-
 def true_ne(model: ModelSpec) -> float:
     """Learning budget, then capacity with a best size, then blocks."""
     steps = INPUTS.train_rows / model.train.batch_size
@@ -84,17 +68,8 @@ def true_ne(model: ModelSpec) -> float:
     return 0.8640 + loss - crossed + 0.003 * (model.train.order == "time")
 
 
-def true_ratio(model: ModelSpec) -> float:
-    return _seconds(HUMAN) / _seconds(model)
-
-
-def _seconds(model: ModelSpec) -> float:
-    cost = model.cost(INPUTS)
-    return 1.5e-6 + 1.2e-11 * cost.flops + 8e-11 * cost.bytes
-
-
 def speed_of(model: ModelSpec, ratio: float | None = None) -> Speed:
-    ratio = true_ratio(model) if ratio is None else ratio
+    ratio = true_qps_ratio(model) if ratio is None else ratio
     return Speed(qps_ratio=ratio, qps_ratio_low=0.985 * ratio, qps_ratio_high=1.015 * ratio, train_qps=4e4 * ratio**0.7)
 
 
@@ -195,7 +170,7 @@ def _proposed(space: SearchSpace, trials: Sequence[Trial], round_: int, rng: np.
     forecast = None
     if round_ > 1:
         off = 0.012 / round_ * float(rng.normal())
-        ratio = true_ratio(candidate.model) * math.exp(0.1 * float(rng.normal()))
+        ratio = true_qps_ratio(candidate.model) * math.exp(0.1 * float(rng.normal()))
         forecast = Forecast(true_ne(candidate.model) + off, 0.004, ratio)
     return Trial(
         number=number, candidate=candidate, origin=origin, state=State.RUNNING, round=round_, forecast=forecast
@@ -214,7 +189,7 @@ def _front(trials: Sequence[Trial]) -> list[Trial]:
 def _ended(trial: Trial, baseline: Baseline, failure: Failure | None, rng: np.random.Generator) -> Trial:
     model = trial.candidate.model
     ne = true_ne(model) + NOISE * float(rng.normal())
-    full = 1.2 + 3.2 / true_ratio(model) ** 0.5
+    full = 1.2 + 3.2 / true_qps_ratio(model) ** 0.5
     if failure is not None:
         measurement = measurement_of(model, math.nan, complete=False) if failure.kind == "constraint" else None
         curve = curve_of(ne, 3, trial.number) if failure.kind == "diverged" else ()
