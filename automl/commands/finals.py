@@ -26,7 +26,8 @@ from automl.runtime.errors import RunError
 from automl.runtime.host import hold
 from automl.runtime.work import make_clock
 from automl.stats.compared import ScoredRows
-from automl.stats.significance import Verdict, seeds_wanted, verdict
+from automl.stats.significance import seeds_wanted, verdict
+from automl.stats.verdicts import Verdict
 from automl.strategies.picks import Pick, entrants, picks
 from automl.study.history import History, Speed, State
 from automl.study.problem import FINALS_FIT, Problem, encode

@@ -16,13 +16,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import stdtrit
 from statsmodels.stats.multitest import multipletests
+
+from automl.stats.verdicts import Verdict
 
 Floats = NDArray[np.float64]
 Source = tuple[float, float]  # of luck: variance, degrees of freedom
@@ -145,15 +146,6 @@ def log_losses(labels_N: Floats, probs_N: Floats) -> Floats:
     """Log loss by row, probabilities kept away from 0 and 1."""
     p = np.clip(probs_N, 1e-15, 1 - 1e-15)
     return np.asarray(-(labels_N * np.log(p) + (1 - labels_N) * np.log1p(-p)), dtype=np.float64)
-
-
-class Verdict(StrEnum):
-    """What the finals say of a pick."""
-
-    BETTER = "better"
-    FASTER = "faster"
-    WORSE = "worse"
-    NO_BETTER = "no better"
 
 
 def verdict(gain: Gain, qps_ratio_low: float, margin_pct: float) -> Verdict:

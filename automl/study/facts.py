@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
 from enum import StrEnum
-from typing import Any
+
+from automl.study.plain import Codec, Plain
 
 # The record's own attributes: repeats of the baseline, and the number that no trial has had.
 REPEATS, NEXT_NUMBER = "baseline", "next_number"
@@ -41,17 +42,19 @@ class Facts:
     exhausted: bool = False  # the space held nothing new any more
     wall_seconds: float = 0.0  # of all starts that ended
 
-    def to_json(self) -> dict[str, object]:
+    def to_json(self) -> Plain:
         """The attributes by name."""
-        shown = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {**shown, "versions": dict(self.versions)}
+        return _CODEC.plain(self)
 
     @classmethod
-    def of_json(cls, attributes: Mapping[str, Any]) -> Facts | None:
-        """Facts among the attributes of a study; None where it was not started, or died while it was."""
-        known = {field.name: attributes[field.name] for field in fields(cls) if field.name in attributes}
+    def of_json(cls, attributes: Mapping[str, object]) -> Facts | None:
+        """Facts among the attributes of a study; None where it was not started, or died while it was.
+
+        Raises:
+            InputError: where one is not what it must be.
+        """
         needed = {field.name for field in fields(cls) if field.default is MISSING}
-        return cls(**known) if needed <= set(known) else None
+        return _CODEC.value(attributes, "the study's record") if needed <= set(attributes) else None
 
     def conflicts(self, other: Facts) -> tuple[Conflict, ...]:
         """What makes the two facts of different studies."""
@@ -60,3 +63,6 @@ class Facts:
             Conflict.BASELINE: (self.baseline_key, other.baseline_key),
         }
         return tuple(what for what, (mine, theirs) in pairs.items() if mine != theirs)
+
+
+_CODEC = Codec(Facts)

@@ -10,7 +10,6 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 import optuna
 from optuna.distributions import (
@@ -23,7 +22,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from automl.study.facts import NEXT_NUMBER, REPEATS, Facts
 from automl.study.history import Baseline, History, Limit, Proposal, State, Trial
-from automl.study.records import outcome_json, proposal_json, trial_of
+from automl.study.records import ProposalJson, outcome_json, proposal_json, trial_of
 from search_spaces.decisions import Choice, Decision, Flag, Integer, Real
 from search_spaces.knobs import Value
 from search_spaces.space import SearchSpace
@@ -200,7 +199,7 @@ class Study:
     def _unfinished(self) -> list[FrozenTrial]:
         return self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
 
-    def _add(self, trial: Trial, proposal: Mapping[str, Any], values: Mapping[str, Value]) -> None:
+    def _add(self, trial: Trial, proposal: ProposalJson, values: Mapping[str, Value]) -> None:
         """One transaction, so that a trial is there as a whole or not at all."""
         asked = {path: value for path, value in values.items() if path in self._distributions}
         attrs = {"number": trial.number, "round": trial.round, "proposal": json.dumps(proposal)}

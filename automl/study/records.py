@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TypedDict
 
 from automl.study.history import (
     CurvePoint,
@@ -17,13 +17,55 @@ from automl.study.history import (
     State,
     Trial,
 )
+from search_spaces.knobs import Value
 from search_spaces.model import ModelSpec
 from search_spaces.space import Candidate
 
-Json = Mapping[str, Any]
+
+class ForecastJson(TypedDict):
+    ne: float
+    ne_std: float
+    qps_ratio: float
 
 
-def proposal_json(proposal: Proposal) -> dict[str, Any]:
+class ProposalJson(TypedDict):
+    """What was decided before a trial began."""
+
+    values: Mapping[str, Value]
+    model: Mapping[str, object]  # as a model file
+    key: str
+    origin: str
+    forecast: ForecastJson | None
+
+
+class MeasurementJson(TypedDict):
+    ne: float | None
+    auc: float | None
+    calibration: float | None
+    qps_ratio: float
+    qps_ratio_low: float
+    qps_ratio_high: float
+    train_qps: float | None
+    params: int
+    flops: int
+    activation_bytes: int
+    seconds: Mapping[str, float]
+
+
+class OutcomeJson(TypedDict):
+    """What is known once a trial has ended."""
+
+    state: str
+    measurement: MeasurementJson | None
+    failure: tuple[str, str] | None  # kind, reason
+    curve: Sequence[tuple[int, float | None, float | None]]  # rows, NE of the window, NE of all so far
+    started_at: float | None
+    ended_at: float | None
+    cpu_seconds: float | None
+    seeds: Mapping[str, int]
+
+
+def proposal_json(proposal: Proposal) -> ProposalJson:
     """What was decided before the trial began."""
     forecast = proposal.forecast
     return {
@@ -37,7 +79,7 @@ def proposal_json(proposal: Proposal) -> dict[str, Any]:
     }
 
 
-def proposal_of(data: Json) -> Proposal:
+def proposal_of(data: ProposalJson) -> Proposal:
     """Inverse of proposal_json."""
     forecast = data["forecast"]
     return Proposal(
@@ -47,7 +89,7 @@ def proposal_of(data: Json) -> Proposal:
     )
 
 
-def measurement_json(measurement: Measurement) -> dict[str, Any]:
+def measurement_json(measurement: Measurement) -> MeasurementJson:
     """NaN is not JSON: it is written as null, and a part that took no finite time is left out."""
     speed = measurement.speed
     return {
@@ -65,7 +107,7 @@ def measurement_json(measurement: Measurement) -> dict[str, Any]:
     }
 
 
-def measurement_of(data: Json) -> Measurement:
+def measurement_of(data: MeasurementJson) -> Measurement:
     """Inverse of measurement_json."""
     speed = Speed(
         qps_ratio=data["qps_ratio"],
@@ -85,13 +127,13 @@ def measurement_of(data: Json) -> Measurement:
     )
 
 
-def outcome_json(trial: Trial) -> dict[str, Any]:
+def outcome_json(trial: Trial) -> OutcomeJson:
     """What is known once the trial has ended."""
     return {
         "state": str(trial.state),
         "measurement": None if trial.measurement is None else measurement_json(trial.measurement),
-        "failure": None if trial.failure is None else [trial.failure.kind, trial.failure.reason],
-        "curve": [[p.rows, _finite(p.window_ne), _finite(p.lifetime_ne)] for p in trial.curve],
+        "failure": None if trial.failure is None else (trial.failure.kind, trial.failure.reason),
+        "curve": [(p.rows, _finite(p.window_ne), _finite(p.lifetime_ne)) for p in trial.curve],
         "started_at": _finite(trial.started_at),
         "ended_at": _finite(trial.ended_at),
         "cpu_seconds": _finite(trial.cpu_seconds),
@@ -99,7 +141,7 @@ def outcome_json(trial: Trial) -> dict[str, Any]:
     }
 
 
-def trial_of(number: int, round_: int, proposal: Json, outcome: Json | None) -> Trial:
+def trial_of(number: int, round_: int, proposal: ProposalJson, outcome: OutcomeJson | None) -> Trial:
     """A Trial from its two halves; running where there is no outcome yet."""
     made = proposal_of(proposal)
     if outcome is None:

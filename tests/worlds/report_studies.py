@@ -12,7 +12,7 @@ import numpy as np
 
 from automl.report.study.data import ReportData, StudyFacts
 from automl.stats import pareto
-from automl.stats.significance import Verdict
+from automl.stats.verdicts import Verdict
 from automl.study.history import (
     Baseline,
     CurvePoint,

@@ -10,7 +10,7 @@ import numpy as np
 from automl.report.common.formats import knob_value, percent
 from automl.report.common.plot import Figure, Json, Nothing, bars, dots, line, padded, rule, safe
 from automl.report.study.derived import Floats, View
-from automl.stats.significance import Verdict
+from automl.stats.verdicts import Verdict
 from automl.study.history import State, Trial
 
 TOP_KNOBS = 12
