@@ -27,6 +27,8 @@ from automl.stats.verdicts import Verdict
 
 Floats = NDArray[np.float64]
 Source = tuple[float, float]  # of luck: variance, degrees of freedom
+LEVEL = 0.05  # of the tests; intervals are of 1 - LEVEL
+FASTER = 1.05  # a QPS ratio whose lower end is at or below this is no speed-up
 _LEAST_P = 1e-12  # below this a p value says nothing more
 
 
@@ -97,7 +99,7 @@ def _half_width_pct(gain: Gain, seeds: int) -> float:
     of_seeds = (gain.order_std_pct**2 / seeds, float(seeds - 1))
     of_examples = (gain.examples_std_pct**2, gain.examples_freedom)
     variance = of_seeds[0] + of_examples[0]
-    return _quantile(0.05, (of_seeds, of_examples)) * math.sqrt(variance) if variance else 0.0
+    return _quantile(LEVEL, (of_seeds, of_examples)) * math.sqrt(variance) if variance else 0.0
 
 
 def _interval(difference: float, seeds: Source, examples: Source, base: float) -> tuple[float, float, float, float]:
@@ -106,7 +108,7 @@ def _interval(difference: float, seeds: Source, examples: Source, base: float) -
     gain, error = 100 * difference / base, math.sqrt(seeds[0] + examples[0])
     if error == 0:
         return gain, gain, gain, float(difference == 0)
-    half = 100 * _quantile(0.05, sources) * error / base
+    half = 100 * _quantile(LEVEL, sources) * error / base
     t = abs(difference) / error
     if t >= _quantile(_LEAST_P, sources):
         return gain, gain - half, gain + half, _LEAST_P
@@ -150,13 +152,13 @@ def log_losses(labels_N: Floats, probs_N: Floats) -> Floats:
 
 def verdict(gain: Gain, qps_ratio_low: float, margin_pct: float) -> Verdict:
     """better, faster, worse or no better, as docs/statistics.md defines them."""
-    if gain.high_pct < 0 and gain.p_corrected < 0.05:
+    if gain.high_pct < 0 and gain.p_corrected < LEVEL:
         return Verdict.BETTER
-    if gain.high_pct <= margin_pct and qps_ratio_low > 1.05:
+    if gain.high_pct <= margin_pct and qps_ratio_low > FASTER:
         return Verdict.FASTER
     return Verdict.WORSE if gain.low_pct > 0 else Verdict.NO_BETTER
 
 
 def detectable_pct(seed_std_pct: float, seeds: int) -> float:
     """The smallest NE gain whose interval would leave out 0, from the spread over seeds alone (percent of NE)."""
-    return float(stdtrit(seeds - 1, 0.975)) * seed_std_pct * math.sqrt(2.0 / seeds)
+    return float(stdtrit(seeds - 1, 1 - LEVEL / 2)) * seed_std_pct * math.sqrt(2.0 / seeds)

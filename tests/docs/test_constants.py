@@ -1,0 +1,61 @@
+"""What pages say in prose of a constant is what the code has: a sentence is put together from the constant and must
+stand on the page."""
+
+from __future__ import annotations
+
+import pytest
+
+from automl.commands.stopping import MIN_PEERS, STOPS, WORSE_THAN, WORSE_THAN_EARLY
+from automl.exfm.student.auto import DISCOUNT, DROP_AFTER, DROP_AT, MUTE_AT
+from automl.exfm.student.recipes import ARMS
+from automl.ranking.throughput import GROUPS, TRIMMED, WIDTH
+from automl.stats.pareto import REFERENCE
+from automl.stats.significance import FASTER, LEVEL
+from automl.strategies.baselines import FIRST_RANDOM, NSGA2_POPULATION
+from automl.strategies.choose import ACCURATE_EVERY
+from automl.strategies.controller import ControllerConfig
+from automl.strategies.evidence import STOPPED_WEIGHT
+from automl.strategies.opening import KINDS, OPENING
+from automl.strategies.picks import FOLDS, MIN_FOR_PREDICTOR
+from automl.study.history import Origin
+from tests.docs.pages import page
+
+WORDS = {0.2: "fifth", 0.5: "half", 3: "third", 4: "four", 5: "five", 7: "seven", 10: "ten", 12: "twelve"}
+EARLY, LATE = (f"{share:.0%}" for share in STOPS)
+WORST, WORSE = WORDS[round(1 - WORSE_THAN_EARLY, 6)], WORDS[WORSE_THAN]
+
+
+SAID = [
+    ("statistics.md", f"ended at {EARLY} of its training if its window NE is in the worst {WORST}"),
+    ("statistics.md", f"of at least {MIN_PEERS} trials that are at least as fast"),
+    ("statistics.md", f"at {LATE} if it is in their worse {WORSE}"),
+    ("statistics.md", f"informs the predictor with {WORDS[STOPPED_WEIGHT]} weight"),
+    ("statistics.md", f"a trimmed mean ({TRIMMED:.0%} at both ends)"),
+    ("statistics.md", f"the means of {WORDS[GROUPS]} stretches of time"),
+    ("statistics.md", f"the interval is {WIDTH:.0%} wide"),
+    ("statistics.md", f"NE {REFERENCE[0]:.0f}% worse than the baseline, {WORDS[0.5 ** REFERENCE[1]]} its QPS"),
+    ("statistics.md", f"({WORDS[FOLDS]} folds); with fewer than {MIN_FOR_PREDICTOR} measured trials"),
+    ("statistics.md", f"below 0, and the corrected p is below {LEVEL}"),
+    ("statistics.md", f"the QPS ratio's lower end is above {FASTER}"),
+    ("statistics.md", f"The interval of {1 - LEVEL:.0%} is t"),
+    ("statistics.md", f"t({1 - LEVEL / 2}, S - 1)"),
+    ("study.md", f"end a trial at {EARLY} of its training if it is in the worst {WORST} of at least {MIN_PEERS}"),
+    ("study.md", f"at {LATE} if it is in their worse {WORSE}"),
+    ("study.md", f"on the front, after {FIRST_RANDOM} random candidates"),
+    ("study.md", f"NSGA-II, population {NSGA2_POPULATION}"),
+    ("study.md", f"if the interval is not {WIDTH:.0%} wide before"),
+    ("exfm.md", f"keeps {DISCOUNT} of its weight each window later"),
+    ("exfm.md", f"more than {MUTE_AT:.0%} worse on the student's rows"),
+    ("exfm.md", f"stays {DROP_AT:.0f} standard errors behind after {DROP_AFTER} windows"),
+    ("exfm.md", f"costs up to {WORDS[len(ARMS)]} trainings in place of one"),
+    ("design.md", f"The first {WORDS[OPENING]} trials"),
+    ("design.md", f"{WORDS[KINDS.count(Origin.MUTATION)]} mutations of the baseline"),
+    ("design.md", f"{WORDS[KINDS.count(Origin.RANDOM)]} random ones"),
+    ("design.md", f"Every {WORDS[ACCURATE_EVERY]} place goes to the lowest NE"),
+    ("design.md", f"asks it {ControllerConfig().steps} times for each proposal"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "sentence"), SAID, ids=[f"{name}: {said[:40]}" for name, said in SAID])
+def test_a_page_says_what_the_code_has(name: str, sentence: str) -> None:
+    assert sentence in " ".join(page(name).split())
