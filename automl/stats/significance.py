@@ -23,12 +23,14 @@ from scipy.optimize import brentq
 from scipy.special import stdtrit
 from statsmodels.stats.multitest import multipletests
 
+<<<<<<< HEAD
 from automl.stats.verdicts import Verdict
+=======
+from automl.stats.levels import FASTER, LEVEL
+>>>>>>> 53f7c79 (docs: rooms, a map from verb to file, a glossary; all three tested)
 
 Floats = NDArray[np.float64]
 Source = tuple[float, float]  # of luck: variance, degrees of freedom
-LEVEL = 0.05  # of the tests; intervals are of 1 - LEVEL
-FASTER = 1.05  # a QPS ratio whose lower end is at or below this is no speed-up
 _LEAST_P = 1e-12  # below this a p value says nothing more
 
 

@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from automl.stats.levels import LEVEL
 from automl.study.plain import Model, Number
 from search_spaces.model import ModelSpec
 
 AUTO, NONE = "auto", "none"  # recipes: the arm that has worked so far; no teacher
-LEVEL = 0.05
 Verdict = Literal["better", "worse", "not proven"]
 
 
