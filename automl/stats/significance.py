@@ -23,11 +23,7 @@ from scipy.optimize import brentq
 from scipy.special import stdtrit
 from statsmodels.stats.multitest import multipletests
 
-<<<<<<< HEAD
-from automl.stats.verdicts import Verdict
-=======
-from automl.stats.levels import FASTER, LEVEL
->>>>>>> 53f7c79 (docs: rooms, a map from verb to file, a glossary; all three tested)
+from automl.stats.verdicts import FASTER, LEVEL, Verdict
 
 Floats = NDArray[np.float64]
 Source = tuple[float, float]  # of luck: variance, degrees of freedom

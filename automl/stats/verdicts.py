@@ -1,12 +1,16 @@
-"""The words of the finals; apart from the tests behind them, whose libraries take a second to load."""
+"""What the finals may say of a pick, and the levels that it hangs on; docs/statistics.md states them."""
 
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
+
+LEVEL: Final = 0.05  # of the tests; intervals are of 1 - LEVEL
+FASTER: Final = 1.05  # a QPS ratio at or below this is no speed-up
 
 
 class Verdict(StrEnum):
-    """What the finals say of a pick, as docs/statistics.md defines it."""
+    """What the finals say of a pick."""
 
     BETTER = "better"
     FASTER = "faster"

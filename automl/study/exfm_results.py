@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from automl.stats.levels import LEVEL
+from automl.stats.verdicts import LEVEL
 from automl.study.plain import Model, Number
 from search_spaces.model import ModelSpec
 

@@ -9,8 +9,8 @@ from automl.commands.stopping import MIN_PEERS, STOPS, WORSE_THAN, WORSE_THAN_EA
 from automl.exfm.student.auto import DISCOUNT, DROP_AFTER, DROP_AT, MUTE_AT
 from automl.exfm.student.recipes import ARMS
 from automl.ranking.throughput import GROUPS, TRIMMED, WIDTH
-from automl.stats.levels import FASTER, LEVEL
 from automl.stats.pareto import REFERENCE
+from automl.stats.verdicts import FASTER, LEVEL
 from automl.strategies.baselines import FIRST_RANDOM, NSGA2_POPULATION
 from automl.strategies.choose import ACCURATE_EVERY
 from automl.strategies.controller import ControllerConfig

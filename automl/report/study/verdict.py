@@ -12,12 +12,7 @@ from automl.report.common.formats import counted, is_number, p_value, percent, r
 from automl.report.common.words import architecture, changes, difference, short_difference, to_yaml, training
 from automl.report.study.derived import Point, View
 from automl.report.study.front_figure import ROLE_LETTERS
-<<<<<<< HEAD
-from automl.stats.verdicts import Verdict
-=======
-from automl.stats.levels import FASTER
-from automl.stats.significance import Verdict
->>>>>>> 53f7c79 (docs: rooms, a map from verb to file, a glossary; all three tested)
+from automl.stats.verdicts import FASTER, Verdict
 from automl.study.history import State, Trial
 from automl.study.results import FinalPick
 
