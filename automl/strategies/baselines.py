@@ -23,7 +23,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from automl.stats import pareto
 from automl.stats.seeds import seed_of
 from automl.strategies.draft import Draft
-from automl.strategies.evidence import Evidence, gather, measured
+from automl.strategies.evidence import Evidence, gather
 from automl.study.history import History, Metric, Origin, Proposal, State
 from automl.study.record import distribution
 from search_spaces.decisions import Decision
@@ -118,7 +118,7 @@ def _replayed(space: SearchSpace, history: History, sampler: BaseSampler) -> opt
         study.add_trial(_told(inside, domains, (0.0, 0.0), {}, generation=0))
     done = len(study.trials)
     for trial in history.trials:
-        if measured(trial) and trial.state is not State.FAILED:
+        if trial.measured and trial.state is not State.FAILED:
             assert trial.measurement is not None
             gain = history.baseline.gain_pct(trial.measurement.ne)
             point = (gain, -math.log2(trial.measurement.speed.qps_ratio))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -53,7 +52,7 @@ class Evidence:
 
 def gather(space: SearchSpace, history: History) -> Evidence:
     """Read the history. Failures for reasons of their own count against a candidate, a lost node does not."""
-    trials = [t for t in history.of_state(State.COMPLETE, State.STOPPED) if measured(t)]
+    trials = [t for t in history.of_state(State.COMPLETE, State.STOPPED) if t.measured]
     candidates = [t.candidate for t in trials]
     ne = [_measurement_ne(t) for t in trials]
     speeds = [_speed(t) for t in trials]
@@ -89,12 +88,6 @@ def answers_of(space: SearchSpace, candidates: Sequence[Candidate]) -> Floats:
     """(N, D) answers, NaN where not asked."""
     rows = [space.answers(candidate) for candidate in candidates]
     return np.array(rows, dtype=np.float64).reshape(len(candidates), len(space.decisions))
-
-
-def measured(trial: Trial) -> bool:
-    """Has a finite NE and QPS ratio."""
-    m = trial.measurement
-    return m is not None and math.isfinite(m.ne) and math.isfinite(m.speed.qps_ratio) and m.speed.qps_ratio > 0
 
 
 def _within(limits: Sequence[Limit], metrics: Mapping[Metric, Floats]) -> NDArray[np.bool_]:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, ndtr
 
-from automl.strategies.evidence import Evidence, answers_of, measured
+from automl.strategies.evidence import Evidence, answers_of
 from automl.study.history import Forecast, History, Limit, Metric
 from predictors.cost import SpeedModel, fit_speed
 from predictors.evaluate import Ranked, pooled_tau, rankings
@@ -123,7 +123,7 @@ def reward_of(outlook: Outlook, evidence: Evidence) -> Callable[[Floats, Floats]
 
 def track_record(history: History) -> list[Ranked]:
     """How well the forecasts ranked each round: they were made before the trials were trained."""
-    trials = [t for t in history.trials if t.forecast is not None and measured(t)]
+    trials = [t for t in history.trials if t.forecast is not None and t.measured]
     forecast = np.array([t.forecast.ne if t.forecast else np.nan for t in trials], dtype=np.float64)
     found = np.array([t.measurement.ne if t.measurement else np.nan for t in trials], dtype=np.float64)
     return rankings([t.round for t in trials], forecast, found)

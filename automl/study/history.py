@@ -118,6 +118,12 @@ class Trial:
     def ended(self) -> bool:
         return self.state is not State.RUNNING
 
+    @property
+    def measured(self) -> bool:
+        """Has a finite NE, be it extrapolated, and a QPS ratio."""
+        m = self.measurement
+        return m is not None and math.isfinite(m.ne) and math.isfinite(m.speed.qps_ratio) and m.speed.qps_ratio > 0
+
 
 class Metric(StrEnum):
     """What a Limit speaks of: a figure against the baseline's."""

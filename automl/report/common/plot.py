@@ -35,8 +35,8 @@ class Figure:
     def to_json(self) -> Json:
         """Plain data with None for what is not a number."""
         parts = {"name": self.name, "data": self.data, "layout": self.layout, "height": self.height}
-        made: Json = plain({**parts, "views": dict(self.views), "axes": dict(self.axes)})
-        return made
+        made = {**parts, "views": dict(self.views), "axes": dict(self.axes)}
+        return {name: plain(part) for name, part in made.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Nothing:
     reason: str
 
 
-def plain(value: Any) -> Any:
+def plain(value: object) -> object:
     """JSON without NaN, infinities and NumPy types."""
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
@@ -67,13 +67,15 @@ def safe(text: object) -> str:
     return html.escape(str(text), quote=False)
 
 
-def dots(name: str, x: Iterable[Any], y: Iterable[Any], trials: Iterable[Any], marker: Json, **extra: Any) -> Json:
+def dots(
+    name: str, x: Iterable[object], y: Iterable[object], trials: Iterable[object], marker: Json, **extra: object
+) -> Json:
     """Markers that stand for trials; the page shows a trial's card where one is touched."""
     base = {"type": "scatter", "mode": "markers", "name": name, "hoverinfo": "none", "marker": marker}
     return {**base, "x": list(x), "y": list(y), "customdata": list(trials), **extra}
 
 
-def line(name: str, x: Iterable[Any], y: Iterable[Any], style: Json, **extra: Any) -> Json:
+def line(name: str, x: Iterable[object], y: Iterable[object], style: Json, **extra: object) -> Json:
     """A line without markers."""
     base = {"type": "scatter", "mode": "lines", "name": name, "hoverinfo": "skip", "line": style}
     return {**base, "x": list(x), "y": list(y), **extra}

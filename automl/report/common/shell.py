@@ -8,7 +8,6 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -31,7 +30,7 @@ def write_page(page: Path, text: str) -> Path:
 def render_page(
     template: str,
     charts: Mapping[str, Chart],
-    facts: Mapping[str, Any],
+    facts: Mapping[str, object],
     *,
     more: Iterable[Chart] = (),
     scripts: Sequence[str] = (),
@@ -72,7 +71,7 @@ def render_page(
     )
 
 
-def script_json(value: Sequence[Mapping[str, Any]]) -> Markup:
+def script_json(value: Sequence[Mapping[str, object]]) -> Markup:
     """JSON for a script element: no "<", so that no text in it can end the element."""
     text = json.dumps(plain(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     text = text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

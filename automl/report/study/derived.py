@@ -61,7 +61,7 @@ class View:
     @cached_property
     def points(self) -> tuple[Point, ...]:
         """Trials with finite NE and QPS ratio, in the order of numbers."""
-        trials = [t for t in self.history.of_state(State.COMPLETE, State.STOPPED) if _measured(t)]
+        trials = [t for t in self.history.of_state(State.COMPLETE, State.STOPPED) if t.measured]
         gains = np.array([self.gain_pct(t) for t in trials], dtype=np.float64)
         ratios = np.array([_ratio(t) for t in trials], dtype=np.float64)
         eligible = np.array([self.eligible(t) for t in trials], dtype=bool)
@@ -78,7 +78,7 @@ class View:
 
     def eligible(self, trial: Trial) -> bool:
         """May stand on the front: trained to the end, measured, within the study's limits."""
-        return trial.state is State.COMPLETE and _measured(trial) and self.within_limits(trial)
+        return trial.state is State.COMPLETE and trial.measured and self.within_limits(trial)
 
     def within_limits(self, trial: Trial) -> bool:
         """Keeps every limit of the study; an unknown figure keeps none. The trial must be measured."""
@@ -176,11 +176,6 @@ def busy_seconds(spans: Sequence[tuple[float | None, float | None]]) -> Floats:
 
 def _in_order(finals: Finals) -> Finals:
     return replace(finals, picks=tuple(sorted(finals.picks, key=lambda pick: role_rank(pick.role))))
-
-
-def _measured(trial: Trial) -> bool:
-    m = trial.measurement
-    return m is not None and math.isfinite(m.ne) and math.isfinite(m.speed.qps_ratio) and m.speed.qps_ratio > 0
 
 
 def _ratio(trial: Trial) -> float:

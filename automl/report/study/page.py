@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from automl.report.common import formats
 from automl.report.common.plot import Nothing
@@ -18,6 +17,7 @@ from automl.report.study.parallel import parallel
 from automl.report.study.tables import write_tables
 from automl.report.study.verdict import answer
 from automl.study.history import State, Trial
+from search_spaces.model import ModelSpec
 
 SECTIONS = (
     ("ship", "Ship"),
@@ -119,7 +119,7 @@ def _windows(view: View) -> list[tuple[str, str, str]]:
     ]
 
 
-def _records(view: View) -> list[dict[str, Any]]:
+def _records(view: View) -> list[dict[str, object]]:
     """What the script knows of each trial: table, tooltip and detail."""
     roles = {point.trial.number: role for role, point in view.picks}
     on_front = {point.trial.number for point in view.front}
@@ -141,9 +141,9 @@ def _records(view: View) -> list[dict[str, Any]]:
     return [first] + [_record(view, t, roles.get(t.number, ""), t.number in on_front) for t in view.history.trials]
 
 
-def _record(view: View, trial: Trial, role: str, on_front: bool) -> dict[str, Any]:
+def _record(view: View, trial: Trial, role: str, on_front: bool) -> dict[str, object]:
     m = trial.measurement
-    measured: dict[str, Any] = {}
+    measured: dict[str, object] = {}
     if m is not None:
         measured = {
             "ne": m.ne,
@@ -174,7 +174,7 @@ def _record(view: View, trial: Trial, role: str, on_front: bool) -> dict[str, An
     }
 
 
-def _model_record(view: View, model: Any) -> dict[str, Any]:
+def _model_record(view: View, model: ModelSpec) -> dict[str, object]:
     baseline = view.history.baseline.candidate.model
     return {
         "words": architecture(model),

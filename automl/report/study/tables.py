@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -87,7 +86,7 @@ def _columns() -> tuple[str, ...]:
     )
 
 
-def trial_row(view: View, trial: Trial) -> dict[str, Any]:
+def trial_row(view: View, trial: Trial) -> dict[str, object]:
     """What is known of a trial, flat; None where it is not."""
     m, forecast, failure = trial.measurement, trial.forecast, trial.failure
     speed = m.speed if m else None
