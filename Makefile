@@ -1,6 +1,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PROCESSES ?= 2
 STAMP := $(VENV)/.installed
 
 .PHONY: demo test check clean
@@ -10,7 +11,7 @@ demo: $(STAMP)  ## search the click simulator's log, prove the picks, open the r
 	$(BIN)/python -m experiments.demo
 
 test: $(STAMP) check  ## everything that CI runs
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile --no-loadscope-reorder
 
 check: $(STAMP)  ## lint, format, types, import arrow
 	$(BIN)/ruff check .

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 
 import automl as toolkit
-from tests.worlds.commands import automl, left_behind, write_study
+from tests.worlds.commands import automl, automl_here, left_behind, write_study
 
 TRIALS = 14
 
@@ -24,6 +25,15 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def compared(searched: Path) -> dict[str, Any]:
+    """What the finals with two seeds have found."""
+    done = automl("finals", searched, "--seeds", "2", "--workers", "2")
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads((searched / "finals.json").read_text())
+    return found
+
+
 def test_search_ends_its_budget_and_leaves_no_process(searched: Path) -> None:
     frame = pd.read_parquet(searched / "trials.parquet")
     trials = frame[frame["trial"] > 0]
@@ -36,7 +46,7 @@ def test_search_ends_its_budget_and_leaves_no_process(searched: Path) -> None:
 
 def test_same_command_with_the_same_budget_does_nothing_new(searched: Path) -> None:
     before = toolkit.open_study(searched).trials_dataframe()
-    done = automl("search", searched / "study.yaml", "--trials", str(TRIALS))
+    done = automl_here("search", searched / "study.yaml", "--trials", str(TRIALS))
     assert done.returncode == 0, done.stderr
     pd.testing.assert_frame_equal(before, toolkit.open_study(searched).trials_dataframe())
 
@@ -51,21 +61,18 @@ def test_status_and_report(searched: Path) -> None:
     assert Path(report.stdout.strip()).name == "report.html"
 
 
-def test_finals_compare_picks_on_the_test_window(searched: Path) -> None:
-    done = automl("finals", searched, "--seeds", "2")
-    assert done.returncode == 0, done.stderr
-    found = json.loads((searched / "finals.json").read_text())
-    assert found["seeds"] == 2
-    for pick in found["picks"]:
+def test_finals_compare_picks_on_the_test_window(searched: Path, compared: dict[str, Any]) -> None:
+    assert compared["seeds"] == 2
+    for pick in compared["picks"]:
         assert pick["verdict"] in {"better", "faster", "no better", "worse"}
         assert pick["ci_low_pct"] <= pick["ne_gain_pct"] <= pick["ci_high_pct"]
     assert left_behind(searched) == []
 
 
+@pytest.mark.usefixtures("compared")
 def test_finals_train_nothing_twice(searched: Path) -> None:
-    automl("finals", searched, "--seeds", "2")
     before = {path: path.stat().st_mtime_ns for path in (searched / "finals").rglob("*.npy")}
-    done = automl("finals", searched, "--seeds", "3")
+    done = automl("finals", searched, "--seeds", "3", "--workers", "2")
     assert done.returncode == 0, done.stderr
     after = {path: path.stat().st_mtime_ns for path in (searched / "finals").rglob("*.npy")}
     assert {path: after[path] for path in before} == before
@@ -73,12 +80,11 @@ def test_finals_train_nothing_twice(searched: Path) -> None:
     assert len(after) == len(before) + len(picks) + 1, "one more seed of each pick and of the baseline"
 
 
-def test_python_api_gives_the_front_and_a_model(searched: Path) -> None:
+def test_python_api_gives_the_front_and_a_model(searched: Path, compared: dict[str, Any]) -> None:
     study = toolkit.open_study(searched)
     front = study.pareto()
     assert list(front["ne_gain_pct"]) == sorted(front["ne_gain_pct"])
-    finals = json.loads((searched / "finals.json").read_text())
-    for pick in finals["picks"]:
+    for pick in compared["picks"]:
         assert study.best(pick["role"]).key in set(study.trials_dataframe()["key"])
 
 
@@ -87,7 +93,7 @@ def test_other_data_in_the_same_folder_is_refused(searched: Path) -> None:
     text = file.read_text()
     try:
         file.write_text(text.replace("dense: [price]", "dense: [price, duration_ms]"))
-        done = automl("search", file, "--trials", str(TRIALS + 1))
+        done = automl_here("search", file, "--trials", str(TRIALS + 1))
     finally:
         file.write_text(text)
     assert done.returncode == 2

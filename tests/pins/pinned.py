@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import json
+import os
 import platform
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -23,6 +24,7 @@ from numpy.typing import NDArray
 
 FILE = Path(__file__).with_name("pinned.json")
 LIBRARIES = ("torch", "numpy", "scipy", "lightgbm", "optuna")
+CHOSEN = ("MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS", "ONEDNN_MAX_CPU_ISA", "OPENBLAS_CORETYPE")  # kernels, by hand
 DIGITS = {"rel": 2e-3, "abs": 2e-4}  # of what 50 steps of training amount to, where kernels round otherwise
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -35,7 +37,9 @@ def machine() -> dict[str, str]:
         platform.processor(),
     )
     versions = {name: importlib.metadata.version(name) for name in LIBRARIES}
-    return {"cpu": cpu, "kernels": torch.backends.cpu.get_cpu_capability(), **versions}
+    simd = " ".join(np.show_config(mode="dicts")["SIMD Extensions"]["found"])
+    chosen = {name: os.environ[name] for name in CHOSEN if name in os.environ}
+    return {"cpu": cpu, "kernels": torch.backends.cpu.get_cpu_capability(), "simd": simd, **chosen, **versions}
 
 
 def _cpu_lines() -> list[str]:

@@ -1,4 +1,4 @@
-"""Work that goes wrong on purpose: one trial in eight raises, diverges, exits, or hangs in C code with the GIL held."""
+"""Work that goes wrong on purpose: a trial that raises, diverges, exits, or hangs in C code with the GIL held."""
 
 from __future__ import annotations
 
@@ -11,22 +11,24 @@ from pathlib import Path
 from automl.runtime.jobs import Step, TrainModel
 from automl.runtime.work import train_and_score
 
+FAULTS = {1: "error", 3: "diverged", 5: "lost", 7: "timeout"}  # by turn
+
 
 def faulty(asked: TrainModel) -> Iterator[Step]:
     """train_and_score, but for some trials."""
-    fault = -1 if _is_baseline(asked) else _turn(Path(asked.log)) % 8
-    if fault == 1:
+    fault = None if _is_baseline(asked) else FAULTS.get(_turn(Path(asked.log)))
+    if fault == "error":
         raise RuntimeError("a block fell over")
-    if fault == 3:
+    if fault == "diverged":
         tree = {
             **asked.model,
             "embedding": {**asked.model["embedding"], "lr": 10.0, "init_std": 1.0},
             "train": {**asked.model["train"], "dense_lr": 1.0, "batch_size": 16},
         }
         asked = replace(asked, model=tree)
-    if fault == 5:
+    if fault == "lost":
         os._exit(3)
-    if fault == 7:
+    if fault == "timeout":
         hang_with_the_gil_held()
     yield from train_and_score(asked)
 
