@@ -21,7 +21,8 @@ from automl.data.columns.times import is_made, nanoseconds
 from automl.data.describe.tables import TablesConfig
 from automl.data.encode.plan import Plan
 from automl.data.encode.rows import scan
-from automl.data.store.encoders import Encoders, ServedTime, SideColumns, encoders_of, told_unit
+from automl.data.store.encoder_files import encoders_of, told_unit
+from automl.data.store.encoders import Encoders, ServedTime, SideColumns
 from automl.data.store.log import EncodedLog
 from automl.data.store.side_table import SideTable
 from automl.data.tables.sources import LOG, Tables

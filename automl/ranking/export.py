@@ -19,7 +19,8 @@ import numpy as np
 import torch
 from torch.export import ExportedProgram
 
-from automl.data.store.encoders import Encoders, write_encoders
+from automl.data.store.encoder_files import write_served
+from automl.data.store.encoders import Encoders
 from automl.files.whole import whole_file
 from automl.ranking.features import Features
 from automl.ranking.model import RankingModel
@@ -82,7 +83,7 @@ def export_model(
     told["parity"] = {"rows": len(features), "max_probability_difference": difference}
     with whole_file(file) as part, ZipFile(part, "w") as out:
         out.writestr(ZipInfo(MODEL), held.getvalue())
-        write_encoders(encoders.cut(model.table.count_F.tolist()), out)
+        write_served(encoders.cut(model.table.count_F.tolist()), out)
         out.writestr(ZipInfo(FACTS), json.dumps(told, indent=1), ZIP_DEFLATED)
     return told
 

@@ -18,7 +18,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from automl.data.store.encoders import Encoders, Rows, read_encoders
+from automl.data.store.encoder_files import read_served
+from automl.data.store.encoders import Encoders, Rows
 from automl.ranking.features import Features
 from automl.ranking.scoring import AT_ONCE, logits_of, probabilities_of
 from automl.stats.metrics import undo_sampling
@@ -73,7 +74,7 @@ def load_served(file: Path | str) -> Served:
             facts = json.loads(held.read(FACTS))
             if facts["format"] != FORMAT:
                 raise InputError.of(str(file), f"must be an exported model of format {FORMAT}", str(facts["format"]))
-            encoders = read_encoders(held)
+            encoders = read_served(held)
             graph = load_graph(held.read(MODEL))
     except (OSError, BadZipFile, KeyError, ValueError) as error:
         found = (str(error).splitlines() or [type(error).__name__])[0]

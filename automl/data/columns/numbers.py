@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypedDict
 
 import numpy as np
 import pyarrow as pa
@@ -24,9 +26,34 @@ def transformed(values: Floats, log: bool) -> Floats:
     return np.sign(values) * np.log1p(np.abs(values)) if log else values
 
 
-def standardised(values_ND: Floats, mean_D: Floats, scale_D: Floats, log: Sequence[bool]) -> Floats:
-    """Transformed, then shifted and scaled; missing is 0."""
-    values_ND = values_ND.copy()
-    for k, of_column in enumerate(log):
-        values_ND[:, k] = transformed(values_ND[:, k], of_column)
-    return np.asarray(np.nan_to_num((values_ND - mean_D) / scale_D, nan=0.0), np.float64)
+@dataclass(frozen=True, eq=False, slots=True)
+class Scales:
+    """How D dense columns become what models read: of each its mean and deviation, and whether its log is taken."""
+
+    mean_D: Floats
+    scale_D: Floats
+    log: tuple[bool, ...]
+
+    def standardised(self, values_ND: Floats) -> NDArray[np.float32]:
+        """Transformed, then shifted and scaled; missing is 0."""
+        values_ND = values_ND.copy()
+        for k, of_column in enumerate(self.log):
+            values_ND[:, k] = transformed(values_ND[:, k], of_column)
+        return np.nan_to_num((values_ND - self.mean_D) / self.scale_D, nan=0.0).astype(np.float32)
+
+    def select(self, at_D: Sequence[int]) -> Scales:
+        """Those of some of the columns."""
+        return Scales(self.mean_D[at_D], self.scale_D[at_D], tuple(self.log[d] for d in at_D))
+
+    def to_json(self) -> ScalesJson:
+        return {"mean": self.mean_D.tolist(), "scale": self.scale_D.tolist(), "log": list(self.log)}
+
+    @classmethod
+    def of_json(cls, told: ScalesJson) -> Scales:
+        return cls(np.array(told["mean"], np.float64), np.array(told["scale"], np.float64), tuple(told["log"]))
+
+
+class ScalesJson(TypedDict):
+    mean: list[float]
+    scale: list[float]
+    log: list[bool]

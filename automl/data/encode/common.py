@@ -1,21 +1,21 @@
-"""What encoded logs and streams share: folders that are made once, fingerprints, encoders beside the columns."""
+"""What encoded logs and streams share: folders that are made once, fingerprints, dense columns with the counters."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from filelock import FileLock
 from numpy.typing import NDArray
 
-from automl.data.columns.vocabulary import Vocabulary
+from automl.data.columns.numbers import Scales
 from automl.data.describe.tables import TablesConfig
+from automl.data.encode.spill import Rows, Spill
 from automl.data.store.folder import FORMAT, is_whole
 from automl.data.tables.hashing import digest_table
 from automl.data.tables.sources import LOG, MADE, Tables
@@ -51,19 +51,6 @@ def fingerprint_of(tables: Tables[TablesConfig], cache: Path, what: object) -> s
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def write_encoders(
-    folder: Path, vocabularies: Sequence[Vocabulary], mean: NDArray[np.float64], scale: NDArray[np.float64],
-    log: Sequence[bool],
-) -> None:  # fmt: skip
-    """Vocabularies and scales, for whoever encodes a new table the same way."""
-    dense = {"mean": mean.tolist(), "scale": scale.tolist(), "log": list(log)}
-    (folder / "dense.json").write_text(json.dumps(dense))
-    (folder / "vocabularies").mkdir()
-    for k, vocabulary in enumerate(vocabularies):
-        table = pa.table({"value": vocabulary.values, "count": vocabulary.counts})
-        pq.write_table(table, folder / "vocabularies" / f"{k:03d}.parquet")
-
-
 def kind_of(tables: Tables[TablesConfig], k: int) -> pa.DataType:
     """Type of the values of a coded column."""
     source = tables.coded[k]
@@ -76,3 +63,14 @@ def kind_of(tables: Tables[TablesConfig], k: int) -> pa.DataType:
 def is_log_scaled(tables: Tables[TablesConfig]) -> list[bool]:
     """Of each dense column, whether its log is taken."""
     return [tables.config.features.dense[source.column].transform == "log" for source in tables.dense]
+
+
+def with_dense(
+    spill: Spill, counters_CN: NDArray[np.float32], scales: Scales
+) -> Iterator[tuple[Rows, NDArray[np.float32]]]:
+    """Sorted rows with what models read of them: the dense columns and then the counters, standardised."""
+    done = 0
+    for rows in spill.sorted():
+        of_rows = counters_CN[:, done : done + len(rows)]
+        done += len(rows)
+        yield rows, scales.standardised(np.concatenate([rows["dense"], of_rows.T], 1))

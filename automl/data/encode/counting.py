@@ -6,7 +6,7 @@ N rows, L labels of the counters, C features.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,8 @@ from automl.data.describe.tables import TablesConfig
 from automl.data.encode.counters import Counters, Rules, key_codes
 from automl.data.encode.spill import Spill
 from automl.data.tables.sources import Tables
+
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 
 def count_log(spill: Spill, tables: Tables[TablesConfig], rows: int, folder: Path) -> NDArray[np.float32]:
@@ -52,5 +54,5 @@ def count_log(spill: Spill, tables: Tables[TablesConfig], rows: int, folder: Pat
     return out
 
 
-def _scratch(path: Path, shape: tuple[int, ...], kind: Any) -> NDArray[Any]:
+def _scratch(path: Path, shape: tuple[int, ...], kind: type[Scalar]) -> NDArray[Scalar]:
     return np.lib.format.open_memmap(path, "w+", kind, shape)

@@ -6,26 +6,25 @@ Memory holds a batch, a bucket, the side tables and the vocabularies, however lo
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from automl.data.columns.moments import Moments
-from automl.data.columns.numbers import standardised, transformed
+from automl.data.columns.numbers import Scales, transformed
 from automl.data.columns.vocabulary import Vocabulary, fit_vocabulary
 from automl.data.describe.tables import DataConfig
-from automl.data.encode.common import fingerprint_of, is_log_scaled, kind_of, made_once, spans_of, write_encoders
+from automl.data.encode.common import fingerprint_of, is_log_scaled, kind_of, made_once, spans_of, with_dense
 from automl.data.encode.counting import count_log
 from automl.data.encode.plan import Plan, make_plan
 from automl.data.encode.reader import Reader
 from automl.data.encode.rows import scan
-from automl.data.encode.spill import Spill
-from automl.data.store.folder import ColumnWriter
+from automl.data.encode.spill import Rows
+from automl.data.store.encoder_files import write_encoders
+from automl.data.store.folder import write_columns
 from automl.data.store.log import LOG, EncodedLog, LogFacts, open_log
 from automl.data.tables.sources import at_nothing
 from automl.data.tables.windows import WINDOWS, DaySplit, Locate
@@ -60,10 +59,7 @@ def _encode(plan: Plan, folder: Path, fit: Sequence[str], fingerprint: str) -> N
     split = plan.split
     first = scan(plan, (split.starts[0], split.ends[-1]) if isinstance(split, DaySplit) else None)
     reader = Reader(plan, first)
-    spill = Spill(folder / "spill", reader.record, first.keys, first.rows)
-    for rows, window in reader.records():
-        spill.add(rows, window)
-    reader.raise_mistakes()
+    spill = reader.spilled(folder / "spill")
     fits = {WINDOWS.index(name) for name in fit}
     sizes = [len(numbering) for numbering in reader.numberings[: len(plan.categorical)]]
     tally = _Tally(sizes, is_log_scaled(plan))
@@ -79,11 +75,13 @@ def _encode(plan: Plan, folder: Path, fit: Sequence[str], fingerprint: str) -> N
     count = int(tally.rows.sum())
     counters = count_log(spill, plan, count, folder / "counting")
     moments = _with_counters(tally, counters, fits)
-    _write_columns(folder, spill, count, moments, tally.log, vocabularies, counters, plan.config.time is not None)
+    scales = Scales(moments.mean, moments.scale, (*tally.log, *(False for _ in counters)))
+    timed = plan.config.time is not None
+    write_columns(folder, count, _blocks(with_dense(spill, counters, scales), vocabularies, timed))
     for scratch in ("spill", "counting"):
         shutil.rmtree(folder / scratch, ignore_errors=True)
     np.savez(folder / "id_counts.npz", *(vocabulary.counts for vocabulary in vocabularies))
-    write_encoders(folder, vocabularies, moments.mean, moments.scale, [*tally.log, *(False for _ in counters)])
+    write_encoders(folder, vocabularies, scales)
     LOG.write(folder, _facts(plan, tally, fit, fingerprint, (*first.notes, *_notes(plan, reader, tally))))
 
 
@@ -110,7 +108,7 @@ class _Tally:
         self.id_counts = [np.zeros(size + 1, np.int64) for size in self.vocabulary_sizes]
         self.moments = Moments(len(self.log))
 
-    def add(self, rows: NDArray[Any], window: int, fit: bool) -> None:
+    def add(self, rows: Rows, window: int, fit: bool) -> None:
         weight = rows["weight"].astype(np.float64)
         self.rows[window] += len(rows)
         self.weights[window] += weight.sum()
@@ -146,35 +144,22 @@ def _count(counts: NDArray[np.int64], codes: NDArray[np.int32]) -> None:
         counts[seen] += times
 
 
-def _write_columns(
-    folder: Path, spill: Spill, count: int, moments: Moments, log: Sequence[bool], vocabularies: Sequence[Vocabulary],
-    counters: NDArray[np.float32], timed: bool,
-) -> None:  # fmt: skip
-    fields = len(vocabularies)
-    shapes = {
-        "ids": ((count, fields), "<i4"),
-        "dense": ((count, len(moments.mean)), "<f4"),
-        "labels": ((count,), "<f4"),
-        "weights": ((count,), "<f4"),
-        "clusters": ((count,), "<i4"),
-        **({"times": ((count,), "<i8")} if timed else {}),
-    }
-    done = 0
-    with ExitStack() as stack:
-        to = {n: stack.enter_context(ColumnWriter(folder / f"{n}.npy", *shape)) for n, shape in shapes.items()}
-        for rows in spill.sorted():
-            ids = rows["ids"][:, :fields].copy()
-            for k, vocabulary in enumerate(vocabularies):
-                ids[:, k] = vocabulary.recode[ids[:, k]]
-            dense = np.concatenate([rows["dense"], counters[:, done : done + len(rows)].T], 1)
-            done += len(rows)
-            to["ids"].write(ids)
-            to["dense"].write(standardised(dense, moments.mean, moments.scale, [*log, *(False for _ in counters)]))
-            to["labels"].write(rows["label"])
-            to["weights"].write(rows["weight"])
-            to["clusters"].write(rows["cluster"])
-            if timed:
-                to["times"].write(rows["time"])
+def _blocks(
+    parts: Iterable[tuple[Rows, NDArray[np.float32]]], vocabularies: Sequence[Vocabulary], timed: bool
+) -> Iterator[dict[str, NDArray[np.generic]]]:
+    """Columns of sorted rows; ids by their frequency."""
+    for rows, dense in parts:
+        ids = rows["ids"][:, : len(vocabularies)].copy()
+        for k, vocabulary in enumerate(vocabularies):
+            ids[:, k] = vocabulary.recode[ids[:, k]]
+        yield {
+            "ids": ids,
+            "dense": dense,
+            "labels": rows["label"],
+            "weights": rows["weight"],
+            "clusters": rows["cluster"],
+            **({"times": rows["time"]} if timed else {}),
+        }
 
 
 def _facts(plan: Plan, tally: _Tally, fit: Sequence[str], fingerprint: str, notes: Sequence[str]) -> LogFacts:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from automl.data.columns.numbers import as_floats
 from automl.data.encode.plan import Plan
 from automl.data.encode.rows import Floats, RowReader, Scan
+from automl.data.encode.spill import Rows
 from automl.data.tables.hashing import hash_rows, unit_of_hash
 
 
@@ -25,12 +25,12 @@ class Reader(RowReader):
         split = plan.config.split.random
         self._draws = np.random.default_rng(split.seed) if split else None
 
-    def records(self) -> Iterator[tuple[NDArray[Any], NDArray[np.int8]]]:
+    def records(self) -> Iterator[tuple[Rows, NDArray[np.int8]]]:
         """Records of the rows that are examples, with their windows."""
         for batch in self.batches():
             yield self._records(batch)
 
-    def _records(self, batch: pa.RecordBatch) -> tuple[NDArray[Any], NDArray[np.int8]]:
+    def _records(self, batch: pa.RecordBatch) -> tuple[Rows, NDArray[np.int8]]:
         config, plan = self.plan.config, self.plan
         count = batch.num_rows
         hashes = hash_rows(batch.select(sorted(batch.schema.names))) if config.drop_duplicates else None

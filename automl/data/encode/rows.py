@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +16,7 @@ from automl.data.columns.numbers import as_floats
 from automl.data.columns.times import Unit, is_number, made_column, nanoseconds, unit_of
 from automl.data.columns.vocabulary import Numbering
 from automl.data.describe.tables import TablesConfig
-from automl.data.encode.spill import record_type
+from automl.data.encode.spill import Rows, Spill, record_type
 from automl.data.tables.sources import LOG, MADE, Source, Tables
 from search_spaces.errors import InputError, Mistake, Position
 
@@ -113,7 +114,7 @@ class Side:
         return np.concatenate([[np.nan], as_floats(self._table[column].combine_chunks())])
 
 
-class RowReader:
+class RowReader(ABC):
     """Turns batches into records, and keeps the numberings of ids and what was wrong with the rows."""
 
     def __init__(self, tables: Tables[TablesConfig], scan: Scan, labels: int) -> None:
@@ -131,6 +132,22 @@ class RowReader:
         self._dense = [
             self.sides[source.table].numbers(source.column) if source.table >= 0 else None for source in tables.dense
         ]
+
+    @abstractmethod
+    def records(self) -> Iterator[tuple[Rows, NDArray[np.int8]]]:
+        """The rows that are kept, and the window of each."""
+
+    def spilled(self, folder: Path) -> Spill:
+        """All rows, on disk.
+
+        Raises:
+            InputError: with what was wrong with them.
+        """
+        spill = Spill(folder, self.record, self.scan.keys, self.scan.rows)
+        for rows, window in self.records():
+            spill.add(rows, window)
+        self.raise_mistakes()
+        return spill
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         for batch in self.tables.log.batches(self.tables.log_columns):
@@ -158,7 +175,7 @@ class RowReader:
         self.note(int(bad.sum()), example, f"{name} must be 0 or 1{', or missing' if missing else ''}", *path)
         return labels
 
-    def features(self, batch: pa.RecordBatch, times: NDArray[np.int64], rows: NDArray[Any]) -> None:
+    def features(self, batch: pa.RecordBatch, times: NDArray[np.int64], rows: Rows) -> None:
         """Fill ids, dense values and clusters in."""
         plan = self.tables
         self.kept += len(rows)

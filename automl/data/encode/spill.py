@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +18,7 @@ _MAX_SLOTS = 4096
 Rows = NDArray[np.void]  # of record_type()
 
 
-def record_type(fields: int, dense: int, labels: int = 0) -> np.dtype[Any]:
+def record_type(fields: int, dense: int, labels: int = 0) -> np.dtype[np.void]:
     """One row on its way: key sorts, hash tells duplicates, ids are codes of a Numbering, dense raw (NaN: missing).
 
     `labels` are those of a stream or of counters (NaN: not defined), each with the time at which it arrives; `example`
@@ -37,7 +36,7 @@ def record_type(fields: int, dense: int, labels: int = 0) -> np.dtype[Any]:
 class Spill:
     """Buckets of rows in a folder of their own."""
 
-    def __init__(self, folder: Path, record: np.dtype[Any], keys: tuple[int, int], rows: int) -> None:
+    def __init__(self, folder: Path, record: np.dtype[np.void], keys: tuple[int, int], rows: int) -> None:
         self.record = record
         self._folder = folder
         self._low, self._span = keys[0], max(1, keys[1] - keys[0] + 1)

@@ -11,25 +11,24 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from automl.data.columns.moments import Moments
-from automl.data.columns.numbers import standardised, transformed
+from automl.data.columns.numbers import Scales, transformed
 from automl.data.describe.streams import StreamDataConfig
-from automl.data.encode.common import fingerprint_of, is_log_scaled, made_once, write_encoders
+from automl.data.encode.common import fingerprint_of, is_log_scaled, made_once, with_dense
 from automl.data.encode.counters import NEVER
 from automl.data.encode.counting import count_log
 from automl.data.encode.rows import scan
 from automl.data.encode.segments import segments_of
-from automl.data.encode.spill import Spill
+from automl.data.encode.spill import Rows, Spill
 from automl.data.encode.stream_columns import StreamColumns, unique_examples
 from automl.data.encode.stream_plan import StreamPlan, make_stream_plan
 from automl.data.encode.stream_reader import StreamReader
 from automl.data.encode.stream_windows import windows_of
-from automl.data.store.folder import ColumnWriter
+from automl.data.store.encoder_files import write_encoders
+from automl.data.store.folder import write_columns
 from automl.data.store.stream import STREAM, EncodedStream, Window, open_stream
 from automl.data.tables.sources import at_nothing
 from automl.data.tables.windows import Locate
@@ -57,16 +56,13 @@ def _encode(plan: StreamPlan, folder: Path, fingerprint: str) -> None:
     config = plan.config
     first = scan(plan, plan.span)
     reader = StreamReader(plan, first)
-    spill = Spill(folder / "spill", reader.record, first.keys, first.rows)
-    for rows in reader.records():
-        spill.add(rows, np.zeros(len(rows), np.int8))
-    reader.raise_mistakes()
+    spill = reader.spilled(folder / "spill")
     if not reader.kept:
         raise InputError([Mistake(plan.at("days"), "the days must hold rows", "none")])
     times = np.concatenate([rows["time"] for _, rows in spill.sort(config.drop_duplicates)])
     windows = windows_of(config.window, times, plan.timezone)
     columns = StreamColumns(plan, len(times))
-    columns.write(folder, spill)
+    write_columns(folder, len(times), columns.blocks(spill))
     columns.raise_mistakes(plan)
     examples, again = unique_examples(columns.examples)
     np.save(folder / "examples.npy", examples)
@@ -76,12 +72,12 @@ def _encode(plan: StreamPlan, folder: Path, fingerprint: str) -> None:
     moments = _moments(spill, log, windows[0].rows.stop)
     counters = count_log(spill, plan, len(times), folder / "counting")
     mean, scale = (np.concatenate(pair) for pair in zip((moments.mean, moments.scale), _fixed(plan), strict=True))
-    log = [*log, *(False for _ in counters)]
-    _write_dense(folder, spill, counters, mean, scale, log)
+    scales = Scales(mean, scale, (*log, *(False for _ in counters)))
+    write_columns(folder, len(times), ({"dense": dense} for _, dense in with_dense(spill, counters, scales)))
     for scratch in ("spill", "counting"):
         shutil.rmtree(folder / scratch, ignore_errors=True)
     vocabularies = columns.vocabularies(plan, reader)
-    write_encoders(folder, vocabularies, mean, scale, log)
+    write_encoders(folder, vocabularies, scales)
     STREAM.write(
         folder,
         {
@@ -120,7 +116,7 @@ def _moments(spill: Spill, log: Sequence[bool], rows: int) -> Moments:
     return moments
 
 
-def _first(parts: Iterator[NDArray[Any]], rows: int) -> Iterator[NDArray[Any]]:
+def _first(parts: Iterator[Rows], rows: int) -> Iterator[Rows]:
     for part in parts:
         if rows <= 0:
             return
@@ -137,18 +133,6 @@ def _fixed(plan: StreamPlan) -> tuple[list[float], list[float]]:
         mean += [*[0.0] * labels, float(np.log1p(block.prior))] * keys
         scale += [*[RATE_SCALE] * labels, COUNT_SCALE] * keys
     return mean, scale
-
-
-def _write_dense(
-    folder: Path, spill: Spill, counters: NDArray[np.float32], mean: NDArray[np.float64], scale: NDArray[np.float64],
-    log: Sequence[bool],
-) -> None:  # fmt: skip
-    done = 0
-    with ColumnWriter(folder / "dense.npy", (counters.shape[1], len(log)), "<f4") as to:
-        for rows in spill.sorted():
-            values = np.concatenate([rows["dense"], counters[:, done : done + len(rows)].T], 1)
-            to.write(standardised(values, mean, scale, log))
-            done += len(rows)
 
 
 def _notes(plan: StreamPlan, reader: StreamReader, columns: StreamColumns, again: int) -> list[str]:

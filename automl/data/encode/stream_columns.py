@@ -5,9 +5,8 @@ N rows in the order of time.
 
 from __future__ import annotations
 
-from contextlib import ExitStack
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +17,10 @@ from automl.data.encode.counters import NEVER
 from automl.data.encode.spill import Spill
 from automl.data.encode.stream_plan import StreamPlan
 from automl.data.encode.stream_reader import StreamReader
-from automl.data.store.folder import ColumnWriter
 from automl.data.tables.hashing import mixed
 from search_spaces.errors import InputError, Mistake
+
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 
 class StreamColumns:
@@ -33,34 +33,27 @@ class StreamColumns:
         self.numbers = [np.zeros(1, np.int32) for _ in plan.categorical]  # id of each code, 0 if not seen yet
         self.defined, self.positives, self.never = (np.zeros(self.tasks, np.int64) for _ in range(3))
 
-    def write(self, folder: Path, spill: Spill) -> None:
-        shapes = {
-            "ids": ((self.rows, self.fields), "<i4"),
-            "labels": ((self.rows, self.tasks), "<f4"),
-            "arrivals": ((self.rows, self.tasks), "<i8"),
-            "times": ((self.rows,), "<i8"),
-            "clusters": ((self.rows,), "<i4"),
-        }
+    def blocks(self, spill: Spill) -> Iterator[dict[str, NDArray[np.generic]]]:
+        """Columns of sorted rows, to be gone through once."""
         done = 0
-        with ExitStack() as stack:
-            to = {n: stack.enter_context(ColumnWriter(folder / f"{n}.npy", *shape)) for n, shape in shapes.items()}
-            for rows in spill.sorted():
-                self.examples[done : done + len(rows)] = rows["example"]
-                done += len(rows)
-                ids = [self._numbered(k, rows["ids"][:, k]) for k in range(self.fields)]
-                to["ids"].write(np.stack(ids, 1))
-                to["labels"].write(rows["labels"])
-                to["arrivals"].write(rows["arrivals"])
-                to["times"].write(rows["time"])
-                to["clusters"].write(rows["cluster"])
-                known = ~np.isnan(rows["labels"])
-                self.defined += known.sum(0)
-                self.positives += (rows["labels"] == 1).sum(0)
-                self.never += (known & (rows["arrivals"] == NEVER)).sum(0)
+        for rows in spill.sorted():
+            self.examples[done : done + len(rows)] = rows["example"]
+            done += len(rows)
+            known = ~np.isnan(rows["labels"])
+            self.defined += known.sum(0)
+            self.positives += (rows["labels"] == 1).sum(0)
+            self.never += (known & (rows["arrivals"] == NEVER)).sum(0)
+            yield {
+                "ids": np.stack([self._numbered(k, rows["ids"][:, k]) for k in range(self.fields)], 1),
+                "labels": rows["labels"],
+                "arrivals": rows["arrivals"],
+                "times": rows["time"],
+                "clusters": rows["cluster"],
+            }
 
     def _numbered(self, k: int, codes: NDArray[np.int32]) -> NDArray[np.int32]:
         size = max(len(self.counts[k]), int(codes.max(initial=0)) + 1)
-        counts, numbers = (_grown(array, size) for array in (self.counts[k], self.numbers[k]))
+        counts, numbers = _grown(self.counts[k], size), _grown(self.numbers[k], size)
         distinct, first, times = np.unique(codes, return_index=True, return_counts=True)
         new = (distinct > 0) & (numbers[distinct] == 0)
         order = np.argsort(first[new])
@@ -94,7 +87,7 @@ class StreamColumns:
             raise InputError(mistakes)
 
 
-def _grown(array: NDArray[Any], size: int) -> NDArray[Any]:
+def _grown(array: NDArray[Scalar], size: int) -> NDArray[Scalar]:
     return array if len(array) >= size else np.concatenate([array, np.zeros(size - len(array), array.dtype)])
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +14,7 @@ from automl.data.columns.times import is_number
 from automl.data.describe.streams import StreamLabelConfig
 from automl.data.encode.counters import NEVER
 from automl.data.encode.rows import RowReader, Scan, times_of
+from automl.data.encode.spill import Rows
 from automl.data.encode.stream_plan import StreamPlan
 from automl.data.tables.hashing import hash_rows
 
@@ -27,7 +27,8 @@ class StreamReader(RowReader):
         self.plan = plan
         self.outside = 0
 
-    def records(self) -> Iterator[NDArray[Any]]:
+    def records(self) -> Iterator[tuple[Rows, NDArray[np.int8]]]:
+        """Records of the rows within the days; all of them are of one window."""
         for batch in self.batches():
             times = self.times(batch)
             if self.plan.span is not None:
@@ -40,9 +41,9 @@ class StreamReader(RowReader):
             for k, (name, label) in enumerate(self.plan.config.labels.items()):
                 rows["labels"][:, k], rows["arrivals"][:, k] = self._label(batch, times, name, label)
             self.features(batch, times, rows)
-            yield rows
+            yield rows, np.zeros(len(rows), np.int8)
 
-    def _examples(self, batch: pa.RecordBatch, rows: NDArray[Any]) -> None:
+    def _examples(self, batch: pa.RecordBatch, rows: Rows) -> None:
         """Hashes of the example id, or of all that a row holds."""
         name = self.plan.config.example_id
         if self.plan.whole_rows:

@@ -8,7 +8,6 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -226,7 +225,7 @@ def _writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
     return pq.ParquetWriter(path, schema)
 
 
-def _write_truth(done: Simulation, settings: dict[str, Any]) -> None:
+def _write_truth(done: Simulation, settings: Mapping[str, object]) -> None:
     days = {name: [str(first), str(last)] for name, (first, last) in done.windows.items()}
     facts = {
         "bayes_ne": done.bayes_ne,

@@ -1,4 +1,4 @@
-"""Encoders of an encoded log, for rows that come later: the same ids and numbers, from what lies beside the columns.
+"""Encoders of an encoded log, for rows that come later: the same ids and numbers, as values.
 
 B rows, F id fields, D dense features. Needs NumPy and pyarrow only; nothing is unpickled.
 """
@@ -6,29 +6,22 @@ B rows, F id fields, D dense features. Needs NumPy and pyarrow only; nothing is 
 from __future__ import annotations
 
 import difflib
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from io import BytesIO
-from pathlib import Path
 from typing import TypeAlias
-from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from automl.data.columns.numbers import Floats, as_floats, standardised
+from automl.data.columns.numbers import Scales, as_floats
 from automl.data.columns.times import Unit, is_made, made_column, nanoseconds
 from automl.data.columns.vocabulary import Numbering
-from automl.data.store.folder import read_facts
 from automl.data.store.side_table import whole
 from search_spaces.errors import InputError, Mistake, Position
 
 Rows: TypeAlias = pa.Table | pa.RecordBatch
-_FILE = "encoders/encoders.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +48,7 @@ class Encoders:
     fields: tuple[str, ...]
     dense: tuple[str, ...]
     values: tuple[pa.Array, ...]
-    mean_D: Floats
-    scale_D: Floats
-    log: tuple[bool, ...]
+    scales: Scales
     time: ServedTime | None = None
     sides: tuple[SideColumns, ...] = ()
 
@@ -86,7 +77,7 @@ class Encoders:
         wild = [feature for d, feature in enumerate(self.dense) if np.isinf(dense_BD[:, d]).any()]
         if wild:
             raise InputError(Mistake(Position(name), f"{w} must be finite or missing", "inf") for w in wild)
-        return ids_BF, standardised(dense_BD, self.mean_D, self.scale_D, self.log).astype(np.float32)
+        return ids_BF, self.scales.standardised(dense_BD)
 
     def check(self, schema: pa.Schema, name: str = "table") -> None:
         """Whether a table can be encoded, told from its columns.
@@ -114,9 +105,7 @@ class Encoders:
             fields=tuple(fields),
             dense=tuple(dense),
             values=tuple(self.values[f] for f in at_F),
-            mean_D=self.mean_D[at_D],
-            scale_D=self.scale_D[at_D],
-            log=tuple(self.log[d] for d in at_D),
+            scales=self.scales.select(at_D),
         )
 
     def cut(self, table_rows: Sequence[int]) -> Encoders:
@@ -157,86 +146,6 @@ class Encoders:
         elif column.startswith("@"):
             hint = "a counter is known when a row is scored: give its value then as a column of this name"
         return Mistake(Position(name), f"must have a column {column}", "none", hint)
-
-
-def encoders_of(folder: Path, time: ServedTime | None = None, sides: Sequence[SideColumns] = ()) -> Encoders:
-    """Encoders from the folder of an encoded log or stream.
-
-    `time` is needed where a feature is made from it. What a folder's facts do not hold, how its tables were joined and
-    timed, is told by the data description.
-
-    Raises:
-        InputError: where the folder holds no encoders, or a feature is made from a time that is not told.
-    """
-    facts = read_facts(folder, "must hold an encoded log")
-    try:
-        scales = json.loads((folder / "dense.json").read_text())
-    except (OSError, ValueError) as error:
-        raise InputError.of(str(folder), "must hold an encoded log", str(error).splitlines()[0]) from error
-    made = [name for name in (*facts["fields"], *facts["dense"]) if is_made(name)]
-    if made and time is None:
-        raise InputError.of(str(folder), f"{', '.join(made)} must have a time to be made from", "none")
-    files = [folder / "vocabularies" / f"{f:03d}.parquet" for f in range(len(facts["fields"]))]
-    return Encoders(
-        fields=tuple(facts["fields"]),
-        dense=tuple(facts["dense"]),
-        values=tuple(whole(pq.read_table(file, columns=["value"])["value"]) for file in files),
-        mean_D=np.array(scales["mean"], np.float64),
-        scale_D=np.array(scales["scale"], np.float64),
-        log=tuple(scales["log"]),
-        time=time,
-        sides=tuple(sides),
-    )
-
-
-def told_unit(folder: Path) -> Unit | None:
-    """The unit of a numeric time, where a folder's facts tell it."""
-    unit: Unit | None = read_facts(folder, "must hold an encoded log").get("time_unit")
-    return unit
-
-
-def write_encoders(encoders: Encoders, file: ZipFile) -> None:
-    """As JSON, and an Arrow file for each field's values, below encoders/."""
-    time = encoders.time
-    told = {
-        "fields": encoders.fields,
-        "dense": encoders.dense,
-        "mean": encoders.mean_D.tolist(),
-        "scale": encoders.scale_D.tolist(),
-        "log": encoders.log,
-        "time": None if time is None else {"column": time.column, "unit": time.unit, "timezone": time.timezone},
-        "sides": [{"key": side.key, "columns": side.columns} for side in encoders.sides],
-    }
-    file.writestr(ZipInfo(_FILE), json.dumps(told, indent=1), ZIP_DEFLATED)
-    for name, values in zip(_value_files(len(encoders.fields)), encoders.values, strict=True):
-        held = BytesIO()
-        table = pa.table({"value": values})
-        with pa.ipc.new_file(held, table.schema) as writer:
-            writer.write_table(table)
-        file.writestr(ZipInfo(name), held.getvalue(), ZIP_DEFLATED)
-
-
-def read_encoders(file: ZipFile) -> Encoders:
-    """Inverse of write_encoders."""
-    told = json.loads(file.read(_FILE))
-    values = []
-    for name in _value_files(len(told["fields"])):
-        with pa.ipc.open_file(BytesIO(file.read(name))) as reader:
-            values.append(whole(reader.read_all()["value"]))
-    return Encoders(
-        fields=tuple(told["fields"]),
-        dense=tuple(told["dense"]),
-        values=tuple(values),
-        mean_D=np.array(told["mean"], np.float64),
-        scale_D=np.array(told["scale"], np.float64),
-        log=tuple(told["log"]),
-        time=None if told["time"] is None else ServedTime(**told["time"]),
-        sides=tuple(SideColumns(side["key"], tuple(side["columns"])) for side in told["sides"]),
-    )
-
-
-def _value_files(fields: int) -> Iterator[str]:
-    return (f"encoders/{f:03d}.arrow" for f in range(fields))
 
 
 def _alike(kind: pa.DataType, values: pa.Array) -> bool:

@@ -13,10 +13,10 @@ from typing import TypedDict
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from automl.data.columns.times import Unit
+from automl.data.store.encoder_files import read_vocabulary
 from automl.data.store.folder import Kind
 from automl.data.tables.windows import Locate
 from search_spaces.errors import InputError, Mistake, Position
@@ -156,8 +156,7 @@ class EncodedStream:
 
     def vocabulary(self, field: str) -> pa.Array:
         """Values of an id field: id k is the k-th, from 1."""
-        file = self.folder / "vocabularies" / f"{self.fields.index(field):03d}.parquet"
-        return pq.read_table(file, columns=["value"])["value"].combine_chunks()
+        return read_vocabulary(self.folder, self.fields.index(field))
 
     @cached_property
     def places(self) -> Mapping[str, int]:

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
+from automl.data.columns.numbers import Scales
 from automl.data.store.encoders import Encoders, ServedTime
 from automl.ranking import export
 from automl.ranking.distill import Lesson, StudentStepper
@@ -39,14 +40,16 @@ def encoders_for(inputs: InputShape) -> Encoders:
     fields = tuple(f"f{k}" for k in range(inputs.fields))
     values = tuple(pa.array([10 * k for k in range(1, len(counts) + 1)]) for counts in inputs.id_counts)
     mean, scale = np.linspace(-1, 1, inputs.dense), np.linspace(1, 2, inputs.dense)
-    return Encoders(fields, tuple(f"d{k}" for k in range(inputs.dense)), values, mean, scale, (False,) * inputs.dense)
+    return Encoders(
+        fields, tuple(f"d{k}" for k in range(inputs.dense)), values, Scales(mean, scale, (False,) * inputs.dense)
+    )
 
 
 def table_of(rows: slice, inputs: InputShape) -> pa.Table:
     """The planted log as raw columns."""
     encoders = encoders_for(inputs)
     ids = {name: 10 * LOG.ids_NF[rows, f].astype(np.int64) for f, name in enumerate(encoders.fields)}
-    raw = LOG.dense_ND[rows, : inputs.dense].astype(np.float64) * encoders.scale_D + encoders.mean_D
+    raw = LOG.dense_ND[rows, : inputs.dense].astype(np.float64) * encoders.scales.scale_D + encoders.scales.mean_D
     return pa.table({**ids, **{name: raw[:, d] for d, name in enumerate(encoders.dense)}})
 
 

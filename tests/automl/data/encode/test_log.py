@@ -115,7 +115,7 @@ def test_one_label_given_another(tmp_path: Path, columns: dict[str, Any], write:
     clicked = np.asarray(columns["click"]) == 1
     columns["buy"] = pa.array(columns["buy"], mask=~clicked)  # unknown where nobody clicked
     write(columns)
-    config = describe(label=None, labels={"cvr": {"column": "buy", "given": "click"}})
+    config = describe(label={"column": "buy", "given": "click", "name": "cvr"})
     log = encode_log(config, tmp_path, tmp_path / "cache")
     frame = sorted_frame(columns)
     np.testing.assert_array_equal(log.labels_N, frame.loc[frame["click"] == 1, "buy"])

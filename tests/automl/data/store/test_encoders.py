@@ -19,13 +19,11 @@ from numpy.typing import NDArray
 
 from automl.data.describe.tables import DataConfig
 from automl.data.encode.log import encode_log
+from automl.data.store.encoder_files import encoders_of, read_served, write_served
 from automl.data.store.encoders import (
     Encoders,
     ServedTime,
     SideColumns,
-    encoders_of,
-    read_encoders,
-    write_encoders,
 )
 from automl.data.store.log import EncodedLog
 from automl.data.store.side_table import SideTable
@@ -52,9 +50,9 @@ def assert_equal(log: EncodedLog, encoders: Encoders, table: pa.Table, times_ns:
 def through_a_file(encoders: Encoders) -> Encoders:
     held = BytesIO()
     with ZipFile(held, "w") as file:
-        write_encoders(encoders, file)
+        write_served(encoders, file)
     with ZipFile(held) as file:
-        return read_encoders(file)
+        return read_served(file)
 
 
 def test_kuairand_encodes_as_it_was_encoded(kuairand: Path, tmp_path: Path) -> None:

@@ -45,7 +45,9 @@ def test_a_stream_encodes_as_it_was_encoded(
     np.testing.assert_array_equal(ids, stream.ids_NF)
     np.testing.assert_array_equal(dense[:, 0], stream.dense_ND[:, 0])
 
-    raw = np.asarray(stream.dense_ND, np.float64) * encoders.scale_D + encoders.mean_D  # as a server would give them
+    raw = (
+        np.asarray(stream.dense_ND, np.float64) * encoders.scales.scale_D + encoders.scales.mean_D
+    )  # as a server would give them
     given = {name: raw[:, k] for k, name in enumerate(stream.dense) if k > 0}
     _, dense = encoders.encode(pa.table({**columns, **given}))
     np.testing.assert_allclose(dense, stream.dense_ND, atol=1e-5)

@@ -1,0 +1,116 @@
+"""Encoders as files: beside the columns of an encoded folder, and in the file of an exported model.
+
+Needs NumPy and pyarrow only; nothing is unpickled.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from io import BytesIO
+from pathlib import Path
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from automl.data.columns.numbers import Scales
+from automl.data.columns.times import Unit, is_made
+from automl.data.columns.vocabulary import Vocabulary
+from automl.data.store.encoders import Encoders, ServedTime, SideColumns
+from automl.data.store.folder import read_facts
+from automl.data.store.side_table import whole
+from search_spaces.errors import InputError
+
+_SCALES = "dense.json"
+_FILE = "encoders/encoders.json"
+
+
+def write_encoders(folder: Path, vocabularies: Sequence[Vocabulary], scales: Scales) -> None:
+    """Beside the columns, for whoever encodes a new table the same way."""
+    (folder / _SCALES).write_text(json.dumps(scales.to_json()))
+    (folder / "vocabularies").mkdir()
+    for f, vocabulary in enumerate(vocabularies):
+        pq.write_table(pa.table({"value": vocabulary.values, "count": vocabulary.counts}), _vocabulary_file(folder, f))
+
+
+def read_vocabulary(folder: Path, f: int) -> pa.Array:
+    """Values of an id field of an encoded folder: id k is the k-th, from 1."""
+    return whole(pq.read_table(_vocabulary_file(folder, f), columns=["value"])["value"])
+
+
+def _vocabulary_file(folder: Path, f: int) -> Path:
+    return folder / "vocabularies" / f"{f:03d}.parquet"
+
+
+def encoders_of(folder: Path, time: ServedTime | None = None, sides: Sequence[SideColumns] = ()) -> Encoders:
+    """Encoders from the folder of an encoded log or stream.
+
+    `time` is needed where a feature is made from it. What a folder's facts do not hold, how its tables were joined and
+    timed, is told by the data description.
+
+    Raises:
+        InputError: where the folder holds no encoders, or a feature is made from a time that is not told.
+    """
+    facts = read_facts(folder, "must hold an encoded log")
+    try:
+        scales = Scales.of_json(json.loads((folder / _SCALES).read_text()))
+    except (OSError, ValueError) as error:
+        raise InputError.of(str(folder), "must hold an encoded log", str(error).splitlines()[0]) from error
+    made = [name for name in (*facts["fields"], *facts["dense"]) if is_made(name)]
+    if made and time is None:
+        raise InputError.of(str(folder), f"{', '.join(made)} must have a time to be made from", "none")
+    return Encoders(
+        fields=tuple(facts["fields"]),
+        dense=tuple(facts["dense"]),
+        values=tuple(read_vocabulary(folder, f) for f in range(len(facts["fields"]))),
+        scales=scales,
+        time=time,
+        sides=tuple(sides),
+    )
+
+
+def told_unit(folder: Path) -> Unit | None:
+    """The unit of a numeric time, where a folder's facts tell it."""
+    unit: Unit | None = read_facts(folder, "must hold an encoded log").get("time_unit")
+    return unit
+
+
+def write_served(encoders: Encoders, file: ZipFile) -> None:
+    """Into the file of an exported model, below encoders/: as JSON, and an Arrow file for each field's values."""
+    time = encoders.time
+    told = {
+        "fields": encoders.fields,
+        "dense": encoders.dense,
+        **encoders.scales.to_json(),
+        "time": None if time is None else {"column": time.column, "unit": time.unit, "timezone": time.timezone},
+        "sides": [{"key": side.key, "columns": side.columns} for side in encoders.sides],
+    }
+    file.writestr(ZipInfo(_FILE), json.dumps(told, indent=1), ZIP_DEFLATED)
+    for name, values in zip(_value_files(len(encoders.fields)), encoders.values, strict=True):
+        held = BytesIO()
+        table = pa.table({"value": values})
+        with pa.ipc.new_file(held, table.schema) as writer:
+            writer.write_table(table)
+        file.writestr(ZipInfo(name), held.getvalue(), ZIP_DEFLATED)
+
+
+def read_served(file: ZipFile) -> Encoders:
+    """Inverse of write_served."""
+    told = json.loads(file.read(_FILE))
+    values = []
+    for name in _value_files(len(told["fields"])):
+        with pa.ipc.open_file(BytesIO(file.read(name))) as reader:
+            values.append(whole(reader.read_all()["value"]))
+    return Encoders(
+        fields=tuple(told["fields"]),
+        dense=tuple(told["dense"]),
+        values=tuple(values),
+        scales=Scales.of_json(told),
+        time=None if told["time"] is None else ServedTime(**told["time"]),
+        sides=tuple(SideColumns(side["key"], tuple(side["columns"])) for side in told["sides"]),
+    )
+
+
+def _value_files(fields: int) -> Iterator[str]:
+    return (f"encoders/{f:03d}.arrow" for f in range(fields))
