@@ -2,7 +2,7 @@
 
 Alternating in one run on one thread, CPU time, random rows in the shape of KuaiRand: the students' MLP 64-32, and the
 two-cross DCN of experiments/kuairand.py. A ratio is the median over rounds of both times of one round. Making a lesson
-ready (StudentStepper.targets) is part of the teacher's time.
+ready (TeacherLoss.targets) is part of the teacher's time.
 
 F id fields, N rows, T tasks.
 """
@@ -12,25 +12,24 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from itertools import pairwise
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from automl.exfm.student.recipes import RECIPES
-from automl.ranking.batches import even_bounds
-from automl.ranking.distill import Lesson, StudentStepper
-from automl.ranking.model import RankingModel, build_model
+from automl.ranking.batches import Chunk, Lesson
+from automl.ranking.distill import TeacherLoss
+from automl.ranking.features import Features
+from automl.ranking.losses import LabelLoss
+from automl.ranking.model import build_model
+from automl.ranking.place import put
 from automl.ranking.process import prepare_process
-from automl.ranking.training import Stepper
+from automl.ranking.stepper import Stepper
 from automl.study.exfm_results import NONE
 from experiments.record import write_result
 from search_spaces.model import InputShape, ModelSpec
 
-STEPPER = "without distill"  # automl.ranking.training.Stepper
 ARMS: Mapping[str, str] = {
     "plain": "plain",
     "calibrated": "calibrated",
@@ -53,70 +52,44 @@ MODELS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-@dataclass(frozen=True)
-class Rows:
-    """What is learnt from."""
-
-    ids_NF: Tensor
-    dense_ND: Tensor
-    labels_N: Tensor
-    lesson: Lesson
-    inputs: InputShape
-
-
-def random_rows(count: int, seed: int) -> Rows:
+def random_rows(count: int, seed: int) -> Chunk:
     """Ids that crowd at the small numbers, as real ones do."""
     rng = np.random.default_rng(seed)
     ids = np.stack([np.minimum(rng.pareto(0.8, count) * c / 50 + 1, c).astype(np.int32) for c in COUNTS], 1)
-    return Rows(
-        torch.from_numpy(ids),
-        torch.from_numpy(rng.normal(size=(count, 1)).astype(np.float32)),
-        torch.from_numpy((rng.random(count) < 0.4).astype(np.float32)),
-        Lesson(torch.from_numpy(rng.normal(size=(count, TASKS)).astype(np.float32)), torch.ones(count)),
-        InputShape(tuple((2,) * c for c in COUNTS), 1, count),
-    )
+    features = Features.of(ids, rng.normal(size=(count, 1)).astype(np.float32))
+    labels = put((rng.random(count) < 0.4).astype(np.float32))
+    told = put(rng.normal(size=(count, TASKS)).astype(np.float32))
+    return Chunk(features, labels, lesson=Lesson(told, put(np.ones(count, np.float32))))
 
 
 class Runner:
     """A model under one recipe."""
 
-    def __init__(self, spec: ModelSpec, arm: str, rows: Rows) -> None:
-        recipe = ARMS.get(arm, NONE)
-        self._rows, self._spec = rows, replace(spec, distill=RECIPES[recipe])
-        self._model: RankingModel = build_model(self._spec, rows.inputs, seed=0).train()
-        self._stepper: Stepper | StudentStepper = (
-            Stepper(self._model, self._spec)
-            if arm == STEPPER
-            else StudentStepper(self._model, self._spec, tasks=TASKS, own=OWN, seed=0)
-        )
-        self._rows_NF = self._model.table.rows(rows.ids_NF)
+    def __init__(self, spec: ModelSpec, arm: str, rows: int) -> None:
+        distill = RECIPES[ARMS.get(arm, NONE)]
+        inputs = InputShape(tuple((2,) * c for c in COUNTS), 1, rows)
+        model = build_model(spec, inputs, seed=0).train()
+        loss = LabelLoss() if distill is None else TeacherLoss(distill, model.head, tasks=TASKS, own=OWN, seed=0)
+        self._stepper = Stepper(model, replace(spec, distill=distill), loss)
 
-    def seconds(self, batch: int, count: int) -> float:
-        """CPU time of a pass over the first rows."""
-        rows, stepper, bounds = self._rows, self._stepper, even_bounds(count, batch)
-        part = slice(0, count)
+    def seconds(self, part: Chunk) -> float:
+        """CPU time of a pass."""
         start = time.thread_time()
-        if isinstance(stepper, Stepper):
-            for a, b in pairwise(bounds):
-                stepper.step(self._rows_NF[a:b], rows.dense_ND[a:b], rows.labels_N[a:b], None, 1.0)
-            return time.thread_time() - start
-        lesson = Lesson(rows.lesson.logits_BT[part], rows.lesson.age_hours_B[part])
-        targets = stepper.targets(lesson, rows.labels_N[part], None, bounds)
-        for a, b in pairwise(bounds):
-            told = None if targets is None else targets.part(a, b)
-            stepper.step(self._rows_NF[a:b], rows.dense_ND[a:b], rows.labels_N[a:b], None, 1.0, told)
+        for _ in self._stepper.steps(part):
+            pass
         return time.thread_time() - start
 
 
-def compare(spec: ModelSpec, batch: int, rows: Rows, rounds: int, steps: int) -> dict[str, Any]:
+def compare(spec: ModelSpec, batch: int, rows: Chunk, rounds: int, steps: int) -> dict[str, Any]:
     """Rows/s of no teacher, and the ratios of all arms to it."""
-    runners = {arm: Runner(spec, arm, rows) for arm in (NONE, STEPPER, *ARMS)}
-    count = min(len(rows.labels_N), batch * steps)
+    runners = {arm: Runner(spec, arm, len(rows)) for arm in (NONE, *ARMS)}
+    count = min(len(rows), batch * steps)
+    part = rows.take(put(np.arange(count)))
     times: dict[str, list[float]] = {arm: [] for arm in runners}
     for turn in range(rounds + 1):
         order = list(runners) if turn % 2 else list(runners)[::-1]
         for arm in order:
-            spent = runners[arm].seconds(batch, count)
+            spent = runners[arm].seconds(part)
             if turn:  # the first round warms up
                 times[arm].append(spent)
     base = np.array(times[NONE])

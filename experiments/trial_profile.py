@@ -13,25 +13,26 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from itertools import pairwise
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from automl.data.store.log import EncodedLog
-from automl.ranking.batches import chunks, even_bounds
+from automl.ranking.batches import Batch, chunks
 from automl.ranking.features import Features, read
+from automl.ranking.losses import LabelLoss
 from automl.ranking.model import RankingModel, build_model
 from automl.ranking.place import CpuClock
 from automl.ranking.process import prepare_process
 from automl.ranking.progress import Prequential
 from automl.ranking.scoring import score, scores_of
+from automl.ranking.stepper import Stepper
 from automl.ranking.throughput import time_ratio, timed_batches
-from automl.ranking.training import Stepper
 from automl.study.problem import Problem, load_problem
 from experiments.kuairand import write_study
 from experiments.record import write_result
+from search_spaces.model import ModelSpec
 
 Shapes = list[tuple[int, int, int]]  # rows, in, out of each linear map
 
@@ -97,20 +98,16 @@ def trial(problem: Problem, log: EncodedLog, rows: slice) -> dict[str, float]:
             max_seconds=1.0,
             clock=CpuClock(),
         )
-    model.train()
-    stepper, prequential = TimedStepper(model, problem, clock), Prequential(rows.stop - rows.start, 20)
+    stepper, prequential = TimedStepper(model.train(), spec, clock), Prequential(rows.stop - rows.start, 20)
     source = chunks(log, rows, shuffled=True, rng=np.random.default_rng(0))
     while True:
         with clock.part("data"):
             chunk = next(source, None)
-            if chunk is None:
-                break
-            rows_CF = model.table.rows(chunk.features.ids_BF)
-        for first, last in pairwise(even_bounds(chunk.rows, spec.train.batch_size)):
-            labels = chunk.labels_C[first:last]
-            logits = stepper.run(rows_CF[first:last], chunk.features.dense_BD[first:last], labels)
+        if chunk is None:
+            break
+        for batch, logits in stepper.steps(chunk):
             with clock.part("ne"):
-                prequential.add(logits, labels, None)
+                prequential.add(logits, batch.labels, None)
                 if prequential.due:
                     prequential.point()
     with clock.part("score"):
@@ -121,26 +118,27 @@ def trial(problem: Problem, log: EncodedLog, rows: slice) -> dict[str, float]:
 class TimedStepper(Stepper):
     """Stepper.step in its parts."""
 
-    def __init__(self, model: RankingModel, problem: Problem, clock: Clockwork) -> None:
-        super().__init__(model, problem.baseline)
+    def __init__(self, model: RankingModel, spec: ModelSpec, clock: Clockwork) -> None:
+        super().__init__(model, spec, LabelLoss())
         self._clock = clock
 
-    def run(self, rows_BF: Tensor, dense_BD: Tensor, labels_B: Tensor) -> Tensor:
+    def step(self, batch: Batch, factor: float) -> Tensor:
         clock, spec = self._clock, self._spec
-        with clock.part("embedding gather"):
-            embedded = self._model.table.gather(rows_BF).requires_grad_()
+        with clock.part("first floor"):
+            fields = self._model.fields(batch.taken)
+            gathered = fields[0].requires_grad_()
         with clock.part("dense forward"):
-            logits = self._model.logits(embedded, dense_BD)
-            seen = logits.detach()
-            grad = seen.sigmoid().sub_(labels_B).div_(len(labels_B))
+            x = self._model.top(fields)
+        with clock.part("loss"), torch.no_grad():
+            seen, grad = self._loss.backward(self._head, x, batch)
         with clock.part("dense backward"):
-            self._adam.zero_grad()
-            logits.backward(grad)
+            torch.autograd.backward(x, grad)
         with clock.part("adam"):
-            self._adam.step(spec.train.dense_lr)
+            self._adam.step(spec.train.dense_lr * factor)
+            self._adam.zero_grad()
         with clock.part("embedding update"):
-            assert embedded.grad is not None
-            self._adagrad.step(rows_BF, embedded.grad, spec.embedding.lr)
+            assert gathered.grad is not None
+            self._adagrad.step(batch.taken[0], gathered.grad, spec.embedding.lr * factor)
         return seen
 
 

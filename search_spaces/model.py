@@ -1,6 +1,6 @@
 """A ranking model written down: what a candidate or a baseline file stands for. No torch here.
 
-The graph, with n fields of dimension E (the dense features are projected to one more field):
+The graph, with n fields of dimension E from the sources of inputs.py:
 
     X0 = [embeddings; project(dense)]                               (n, E)
     a layer of one block:   fields replace X, a flat output is set beside X
@@ -27,6 +27,7 @@ from search_spaces.blocks.base import (
     linear_cost,
 )
 from search_spaces.distill import Distill as Distill
+from search_spaces.inputs import InputShape as InputShape
 from search_spaces.knobs import Checked, Value, knob, knobs_of
 
 T = TypeVar("T")
@@ -35,35 +36,6 @@ WIRINGS = ("stacked", "parallel")
 FUSES = ("sum", "concat")
 SCHEDULES = ("constant", "linear", "cosine")
 ORDERS = ("shuffled", "time")
-
-
-@dataclass(frozen=True, slots=True)
-class InputShape:
-    """What the data gives to a model.
-
-    `id_counts[f]` holds, for field f, the training-window count of every id by falling frequency, so that a
-    cut-off `min_count` is a prefix; rows are examples of the training window.
-    """
-
-    id_counts: tuple[tuple[int, ...], ...]
-    dense: int
-    train_rows: int
-
-    @property
-    def fields(self) -> int:
-        return len(self.id_counts)
-
-    def table_rows(self, min_count: int) -> tuple[int, ...]:
-        """Rows of each field's table: the ids seen at least min_count times, and row 0 for all others."""
-        return tuple(1 + _at_least(counts, min_count) for counts in self.id_counts)
-
-
-def _at_least(counts: tuple[int, ...], minimum: int) -> int:
-    low, high = 0, len(counts)
-    while low < high:
-        middle = (low + high) // 2
-        low, high = (middle + 1, high) if counts[middle] >= minimum else (low, middle)
-    return low
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -169,19 +141,15 @@ class ModelSpec:
         )
 
     def fields_shape(self, inputs: InputShape) -> Fields:
-        """Shape of X: one field an id feature, and one for all dense features together."""
-        return Fields(inputs.fields + (1 if inputs.dense else 0), self.embedding.dim)
-
-    def embedding_params(self, inputs: InputShape) -> int:
-        """Weights of the fused table."""
-        return sum(inputs.table_rows(self.embedding.min_count)) * self.embedding.dim
+        """Shape of X: the fields of all sources."""
+        return Fields(sum(source.fields for source in inputs.sources), self.embedding.dim)
 
     def cost(self, inputs: InputShape) -> Cost:
         """Weights (embeddings included), FLOPs and activation bytes of one row, forward pass."""
         shape = self.fields_shape(inputs)
-        total = Cost(params=self.embedding_params(inputs)) + elementwise_cost(shape.width)
-        if inputs.dense:
-            total += linear_cost(inputs.dense, shape.dim)
+        total = elementwise_cost(shape.width)
+        for source in inputs.sources:
+            total += source.cost(shape.dim, self.embedding.min_count)
         beside = 0
         for layer in self.interaction:
             total += layer_cost(layer, shape)

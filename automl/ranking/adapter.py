@@ -9,6 +9,7 @@ it takes is the number of calls. B batch, N rows, K hidden units.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -52,6 +53,17 @@ class Adapter:
         self._gradient(error_B, basis, hidden_KB)
         self._adam()
         return put(self._forward(basis)[0])
+
+    def state(self) -> dict[str, Tensor]:
+        """All that the next step depends on; copies."""
+        parts = {"weights": self.weights, "means": self._means, "squares": self._squares}
+        return {**{name: put(part.copy()) for name, part in parts.items()}, "steps": torch.tensor(self._steps)}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from a state."""
+        for name, part in (("weights", self.weights), ("means", self._means), ("squares", self._squares)):
+            part[:] = fetch(state[name])
+        self._steps = int(state["steps"])
 
     def _forward(self, basis_2B: Floats) -> tuple[Floats, Floats]:
         """Logits, and the hidden units (K, B): long rows, as NumPy's loops over short ones cost more than the sums."""

@@ -2,6 +2,7 @@
 
 A chunk is made of whole blocks of neighbouring rows, so that a log much larger than memory is read block by block.
 Shuffling permutes the blocks, and then the rows of a chunk; a window of one chunk is therefore permuted as a whole.
+B batch, C rows of a chunk, T tasks, H losses of a teacher.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from automl.ranking.distill import Lesson
 from automl.ranking.examples import Examples
 from automl.ranking.features import Features, read
 from automl.ranking.place import put
@@ -24,17 +24,76 @@ CHUNK_BLOCKS = 64
 
 
 @dataclass(frozen=True, slots=True)
+class Lesson:
+    """What a teacher says of rows: logits (NaN: nothing), and its age in hours when it said so."""
+
+    logits_CT: Tensor
+    age_hours_C: Tensor
+
+    def take(self, index: Tensor) -> Lesson:
+        """Rows by number: copies."""
+        return Lesson(self.logits_CT.index_select(0, index), self.age_hours_C.index_select(0, index))
+
+
+@dataclass(frozen=True, slots=True)
 class Chunk:
-    """C examples in the order of training; `weights_C` is None where all are 1, `lesson` where no teacher is heard."""
+    """C examples in the order of training.
+
+    `labels` are (C,) of one label or (C, T) of several; `weights_C` is None where all are 1, `lesson` where no teacher
+    is heard.
+    """
 
     features: Features
-    labels_C: Tensor
-    weights_C: Tensor | None
+    labels: Tensor
+    weights_C: Tensor | None = None
     lesson: Lesson | None = None
 
-    @property
-    def rows(self) -> int:
-        return len(self.labels_C)
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, index: Tensor) -> Chunk:
+        """Rows by number: copies."""
+        return Chunk(
+            self.features.take(index),
+            self.labels.index_select(0, index),
+            None if self.weights_C is None else self.weights_C.index_select(0, index),
+            None if self.lesson is None else self.lesson.take(index),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """A lesson as a student takes it, so that a batch of it is a few slices."""
+
+    targets_BH: Tensor  # probabilities that the losses aim at; the adapter's last
+    weights_BH: Tensor  # of the losses, over the divisor of `averaged`
+    share_B: Tensor | None  # of the label's loss: one over that divisor
+
+    def __getitem__(self, part: slice) -> Targets:
+        share_B = None if self.share_B is None else self.share_B[part]
+        return Targets(self.targets_BH[part], self.weights_BH[part], share_B)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """B examples as a model takes them: what each of its sources has read, and what its loss asks for."""
+
+    taken: tuple[Tensor, ...]
+    labels: Tensor
+    weights_B: Tensor | None = None
+    targets: Targets | None = None
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, part: slice) -> Batch:
+        """Neighbouring rows: views."""
+        return Batch(
+            tuple([taken[part] for taken in self.taken]),
+            self.labels[part],
+            None if self.weights_B is None else self.weights_B[part],
+            None if self.targets is None else self.targets[part],
+        )
 
 
 def chunks(
@@ -45,7 +104,7 @@ def chunks(
         weights_C = log.weights_N[chosen]
         yield Chunk(
             features=read(log, chosen),
-            labels_C=put(log.labels_N[chosen]),
+            labels=put(log.labels_N[chosen]),
             weights_C=None if (weights_C == 1).all() else put(weights_C),
             lesson=_lesson(log, chosen) if taught else None,
         )

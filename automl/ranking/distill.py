@@ -9,175 +9,117 @@ form, so that a step costs little more than one without a teacher:
     plain       = BCE(serve(x), p) on the serving head itself; calibrated: sigmoid(a) in place of p
 
 scale() is the identity, and beta on the way back. Every loss of the teacher has a weight by row, 0 where it is silent;
-`averaged` divides a row's losses by 1 + beta * the sum of its weights. B batch, N rows, F id fields, D dense features,
-W width of the top, T tasks of the teacher, H losses of the teacher.
+`averaged` divides a row's losses by 1 + beta * the sum of its weights. B batch, C rows of a chunk, W width of the top,
+T tasks of the teacher, H losses of the teacher.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from automl.ranking.adam import FlatAdam
 from automl.ranking.adapter import Adapter, basis_of
-from automl.ranking.embedding import RowwiseAdagrad
-from automl.ranking.model import RankingModel
-from search_spaces.model import Distill, ModelSpec
+from automl.ranking.batches import Batch, Chunk, Targets
+from automl.ranking.losses import Loss, label_gradient, linear_backward
+from automl.ranking.place import generator, put
+from search_spaces.model import Distill
 
 SURE = 40.0  # a logit beyond this is as good as 0 or 1, and its square must not be infinite
+_ADAPTER = "adapter."
 
 
-@dataclass(frozen=True, slots=True)
-class Lesson:
-    """What a teacher says of rows: logits (NaN: nothing), and its age in hours when it said so."""
+class TeacherLoss(Loss):
+    """What a student of one label learns by from a teacher of `tasks` labels, of which `own` is its own.
 
-    logits_BT: Tensor
-    age_hours_B: Tensor
+    Only for a `distill` with heads: without, it is LabelLoss. A chunk without a lesson teaches by its labels alone.
+    """
 
-
-@dataclass(frozen=True, slots=True)
-class Targets:
-    """A lesson as a student takes it, so that a batch of it is a few slices."""
-
-    targets_NH: Tensor  # probabilities that the losses aim at; the adapter's last
-    weights_NH: Tensor  # of the losses, over the divisor of `averaged`
-    share_N: Tensor | None  # of the label's loss: one over that divisor
-
-    def part(self, first: int, last: int) -> Targets:
-        share_N = None if self.share_N is None else self.share_N[first:last]
-        return Targets(self.targets_NH[first:last], self.weights_NH[first:last], share_N)
-
-
-class StudentStepper:
-    """Both optimizers of a model and what it takes to learn from a teacher; `own` is the label's task."""
-
-    def __init__(self, model: RankingModel, spec: ModelSpec, *, tasks: int, own: int, seed: int) -> None:
-        distill = spec.distill or Distill(heads="none")
-        self._model, self._spec, self._distill, self._own = model, spec, distill, own
-        self._adagrad = RowwiseAdagrad(model.table, spec.embedding.weight_decay)
+    def __init__(self, distill: Distill, head: nn.Linear, *, tasks: int, own: int, seed: int) -> None:
+        self._distill, self._own = distill, own
         self.adapter = Adapter(distill.adapter_width, distill.adapter_lr, seed) if _has_adapter(distill) else None
-        self._fed = torch.tensor(_fed_tasks(distill, tasks, own), dtype=torch.int64)
+        self._fed = put(np.array(_fed_tasks(distill, tasks, own), np.int64))
         heads = len(self._fed) + (self.adapter is not None) if distill.heads in ("auxiliary", "both", "adapter") else 0
-        self.heads = nn.Linear(model.head.in_features, heads) if heads else None
+        self.heads = nn.Linear(head.in_features, heads) if heads else None
         if self.heads is not None:
             with torch.no_grad():  # as the serving head starts, so that no draw of the model's own is moved
-                nn.init.normal_(self.heads.weight, 0.0, heads_std(model), generator=torch.Generator().manual_seed(seed))
+                nn.init.normal_(self.heads.weight, 0.0, heads_std(head), generator=generator(seed))
                 nn.init.zeros_(self.heads.bias)
-        extra = [] if self.heads is None else list(self.heads.parameters())
-        self._adam = FlatAdam([*model.parameters(), *extra], spec.train.weight_decay)
 
-    def targets(
-        self, lesson: Lesson, labels_N: Tensor, weights_N: Tensor | None, bounds: Sequence[int]
-    ) -> Targets | None:
-        """Make a lesson ready for the batches between these bounds; None where this student does not listen.
+    def parameters(self) -> list[nn.Parameter]:
+        return [] if self.heads is None else list(self.heads.parameters())
 
-        To be called once, before they are learnt: the adapter, which no student moves, goes through them here.
-        """
-        distill = self._distill
-        if distill.heads == "none":
+    def targets(self, chunk: Chunk, bounds: Sequence[int]) -> Targets | None:
+        """None where there is no lesson. The adapter, which no student moves, goes through the batches here."""
+        if chunk.lesson is None:
             return None
-        own_N = lesson.logits_BT[:, self._own]
-        fed_NH = lesson.logits_BT.index_select(1, self._fed)
-        asked_NH = fed_NH if self.adapter is None else torch.cat([fed_NH, own_N.unsqueeze(1)], 1)
-        weights_NH = torch.isfinite(asked_NH).float().mul_(distill.weight)
+        distill, lesson = self._distill, chunk.lesson
+        own_C = lesson.logits_CT[:, self._own]
+        fed_CH = lesson.logits_CT.index_select(1, self._fed)
+        asked_CH = fed_CH if self.adapter is None else torch.cat([fed_CH, own_C.unsqueeze(1)], 1)
+        weights_CH = torch.isfinite(asked_CH).float().mul_(distill.weight)
         if distill.half_life_hours > 0:
-            fresh_N = torch.exp2(-lesson.age_hours_B / distill.half_life_hours).nan_to_num_(0.0)
-            weights_NH.mul_(fresh_N.unsqueeze(1))
-        share_N = None
+            fresh_C = torch.exp2(-lesson.age_hours_C / distill.half_life_hours).nan_to_num_(0.0)
+            weights_CH.mul_(fresh_C.unsqueeze(1))
+        share_C = None
         if distill.averaged:
-            share_N = weights_NH.sum(1).mul_(distill.beta).add_(1.0).reciprocal_()
-            weights_NH.mul_(share_N.unsqueeze(1))
-        targets_NH = fed_NH.nan_to_num(0.0, 0.0, 0.0).sigmoid_()
+            share_C = weights_CH.sum(1).mul_(distill.beta).add_(1.0).reciprocal_()
+            weights_CH.mul_(share_C.unsqueeze(1))
+        targets_CH = fed_CH.nan_to_num(0.0, 0.0, 0.0).sigmoid_()
         if distill.alpha != 1.0:
-            targets_NH.mul_(distill.alpha).clamp_(max=1.0)
+            targets_CH.mul_(distill.alpha).clamp_(max=1.0)
         if self.adapter is not None:
-            adapted_N = _adapted(self.adapter, own_N, labels_N, weights_N, bounds)
-            targets_NH = torch.cat([targets_NH, adapted_N.unsqueeze(1)], 1)
-        return Targets(targets_NH, weights_NH, share_N)
+            adapted_C = _adapted(self.adapter, own_C, chunk, bounds)
+            targets_CH = torch.cat([targets_CH, adapted_C.unsqueeze(1)], 1)
+        return Targets(targets_CH, weights_CH, share_C)
 
-    def step(
-        self,
-        rows_BF: Tensor,
-        dense_BD: Tensor,
-        labels_B: Tensor,
-        weights_B: Tensor | None,
-        factor: float,
-        targets: Targets | None = None,
-    ) -> Tensor:
-        """Learn from a batch at `factor` of both learning rates; the logits (B,) are from before."""
-        head = self._model.head
-        embedded_BFE = self._model.table.gather(rows_BF).requires_grad_()
-        x_BW = self._model.top(embedded_BFE, dense_BD)
-        self._adam.zero_grad()
-        with torch.no_grad():
-            seen_B: Tensor = nn.functional.linear(x_BW, head.weight, head.bias).squeeze(1)
-            grad_B = seen_B.sigmoid().sub_(labels_B).div_(len(labels_B))
-            if weights_B is not None:
-                grad_B.mul_(weights_B)
-            below_BW = None
-            if targets is not None:
-                below_BW = self._learn(x_BW, seen_B, weights_B, grad_B, targets)
-            grad_BW = _linear_backward(head, x_BW, grad_B.unsqueeze(1))
-            if below_BW is not None:
-                grad_BW.add_(below_BW)
-        torch.autograd.backward(x_BW, grad_BW)
-        self._adam.step(self._spec.train.dense_lr * factor)
-        assert embedded_BFE.grad is not None
-        self._adagrad.step(rows_BF, embedded_BFE.grad, self._spec.embedding.lr * factor)
-        return seen_B
+    def backward(self, head: nn.Linear, x_BW: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        seen_B = nn.functional.linear(x_BW, head.weight, head.bias).squeeze(1)
+        grad_B = label_gradient(seen_B, batch)
+        below_BW = None if batch.targets is None else self._teach(x_BW, seen_B, batch, batch.targets, grad_B)
+        grad_BW = linear_backward(head, x_BW, grad_B.unsqueeze(1))
+        return seen_B, grad_BW if below_BW is None else grad_BW.add_(below_BW)
 
-    def _learn(
-        self,
-        x_BW: Tensor,
-        seen_B: Tensor,
-        weights_B: Tensor | None,
-        grad_B: Tensor,
-        targets: Targets,
-    ) -> Tensor | None:
-        """Add the teacher's part of the gradient: to the serving head (plain), or to the heads, returned for x."""
-        if targets.share_N is not None:
-            grad_B.mul_(targets.share_N)
+    def _teach(self, x_BW: Tensor, seen_B: Tensor, batch: Batch, targets: Targets, grad_B: Tensor) -> Tensor | None:
+        """Add the teacher's part of the gradient: to the serving head's (plain), or to the heads', returned for x."""
+        if targets.share_B is not None:
+            grad_B.mul_(targets.share_B)
         heads = self.heads
         z_BH = seen_B.unsqueeze(1) if heads is None else nn.functional.linear(x_BW, heads.weight, heads.bias)
-        grad_BH = z_BH.sigmoid().sub_(targets.targets_NH).mul_(targets.weights_NH).div_(len(seen_B))
-        if weights_B is not None:
-            grad_BH.mul_(weights_B.unsqueeze(1))
+        grad_BH = z_BH.sigmoid().sub_(targets.targets_BH).mul_(targets.weights_BH).div_(len(batch))
+        if batch.weights_B is not None:
+            grad_BH.mul_(batch.weights_B.unsqueeze(1))
         if heads is None:
             grad_B.add_(grad_BH.squeeze(1))
             return None
-        below_BW = _linear_backward(heads, x_BW, grad_BH)
+        below_BW = linear_backward(heads, x_BW, grad_BH)
         return below_BW if self._distill.beta == 1.0 else below_BW.mul_(self._distill.beta)
 
+    def state(self) -> dict[str, Tensor]:
+        return {} if self.adapter is None else {_ADAPTER + name: part for name, part in self.adapter.state().items()}
 
-def _linear_backward(layer: nn.Linear, x_BW: Tensor, grad_BH: Tensor) -> Tensor:
-    """Write the gradients of a layer to where they are kept; returns that of x. Bit for bit as autograd does it."""
-    assert layer.weight.grad is not None
-    assert layer.bias.grad is not None
-    torch.mm(grad_BH.t(), x_BW, out=layer.weight.grad)
-    torch.sum(grad_BH, 0, out=layer.bias.grad)
-    return torch.mm(grad_BH, layer.weight)
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        if self.adapter is not None:
+            self.adapter.restore({name.removeprefix(_ADAPTER): part for name, part in state.items()})
 
 
-def _adapted(
-    adapter: Adapter, own_N: Tensor, labels_N: Tensor, weights_N: Tensor | None, bounds: Sequence[int]
-) -> Tensor:
+def _adapted(adapter: Adapter, own_C: Tensor, chunk: Chunk, bounds: Sequence[int]) -> Tensor:
     """What the adapter makes of each batch once it has learnt it; 0 for a logit where the teacher is silent."""
-    basis_2N = basis_of(own_N.nan_to_num(0.0, 0.0, 0.0).clamp_(-SURE, SURE))
-    known_N = torch.isfinite(own_N).float()
-    if weights_N is not None:
-        known_N.mul_(weights_N)
-    parts = [adapter.step(basis_2N[:, a:b], labels_N[a:b], known_N[a:b]) for a, b in pairwise(bounds)]
+    basis_2C = basis_of(own_C.nan_to_num(0.0, 0.0, 0.0).clamp_(-SURE, SURE))
+    known_C = torch.isfinite(own_C).float()
+    if chunk.weights_C is not None:
+        known_C.mul_(chunk.weights_C)
+    parts = [adapter.step(basis_2C[:, a:b], chunk.labels[a:b], known_C[a:b]) for a, b in pairwise(bounds)]
     return torch.cat(parts).sigmoid_()
 
 
-def heads_std(model: RankingModel) -> float:
+def heads_std(head: nn.Linear) -> float:
     """Standard deviation of a fresh linear layer's weights (nn.Linear: uniform within 1 / sqrt(W))."""
-    return 1.0 / math.sqrt(3 * model.head.in_features)
+    return 1.0 / math.sqrt(3 * head.in_features)
 
 
 def _has_adapter(distill: Distill) -> bool:

@@ -9,13 +9,17 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from automl.ranking.features import Features
 from automl.ranking.place import DistinctRows, put
 
 EPS = 1e-8
 
 
 class FusedEmbedding(nn.Module):
-    """Every field's table one below the other. Row 0 of a field takes all ids that its cut-off leaves out."""
+    """The source of the id fields: every field's table one below the other.
+
+    Row 0 of a field takes all ids that its cut-off leaves out.
+    """
 
     weight_RE: Tensor
     first_F: Tensor
@@ -26,7 +30,7 @@ class FusedEmbedding(nn.Module):
         rows = sum(table_rows)
         if rows >= 2**31:
             raise ValueError(f"an embedding table must have fewer than 2^31 rows, but found {rows}")
-        self.fields, self.dim = len(table_rows), dim
+        self.count, self.dim = len(table_rows), dim
         first = np.concatenate([[0], np.cumsum(table_rows)[:-1]]).astype(np.int32)
         self.register_buffer("weight_RE", torch.empty(rows, dim).normal_(0.0, init_std))
         self.register_buffer("first_F", put(first))
@@ -38,12 +42,13 @@ class FusedEmbedding(nn.Module):
         known_BF = (ids_BF < self.count_F) & (ids_BF >= 0)
         return ids_BF.mul(known_BF).add_(self.first_F)
 
-    def gather(self, rows_BF: Tensor) -> Tensor:
-        """(B, F, E) of the table; a plain copy, to be made the leaf that autograd stops at."""
-        return self.weight_RE.index_select(0, rows_BF.reshape(-1)).view(-1, self.fields, self.dim)
+    def read(self, features: Features) -> Tensor:
+        """Rows of the table (B, F) that features ask for."""
+        return self.rows(features.ids_BF)
 
-    def forward(self, ids_BF: Tensor) -> Tensor:
-        return self.gather(self.rows(ids_BF))
+    def fields(self, taken: Tensor) -> Tensor:
+        """(B, F, E) gathered by rows; a plain copy, to be made the leaf that autograd stops at."""
+        return self.weight_RE.index_select(0, taken.reshape(-1)).view(-1, self.count, self.dim)
 
 
 class RowwiseAdagrad:

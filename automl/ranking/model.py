@@ -1,12 +1,12 @@
 """A ranking model in torch: the graph that search_spaces/model.py describes.
 
-B batch, F id fields, D dense features, N fields of X (F, and one more for the dense features), E dimension, W width of
-the top, T tasks.
+B batch, N fields of X (n of a source), E dimension, W width of the top, T tasks.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +16,7 @@ from automl.ranking.blocks.mlp import MlpLayer
 from automl.ranking.embedding import FusedEmbedding
 from automl.ranking.features import Features
 from automl.ranking.place import Noise, seeded
+from automl.ranking.sources import DenseField, Source
 from search_spaces.blocks import Dense
 from search_spaces.model import InputShape, ModelSpec
 
@@ -33,7 +34,8 @@ class RankingModel(nn.Module):
         self.table = FusedEmbedding(
             inputs.table_rows(spec.embedding.min_count), spec.embedding.dim, spec.embedding.init_std
         )
-        self.project = nn.Linear(inputs.dense, shape.dim) if inputs.dense else None
+        self.project = DenseField(inputs.dense, shape.dim) if inputs.dense else None
+        self._sources: tuple[Source, ...] = (self.table,) if self.project is None else (self.table, self.project)
         self.layers = nn.ModuleList(build_layer(layer, shape) for layer in spec.interaction)
         beside = [
             out.width
@@ -52,18 +54,20 @@ class RankingModel(nn.Module):
 
     def forward(self, features: Features) -> Tensor:
         """Logits, (B,) of one task, (B, T) of several; any cut-off of ids is applied here."""
-        return self.logits(self.table(features.ids_BF), features.dense_BD)
-
-    def logits(self, embedded_BFE: Tensor, dense_BD: Tensor) -> Tensor:
-        """From gathered embeddings on: the part that autograd sees."""
-        out_BT: Tensor = self.head(self.top(embedded_BFE, dense_BD))
+        out_BT: Tensor = self.head(self.top(self.fields(self.read(features))))
         return out_BT.squeeze(1) if self.tasks == 1 else out_BT
 
-    def top(self, embedded_BFE: Tensor, dense_BD: Tensor) -> Tensor:
-        """What the head reads (B, W): the whole backbone."""
-        x0_BNE = embedded_BFE
-        if self.project is not None:
-            x0_BNE = torch.cat([embedded_BFE, self.project(dense_BD).unsqueeze(1)], 1)
+    def read(self, features: Features) -> tuple[Tensor, ...]:
+        """What each source takes of features; the table's first."""
+        return tuple([source.read(features) for source in self._sources])
+
+    def fields(self, taken: Sequence[Tensor]) -> list[Tensor]:
+        """What each source makes of what it took, (B, n, E); the first is gathered from the table."""
+        return [source.fields(part) for source, part in zip(self._sources, taken, strict=True)]
+
+    def top(self, fields: list[Tensor]) -> Tensor:
+        """What the head reads (B, W): the whole backbone over the fields of all sources."""
+        x0_BNE = fields[0] if len(fields) == 1 else torch.cat(fields, 1)
         x_BNE, beside = x0_BNE, []
         for layer in self.layers:
             out = layer(x0_BNE, x_BNE)

@@ -1,31 +1,23 @@
-"""The training loop: rows of a log in, progress out. It owns no checkpoint, no log and no early stopping.
-
-B batch, F id fields, D dense features, E dimension, C rows of a chunk.
-"""
+"""The training loop: rows of a log in, progress out. It owns no checkpoint, no log and no early stopping."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Iterator
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from automl.ranking.adam import FlatAdam
-from automl.ranking.batches import chunks, even_bounds
-from automl.ranking.distill import Lesson, StudentStepper, Targets
-from automl.ranking.embedding import RowwiseAdagrad
+from automl.ranking.batches import chunks
+from automl.ranking.distill import TeacherLoss
 from automl.ranking.examples import Examples
+from automl.ranking.losses import LabelLoss, Loss
 from automl.ranking.model import RankingModel
 from automl.ranking.progress import Diverged, Prequential, Progress
+from automl.ranking.stepper import Stepper
 from search_spaces.model import ModelSpec, Train
 
 __all__ = ["Diverged", "Progress", "rate_factor", "train"]
-
-Learn = Callable[[Tensor, Tensor, Tensor, Tensor | None, float, Targets | None], Tensor]
-Prepare = Callable[[Lesson, Tensor, Tensor | None, Sequence[int]], Targets | None]
 
 
 def train(
@@ -53,73 +45,30 @@ def train(
         model.start_at(_base_rate(log, rows))
     rng = np.random.default_rng(order_seed)
     settings = spec.train
+    stepper = Stepper(model, spec, _loss(model, spec, log, weights_seed))
     total = (rows.stop - rows.start) * settings.epochs
-    learn, prepare = _learner(model, spec, log, weights_seed)
-    taught = spec.distill is not None
     prequential = Prequential(total, points)
+
+    def factor(count: int) -> float:
+        return rate_factor(settings, prequential.rows / total, count / total)
+
+    taught, shuffled = spec.distill is not None, settings.order == "shuffled"
     for _ in range(settings.epochs):
-        for chunk in chunks(log, rows, shuffled=settings.order == "shuffled", rng=rng, taught=taught):
-            rows_CF = model.table.rows(chunk.features.ids_BF)
-            bounds = even_bounds(chunk.rows, settings.batch_size)
-            lesson = chunk.lesson
-            targets = None if lesson is None else prepare(lesson, chunk.labels_C, chunk.weights_C, bounds)
-            for first, last in pairwise(bounds):
-                factor = rate_factor(settings, prequential.rows / total, (last - first) / total)
-                labels_B = chunk.labels_C[first:last]
-                weights_B = None if chunk.weights_C is None else chunk.weights_C[first:last]
-                part = None if targets is None else targets.part(first, last)
-                dense_BD = chunk.features.dense_BD[first:last]
-                logits_B = learn(rows_CF[first:last], dense_BD, labels_B, weights_B, factor, part)
-                prequential.add(logits_B, labels_B, weights_B)
+        for chunk in chunks(log, rows, shuffled=shuffled, rng=rng, taught=taught):
+            for batch, logits_B in stepper.steps(chunk, factor):
+                prequential.add(logits_B, batch.labels, batch.weights_B)
                 if prequential.due:
                     yield prequential.point()
     _check_weights(model)
 
 
-def _learner(model: RankingModel, spec: ModelSpec, log: Examples, seed: int) -> tuple[Learn, Prepare]:
-    """The step of a model, with a teacher or without, and what makes a lesson ready for it.
-
-    `seed` is of the weights that never serve.
-    """
+def _loss(model: RankingModel, spec: ModelSpec, log: Examples, seed: int) -> Loss:
+    """`seed` is of the weights that never serve."""
     if spec.distill is None:
-        stepper = Stepper(model, spec)
-
-        def learn(
-            rows_BF: Tensor, dense_BD: Tensor, labels_B: Tensor, weights_B: Tensor | None, factor: float, _: object
-        ) -> Tensor:
-            return stepper.step(rows_BF, dense_BD, labels_B, weights_B, factor)
-
-        return learn, lambda *_: None
+        return LabelLoss()
     if log.teacher_NT is None or log.own is None:
         raise ValueError("a model with distill must be trained on a log with a teacher")
-    student = StudentStepper(model, spec, tasks=log.teacher_NT.shape[1], own=log.own, seed=seed)
-    return student.step, student.targets
-
-
-class Stepper:
-    """Both optimizers at once: Adam on the dense weights, row-wise Adagrad on the table."""
-
-    def __init__(self, model: RankingModel, spec: ModelSpec) -> None:
-        self._model, self._spec = model, spec
-        self._adagrad = RowwiseAdagrad(model.table, spec.embedding.weight_decay)
-        self._adam = FlatAdam(model.parameters(), spec.train.weight_decay)
-
-    def step(
-        self, rows_BF: Tensor, dense_BD: Tensor, labels_B: Tensor, weights_B: Tensor | None, factor: float
-    ) -> Tensor:
-        """Learn from a batch at `factor` of both learning rates; the logits (B,) are from before."""
-        embedded_BFE = self._model.table.gather(rows_BF).requires_grad_()
-        logits_B = self._model.logits(embedded_BFE, dense_BD)
-        seen_B = logits_B.detach()
-        grad_B = seen_B.sigmoid().sub_(labels_B).div_(len(labels_B))
-        if weights_B is not None:
-            grad_B.mul_(weights_B)
-        self._adam.zero_grad()
-        torch.autograd.backward(logits_B, grad_B)
-        self._adam.step(self._spec.train.dense_lr * factor)
-        assert embedded_BFE.grad is not None
-        self._adagrad.step(rows_BF, embedded_BFE.grad, self._spec.embedding.lr * factor)
-        return seen_B
+    return TeacherLoss(spec.distill, model.head, tasks=log.teacher_NT.shape[1], own=log.own, seed=seed)
 
 
 def rate_factor(settings: Train, done: float, step: float) -> float:

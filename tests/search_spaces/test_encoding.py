@@ -85,6 +85,7 @@ def test_rows_say_what_the_models_are(name: str, tmp_path: Path) -> None:
         mean = (1.0 if model.train.schedule == "constant" else 0.5) * (1 - model.train.warmup / 2)
         blocks = [block.name for layer in model.interaction for block in layer.blocks]
         widths = [mlp.width for mlp in model.deep]
+        table_rows = sum(WITH_DENSE.table_rows(model.embedding.min_count))
         expected = {
             "layers": len(model.interaction),
             "blocks": len(blocks),
@@ -94,7 +95,7 @@ def test_rows_say_what_the_models_are(name: str, tmp_path: Path) -> None:
             "sum(width)": sum(widths),
             "min(width)": min(widths, default=0),
             "log_flops": math.log(model.cost(WITH_DENSE).flops),
-            "log_embedding_bytes": math.log(4 * model.embedding_params(WITH_DENSE)),
+            "log_embedding_bytes": math.log(4 * model.embedding.dim * table_rows),
             "log_dense_lr_steps": math.log(model.train.dense_lr * steps * mean),
             "log_embedding_lr_sqrt_steps": math.log(model.embedding.lr * math.sqrt(steps) * mean),
             "log_embedding_lr_over_init": math.log(model.embedding.lr / model.embedding.init_std),

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -22,12 +21,14 @@ from automl.exfm.student.judge import Judge
 from automl.exfm.student.recipes import Recipe
 from automl.exfm.student.sampling import sampled
 from automl.files.whole import whole_folder
-from automl.ranking.batches import even_bounds
-from automl.ranking.distill import Lesson, StudentStepper
+from automl.ranking.batches import Chunk, Lesson
+from automl.ranking.distill import TeacherLoss
 from automl.ranking.features import Features
+from automl.ranking.losses import LabelLoss, Loss
 from automl.ranking.model import RankingModel, build_model
 from automl.ranking.place import busy_seconds, fetch, put
 from automl.ranking.scoring import AT_ONCE, logits_of
+from automl.ranking.stepper import Stepper
 from automl.stats.seeds import seed_of
 from automl.study.exfm_results import RunFacts
 from search_spaces.distill import Distill
@@ -58,23 +59,6 @@ class StudentTask:
     distort: Distort | None = None  # of what the teacher said: replays of a teacher that is biased, or of another label
 
 
-@dataclass(frozen=True, slots=True)
-class Lessons:
-    """Rows to learn from in the order of their arrival: features, labels and what the teacher said."""
-
-    features: Features
-    labels_N: torch.Tensor
-    teacher: Lesson
-
-    def shuffled(self, rng: np.random.Generator) -> Lessons:
-        order = put(rng.permutation(len(self.labels_N)))
-        return Lessons(
-            self.features.take(order),
-            self.labels_N.index_select(0, order),
-            Lesson(self.teacher.logits_BT.index_select(0, order), self.teacher.age_hours_B.index_select(0, order)),
-        )
-
-
 class Arm:
     """A model and how it learns."""
 
@@ -83,7 +67,7 @@ class Arm:
         spec = replace(task.spec, distill=distill)
         self.spec = spec
         self.model: RankingModel = build_model(spec, task.columns.inputs(stream), seed=weights_seed)
-        self._stepper = StudentStepper(self.model, spec, tasks=tasks, own=task.task, seed=weights_seed)
+        self._stepper = Stepper(self.model, spec, _loss(task, distill, self.model, tasks, weights_seed))
         self._started = False
         self.seconds = 0.0
 
@@ -91,21 +75,23 @@ class Arm:
         """Logits of rows."""
         return fetch(logits_of(self.model.eval(), features.parts(AT_ONCE)))
 
-    def learn(self, lessons: Lessons, seed: int, *, muted: bool) -> None:
-        """One pass over lessons; a muted teacher is not heard."""
+    def learn(self, lessons: Chunk, seed: int) -> None:
+        """One pass over lessons."""
         start = busy_seconds()
         if not self._started:
-            self.model.start_at(float(lessons.labels_N.mean()))
+            self.model.start_at(float(lessons.labels.mean()))
             self._started = True
         self.model.train()
         self.model.noise.reseed(seed)
-        rows_NF = self.model.table.rows(lessons.features.ids_BF)
-        bounds = even_bounds(len(rows_NF), self.spec.train.batch_size)
-        targets = None if muted else self._stepper.targets(lessons.teacher, lessons.labels_N, None, bounds)
-        for a, b in pairwise(bounds):
-            part = None if targets is None else targets.part(a, b)
-            self._stepper.step(rows_NF[a:b], lessons.features.dense_BD[a:b], lessons.labels_N[a:b], None, 1.0, part)
+        for _ in self._stepper.steps(lessons):
+            pass
         self.seconds += busy_seconds() - start
+
+
+def _loss(task: StudentTask, distill: Distill | None, model: RankingModel, tasks: int, seed: int) -> Loss:
+    if distill is None:
+        return LabelLoss()
+    return TeacherLoss(distill, model.head, tasks=tasks, own=task.task, seed=seed)
 
 
 class StudentRun:
@@ -170,15 +156,18 @@ class StudentRun:
         muted = self._judge is not None and self._judge.chooser.muted
         self.muted.append(muted)
         lessons = self._lessons(found, said_NT, arrived_N)
-        if not len(lessons.labels_N):
+        if not len(lessons):
             return
-        self.learnt += len(lessons.labels_N)
-        lessons = lessons.shuffled(np.random.default_rng(seed_of("order", self._task.vm, self._task.seed, number)))
+        self.learnt += len(lessons)
+        order = np.random.default_rng(seed_of("order", self._task.vm, self._task.seed, number))
+        lessons = lessons.take(put(order.permutation(len(lessons))))
+        if muted:
+            lessons = replace(lessons, lesson=None)
         noise = seed_of("noise", self._task.vm, self._task.seed, number)
         for name in self._alive:
-            self.arms[name].learn(lessons, noise, muted=muted)
+            self.arms[name].learn(lessons, noise)
 
-    def _lessons(self, found: Augmented, said_NT: NDArray[np.float32], arrived_N: NDArray[np.bool_]) -> Lessons:
+    def _lessons(self, found: Augmented, said_NT: NDArray[np.float32], arrived_N: NDArray[np.bool_]) -> Chunk:
         """Of the rows whose label arrived, those that the student's own sampling keeps."""
         task = self._task
         labels_N = found.labels_NT[:, task.task]
@@ -187,10 +176,10 @@ class StudentRun:
             said_NT = said_NT - np.float32(np.log(task.negatives_kept))
         trained_to_N = found.trained_to_N[kept_N]
         ages_N = np.where(trained_to_N == NO_SNAPSHOT, 0.0, (found.scored_at_N[kept_N] - trained_to_N) / _HOUR_NS)
-        return Lessons(
+        return Chunk(
             self._features(found.rows_N[kept_N]),
             put(labels_N[kept_N]),
-            Lesson(put(said_NT[kept_N]), put(ages_N.astype(np.float32))),
+            lesson=Lesson(put(said_NT[kept_N]), put(ages_N.astype(np.float32))),
         )
 
     def _features(self, rows_N: NDArray[np.int64]) -> Features:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +16,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from automl.exfm.columns import Columns
-from automl.ranking.batches import even_bounds
+from automl.ranking.batches import Chunk
 from automl.ranking.examples import Encoded
 from automl.ranking.features import Features
+from automl.ranking.losses import TasksLoss
 from automl.ranking.model import RankingModel, build_model
-from automl.ranking.multitask import TaskStepper
 from automl.ranking.place import fetch, put
 from automl.ranking.process import prepare_process
 from automl.ranking.scoring import AT_ONCE, logits_of
+from automl.ranking.stepper import Stepper
 from automl.stats.seeds import seed_of
 from search_spaces.model import InputShape, ModelSpec
 
@@ -41,7 +41,7 @@ class Teacher:
         self.spec, self.inputs, self.columns, self.tasks, self._seed = spec, inputs, columns, tasks, seed
         seeds = [seed_of("teacher", seed, member) for member in range(members)]
         self._models = [build_model(spec, inputs, seed=one, tasks=tasks) for one in seeds]
-        self._steppers = [TaskStepper(model, spec) for model in self._models]
+        self._steppers = [Stepper(model, spec, TasksLoss()) for model in self._models]
         self._started = False
 
     def learn(self, stream: Encoded, rows_N: NDArray[np.int64], labels_NT: NDArray[np.float32], tick: int) -> None:
@@ -50,16 +50,14 @@ class Teacher:
             return
         if not self._started:
             self._start_at(labels_NT)
-        features, labels = self.columns.read(stream, rows_N), put(labels_NT)
+        joined = Chunk(self.columns.read(stream, rows_N), put(labels_NT))
         for member, (model, stepper) in enumerate(zip(self._models, self._steppers, strict=True)):
             model.train()
             seed = seed_of("order", self._seed, member, tick)
             model.noise.reseed(seed)
             order = put(np.random.default_rng(seed).permutation(len(labels_NT)))
-            ordered, ordered_labels = features.take(order), labels.index_select(0, order)
-            rows_NF = model.table.rows(ordered.ids_BF)
-            for first, last in pairwise(even_bounds(len(order), self.spec.train.batch_size)):
-                stepper.step(rows_NF[first:last], ordered.dense_BD[first:last], ordered_labels[first:last])
+            for _ in stepper.steps(joined.take(order)):
+                pass
 
     def logits(self, stream: Encoded, rows: slice | NDArray[np.int64]) -> NDArray[np.float32]:
         """Logits (B, T) of rows."""
@@ -72,7 +70,7 @@ class Teacher:
     def restore(self, state: Sequence[Mapping[str, Tensor]]) -> None:
         """Go on from a state."""
         for stepper, part in zip(self._steppers, state, strict=True):
-            stepper.restore(dict(part))
+            stepper.restore(part)
         self._started = any(bool(model.head.bias.any()) for model in self._models)  # else it is as it was built
 
     def _start_at(self, labels_NT: NDArray[np.float32]) -> None:

@@ -46,7 +46,8 @@ def test_a_chunk_holds_its_rows_side_by_side() -> None:
     (rows,) = chunk_rows(slice(0, 100), shuffled=True, rng=np.random.default_rng(1))
     assert chunk.features.ids_BF.tolist() == log.ids_NF[rows].tolist()
     assert chunk.features.dense_BD.tolist() == log.dense_ND[rows].tolist()
-    assert chunk.labels_C.tolist() == log.labels_N[rows].tolist()
+    assert chunk.lesson is None
+    assert chunk.labels.tolist() == log.labels_N[rows].tolist()
     assert chunk.weights_C is not None
     assert chunk.weights_C.tolist() == log.weights_N[rows].tolist()
     (chunk,) = chunks(log, slice(4, 100), shuffled=True, rng=np.random.default_rng(1))

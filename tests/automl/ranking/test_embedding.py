@@ -5,6 +5,7 @@ import torch
 
 from automl.ranking import place
 from automl.ranking.embedding import EPS, FusedEmbedding, RowwiseAdagrad
+from automl.ranking.features import Features
 from tests.worlds.models import INPUTS
 
 
@@ -19,8 +20,9 @@ def test_gathers_what_one_table_a_field_would() -> None:
     tables = [torch.nn.Embedding.from_pretrained(part) for part in fused.weight_RE.split(sizes)]
     ids_BF = torch.stack([torch.randint(0, size, (50,)) for size in sizes], 1)
     expected = torch.stack([one(ids_BF[:, f]) for f, one in enumerate(tables)], 1)
-    assert torch.equal(fused(ids_BF), expected)
-    assert torch.equal(fused(ids_BF.int()), expected)
+    for ids in (ids_BF, ids_BF.int()):
+        features = Features(ids, torch.zeros(50, 0))
+        assert torch.equal(fused.fields(fused.read(features)), expected)
 
 
 def test_rare_and_unknown_ids_share_row_0_of_their_field() -> None:

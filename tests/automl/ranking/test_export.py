@@ -18,11 +18,14 @@ import torch
 from automl.data.columns.numbers import Scales
 from automl.data.store.encoders import Encoders, ServedTime
 from automl.ranking import export
-from automl.ranking.distill import Lesson, StudentStepper
+from automl.ranking.batches import Chunk, Lesson
+from automl.ranking.distill import TeacherLoss
 from automl.ranking.export import ExportError, export_model, graph_signature, load_served
 from automl.ranking.features import Features, read
 from automl.ranking.model import RankingModel, build_model
+from automl.ranking.place import put
 from automl.ranking.scoring import score
+from automl.ranking.stepper import Stepper
 from automl.stats.metrics import undo_sampling
 from search_spaces.errors import InputError
 from search_spaces.model import Distill, InputShape
@@ -155,11 +158,9 @@ def test_a_student_of_a_teacher_serves_the_same_graph(heads: str) -> None:
     student = replace(alone, distill=Distill(heads=heads))
     model = build_model(student, LOG.inputs, seed=0)
     before = graph_signature(build_model(alone, LOG.inputs, seed=5))
-    stepper = StudentStepper(model.train(), student, tasks=2, own=0, seed=0)
+    loss = TeacherLoss(student.distill or Distill(), model.head, tasks=2, own=0, seed=0)
     lesson = Lesson(torch.randn(64, 2, generator=torch.Generator().manual_seed(0)), torch.zeros(64))
-    rows, dense = model.table.rows(torch.from_numpy(LOG.ids_NF[:64])), torch.from_numpy(LOG.dense_ND[:64])
-    labels = torch.from_numpy(LOG.labels_N[:64])
-    stepper.step(rows, dense, labels, None, 1.0, stepper.targets(lesson, labels, None, [0, 64]))
+    list(Stepper(model.train(), student, loss).steps(Chunk(ROWS[:64], put(LOG.labels_N[:64]), lesson=lesson)))
     assert graph_signature(model) == before
     assert student.cost(LOG.inputs) == alone.cost(LOG.inputs)
 

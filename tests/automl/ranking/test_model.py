@@ -68,7 +68,8 @@ def test_wirings_are_the_documented_graphs() -> None:
     for wiring in ("stacked", "parallel"):
         candidate = spec(interaction=[{"cross": {"rank": 2}}, {"fm": {}}], wiring=wiring)
         model = build_model(candidate, INPUTS, seed=1).eval()
-        x0 = torch.cat([model.table(features.ids_BF), model.project(features.dense_BD)[:, None]], 1)
+        embedded = model.table.fields(model.table.rows(features.ids_BF))
+        x0 = torch.cat([embedded, model.project(features.dense_BD)[:, None]], 1)
         x = model.layers[0](x0, x0)
         crossed = torch.cat([x.flatten(1), model.layers[1](x0, x)], 1)
         top = model.deep(crossed) if wiring == "stacked" else torch.cat([model.deep(x0.flatten(1)), crossed], 1)

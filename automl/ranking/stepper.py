@@ -1,0 +1,77 @@
+"""A training step, the only one: whatever a model learns from, it is a loss and a batch.
+
+B batch, E dimension, W width of the top.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from automl.ranking.adam import FlatAdam
+from automl.ranking.batches import Batch, Chunk, even_bounds
+from automl.ranking.embedding import RowwiseAdagrad
+from automl.ranking.losses import Loss
+from automl.ranking.model import RankingModel
+from search_spaces.model import ModelSpec
+
+_LOSS = "loss."
+_BUFFER = "buffer."  # the table is one
+
+
+class Stepper:
+    """Both optimizers of a model under a loss: Adam on the dense weights and the loss's own, row-wise Adagrad below.
+
+    To be made once the model is where it is to be trained: its weights become views of the optimizer's.
+    """
+
+    def __init__(self, model: RankingModel, spec: ModelSpec, loss: Loss) -> None:
+        self._model, self._head, self._spec, self._loss = model, model.head, spec, loss
+        self._adagrad = RowwiseAdagrad(model.table, spec.embedding.weight_decay)
+        self._adam = FlatAdam([*model.parameters(), *loss.parameters()], spec.train.weight_decay)
+
+    def steps(self, chunk: Chunk, factor: Callable[[int], float] = lambda _: 1.0) -> Iterator[tuple[Batch, Tensor]]:
+        """Learn a chunk in its order; yields each batch once it is learnt, with its logits from before.
+
+        `factor(rows)` is that of both learning rates for the next batch, of so many rows.
+        """
+        bounds = even_bounds(len(chunk), self._spec.train.batch_size)
+        taken, targets = self._model.read(chunk.features), self._loss.targets(chunk, bounds)
+        whole = Batch(taken, chunk.labels, chunk.weights_C, targets)
+        for first, last in pairwise(bounds):
+            batch = whole[first:last]
+            yield batch, self.step(batch, factor(last - first))
+
+    def step(self, batch: Batch, factor: float) -> Tensor:
+        """Learn from a batch at `factor` of both learning rates; the logits (B,) or (B, T) are from before."""
+        fields = self._model.fields(batch.taken)
+        gathered_BFE = fields[0].requires_grad_()
+        x_BW = self._model.top(fields)
+        self._adam.zero_grad()
+        with torch.no_grad():
+            seen, grad_BW = self._loss.backward(self._head, x_BW, batch)
+        torch.autograd.backward(x_BW, grad_BW)
+        self._adam.step(self._spec.train.dense_lr * factor)
+        assert gathered_BFE.grad is not None
+        self._adagrad.step(batch.taken[0], gathered_BFE.grad, self._spec.embedding.lr * factor)
+        return seen
+
+    def state(self) -> dict[str, Tensor]:
+        """All that the next step depends on but dropout's noise; copies."""
+        return {
+            "sums": self._adagrad.sums_R1.clone(),
+            **self._adam.state(),
+            **{_BUFFER + name: value.clone() for name, value in self._model.named_buffers()},
+            **{_LOSS + name: value for name, value in self._loss.state().items()},
+        }
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from a state."""
+        self._adagrad.sums_R1.copy_(state["sums"])
+        self._adam.restore(state)
+        for name, value in self._model.named_buffers():
+            value.copy_(state[_BUFFER + name])
+        self._loss.restore({name.removeprefix(_LOSS): state[name] for name in state if name.startswith(_LOSS)})

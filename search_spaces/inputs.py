@@ -1,0 +1,91 @@
+"""What the data gives to a model, and the first floor that reads it: a list of sources. No torch here.
+
+Every source makes some fields of X, all of dimension E, out of one kind of features; they stand one below the other,
+and their costs add up. A kind of features is a source here and its torch half in automl/ranking/sources.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from search_spaces.blocks.base import Cost, linear_cost
+
+
+class Source(Protocol):
+    """One kind of features as fields of X."""
+
+    @property
+    def fields(self) -> int: ...
+
+    def cost(self, dim: int, min_count: int) -> Cost:
+        """Of one row: what it takes to make the fields, of that dimension and cut-off of ids."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class IdFields:
+    """A field for each id feature, gathered from one table. `id_counts` as of InputShape."""
+
+    id_counts: tuple[tuple[int, ...], ...]
+
+    @property
+    def fields(self) -> int:
+        return len(self.id_counts)
+
+    def table_rows(self, min_count: int) -> tuple[int, ...]:
+        """Rows of each field's table: the ids seen at least min_count times, and row 0 for all others."""
+        return tuple(1 + _at_least(counts, min_count) for counts in self.id_counts)
+
+    def cost(self, dim: int, min_count: int) -> Cost:
+        return Cost(params=sum(self.table_rows(min_count)) * dim)
+
+
+@dataclass(frozen=True, slots=True)
+class DenseField:
+    """One field for all dense features together: a linear map of them."""
+
+    width: int
+
+    @property
+    def fields(self) -> int:
+        return 1
+
+    def cost(self, dim: int, min_count: int) -> Cost:
+        return linear_cost(self.width, dim)
+
+
+@dataclass(frozen=True, slots=True)
+class InputShape:
+    """What the data gives to a model.
+
+    `id_counts[f]` holds, for field f, the training-window count of every id by falling frequency, so that a
+    cut-off `min_count` is a prefix; rows are examples of the training window.
+    """
+
+    id_counts: tuple[tuple[int, ...], ...]
+    dense: int
+    train_rows: int
+
+    @property
+    def fields(self) -> int:
+        """Id features."""
+        return len(self.id_counts)
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """The first floor, in the order of its fields in X."""
+        ids = IdFields(self.id_counts)
+        return (ids, DenseField(self.dense)) if self.dense else (ids,)
+
+    def table_rows(self, min_count: int) -> tuple[int, ...]:
+        """Rows of each field's table: the ids seen at least min_count times, and row 0 for all others."""
+        return IdFields(self.id_counts).table_rows(min_count)
+
+
+def _at_least(counts: tuple[int, ...], minimum: int) -> int:
+    low, high = 0, len(counts)
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (middle + 1, high) if counts[middle] >= minimum else (low, middle)
+    return low
