@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from scipy.optimize import brentq
 
 from automl.data.columns.times import midnight
+from automl.data.simulated.logits import LABELS, RATES, Logit, Rates, fitted
 from automl.data.simulated.world import (
-    Floats,
     Views,
     World,
     click_parts,
@@ -31,19 +29,8 @@ from automl.data.tables.windows import WINDOWS
 from automl.stats.metrics import NESums
 from search_spaces.errors import InputError
 
-LABELS = ("click", "convert")
 _CHUNK = 200_000
 _PILOT = 50_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rates:
-    """What a simulated log aims at. NE of the true probabilities says how much of the luck can be known."""
-
-    click: float = 0.3
-    convert: float = 0.15
-    click_ne: float = 0.82
-    convert_ne: float = 0.85
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,23 +44,6 @@ class Simulation:
     base_rate: Mapping[str, Mapping[str, float]]
 
 
-@dataclass(frozen=True, slots=True)
-class Logit:
-    """intercept + scale * sum of the parts, each weighted and brought to mean 0, deviation 1."""
-
-    parts: Callable[[Mapping[str, Floats]], list[tuple[float, Floats]]]
-    moments: tuple[tuple[float, float], ...]
-    scale: float
-    intercept: float
-
-    def probability(self, parts: Mapping[str, Floats]) -> Floats:
-        return sigmoid(self.value(parts))
-
-    def value(self, parts: Mapping[str, Floats]) -> Floats:
-        """The logit."""
-        return self.intercept + self.scale * _combined(self.parts(parts), self.moments)
-
-
 def simulate(
     out: Path,
     *,
@@ -84,7 +54,7 @@ def simulate(
     seed: int = 0,
     start: dt.date = dt.date(2024, 3, 4),
     timezone: str = "UTC",
-    rates: Rates = Rates(),
+    rates: Rates = RATES,
 ) -> Simulation:
     """Write log.parquet, users.parquet, items.parquet, truth.json and truth.parquet to `out`.
 
@@ -175,43 +145,6 @@ def _calibrated(world: World, days: int, rates: Rates, rng: np.random.Generator)
     even = np.ones(len(pilot.user))
     click = fitted(click_parts, parts, rates.click, rates.click_ne, even)
     return click, fitted(convert_parts, parts, rates.convert, rates.convert_ne, click.probability(parts))
-
-
-def fitted(
-    chosen: Callable[[Mapping[str, Floats]], list[tuple[float, Floats]]],
-    parts: Mapping[str, Floats],
-    rate: float,
-    ne: float,
-    weight: Floats,
-) -> Logit:
-    """Intercept and scale that give this base rate and this NE of the true probabilities over a pilot."""
-    weighted = chosen(parts)
-    moments = tuple((float(values.mean()), float(values.std()) or 1.0) for _, values in weighted)
-    total = _combined(weighted, moments)
-
-    def intercept(scale: float) -> float:
-        return float(brentq(lambda b: np.average(sigmoid(b + scale * total), weights=weight) - rate, -50, 50))
-
-    def excess(scale: float) -> float:
-        p = sigmoid(intercept(scale) + scale * total)
-        entropy = -(p * np.log(p) + (1 - p) * np.log1p(-p))
-        known = float(np.average(entropy, weights=weight))
-        return known / -(rate * math.log(rate) + (1 - rate) * math.log1p(-rate)) - ne
-
-    scale = float(brentq(excess, 1e-3, 8.0, xtol=1e-4))
-    return Logit(chosen, moments, scale, intercept(scale))
-
-
-def _combined(weighted: list[tuple[float, Floats]], moments: tuple[tuple[float, float], ...]) -> Floats:
-    total = np.zeros(len(weighted[0][1]))
-    for (weight, values), (mean, std) in zip(weighted, moments, strict=True):
-        total += weight * (values - mean) / std
-    return total
-
-
-def sigmoid(x: Floats) -> Floats:
-    p: Floats = 1.0 / (1.0 + np.exp(-np.clip(x, -30, 30)))
-    return p
 
 
 def _window_days(days: int) -> dict[str, tuple[int, int]]:

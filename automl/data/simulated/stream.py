@@ -13,7 +13,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -22,28 +22,24 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from automl.data.columns.times import midnight
-from automl.data.simulated.log import LABELS, Logit, Rates, fitted, sigmoid
+from automl.data.simulated.drift import Domains, domain_parts, drifting, make_domains
+from automl.data.simulated.logits import LABELS, RATES, Logit, Rates, fitted, sigmoid
 from automl.data.simulated.world import (
     Floats,
     Ints,
-    Views,
     World,
     click_parts,
     convert_parts,
     draw_views,
     item_table,
     make_world,
-    parts_of,
     user_table,
 )
 from automl.stats.metrics import NESums
 from search_spaces.errors import InputError, Mistake, Position
 
 _PILOT = 50_000
-_RANK = 3
-_RATES = Rates()
 _FILES = ("log.parquet", "users.parquet", "items.parquet", "truth.parquet")
-_TURN, _APPEAL, _TABLE, _LEVEL = 0.35, 0.4, 0.4, 0.15  # what a drift of 1 moves in a day, in standard deviations
 _LOG = pa.schema(
     [
         ("user_id", pa.int64()),
@@ -75,15 +71,6 @@ class StreamSimulation:
     base_rate_by_domain: Figures
 
 
-@dataclass(frozen=True, slots=True)
-class _Domains:
-    """What is a domain's own: its share of the rows, its shift of the logits, its rotation of tastes."""
-
-    share: Floats
-    shift: Floats
-    turn: tuple[Floats, ...]
-
-
 def simulate_stream(
     out: Path,
     *,
@@ -99,7 +86,7 @@ def simulate_stream(
     never: float = 0.02,
     start: dt.date = dt.date(2024, 3, 4),
     timezone: str = "UTC",
-    rates: Rates = _RATES,
+    rates: Rates = RATES,
 ) -> StreamSimulation:
     """Write log.parquet, users.parquet, items.parquet, truth.json and truth.parquet to `out`.
 
@@ -112,8 +99,8 @@ def simulate_stream(
     """
     _check(out, rows, users, items, days, domains, drift, bias, delay_hours, never)
     first = make_world(users, items, days, np.random.default_rng([seed, 10]), before=0.85 - 0.45 * drift)
-    worlds, levels = _drifting(first, days, drift, np.random.default_rng([seed, 11]))
-    kinds = _make_domains(domains, bias, np.random.default_rng([seed, 12]))
+    worlds, levels = drifting(first, days, drift, np.random.default_rng([seed, 11]))
+    kinds = make_domains(domains, bias, np.random.default_rng([seed, 12]))
     fade = 10.0 / (1.0 + 2.0 * drift)
     click, convert = _calibrated(worlds, kinds, rates, fade, np.random.default_rng([seed, 13]))
     out.mkdir(parents=True, exist_ok=True)
@@ -128,7 +115,7 @@ def simulate_stream(
             rng = np.random.default_rng([seed, 15, day])
             views = draw_views(worlds[day], day, int(count), rng, fade)
             domain = rng.choice(domains, len(views.user), p=kinds.share)
-            parts = _parts(worlds[day], views, domain, kinds)
+            parts = domain_parts(worlds[day], views, domain, kinds)
             p_click = sigmoid(click.value(parts) + kinds.shift[domain] + levels[day])
             p_convert = sigmoid(convert.value(parts) - 0.5 * kinds.shift[domain] + levels[day])
             clicked = rng.random(len(p_click)) < p_click
@@ -170,60 +157,14 @@ def _check(
         raise InputError(mistakes)
 
 
-def _drifting(world: World, days: int, drift: float, rng: np.random.Generator) -> tuple[list[World], Floats]:
-    """The world of each day, and the shift of its base rate. Walks keep the variance of what they move."""
-    worlds, levels = [world], np.zeros(days)
-    appeal, table = world.items.bias, world.tab_category
-    users = world.users
-    for day in range(1, days):
-        users = replace(users, latent=users.latent @ _turn(_TURN * drift, rng))
-        appeal, table = _walked(appeal, _APPEAL * drift, rng), _walked(table, _TABLE * drift, rng)
-        levels[day] = 0.9 * levels[day - 1] + _LEVEL * drift * rng.normal()
-        worlds.append(replace(world, users=users, items=replace(world.items, bias=appeal), tab_category=table))
-    return worlds, levels
-
-
-def _walked(values: Floats, step: float, rng: np.random.Generator) -> Floats:
-    centre, spread = values.mean(), values.std()
-    moved: Floats = np.sqrt(1 - step**2) * (values - centre) + step * spread * rng.normal(size=values.shape)
-    return np.asarray(centre + moved)
-
-
-def _turn(size: float, rng: np.random.Generator) -> Floats:
-    """A random rotation; near to none where the size is small, and none at 0."""
-    drawn = rng.normal(size=(_RANK, _RANK))
-    skew = size * (drawn - drawn.T) / 2
-    one = np.eye(_RANK)
-    return np.asarray(np.linalg.solve(one + skew, one - skew))  # Cayley: skew-symmetric to orthogonal
-
-
-def _make_domains(count: int, bias: float, rng: np.random.Generator) -> _Domains:
-    weights: Floats = np.arange(1, count + 1, dtype=np.float64) ** -0.7
-    shift = np.linspace(1.0, -1.0, count) if count > 1 else np.zeros(1)
-    turns = tuple(_turn(2.0 * bias if d else 0.0, rng) for d in range(count))
-    return _Domains(weights / weights.sum(), bias * shift, turns)
-
-
-def _parts(world: World, views: Views, domain: Ints, kinds: _Domains) -> dict[str, Floats]:
-    """The parts of the logits, each row with the tastes of its domain."""
-    whole: dict[str, Floats] = {}
-    for d, turn in enumerate(kinds.turn):
-        rows = np.flatnonzero(domain == d)
-        own = replace(world, users=replace(world.users, latent=world.users.latent @ turn))
-        seen = Views(views.user[rows], views.item[rows], views.tab[rows], views.second[rows])
-        for name, values in parts_of(own, seen).items():
-            whole.setdefault(name, np.zeros(len(domain)))[rows] = values
-    return whole
-
-
 def _calibrated(
-    worlds: Sequence[World], kinds: _Domains, rates: Rates, fade: float, rng: np.random.Generator
+    worlds: Sequence[World], kinds: Domains, rates: Rates, fade: float, rng: np.random.Generator
 ) -> tuple[Logit, Logit]:
     """Scale and intercept of both logits, from a pilot of all days and domains without their shifts."""
     pieces = []
     for day, world in enumerate(worlds):
         views = draw_views(world, day, max(1, _PILOT // len(worlds)), rng, fade)
-        pieces.append(_parts(world, views, rng.choice(len(kinds.share), len(views.user), p=kinds.share), kinds))
+        pieces.append(domain_parts(world, views, rng.choice(len(kinds.share), len(views.user), p=kinds.share), kinds))
     parts = {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
     click = fitted(click_parts, parts, rates.click, rates.click_ne, np.ones(len(parts["pair"])))
     return click, fitted(convert_parts, parts, rates.convert, rates.convert_ne, click.probability(parts))

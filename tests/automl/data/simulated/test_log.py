@@ -13,7 +13,8 @@ import pytest
 
 from automl.data.describe.tables import DataConfig
 from automl.data.encode.log import encode_log
-from automl.data.simulated.log import Rates, Simulation, simulate
+from automl.data.simulated.log import Simulation, simulate
+from automl.data.simulated.logits import Rates
 from automl.stats.metrics import ne
 from search_spaces.errors import InputError
 
