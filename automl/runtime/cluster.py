@@ -8,7 +8,6 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from automl.runtime.leftovers import FOLDER, reap
 
@@ -33,20 +32,22 @@ _QUIET = {
 def cluster(folder: Path, cpus: float, address: str | None = None) -> Iterator[None]:
     """Ray for the length of the block: a cluster of this machine, or the one at `address`."""
     reap(folder)
-    local: dict[str, Any] = {
-        "num_cpus": max(1, round(cpus)),
-        "include_dashboard": False,
-        "object_store_memory": _OBJECT_STORE_BYTES,
-    }
     with _environment({**_QUIET, **os.environ, FOLDER: str(folder.absolute())}), warnings.catch_warnings():
         import ray  # after the environment: Ray reads it at import
 
         for name in ("ray", "ray.tune", "ray._private"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
         warnings.filterwarnings("ignore", module="ray")
-        quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL, "configure_logging": False}
         try:
-            ray.init(address=address, **quiet, **({} if address else local))
+            ray.init(
+                address=address,
+                num_cpus=None if address else max(1, round(cpus)),  # one that is there has its size
+                include_dashboard=None if address else False,
+                object_store_memory=None if address else _OBJECT_STORE_BYTES,
+                log_to_driver=False,
+                logging_level=logging.CRITICAL,
+                configure_logging=False,
+            )
             yield
         finally:
             ray.shutdown()

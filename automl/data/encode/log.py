@@ -189,9 +189,7 @@ def _notes(plan: Plan, reader: Reader, tally: _Tally) -> list[str]:
         notes.append(f"{reader.outside} of {reader.rows} rows lie outside of the windows")
     if reader.not_given:
         notes.append(f"{reader.not_given} rows are no examples: {plan.config.label.given} is not 1")
-    for k, side in enumerate(reader.sides):
-        if side.unmatched:
-            notes.append(f"{side.unmatched} rows have no {side.key} in {plan.sides[k].name}: its features are missing")
+    notes += reader.notes()
     for k, source in enumerate(plan.categorical):
         if not tally.id_counts[k][1:].any():
             notes.append(f"{source.column} has no value in the fit windows")

@@ -209,6 +209,14 @@ class RowReader(ABC):
             before, first = self.mistakes.get(key, (0, example))
             self.mistakes[key] = (before + count, first)
 
+    def notes(self) -> list[str]:
+        """Of keys that are not in their side tables."""
+        return [
+            f"{side.unmatched} rows have no {side.key} in {table.name}: its features are missing"
+            for side, table in zip(self.sides, self.tables.sides, strict=True)
+            if side.unmatched
+        ]
+
     def raise_mistakes(self) -> None:
         """Raise what was wrong with the rows, each kind once with its number of rows."""
         mistakes = [

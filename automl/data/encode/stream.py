@@ -145,9 +145,7 @@ def _notes(plan: StreamPlan, reader: StreamReader, columns: StreamColumns, again
     if again:
         what = plan.config.example_id or "content"
         notes.append(f"{again} rows have the {what} of an earlier row: their example ids carry an ordinal")
-    for k, side in enumerate(reader.sides):
-        if side.unmatched:
-            notes.append(f"{side.unmatched} rows have no {side.key} in {plan.sides[k].name}: its features are missing")
+    notes += reader.notes()
     for name, defined, never in zip(plan.config.labels, columns.defined, columns.never, strict=True):
         if defined < columns.rows:
             notes.append(f"{name} is defined in {defined} of {columns.rows} rows")

@@ -65,7 +65,7 @@ def test_leftovers_of_a_killed_run_are_ended_first(tmp_path: Path, ray: FakeRay)
 def test_a_given_cluster_is_joined_and_not_sized(tmp_path: Path, ray: FakeRay) -> None:
     with cluster(tmp_path, 4.0, "ray://head:10001"):
         assert ray.options["address"] == "ray://head:10001"
-        assert "num_cpus" not in ray.options
+        assert ray.options["num_cpus"] is ray.options["object_store_memory"] is None
 
 
 def test_ray_is_shut_down_whatever_happens(tmp_path: Path, ray: FakeRay) -> None:
