@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -19,19 +19,19 @@ KINDS = ("choice", "int", "float", "log")
 MOST = 1 << 53
 MOST_VALUES = 1 << 20
 
-Pair = Annotated[list[Any], Field(min_length=2, max_length=2)]
+Pair = Annotated[list[object], Field(min_length=2, max_length=2)]
 
 
 class _Node(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-    default: Any = None
+    default: object = None
     when: str | None = None
 
 
 class ChoiceNode(_Node):
     """`{choice: [16, 32]}`"""
 
-    choice: Annotated[list[Any], Field(min_length=1)]
+    choice: Annotated[list[object], Field(min_length=1)]
 
 
 class IntNode(_Node):
@@ -63,7 +63,7 @@ class Read(NamedTuple):
     mistakes: list[Mistake]
 
 
-def open_knob(document: Document, path: tuple[Step, ...], data: Any, knob: Knob) -> Read:
+def open_knob(document: Document, path: tuple[Step, ...], data: object, knob: Knob) -> Read:
     """A knob of a space file."""
     if not isinstance(data, dict):
         return fixed_knob(document, path, data, knob)
@@ -78,19 +78,20 @@ def open_knob(document: Document, path: tuple[Step, ...], data: Any, knob: Knob)
         node = validate(_NODES[kind], document, *path)
     except InputError as error:
         return Read(None, list(error.mistakes))
-    mistakes = list(_faults(document, path, kind, data[kind], knob))
-    domain = None if mistakes else _domain(kind, data[kind], getattr(node, "step", 1), knob)
+    step = node.step if isinstance(node, IntNode) else 1
+    mistakes = list(_faults(document, path, kind, data[kind], step, knob))
+    domain = None if mistakes else _domain(kind, data[kind], step, knob)
     if domain is None:
         return Read(None, mistakes)
     default = _default(domain, knob) if "default" not in data else _typed(data["default"], knob)
-    if not domain.has(default):
-        place = document.at(*path, "default")
-        return Read(None, [Mistake(place, "the default must be a value of the domain", shown(default))])
+    if default is None or not domain.has(default):
+        place, given = document.at(*path, "default"), data["default"] if default is None else default
+        return Read(None, [Mistake(place, "the default must be a value of the domain", shown(given))])
     when = None if node.when is None else Words(node.when, *document.at_text(*path, "when"))
     return Read(Question(domain, default, when), [])
 
 
-def fixed_knob(document: Document, path: tuple[Step, ...], data: Any, knob: Knob) -> Read:
+def fixed_knob(document: Document, path: tuple[Step, ...], data: object, knob: Knob) -> Read:
     """A knob with a value."""
     fault = _fault(knob, data)
     if fault:
@@ -98,7 +99,7 @@ def fixed_knob(document: Document, path: tuple[Step, ...], data: Any, knob: Knob
     return Read(_typed(data, knob), [])
 
 
-def _fault(knob: Knob, value: Any) -> str | None:
+def _fault(knob: Knob, value: object) -> str | None:
     """The fault of the knob; an integer must also be exact as a float64."""
     fault = knob.fault(value)
     if fault is None and isinstance(value, int) and abs(value) > MOST:
@@ -106,13 +107,16 @@ def _fault(knob: Knob, value: Any) -> str | None:
     return fault
 
 
-def _typed(value: Any, knob: Knob) -> Any:
-    """`0` for a knob that is a float is 0.0."""
-    is_int = isinstance(value, int) and not isinstance(value, bool)
-    return float(value) if knob.kind is float and is_int else value
+def _typed(value: object, knob: Knob) -> Value | None:
+    """`0` for a knob that is a float is 0.0; None for what no knob may be."""
+    if knob.kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    return value if isinstance(value, bool | int | float | str) else None
 
 
-def _faults(document: Document, path: tuple[Step, ...], kind: str, values: list[Any], knob: Knob) -> Iterator[Mistake]:
+def _faults(
+    document: Document, path: tuple[Step, ...], kind: str, values: list[object], step: int, knob: Knob
+) -> Iterator[Mistake]:
     name = path[-1]
     if kind != "choice" and (knob.kind is str or knob.kind is bool):
         word = "a word" if knob.kind is str else "true or false"
@@ -130,11 +134,11 @@ def _faults(document: Document, path: tuple[Step, ...], kind: str, values: list[
             faulty = True
             yield Mistake(document.at(*path, kind, index), f"{name} {fault}", shown(value))
     if not faulty:
-        yield from _range_faults(document, path, kind, values, knob)
+        yield from _range_faults(document, path, kind, values, step, knob)
 
 
 def _range_faults(
-    document: Document, path: tuple[Step, ...], kind: str, values: list[Any], knob: Knob
+    document: Document, path: tuple[Step, ...], kind: str, values: list[object], step: int, knob: Knob
 ) -> Iterator[Mistake]:
     place = document.at(*path, kind)
     if kind == "choice":
@@ -143,7 +147,7 @@ def _range_faults(
                 again = document.at(*path, kind, index)
                 yield Mistake(again, "the options of a choice must differ", f"{shown(value)} again")
         return
-    low, high = values
+    low, high = _numbers(values)
     if kind == "log" and low <= 0:
         yield Mistake(document.at(*path, kind, 0), "a log range must lie above 0", shown(low))
     elif low > high:
@@ -151,7 +155,6 @@ def _range_faults(
     elif low == high:
         yield Mistake(place, "a range must hold more than one value", f"{low} to {high}", f"to fix it write {low}")
     elif knob.kind is int:
-        step = document.value(*path).get("step", 1)
         if (high - low) // step >= MOST_VALUES:
             found = f"{(high - low) // step + 1:,}"
             yield Mistake(place, f"a range must hold at most {MOST_VALUES:,} integers", found, "take a larger step")
@@ -161,13 +164,21 @@ def _range_faults(
             yield Mistake(document.at(*path, kind, 1), must, shown(high), f"the last value is {last}")
 
 
-def _domain(kind: str, values: list[Any], step: int, knob: Knob) -> Domain:
+def _domain(kind: str, values: list[object], step: int, knob: Knob) -> Domain:
     if kind == "choice":
-        return Choice(tuple(_typed(value, knob) for value in values))
-    low, high = values
+        return Choice(tuple(typed for value in values if (typed := _typed(value, knob)) is not None))
+    low, high = _numbers(values)
     if knob.kind is int:
-        return Integer(low, high, step, log=kind == "log")
+        return Integer(int(low), int(high), step, log=kind == "log")
     return Real(float(low), float(high), log=kind == "log")
+
+
+def _numbers(values: list[object]) -> tuple[int | float, int | float]:
+    """Both ends of a range whose values have no fault of their own."""
+    low, high = values
+    assert isinstance(low, int | float)
+    assert isinstance(high, int | float)
+    return low, high
 
 
 def _default(domain: Domain, knob: Knob) -> Value:
@@ -175,5 +186,5 @@ def _default(domain: Domain, knob: Knob) -> Value:
     return domain.nearest(knob.default)
 
 
-def _keys_of(data: dict[str, Any]) -> str:
+def _keys_of(data: dict[str, object]) -> str:
     return brief(", ".join(data)) or "an empty mapping"

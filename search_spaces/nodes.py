@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
@@ -48,7 +48,7 @@ class Node:
     is_list: bool = False
     style: str = ""
 
-    def plain(self) -> Any:
+    def plain(self) -> object:
         """Dicts, lists and scalars."""
         if self.items is None:
             return self.value

@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from enum import Enum
-from typing import Any
 
 from search_spaces.blocks import INTERACTION_BLOCKS, Mlp
 from search_spaces.decisions import Choice, Integer
@@ -81,14 +80,14 @@ class _Reader:
     def _refuse(self, path: Path, must: str, found: str = "", hint: str = "") -> None:
         self.mistakes.append(Mistake(self.document.at(*path), must, found, hint))
 
-    def _known(self, path: Path, data: Mapping[str, Any], known: Iterable[str]) -> None:
+    def _known(self, path: Path, data: Mapping[str, object], known: Iterable[str]) -> None:
         for key in data:
             if key not in known:
                 place, inside = self.document.at_key(*path, key), _dotted(path) or "the file"
                 must = f"unknown key `{brief(key)}` in {inside}"
                 self.mistakes.append(Mistake(place, must, hint=did_you_mean(brief(key), known)))
 
-    def _mapping(self, path: Path, data: Any) -> Mapping[str, Any]:
+    def _mapping(self, path: Path, data: object) -> Mapping[str, object]:
         """Nothing counts as an empty mapping: `linear:` stands for `linear: {}`."""
         if data is None:
             return {}
@@ -97,7 +96,7 @@ class _Reader:
             return {}
         return data
 
-    def _knob(self, path: Path, data: Any, knob: Knob, instead: Setting) -> Setting:
+    def _knob(self, path: Path, data: object, knob: Knob, instead: Setting) -> Setting:
         if self.is_model and isinstance(data, dict):
             self._refuse(path, f"{path[-1]} must be answered in a model file", "a mapping")
             return instead
@@ -105,7 +104,7 @@ class _Reader:
         self.mistakes += read.mistakes
         return instead if read.setting is None else read.setting
 
-    def _block(self, path: Path, data: Any, spec: type[Checked]) -> BlockTree:
+    def _block(self, path: Path, data: object, spec: type[Checked]) -> BlockTree:
         knobs, given = knobs_of(spec), self._mapping(path, data)
         self._known(path, given, knobs)
         settings = {
@@ -115,7 +114,7 @@ class _Reader:
         }
         return BlockTree(str(path[-1]), spec, settings)
 
-    def _distill(self, data: Any) -> BlockTree:
+    def _distill(self, data: object) -> BlockTree:
         """With the heads in the order of HEADS. A question that none of them reads would never be asked."""
         block = self._block(("distill",), data, Distill)
         settings = dict(block.settings)
@@ -132,14 +131,14 @@ class _Reader:
                 self._refuse(("distill", name), must, ", ".join(map(str, possible)))
         return replace(block, settings=settings)
 
-    def _stack(self, path: Path, data: Any, blocks: Blocks) -> StackTree:
+    def _stack(self, path: Path, data: object, blocks: Blocks) -> StackTree:
         if data is None:
             return StackTree()
         if isinstance(data, list):
             if len(data) > MAX_LAYERS:
                 self._refuse(path, f"{path[-1]} must hold at most {MAX_LAYERS} layers", str(len(data)))
                 return StackTree()
-            layers = [self._layer((*path, i), item, item, blocks) for i, item in enumerate(data)]
+            layers = [self._layer((*path, i), item, blocks) for i, item in enumerate(data)]
             return StackTree(tuple(layer for layer in layers if layer is not None))
         if self.is_model or not isinstance(data, dict):
             form = "a list of layers" if self.is_model else "a mapping or a list of layers"
@@ -150,10 +149,10 @@ class _Reader:
         if not isinstance(shared, bool):
             self._refuse((*path, "shared"), "shared must be true or false", shown(shared))
             shared = False
-        layer = self._layer(path, data, _without(data, "repeat", "shared"), blocks, ("repeat", "shared"))
+        layer = self._layer(path, _without(data, "repeat", "shared"), blocks, ("repeat", "shared"))
         return StackTree((layer,), repeat, shared) if layer is not None else StackTree()
 
-    def _repeat(self, path: Path, data: Mapping[str, Any]) -> Setting:
+    def _repeat(self, path: Path, data: Mapping[str, object]) -> Setting:
         """Without a default of its own a repeat starts in the middle, rounded down."""
         if "repeat" not in data:
             return 1
@@ -172,9 +171,11 @@ class _Reader:
         else:
             assert isinstance(domain, Integer)
             middle = domain.low + ((domain.count or 1) - 1) // 2 * domain.step
-        return Question(domain, default if "default" in data["repeat"] else middle, setting.when)
+        given = data["repeat"]
+        has_default = isinstance(given, dict) and "default" in given
+        return Question(domain, default if has_default else middle, setting.when)
 
-    def _layer(self, path: Path, whole: Any, data: Any, blocks: Blocks, more: tuple[str, ...] = ()) -> LayerTree | None:
+    def _layer(self, path: Path, data: object, blocks: Blocks, more: tuple[str, ...] = ()) -> LayerTree | None:
         if not isinstance(data, dict):
             self._refuse(path, "a layer must be a mapping", shown(data))
             return None
@@ -196,7 +197,7 @@ class _Reader:
             return self._fixed_layer(path, data, plain, blocks)
         return self._choosing_layer(path, data, LayerKind(used[0]), blocks)
 
-    def _fixed_layer(self, path: Path, data: Mapping[str, Any], names: list[str], blocks: Blocks) -> LayerTree:
+    def _fixed_layer(self, path: Path, data: Mapping[str, object], names: list[str], blocks: Blocks) -> LayerTree:
         made = tuple(self._block((*path, name), data[name], blocks[name]) for name in names)
         if "default" in data:
             self._refuse((*path, "default"), "default must stand beside one_of or any_of", shown(data["default"]))
@@ -206,7 +207,9 @@ class _Reader:
             self._refuse(path, "a layer of several blocks must have a fuse (sum or concat)", " and ".join(names))
         return LayerTree(LayerKind.FIXED, made, (), fuse)
 
-    def _choosing_layer(self, path: Path, data: Mapping[str, Any], kind: LayerKind, blocks: Blocks) -> LayerTree | None:
+    def _choosing_layer(
+        self, path: Path, data: Mapping[str, object], kind: LayerKind, blocks: Blocks
+    ) -> LayerTree | None:
         inner = (*path, kind.value)
         options = self._mapping(inner, data[kind.value])
         self._known(inner, options, blocks)
@@ -223,21 +226,20 @@ class _Reader:
         return LayerTree(kind, made, default, fuse) if made else None
 
     def _default_blocks(
-        self, path: Path, data: Mapping[str, Any], kind: LayerKind, names: tuple[str, ...]
+        self, path: Path, data: Mapping[str, object], kind: LayerKind, names: tuple[str, ...]
     ) -> tuple[str, ...]:
         """Without a default the first block as written."""
         if "default" not in data or not names:
             return names[:1]
         given = data["default"]
         chosen = given if kind is LayerKind.ANY_OF else [given]
-        good = isinstance(chosen, list) and chosen and all(isinstance(n, str) and n in names for n in chosen)
-        if not good or len(set(chosen)) != len(chosen):
+        if not isinstance(chosen, list) or not _some_of(chosen, names):
             form = "one of" if kind is LayerKind.ONE_OF else "a list of some of"
             self._refuse((*path, "default"), f"default must be {form} {', '.join(names)}", shown(given))
             return names[:1]
         return tuple(name for name in names if name in chosen)
 
-    def _where(self, data: Any) -> tuple[Words, ...]:
+    def _where(self, data: object) -> tuple[Words, ...]:
         if data is None:
             return ()
         if not isinstance(data, list):
@@ -249,7 +251,13 @@ class _Reader:
         return tuple(Words(t, *self.document.at_text("where", i)) for i, t in enumerate(data) if isinstance(t, str))
 
 
-def _without(data: Mapping[str, Any], *keys: str) -> dict[str, Any]:
+def _some_of(chosen: list[object], names: tuple[str, ...]) -> bool:
+    """Whether a list holds some of the names, none of them twice."""
+    known = [name for name in chosen if isinstance(name, str) and name in names]
+    return 0 < len(chosen) == len(set(known))
+
+
+def _without(data: Mapping[str, object], *keys: str) -> dict[str, object]:
     return {key: value for key, value in data.items() if key not in keys}
 
 

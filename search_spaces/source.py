@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -26,7 +26,7 @@ class Document:
     file: str
     text: str
     root: Node
-    data: Any
+    data: object
 
     def at(self, *path: Step) -> Position:
         """Where the value at this path stands; where there is none, its nearest ancestor."""
@@ -46,11 +46,11 @@ class Document:
             return node.position
         return (node.keys or {}).get(path[-1], node.items[path[-1]].position)
 
-    def value(self, *path: Step) -> Any:
+    def value(self, *path: Step) -> object:
         """The plain data at this path; the path must exist."""
         data = self.data
         for step in path:
-            data = data[step]
+            data = _item(data, step)
         return data
 
     def _nearest(self, path: tuple[Step, ...]) -> tuple[Node, int]:
@@ -60,6 +60,13 @@ class Document:
                 return node, len(path) - done
             node = node.items[step]
         return node, 0
+
+
+def _item(data: object, step: Step) -> object:
+    if isinstance(data, list) and isinstance(step, int):
+        return data[step]
+    assert isinstance(data, dict), "the path must exist"
+    return data[step]
 
 
 def read(path: Path | str) -> Document:

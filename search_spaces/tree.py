@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
 
 from search_spaces.decisions import Choice, Domain, Integer, Real
 from search_spaces.errors import Position
@@ -84,9 +83,9 @@ class SpaceTree:
     where: tuple[Words, ...] = ()
     distill: BlockTree | None = None
 
-    def plain(self) -> dict[str, Any]:
+    def plain(self) -> dict[str, object]:
         """The file's own form: reading it gives this tree again."""
-        tree: dict[str, Any] = {}
+        tree: dict[str, object] = {}
         for block in (self.embedding, self.train):
             if block.settings:
                 tree[block.name] = _knobs(block)
@@ -100,16 +99,16 @@ class SpaceTree:
         return tree
 
 
-def _setting(setting: Setting) -> Any:
+def _setting(setting: Setting) -> object:
     if not isinstance(setting, Question):
         return setting
-    rest: dict[str, Any] = {"default": setting.default}
+    rest: dict[str, object] = {"default": setting.default}
     if setting.when is not None:
         rest["when"] = setting.when.text
     return {**_domain(setting.domain), **rest}
 
 
-def _domain(domain: Domain) -> dict[str, Any]:
+def _domain(domain: Domain) -> dict[str, object]:
     if isinstance(domain, Integer) and not domain.log:
         step = {} if domain.step == 1 else {"step": domain.step}
         return {"int": [domain.low, domain.high], **step}
@@ -119,12 +118,12 @@ def _domain(domain: Domain) -> dict[str, Any]:
     return {"choice": list(domain.options)}
 
 
-def _knobs(block: BlockTree) -> dict[str, Any]:
+def _knobs(block: BlockTree) -> dict[str, object]:
     return {name: _setting(setting) for name, setting in block.settings.items()}
 
 
-def _layer(layer: LayerTree) -> dict[str, Any]:
-    blocks: dict[str, Any] = {block.name: _knobs(block) for block in layer.blocks}
+def _layer(layer: LayerTree) -> dict[str, object]:
+    blocks: dict[str, object] = {block.name: _knobs(block) for block in layer.blocks}
     tree = blocks
     if layer.kind is LayerKind.ONE_OF:
         tree = {"one_of": blocks, "default": layer.default[0]}
@@ -133,7 +132,7 @@ def _layer(layer: LayerTree) -> dict[str, Any]:
     return tree if layer.fuse is None else {**tree, "fuse": _setting(layer.fuse)}
 
 
-def _stack(stack: StackTree) -> Any:
+def _stack(stack: StackTree) -> object:
     if stack.repeat is None:
         return [_layer(layer) for layer in stack.layers]
     shared = {"shared": True} if stack.shared else {}

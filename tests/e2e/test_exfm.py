@@ -26,12 +26,12 @@ from automl.data.encode.stream import open_stream
 from automl.data.simulated.stream import simulate_stream
 from automl.exfm.lock import LOCK
 from automl.exfm.problem import load_exfm
+from automl.exfm.student.facts import read_run
 from automl.ranking.features import Features
 from automl.ranking.model import build_model
 from automl.ranking.served import load_served
 from automl.study.exfm_json import EXFM_JSON, exfm_schema
 from search_spaces.errors import InputError
-from search_spaces.model import ModelSpec
 from tests.worlds.commands import PATIENCE_S, automl, automl_here, interrupt, left_behind, start
 
 STUDENT = "small_domains"
@@ -179,12 +179,11 @@ def _on_the_stream(ran: Path, count: int) -> NDArray[np.float64]:
     problem = load_exfm(ran / "exfm.yaml", ran)
     student = next(one for one in problem.students if one.name == STUDENT)
     out = ran / "students" / f"{STUDENT}.auto.seed-0"
-    spec = ModelSpec.from_tree(json.loads((out / "facts.json").read_text())["spec"])
-    model = build_model(spec, student.columns.inputs(problem.stream), seed=0)
+    model = build_model(read_run(out).spec, student.columns.inputs(problem.stream), seed=0)
     model.load_state_dict(torch.load(out / "model.pt", weights_only=True))
     rows = np.flatnonzero(student.members_N)[-count:]
     with torch.inference_mode():
-        logits = model.eval()(*student.columns.take(problem.stream.ids_NF[rows], problem.stream.dense_ND[rows]))
+        logits = model.eval()(student.columns.read(problem.stream, rows))
     return logits.double().sigmoid().numpy()
 
 

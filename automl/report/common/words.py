@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from difflib import SequenceMatcher
 from itertools import groupby
-from typing import Any
 
 from automl.report.common.formats import knob_value
 from search_spaces.distill import READ_BY, Distill
 from search_spaces.knobs import Value
 from search_spaces.model import ModelSpec
 
+LayerTree = Mapping[str, Value | Mapping[str, Value]]  # of a model file: knobs by block, and a fuse
 # A knob whose bare value would mislead.
 _SPECIAL: Mapping[tuple[str, str, Value], str] = {("cross", "rank", 0): "full matrix"}
 
@@ -61,7 +61,7 @@ def teacher_words(distill: Distill | None) -> str:
     return f"{distill.heads} ({', '.join(knobs)})"
 
 
-def interaction_words(layers: Sequence[Mapping[str, Any]]) -> str:
+def interaction_words(layers: Sequence[LayerTree]) -> str:
     """2 × cross (rank 32), then dot (compress 16)."""
     steps = []
     for words, run in groupby(_layer_words(layer) for layer in layers):
@@ -70,7 +70,7 @@ def interaction_words(layers: Sequence[Mapping[str, Any]]) -> str:
     return ", then ".join(steps)
 
 
-def tower_words(layers: Sequence[Mapping[str, Any]]) -> str:
+def tower_words(layers: Sequence[Mapping[str, Mapping[str, Value]]]) -> str:
     """256-128 (batch norm, relu, dropout 0.1); what differs between the layers is listed."""
     if not layers:
         return ""
@@ -86,8 +86,8 @@ def tower_words(layers: Sequence[Mapping[str, Any]]) -> str:
     return f"{widths} ({', '.join(extras)})" if extras else widths
 
 
-def _layer_words(layer: Mapping[str, Any]) -> str:
-    blocks = [_block_words(name, knobs) for name, knobs in layer.items() if name != "fuse"]
+def _layer_words(layer: LayerTree) -> str:
+    blocks = [_block_words(name, knobs) for name, knobs in layer.items() if isinstance(knobs, Mapping)]
     return blocks[0] if "fuse" not in layer else f"[{' + '.join(blocks)}] by {layer['fuse']}"
 
 
@@ -196,7 +196,7 @@ def knobs(model: ModelSpec) -> dict[str, Value]:
     return flat
 
 
-def _layer_knobs(path: str, layer: Mapping[str, Any]) -> dict[str, Value]:
+def _layer_knobs(path: str, layer: LayerTree) -> dict[str, Value]:
     flat: dict[str, Value] = {}
     if path.startswith("interaction"):
         flat[f"{path}.block"] = " + ".join(name for name in layer if name != "fuse")
