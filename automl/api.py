@@ -1,37 +1,33 @@
-"""The Python API: what the commands do, as functions. `automl` exports the public part."""
+"""The Python API: what the commands do, as functions. `automl` exports the public part.
+
+A function loads what it needs when it is called, after the files that it was given are found to be sound: a mistake in
+a study file is told before a model library is there.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-from rich.console import Console
-
-from automl.commands import status as status_screen
-from automl.commands.export import export_spec
-from automl.commands.finals import run_finals
-from automl.commands.search import search as run_search
-from automl.data.store.log import EncodedLog, open_log
-from automl.report.study.build import chosen_picks, report_data
-from automl.report.study.data import ReportData
-from automl.report.study.derived import View
-from automl.report.study.page import write_report
-from automl.report.study.tables import front_frame, trials_frame
-from automl.strategies.picks import roles
-from automl.study.config import StudyConfig
-from automl.study.facts import Facts
 from automl.study.file import config_of
 from automl.study.history import History, State
 from automl.study.problem import Problem, load_problem
-from automl.study.record import Study
-from automl.study.results import Finals, read_finals
-from automl.study.storage import load_started
 from search_spaces.errors import InputError
 from search_spaces.model import ModelSpec
 from search_spaces.source import read_text
 from search_spaces.space import SearchSpace
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.console import Console
+
+    from automl.data.store.log import EncodedLog
+    from automl.report.study.data import ReportData
+    from automl.study.config import StudyConfig
+    from automl.study.facts import Facts
+    from automl.study.record import Study
+    from automl.study.results import Finals
 
 
 class StudyHandle:
@@ -57,10 +53,16 @@ class StudyHandle:
 
     def pareto(self) -> pd.DataFrame:
         """The front, from the most accurate model on; columns as in pareto.csv."""
+        from automl.report.study.derived import View
+        from automl.report.study.tables import front_frame
+
         return front_frame(View(self._data()))
 
     def trials_dataframe(self) -> pd.DataFrame:
         """Every trial and every repeat of the baseline; columns as in trials.parquet."""
+        from automl.report.study.derived import View
+        from automl.report.study.tables import trials_frame
+
         return trials_frame(View(self._data()))
 
     def best(self, role: str = "balanced") -> ModelSpec:
@@ -83,14 +85,20 @@ class StudyHandle:
         """
         if (trial is None) == (pick is None):
             raise InputError.of(str(self.folder), "must be told one of trial and pick to export")
+        problem = self._problem()
+        from automl.commands.export import export_spec
+        from automl.study.results import read_finals
+
         number = trial if trial is not None else self._picked(pick or "")
         finals = read_finals(self.folder)
         found = None if finals is None else finals.of_trial(number)
         about = {"trial": number, "finals": None if found is None else found.to_json()}
-        return export_spec(self._problem(), self._model(number), Path(file), about, console)
+        return export_spec(problem, self._model(number), Path(file), about, console)
 
     def report(self) -> Path:
         """Write report.html, pareto.csv and trials.parquet; the page's path."""
+        from automl.report.study.page import write_report
+
         return write_report(self._data(), self.folder)
 
     def finals(
@@ -105,8 +113,11 @@ class StudyHandle:
     ) -> Finals:
         """Retrain picks (or the `trials` named) and baseline with several seeds on train + validate, test on the test
         window, write finals.json."""
+        problem = self._problem()
+        from automl.commands.finals import run_finals
+
         return run_finals(
-            self._problem(),
+            problem,
             self._study,
             seeds=seeds,
             top=top,
@@ -118,13 +129,21 @@ class StudyHandle:
 
     def status(self) -> str:
         """One screen: progress, best so far, failures by reason."""
-        return status_screen.screen(self.folder, self._study)
+        from automl.commands.status import screen
+
+        return screen(self.folder, self._study)
 
     def summary(self) -> str:
         """How the search ended, in two lines."""
-        return status_screen.summary(self._study)
+        from automl.commands.status import summary
+
+        return summary(self._study)
 
     def _picked(self, role: str) -> int:
+        from automl.report.study.build import chosen_picks
+        from automl.strategies.picks import roles
+        from automl.study.results import read_finals
+
         history = self._study.history()
         chosen = roles(chosen_picks(self._space, history, _config(self._study.facts), read_finals(self.folder)))
         if role not in chosen:
@@ -138,6 +157,8 @@ class StudyHandle:
         return ended[number].candidate.model
 
     def _data(self) -> ReportData:
+        from automl.report.study.build import report_data
+
         return report_data(self._study, self._space, self._log, _config(self._study.facts), self.folder)
 
     def _problem(self) -> Problem:
@@ -162,6 +183,8 @@ def search(
         automl.runtime.errors.RunError: the baseline or every trial failed.
     """
     problem = load_problem(Path(file), out)
+    from automl.commands.search import search as run_search
+
     study = run_search(
         problem,
         trials=trials,
@@ -180,6 +203,10 @@ def open_study(folder: Path | str) -> StudyHandle:
     Raises:
         InputError: where the folder holds no study, or one without its baseline.
     """
+    from automl.data.store.log import open_log
+    from automl.study.record import Study
+    from automl.study.storage import load_started
+
     folder = Path(folder).absolute()
     stored, space, facts = load_started(folder)
     encoded = folder / "data" / facts.data
@@ -189,14 +216,9 @@ def open_study(folder: Path | str) -> StudyHandle:
     return StudyHandle(folder, Study(stored, space, _config(facts).limits), space, log)
 
 
-def terminal() -> Console:
-    """Where progress goes: the error stream, so that a command's own output stays clean."""
-    return Console(stderr=True, highlight=False)
-
-
 def _config(facts: Facts) -> StudyConfig:
     """The study file as it was when the search was last started."""
     return config_of(read_text(facts.config_text, "study.yaml"))
 
 
-__all__ = ["StudyHandle", "open_study", "search", "terminal"]
+__all__ = ["StudyHandle", "open_study", "search"]

@@ -12,7 +12,6 @@ import click
 from click.core import ParameterSource
 
 from automl import VERSION
-from automl.data.describe.parts import parse_seconds
 from search_spaces.errors import InputError
 
 if TYPE_CHECKING:
@@ -23,9 +22,18 @@ if TYPE_CHECKING:
 
 DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 PICKS = ("accurate", "fast", "balanced", "unlimited")
+
+
+def cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _FOLDER = click.Path(path_type=Path, file_okay=False)
-_WORKERS = click.option("--workers", type=click.IntRange(1), help="Trials at once; all cores if left out.")
+_WORKERS = click.option(
+    "--workers", type=click.IntRange(1), default=cores, help="Trials at once; all cores if left out."
+)
 _ADDRESS = click.option("--address", help="A running Ray cluster; a local one is started if left out.")
 
 
@@ -35,6 +43,8 @@ class _Duration(click.ParamType[float]):
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
         if isinstance(value, float):
             return value
+        from automl.data.describe.parts import parse_seconds
+
         try:
             seconds = parse_seconds(value)
         except ValueError as error:
@@ -80,7 +90,7 @@ def init(directory: Path, data: Path | None, label: str | None, template: str) -
 )
 @_WORKERS
 @click.option("--out", type=_FOLDER, help="The study's folder.")
-def check(file: Path, pilot: bool, workers: int | None, out: Path | None) -> None:
+def check(file: Path, pilot: bool, workers: int, out: Path | None) -> None:
     """Check a study, a space or an ExFM file, and tell what can be known before it is run."""
     from automl.study.file import FileKind, kind_of
     from search_spaces.source import read
@@ -100,7 +110,7 @@ def check(file: Path, pilot: bool, workers: int | None, out: Path | None) -> Non
     else:
         from automl.commands.check import study_lines
 
-        lines = study_lines(document, pilot=pilot, workers=workers or cores(), folder=out, console=terminal())
+        lines = study_lines(document, pilot=pilot, workers=workers, folder=out, console=terminal())
     for line in lines:
         click.echo(line)
 
@@ -113,7 +123,7 @@ def check(file: Path, pilot: bool, workers: int | None, out: Path | None) -> Non
 @_ADDRESS
 @click.option("--out", type=_FOLDER, help="The study's folder; beside the file if left out.")
 def search(
-    study: Path, trials: int, workers: int | None, time_budget: float | None, address: str | None, out: Path | None
+    study: Path, trials: int, workers: int, time_budget: float | None, address: str | None, out: Path | None
 ) -> None:
     """Start a search, or go on where it stopped."""
     from automl import api
@@ -121,11 +131,11 @@ def search(
     found = api.search(
         study,
         trials=trials,
-        workers=workers or cores(),
+        workers=workers,
         time_budget=time_budget,
         address=address,
         out=out,
-        console=api.terminal(),
+        console=terminal(),
         command=_command(),
     )
     click.echo(found.summary())
@@ -167,17 +177,16 @@ def finals(
     top: int | None,
     trials: tuple[int, ...],
     seeds: int | None,
-    workers: int | None,
+    workers: int,
     address: str | None,
 ) -> None:
     """Retrain picks and baseline with several seeds, and test on days that the search never saw."""
     from automl import api
-    from automl.commands.finals import finals_lines
 
     found = api.open_study(directory)
-    result = found.finals(
-        seeds=seeds, top=top, trials=trials, workers=workers or cores(), address=address, console=api.terminal()
-    )
+    result = found.finals(seeds=seeds, top=top, trials=trials, workers=workers, address=address, console=terminal())
+    from automl.commands.finals import finals_lines
+
     for line in finals_lines(result):
         click.echo(line)
     click.echo(f"report: {_short(found.report())}")
@@ -214,7 +223,7 @@ def export(
     else:
         from automl import api
 
-        told = api.open_study(directory).export(file, trial=trial, pick=pick, console=api.terminal())
+        told = api.open_study(directory).export(file, trial=trial, pick=pick, console=terminal())
         name, rows = f"#{told['about']['trial']}", "rows of the test window"
     gap = told["parity"]["max_probability_difference"]
     click.echo(f"{name}: {told['params']:,} parameters, {file.stat().st_size / 2**20:.1f} MiB")
@@ -232,12 +241,11 @@ def exfm() -> None:
 @_WORKERS
 @_ADDRESS
 @click.option("--out", type=_FOLDER, help="The run's folder; beside the file if left out.")
-def exfm_run(file: Path, workers: int | None, address: str | None, out: Path | None) -> None:
+def exfm_run(file: Path, workers: int, address: str | None, out: Path | None) -> None:
     """Stream a log past a teacher and its students, or go on where it stopped."""
-    from automl.api import terminal
     from automl.exfm import handle
 
-    found = handle.exfm_run(file, workers=workers or cores(), out=out, address=address, console=terminal())
+    found = handle.exfm_run(file, workers=workers, out=out, address=address, console=terminal())
     click.echo(found.summary())
     page = found.report()
     words = shlex.join(["automl", "export", _short(found.folder), "--student", next(iter(found.result.students))])
@@ -332,11 +340,6 @@ def terminal() -> Console:
     from rich.console import Console
 
     return Console(stderr=True, highlight=False)
-
-
-def cores() -> int:
-    """Cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _command() -> str:

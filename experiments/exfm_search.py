@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 import automl
-from automl.api import terminal
+from automl.cli import terminal
 from automl.commands.finals import finals_lines
 from automl.data.columns.times import days_of, midnight
 from automl.data.store.lessons import LESSONS, LessonLog, open_lessons

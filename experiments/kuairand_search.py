@@ -11,7 +11,7 @@ import argparse
 from typing import Any
 
 import automl
-from automl.api import terminal
+from automl.cli import terminal
 from automl.commands.finals import finals_lines
 from automl.stats.verdicts import Verdict
 from experiments.kuairand import CTR, CVR, TUNED, TUNED_CVR, write_study

@@ -7,11 +7,12 @@ import re
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from automl.data.draft.drafting import Draft, draft
-from automl.data.simulated.log import simulate
-from automl.data.simulated.stream import simulate_stream
 from search_spaces.errors import InputError
+
+if TYPE_CHECKING:
+    from automl.data.draft.drafting import Draft
 
 FILES = ("study.yaml", "space.yaml", "baseline.yaml")
 EXFM_FILES = ("exfm.yaml", "teacher.yaml", "student.yaml", "student-convert.yaml")
@@ -27,10 +28,14 @@ def init_study(folder: Path, data: Path | None, template: str, label: str | None
     texts = {name: template_text(template, name) for name in FILES}
     lines = []
     if data is not None:
+        from automl.data.draft.drafting import draft
+
         found = draft(data, label=label)
         texts["study.yaml"] = drafted(texts["study.yaml"], found, data, folder)
         lines += found.lines()
     else:
+        from automl.data.simulated.log import simulate
+
         simulate(folder / "log")
         lines.append(f"simulated {folder / 'log'}: put your own log in its place")
     return [*lines, *_written(folder, texts)]
@@ -43,6 +48,8 @@ def init_exfm(folder: Path) -> list[str]:
         InputError: where a file would be overwritten.
     """
     _check_free(folder, EXFM_FILES, "an ExFM run")
+    from automl.data.simulated.stream import simulate_stream
+
     simulate_stream(folder / "log", rows=60_000, users=2_000, items=600, days=12, seed=7)
     texts = {name: template_text("exfm", name) for name in EXFM_FILES}
     return [f"simulated {folder / 'log'}: put your own log in its place", *_written(folder, texts)]

@@ -1,21 +1,22 @@
-"""ExFM runs from Python: start one or go on, open one that is over, take its students."""
+"""ExFM runs from Python: start one or go on, open one that is over, take its students.
+
+A function loads what it needs when it is called, after the files that it was given are found to be sound.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-
-from automl.exfm.export import export_student
 from automl.exfm.lock import LOCK, read_lock
 from automl.exfm.problem import ExfmProblem, load_exfm
-from automl.exfm.run import run_exfm
-from automl.report.exfm import exfm_lines, write_exfm_report
 from automl.study.exfm_json import EXFM_JSON, is_exfm, read_exfm
 from automl.study.exfm_results import ExfmResult
 from search_spaces.errors import InputError
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 class ExfmHandle:
@@ -26,10 +27,14 @@ class ExfmHandle:
 
     def summary(self) -> str:
         """Text for a terminal: a line a student."""
+        from automl.report.exfm import exfm_lines
+
         return "\n".join(exfm_lines(self.result))
 
     def report(self) -> Path:
         """Write exfm.html; the page's path."""
+        from automl.report.exfm import write_exfm_report
+
         return write_exfm_report(self.folder)
 
     def export(self, file: Path | str, *, student: str, recipe: str | None = None, seed: int = 0) -> Mapping[str, Any]:
@@ -41,7 +46,10 @@ class ExfmHandle:
             InputError: where the run has no such student, recipe or seed, or its log is not there any more.
             automl.runtime.errors.RunError: where the file does not predict what the student predicts.
         """
-        return export_student(self._problem(), Path(file), student=student, recipe=recipe, seed=seed)
+        problem = self._problem()
+        from automl.exfm.export import export_student
+
+        return export_student(problem, Path(file), student=student, recipe=recipe, seed=seed)
 
     def _problem(self) -> ExfmProblem:
         lock = read_lock(self.folder)
@@ -65,6 +73,8 @@ def exfm_run(
         automl.runtime.errors.RunError: a student failed.
     """
     problem = load_exfm(Path(file), out)
+    from automl.exfm.run import run_exfm
+
     result = run_exfm(problem, workers=workers, address=address, console=console)
     return ExfmHandle(problem.folder, result)
 

@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from automl.data.encode.stream import EncodedStream, encode_stream
-from automl.data.tables.windows import Locate
 from automl.exfm.columns import Columns
 from automl.exfm.config import ExfmConfig, StudentConfig
 from automl.exfm.handover import model_of, models_of
@@ -23,6 +22,10 @@ from automl.study.file import gathering
 from search_spaces.errors import InputError, Mistake, Position
 from search_spaces.model import ModelSpec
 from search_spaces.source import Document, did_you_mean, read, validate
+
+if TYPE_CHECKING:
+    from automl.data.store.stream import EncodedStream
+    from automl.data.tables.windows import Locate
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,8 @@ def exfm_of(document: Document, folder: Path | None = None) -> ExfmProblem:
             models[name] = models_of(part.model, file.parent, document.at("students", name, "model"))
     if mistakes:
         raise InputError(mistakes)
+    from automl.data.encode.stream import encode_stream
+
     stream = encode_stream(config.data, file.parent, folder / "data", where=lambda *path: document.at("data", *path))
     if upgrade is not None and upgrade.window >= len(stream.windows):
         must = f"window must be less than the stream's {len(stream.windows)} windows"

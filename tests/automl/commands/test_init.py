@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from automl.commands import init as starting
 from automl.commands.init import EXFM_FILES, FILES, drafted, init_exfm, init_study, template_text
 from automl.data.draft.drafting import draft
+from automl.data.simulated import log as log_module
+from automl.data.simulated import stream as stream_module
 from automl.data.simulated.log import simulate
 from automl.data.simulated.stream import simulate_stream
 from automl.exfm.problem import load_exfm
@@ -28,7 +29,7 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch, log: Path) -> None:
     """The templates' log is a small one, copied."""
-    monkeypatch.setattr(starting, "simulate", lambda out: shutil.copytree(log, out))
+    monkeypatch.setattr(log_module, "simulate", lambda out: shutil.copytree(log, out))
 
 
 @pytest.mark.usefixtures("small")
@@ -49,7 +50,7 @@ def test_a_template_is_a_study_that_can_be_searched(tmp_path: Path, template: st
 
 def test_the_exfm_template_is_a_run_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        starting,
+        stream_module,
         "simulate_stream",
         lambda out, **_: simulate_stream(out, rows=1200, users=60, items=30, days=6, seed=7),
     )
