@@ -13,6 +13,7 @@ import numpy as np
 from automl.report.study.data import ReportData, StudyFacts
 from automl.stats import pareto
 from automl.stats.verdicts import Verdict
+from automl.study.facts import Facts
 from automl.study.history import (
     Baseline,
     CurvePoint,
@@ -34,6 +35,7 @@ from search_spaces.model import ModelSpec
 from search_spaces.moves import mutate
 from search_spaces.space import Candidate, SearchSpace
 from tests.worlds.searches import HUMAN, INPUTS, small_space, true_qps_ratio
+from tests.worlds.studies import study_facts
 
 LIMITS = (Limit(Metric.QPS_RATIO, low=0.25),)
 BATCH, OPENING, POINTS = 10, 12, 20
@@ -227,14 +229,26 @@ def running(number: int, proposal: Proposal, round_: int = 1) -> Trial:
     )
 
 
+def make_run(**changes: Any) -> Facts:
+    """What is recorded of the study's run."""
+    return study_facts(
+        **{
+            "config_text": f"name: feed-ctr\n# {ATTACK}\nseed: 7\n",
+            "versions": {"python": "3.11.2", "ranking-automl": "0.1.0", "ray": "2.60.0", "torch": "2.13.0"},
+            "machine": "Linux x86_64, 2 cores, Python 3.11.2",
+            "started_at": START,
+            "wall_seconds": 244.0,
+            "trials_wanted": 100,
+            **changes,
+        }
+    )
+
+
 def make_facts(**changes: Any) -> StudyFacts:
     facts = StudyFacts(
         name=f"feed-ctr {ATTACK}",
+        run=make_run(),
         command="automl search feed/study.yaml --trials 100 --workers 2",
-        versions={"python": "3.11.2", "ranking-automl": "0.1.0", "ray": "2.60.0", "torch": "2.13.0"},
-        machine="Linux x86_64, 2 cores, Python 3.11.2",
-        started_at=START,
-        workers=2,
         data="log/*.parquet, 222,869 rows, 20 id fields, 6 dense, label click",
         space="ctr-small, 21 knobs",
         space_size="2.1e7 discrete combinations x 5 continuous knobs",
@@ -245,13 +259,10 @@ def make_facts(**changes: Any) -> StudyFacts:
         },
         seed=7,
         strategy="controller",
-        wall_seconds=244.0,
         core_seconds_inside_trials=401.0,
-        config_text=f"name: feed-ctr\n# {ATTACK}\nseed: 7\n",
         qps_conditions="PyTorch, float32, 1 thread, batches of 512 rows, CPU time",
         bayes_ne={"validate": 0.8312, "test": 0.8330},
         data_notes=("time `time_ms`: read as milliseconds by its size",),
-        trials_wanted=100,
     )
     return replace(facts, **changes)
 

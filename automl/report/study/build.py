@@ -60,31 +60,23 @@ def chosen_picks(space: SearchSpace, history: History, config: StudyConfig, fina
 
 
 def _facts(study: Study, space: SearchSpace, log: EncodedLog | None, config: StudyConfig) -> StudyFacts:
-    facts, size = study.facts, space.size()
-    file = Path(facts.study_file)
+    run, size = study.facts, space.size()
+    file = Path(run.study_file)
     return StudyFacts(
         name=config.name,
-        command=facts.command or f"automl search {file.name}",
-        versions=facts.versions,
-        machine=facts.machine,
-        started_at=facts.started_at,
-        workers=facts.workers,
+        run=run,
+        command=run.command or f"automl search {file.name}",
         data=_data_words(config.data, log),
         space=f"{config.space}, {counted(size.knobs, 'knob')}",
         space_size=combinations(size.discrete, size.continuous),
         split_days=_windows(config.data.split, log),
         seed=config.seed,
         strategy=config.search.strategy,
-        wall_seconds=facts.wall_seconds,
         core_seconds_inside_trials=sum(t.cpu_seconds or 0.0 for t in (*study.trials, *study.baseline_repeats())),
-        config_text=facts.config_text,
         qps_conditions=_qps_words(config.qps),
         bayes_ne=bayes_ne(file.parent, config.data),
         data_notes=log.notes if log else (),
         margin_pct=config.finals.margin_pct,
-        trials_wanted=facts.trials_wanted,
-        time_budget=facts.time_budget,
-        exhausted=facts.exhausted,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from automl.study.facts import Facts
 from automl.study.history import History
 from automl.study.results import Finals
 from predictors.evaluate import Ranked
@@ -17,27 +18,19 @@ class StudyFacts:
     """How the study was run. Every text may come from a user's file: the page escapes it."""
 
     name: str
-    command: str  # as it was typed
-    versions: Mapping[str, str]  # package -> version
-    machine: str
-    started_at: float | None  # seconds since the epoch; None if nothing has started
-    workers: int
+    run: Facts  # as they are recorded
+    command: str  # as it was typed, or what would do the same
     data: str  # the log in words: path, rows, fields
     space: str  # the space in words: name, knobs
     space_size: str  # e.g. "2.1e7 discrete combinations x 5 continuous knobs"
     split_days: Mapping[str, str]  # window -> "2022-04-25 to 2022-05-04"
     seed: int
     strategy: str
-    wall_seconds: float
     core_seconds_inside_trials: float
-    config_text: str  # the study file as it was
     qps_conditions: str = ""  # engine, batch size, threads, dtype, device
     bayes_ne: Mapping[str, float] = field(default_factory=dict)  # window -> NE of the true probabilities, if known
     data_notes: Sequence[str] = ()  # what reading the log had to say
     margin_pct: float = 0.2  # by how much NE may be worse and still count as no worse
-    trials_wanted: int | None = None  # the budget; None if not recorded
-    time_budget: float | None = None  # seconds
-    exhausted: bool = False  # the space held nothing new any more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

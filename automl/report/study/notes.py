@@ -88,21 +88,21 @@ def _record(history: History) -> str:
 
 
 def _budget(view: View) -> str | None:
-    facts, ended = view.data.facts, sum(trial.ended for trial in view.history.trials)
-    wanted = facts.trials_wanted
+    run, ended = view.data.facts.run, sum(trial.ended for trial in view.history.trials)
+    wanted = run.trials_wanted
     if not wanted or ended >= wanted:
         return None
-    if facts.exhausted:
+    if run.exhausted:
         return f"The space holds only {counted(ended, 'different model')} within the study's limits: all were tried."
-    if facts.time_budget is not None and facts.wall_seconds >= facts.time_budget:
-        return f"The time budget of {duration(facts.time_budget)} ended the search after {ended} of {wanted} trials."
+    if run.time_budget is not None and run.wall_seconds >= run.time_budget:
+        return f"The time budget of {duration(run.time_budget)} ended the search after {ended} of {wanted} trials."
     return f"{ended} of {wanted} trials have ended; the same command goes on."
 
 
 def _growth(view: View) -> str | None:
     won = last_quarter(view)
     ended = sum(trial.ended for trial in view.history.trials)
-    if view.data.facts.exhausted or ended < ENOUGH or won is None or won < STILL_GROWING:
+    if view.data.facts.run.exhausted or ended < ENOUGH or won is None or won < STILL_GROWING:
         return None
     return (
         f"The front was still growing: {100 * won:.0f}% of its hypervolume came in the last quarter of the core time. "

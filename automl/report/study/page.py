@@ -93,7 +93,7 @@ def _tiles(view: View) -> list[tuple[str, str, str]]:
     facts, counts, progress = view.data.facts, view.state_counts, view.progress
     states = ", ".join(f"{counts[s]} {s.value}" for s in State if counts[s]) or "none yet"
     core_hours = facts.core_seconds_inside_trials / SECONDS_PER_HOUR
-    held = facts.workers * facts.wall_seconds
+    held = facts.run.workers * facts.run.wall_seconds
     busy = formats.share(facts.core_seconds_inside_trials / held) if held > 0 else formats.ABSENT
     best = progress.best_gain_at_speed_pct[-1] if len(progress.best_gain_at_speed_pct) else float("nan")
     rate = best / core_hours if core_hours > 0 and formats.is_number(best) and best < 0 else None
@@ -103,7 +103,7 @@ def _tiles(view: View) -> list[tuple[str, str, str]]:
     return [
         ("trials", f"{len(view.history.trials):,}", states),
         ("front", formats.counted(len(view.front), "model"), "not beaten in both NE and QPS"),
-        ("wall clock", formats.duration(facts.wall_seconds), formats.counted(facts.workers, "worker")),
+        ("wall clock", formats.duration(facts.run.wall_seconds), formats.counted(facts.run.workers, "worker")),
         ("core time inside trials", core, f"{busy} of workers × wall clock"),
         ("best NE gain at speed", formats.percent(best), f"{formats.percent(rate)} per core-hour"),
         ("hypervolume", f"{volume:.3g}", f"{last} of it in the last quarter of the core time"),

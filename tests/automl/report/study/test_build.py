@@ -113,7 +113,7 @@ def data(study: Study, folder: Path) -> ReportData:
     return report_data(study, small_space(), make_log(), config_of(), folder)
 
 
-def test_a_study_becomes_a_report(data: ReportData, folder: Path) -> None:
+def test_a_study_becomes_a_report(data: ReportData, study: Study, folder: Path) -> None:
     assert data.history.trials == rich_history().trials[:30]
     facts, size = data.facts, small_space().size()
     assert facts.name == "feed"
@@ -125,7 +125,9 @@ def test_a_study_becomes_a_report(data: ReportData, folder: Path) -> None:
     assert facts.split_days["test"] == "2024-03-11, 10 rows, 50.0% positive"
     assert facts.data_notes == ("time `time_ms`: read as ms, by its size",)
     assert facts.qps_conditions == "PyTorch, float32, 1 thread, batches of 512 rows, CPU time"
-    assert (facts.seed, facts.strategy, facts.margin_pct, facts.trials_wanted) == (7, "controller", 0.15, 40)
+    assert (facts.seed, facts.strategy, facts.margin_pct) == (7, "controller", 0.15)
+    assert facts.run == study.facts
+    assert facts.command == facts.run.command
     used = [t.cpu_seconds or 0.0 for t in (*data.history.trials, *data.history.baseline.trials)]
     assert facts.core_seconds_inside_trials == pytest.approx(sum(used))
     page = write_report(data, folder)

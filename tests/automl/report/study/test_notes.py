@@ -18,17 +18,16 @@ from tests.worlds.report_studies import (
     history_of,
     make_facts,
     make_finals,
+    make_run,
     rich_data,
     rich_history,
     roles_of,
 )
 
 
-def notes_of(*trials: Trial, limits: tuple[Limit, ...] = (), facts: dict[str, Any] | None = None) -> str:
-    history = history_of(*trials, limits=limits)
-    return " ".join(
-        search_notes(View(ReportData(facts=make_facts(**(facts or {"trials_wanted": None})), history=history)))
-    )
+def notes_of(*trials: Trial, limits: tuple[Limit, ...] = (), run: dict[str, Any] | None = None) -> str:
+    facts = make_facts(run=make_run(**(run or {"trials_wanted": None})))
+    return " ".join(search_notes(View(ReportData(facts=facts, history=history_of(*trials, limits=limits)))))
 
 
 def forecast(number: int, round_: int, gain: float, said: float, origin: Origin) -> Trial:
@@ -82,11 +81,11 @@ def test_a_batch_with_the_controller_in_it_was_proposed_by_the_predictor() -> No
 
 def test_budget() -> None:
     trial = complete(1, gain=0.1, ratio=1.0)
-    assert notes_of(trial, facts={"trials_wanted": 1}) == ""
-    assert notes_of(trial, facts={"trials_wanted": 9}) == "1 of 9 trials have ended; the same command goes on."
+    assert notes_of(trial, run={"trials_wanted": 1}) == ""
+    assert notes_of(trial, run={"trials_wanted": 9}) == "1 of 9 trials have ended; the same command goes on."
     out_of_time = {"trials_wanted": 9, "time_budget": 240.0, "wall_seconds": 244.0}
-    assert notes_of(trial, facts=out_of_time) == "The time budget of 4 min 00 s ended the search after 1 of 9 trials."
-    assert "holds only 1 different model " in notes_of(trial, facts={"trials_wanted": 9, "exhausted": True})
+    assert notes_of(trial, run=out_of_time) == "The time budget of 4 min 00 s ended the search after 1 of 9 trials."
+    assert "holds only 1 different model " in notes_of(trial, run={"trials_wanted": 9, "exhausted": True})
 
 
 def test_a_front_that_still_grows_is_told() -> None:
@@ -94,7 +93,7 @@ def test_a_front_that_still_grows_is_told() -> None:
     assert notes_of(*flat) == ""
     growing = [complete(n, gain=-0.1 * n, ratio=1.0) for n in range(1, 31)]
     assert "The front was still growing: 20%" in notes_of(*growing)
-    assert notes_of(*growing, facts={"trials_wanted": 30, "exhausted": True}) == ""
+    assert notes_of(*growing, run={"trials_wanted": 30, "exhausted": True}) == ""
 
 
 def test_stopping_is_blamed_only_where_it_may_have_cost_something() -> None:

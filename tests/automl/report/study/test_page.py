@@ -26,6 +26,7 @@ from tests.worlds.report_studies import (
     make_baseline,
     make_facts,
     make_finals,
+    make_run,
     rich_data,
     rich_history,
     running,
@@ -131,7 +132,8 @@ EDGES: dict[str, tuple[History, str]] = {
 @pytest.mark.parametrize("name", EDGES)
 def test_edge_cases_have_a_page_and_an_answer(name: str, tmp_path: Path) -> None:
     history, headline = EDGES[name]
-    facts = make_facts(started_at=None, bayes_ne={}, qps_conditions="", versions={}, wall_seconds=0.0, data_notes=())
+    run = make_run(versions={}, wall_seconds=0.0)
+    facts = make_facts(run=run, bayes_ne={}, qps_conditions="", data_notes=())
     elements = parsed(write_report(ReportData(facts=facts, history=history), tmp_path))
     assert headline in " ".join(elements.text)
     assert len(records(elements, "records")) == 1 + len(history.trials)
