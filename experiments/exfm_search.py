@@ -17,6 +17,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
+from scipy.special import expit
 
 import automl
 from automl.cli import terminal
@@ -30,7 +31,6 @@ from automl.exfm.student.jobs import job_name, task_of
 from automl.exfm.student.recipes import Recipe
 from automl.exfm.student.run import LOGITS
 from automl.exfm.summary import scored_rows
-from automl.exfm.teacher.snapshots import sigmoid
 from automl.runtime.cluster import cluster
 from automl.study.exfm_results import AUTO, PartFigures
 from automl.study.plain import Codec
@@ -156,7 +156,7 @@ def on_the_stream(
         rows=scored_rows(stream, rows_N, student.task),
         windows_N=np.zeros(len(rows_N), np.int64),
         probs_SN={
-            name: np.stack([sigmoid(np.load(task.out / LOGITS)) for task in of])
+            name: np.stack([expit(np.load(task.out / LOGITS), dtype=np.float64) for task in of])
             for name, of in tasks.items()
             if all(task.out.exists() for task in of)
         },

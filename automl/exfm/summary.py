@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from automl.data.encode.stream import EncodedStream
 from automl.exfm.das.counts import AGE_EDGES_HOURS
@@ -20,7 +21,6 @@ from automl.exfm.scores import Scored, corrected, figures
 from automl.exfm.student.facts import read_run
 from automl.exfm.student.recipes import recipe_of
 from automl.exfm.student.run import LOGITS, StudentTask
-from automl.exfm.teacher.snapshots import sigmoid
 from automl.exfm.teacher.taught import Taught
 from automl.stats.compared import ScoredRows
 from automl.study.exfm_results import (
@@ -87,12 +87,15 @@ def scored_of(
     examples_N = np.flatnonzero(student.members_N & np.isfinite(stream.labels_NT[:, student.task]))
     part = examples_N >= stream.windows[problem.config.score_from].rows.start
     rows_N = examples_N[part]
-    probs = {name: np.stack([sigmoid(np.load(out / LOGITS)[part]) for out in outs]) for name, outs in runs.items()}
+    probs = {
+        name: np.stack([expit(np.load(out / LOGITS)[part], dtype=np.float64) for out in outs])
+        for name, outs in runs.items()
+    }
     scored = Scored(
         rows=scored_rows(stream, rows_N, student.task),
         windows_N=np.searchsorted([w.rows.start for w in stream.windows], rows_N, side="right") - 1,
         probs_SN=probs,
-        teacher_N=np.where(np.isnan(teacher_N[rows_N]), np.nan, sigmoid(teacher_N[rows_N])),
+        teacher_N=np.where(np.isnan(teacher_N[rows_N]), np.nan, expit(teacher_N[rows_N], dtype=np.float64)),
     )
     return scored, rows_N
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import brentq
+from scipy.special import expit
 
 from automl.data.simulated.world import Floats
 
@@ -77,5 +78,6 @@ def _combined(weighted: list[tuple[float, Floats]], moments: tuple[tuple[float, 
 
 
 def sigmoid(x: Floats) -> Floats:
-    p: Floats = 1.0 / (1.0 + np.exp(-np.clip(x, -30, 30)))
+    """Probabilities that are neither 0 nor 1 whatever the logit."""
+    p: Floats = expit(np.clip(x, -30, 30))
     return p

@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from automl.exfm.das.causality import check_snapshot
 from automl.exfm.das.counts import Counts, ages_of
@@ -175,7 +176,7 @@ class Das:
         for k, task in enumerate(self.tasks):
             logits_N = None if scores is None else scores.logits_NT[:, k].astype(np.float32)
             columns[f"fm_logit_{task}"] = _floats(logits_N, count)
-            columns[f"fm_prediction_{task}"] = _floats(None if logits_N is None else _sigmoid(logits_N), count)
+            columns[f"fm_prediction_{task}"] = _floats(None if logits_N is None else expit(logits_N), count)
         told = snapshot if scores is not None else None
         for name, value, kind in (
             ("fm_snapshot", told and told.name, pa.string()),
@@ -223,10 +224,6 @@ def _first_of_each(stream: Stream, bits_N: NDArray[np.int64]) -> tuple[NDArray[n
 def _between(rows_N: NDArray[np.int64], part: slice) -> int:
     start, stop = np.searchsorted(rows_N, [part.start, part.stop])
     return int(stop - start)
-
-
-def _sigmoid(logits_N: NDArray[np.float32]) -> NDArray[np.float32]:
-    return (0.5 + 0.5 * np.tanh(0.5 * logits_N.astype(np.float64))).astype(np.float32)
 
 
 def _floats(values_N: NDArray[np.float32] | None, count: int) -> pa.Array:

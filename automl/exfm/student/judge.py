@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from automl.exfm.student.auto import Chooser
 from automl.exfm.student.calibration import Calibrator
-from automl.exfm.teacher.snapshots import sigmoid
 from automl.stats.significance import log_losses
 from automl.study.exfm_results import NONE
 
@@ -41,11 +41,10 @@ class Judge:
         at_M = np.searchsorted(self._examples_N, rows_M)
         truth_M = labels_M.astype(np.float64)
         fair_M = np.isfinite(self._scored[NONE][at_M])  # an untrained student proves nothing
-        losses = {
-            arm: log_losses(truth_M[fair_M], sigmoid(self._scored[arm][at_M[fair_M]])) for arm in self.chooser.alive
-        }
+        seen = {arm: expit(self._scored[arm][at_M[fair_M]], dtype=np.float64) for arm in self.chooser.alive}
+        losses = {arm: log_losses(truth_M[fair_M], p_M) for arm, p_M in seen.items()}
         heard_M = np.isfinite(said_M)
-        teacher_M = log_losses(truth_M, sigmoid(self._calibrator.logits(said_M)))
+        teacher_M = log_losses(truth_M, expit(self._calibrator.logits(said_M)))
         self.chooser.see(losses, np.where(heard_M, teacher_M, np.nan)[fair_M])
         self._calibrator.see(said_M[heard_M], truth_M[heard_M])
         return self._calibrator.logits(said_M).astype(np.float32)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from automl.exfm.das.scorer import Snapshot
 from automl.exfm.teacher.ensemble import Teacher
@@ -71,13 +72,7 @@ def refusal(recent: Recent, tasks: tuple[str, ...], guard: Guard) -> str | None:
 
 
 def _sums(labels_N: NDArray[np.float32], logits_N: NDArray[np.float32], known_N: NDArray[np.bool_]) -> NESums:
-    return NESums.of(labels_N[known_N], sigmoid(logits_N[known_N]))
-
-
-def sigmoid(logits: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Probabilities in float64."""
-    p: NDArray[np.float64] = 1.0 / (1.0 + np.exp(-np.clip(logits.astype(np.float64), -40, 40)))
-    return p
+    return NESums.of(labels_N[known_N], expit(logits_N[known_N], dtype=np.float64))
 
 
 class SnapshotStore:
