@@ -15,6 +15,7 @@ from search_spaces.blocks import INTERACTION_BLOCKS
 from search_spaces.domains import KINDS
 from search_spaces.errors import InputError, Mistake
 from search_spaces.nodes import Node, Step
+from search_spaces.plugins import load_plugins
 from search_spaces.source import Document, did_you_mean, read, read_text, shown
 
 
@@ -51,6 +52,7 @@ def _open(source: Path | str) -> Document:
 
 def resolve(document: Document, seen: tuple[str, ...] = ()) -> Document:
     """The document with `extends` at its top replaced by what it takes; places keep the file that they stand in."""
+    load_plugins(document)  # before anything is merged: a block of one's own is a form of layer
     items = document.root.items or {}
     node = items.get("extends")
     if node is None or document.root.is_list:

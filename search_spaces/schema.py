@@ -1,7 +1,7 @@
 """The grammar of space and model files. Reading checks all of a file and tells every mistake together.
 
-    space    extends, embedding: KNOBS, interaction: STACK, wiring: KNOB, deep: STACK, train: KNOBS, distill: KNOBS,
-             where: [EXPRESSION]
+    space    plugins: [FILE], extends, embedding: KNOBS, interaction: STACK, wiring: KNOB, deep: STACK, train: KNOBS,
+             distill: KNOBS, where: [EXPRESSION]
     STACK    a list of LAYERs, each with its own questions, or {repeat: KNOB, shared: BOOL, LAYER}
     LAYER    {one_of: {BLOCK: KNOBS, ...}, default: BLOCK} | {any_of: {BLOCK: KNOBS, ...}, fuse: KNOB, default: [BLOCK]}
              | {BLOCK: KNOBS} | {BLOCK: KNOBS, BLOCK: KNOBS, fuse: KNOB};   in deep only {mlp: KNOBS}
@@ -65,7 +65,7 @@ class _Reader:
         if not isinstance(data, dict):
             self._refuse((), "must be a mapping", shown(data))
             data = {}
-        self._known((), data, _SECTIONS if self.is_model else (*_SECTIONS, "where"))
+        self._known((), data, ("plugins", *_SECTIONS) if self.is_model else ("plugins", *_SECTIONS, "where"))
         return SpaceTree(
             file=self.document.file,
             embedding=self._block(("embedding",), data.get("embedding"), Embedding),

@@ -26,6 +26,7 @@ from search_spaces.guards import Bools
 from search_spaces.knobs import Value
 from search_spaces.model import InputShape, ModelSpec
 from search_spaces.plan import Plan
+from search_spaces.plugins import load_plugins
 from search_spaces.sampling import draw
 from search_spaces.schema import FileKind, read_tree
 from search_spaces.source import Document, read
@@ -267,6 +268,7 @@ def space_of(document: Document, inputs: InputShape | None = None) -> SearchSpac
 
 def _tree_of(document: Document, kind: FileKind) -> SpaceTree:
     """The tree, where neither its grammar nor its expressions have a mistake."""
+    load_plugins(document)
     tree, mistakes = read_tree(document, kind)
     if mistakes:
         raise InputError([*mistakes, *_more_mistakes(tree)])

@@ -15,6 +15,7 @@ from automl.runtime.errors import RunError
 from automl.runtime.jobs import Done, Job, Limits, Outcome, Progress, TrainModel, Wait
 from automl.stats.compared import ScoredRows
 from automl.stats.seeds import trial_seeds
+from automl.study.config import TRAININGS
 from automl.study.history import Failure
 from automl.study.problem import FINALS_FIT, SEARCH_FIT, Problem
 from search_spaces.model import ModelSpec
@@ -124,6 +125,7 @@ def trained_again(
         score=stage.score,
         weights_seed=seeds["weights"],
         order_seed=seeds["order"],
+        work=TRAININGS[problem.config.trial.training],
     )
 
 

@@ -15,6 +15,7 @@ from automl.runtime.errors import RunError
 from automl.runtime.jobs import Done, Job, Limits, Outcome, Progress, Timing, TrainModel, Wait
 from automl.stats.seeds import trial_seeds
 from automl.strategies import Strategy, strategy_of
+from automl.study.config import TRAININGS
 from automl.study.history import Failure, Measurement, Metric, Origin, Proposal, State, Trial
 from automl.study.problem import Problem
 from automl.study.record import Study
@@ -150,6 +151,7 @@ class SearchSource:
             order_seed=seeds["order"],
             stops=stops if config.search.stop_early else (),
             timing=timing,
+            work=TRAININGS[config.trial.training],
         )
         return Job(name, payload, Limits(timeout_s=config.trial.timeout, memory_bytes=config.trial.memory))
 

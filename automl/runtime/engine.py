@@ -21,6 +21,7 @@ from automl.runtime.jobs import Done, Job, JobSource, Outcome, Step, Wait, job_c
 from automl.runtime.limits import read_note
 from automl.runtime.worker import Worker, progress_of, started_at, step_of
 from automl.study.history import Failure
+from automl.study.plugins import files
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +68,9 @@ def _fit(desk: Desk, resources: Resources, scratch: Path) -> None:
     tuner = tune.Tuner(
         tune.with_resources(Worker, {"cpu": resources.cpu, "gpu": resources.gpu}),
         tune_config=tune.TuneConfig(
-            search_alg=DeskSearcher(desk, {"threads": max(1, int(resources.cpu)), "notes": str(scratch)}),
+            search_alg=DeskSearcher(
+                desk, {"threads": max(1, int(resources.cpu)), "notes": str(scratch), "plugins": files()}
+            ),
             scheduler=DeskScheduler(desk),
             num_samples=-1,
             reuse_actors=True,

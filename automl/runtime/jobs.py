@@ -10,10 +10,10 @@ from typing import Any, Literal, Protocol
 
 from pydantic import TypeAdapter
 
+from automl.study.config import TRAININGS
 from automl.study.history import CurvePoint, Failure, Limit, Measurement
 
 CURVE_POINTS = 20  # of a trial's learning curve
-TRAIN_AND_SCORE = "automl.runtime.work:train_and_score"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +52,7 @@ class TrainModel:
     timing: Timing | None = None
     predictions: str | None = None  # file for the probabilities of the scored rows (NumPy, float64)
     weights: str | None = None  # file for the weights of the trained model (torch, its state_dict)
-    work: str = TRAIN_AND_SCORE
+    work: str = TRAININGS["standard"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

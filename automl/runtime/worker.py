@@ -7,7 +7,7 @@ import json
 import pkgutil
 import time
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from automl.ranking.process import prepare_process
 from automl.runtime.jobs import Limits, Progress, Step, job_of
 from automl.runtime.limits import MemoryWatch, time_limit
 from automl.study.history import CurvePoint, Failure, Measurement, Speed
+from automl.study.plugins import plug_in_files
 
 _STARTED = "started_at"  # key in Tune's result: when the worker took the job up, in seconds since the epoch
 _STEP = "step"  # key in Tune's result; the value is text, since Tune flattens what is nested
@@ -62,11 +63,12 @@ class Worker(tune.Trainable):
         self._name = str(config["job"]["name"])
         self._used = 0.0
         self._started_at = time.time()
-        self._steps = _work(config["job"])
+        self._steps = _work(config["job"], config["plugins"])
 
 
-def _work(config: Mapping[str, Any]) -> Iterator[Step]:
+def _work(config: Mapping[str, Any], plugins: Iterable[str]) -> Iterator[Step]:
     """A generator, so that whatever goes wrong from the first line on is the job's failure, not the worker's."""
+    plug_in_files(plugins)
     payload = job_of(config).payload
     yield from pkgutil.resolve_name(payload.work)(payload)
 

@@ -17,34 +17,46 @@ from automl.data.describe.parts import Bytes, Part, Seconds
 from automl.data.describe.tables import DataConfig, LessonsConfig, told_data
 from automl.study.history import Limit, Metric
 
-STRATEGIES: Mapping[str, str] = {
+STRATEGIES: dict[str, str] = {
     "controller": "automl.strategies.propose:controller",
     "evolution": "automl.strategies.baselines:evolution",
     "nsga2": "automl.strategies.baselines:nsga2",
     "random": "automl.strategies.baselines:random",
     "tpe": "automl.strategies.baselines:tpe",
 }
-"""The strategies that a study may name, and where each stands (MODULE:FUNCTION): loaded by the search that asks."""
+"""The strategies that a study may name, and where each stands (MODULE:FUNCTION): loaded by the search that asks.
+
+Plug-ins add to this table and to the next (automl/study/plugins.py).
+"""
+
+TRAININGS: dict[str, str] = {"standard": "automl.runtime.work:train_and_score"}
+"""The trainings that a study may name, and where each stands: loaded by the worker that trains."""
 
 
-def _strategy(value: object) -> object:
-    if value not in list(STRATEGIES):
-        *names, last = STRATEGIES
-        raise ValueError(f"must be {', '.join(names)} or {last}")
-    return value
+def _named_in(table: Mapping[str, str]) -> BeforeValidator:
+    """A name of a table, as the table is when the file is read."""
+
+    def check(value: object) -> object:
+        if value not in list(table):
+            *names, last = table
+            raise ValueError(f"must be {', '.join(names)} or {last}" if names else f"must be {last}")
+        return value
+
+    return BeforeValidator(check)
 
 
 class SearchConfig(Part):
     """How candidates are proposed."""
 
-    strategy: Annotated[str, BeforeValidator(_strategy)] = "controller"
+    strategy: Annotated[str, _named_in(STRATEGIES)] = "controller"
     batch: Annotated[int, Field(ge=1, le=1000)] = 10
     stop_early: bool = True
 
 
 class TrialConfig(Part):
-    """Hard limits of one trial: seconds of wall time, bytes of memory beyond what its process held before."""
+    """How a trial trains, and its hard limits: seconds of wall time, bytes of memory beyond what its process held."""
 
+    training: Annotated[str, _named_in(TRAININGS)] = "standard"
     timeout: Seconds = 600.0
     memory: Bytes = 4 << 30
 
@@ -116,6 +128,7 @@ class StudyConfig(Part):
     """One study file."""
 
     name: Annotated[str, Field(min_length=1, max_length=100)]
+    plugins: tuple[str, ...] = ()  # loaded before the rest is read: automl/study/plugins.py
     data: Annotated[DataConfig | LessonsConfig, BeforeValidator(told_data)]
     space: str
     baseline: str
@@ -129,9 +142,9 @@ class StudyConfig(Part):
     baseline_seeds: Annotated[int, Field(ge=2, le=20)] = 3
     seed: Annotated[int, Field(ge=0)] = 0
 
-    @field_validator("constraints", mode="before")
+    @field_validator("constraints", "plugins", mode="before")
     @classmethod
-    def _constraints(cls, value: object) -> object:
+    def _lists(cls, value: object) -> object:
         return tuple(value) if isinstance(value, list) else value
 
     @field_validator("objectives", mode="before")

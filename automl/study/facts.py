@@ -37,6 +37,7 @@ class Facts:
     versions: Mapping[str, str]  # package -> version
     machine: str
     started_at: float  # the first start, in seconds since the epoch
+    plugins: tuple[str, ...] = ()  # files that must be loaded before the space and the trials are read
     trials_wanted: int | None = None  # the budget of the last start; None if it is not recorded
     time_budget: float | None = None  # seconds
     exhausted: bool = False  # the space held nothing new any more

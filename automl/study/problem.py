@@ -12,6 +12,7 @@ import numpy as np
 from automl.data.describe.tables import DataConfig, LessonsConfig
 from automl.study.config import StudyConfig, is_cost_limit
 from automl.study.file import StudyFile, gathering, part, read_study
+from automl.study.plugins import plug_in
 from search_spaces.errors import InputError, Mistake, Position
 from search_spaces.extends import is_name, read_space
 from search_spaces.model import ModelSpec
@@ -55,8 +56,9 @@ def problem_of(document: Document, folder: Path | None = None) -> Problem:
     """`load_problem` of a file that was read.
 
     Raises:
-        InputError: as `load_problem`.
+        InputError: as `load_problem`; where a plug-in does not load, of the plug-ins alone.
     """
+    plug_in(document)  # before the rest is read, which may name what they add
     study = read_study(document)
     document, config, mistakes = study.document, study.config, list(study.mistakes)
     file = Path(document.file)

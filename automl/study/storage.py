@@ -12,6 +12,7 @@ from optuna.study import StudySummary
 
 from automl.study.facts import Facts
 from automl.study.history import Limit
+from automl.study.plugins import plug_in_files
 from automl.study.record import Study
 from search_spaces.errors import InputError
 from search_spaces.source import read_text
@@ -44,6 +45,8 @@ def open_study(
     turn = 1 + max((_turn(summary) for summary in summaries), default=0)
     latest = _latest(summaries, name)
     old = None if latest is None else optuna.load_study(study_name=latest.study_name, storage=storage)
+    if old is not None:
+        plug_in_files(old.user_attrs.get("plugins", ()))  # its trials may hold blocks that the study names no more
     if old is not None and old.user_attrs[_SPACE] == signature:
         old.set_user_attr(_TURN, turn)
         return Study(old, space, limits)
@@ -88,6 +91,7 @@ def load_started(folder: Path) -> tuple[optuna.Study, SearchSpace, Facts]:
     if facts is None:
         must, found = "must hold a study that was started", "one without a baseline"
         raise InputError.of(str(folder), must, found, "start it with `automl search`")
+    plug_in_files(facts.plugins)
     return stored, space_of(read_text(stored.user_attrs[_SPACE], f"{folder.name} (its space)")), facts
 
 

@@ -3,31 +3,29 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import automl as toolkit
-from tests.worlds.commands import PATIENCE_S, ROOT, left_behind, write_study
+from tests.worlds.commands import ROOT, automl, left_behind, write_study
 from tests.worlds.faults import FAULTS
 
 TRIALS = 14  # the last ones are proposed by what has seen trials fail
 
 
-def _search(file: Path, work: str, trials: int) -> subprocess.CompletedProcess[str]:
-    """The Python API with other work in the workers, in a process of its own, with the command's exit codes."""
-    script = (
-        "import functools, sys, automl.cli as cli, automl.commands.search_source as source\n"
-        f"source.TrainModel = functools.partial(source.TrainModel, work='tests.worlds.faults:{work}')\n"
-        f"sys.argv = ['automl', 'search', {str(file)!r}, '--trials', '{trials}', '--workers', '2']\n"
-        "cli.main()\n"
+def _search(folder: Path, training: str, trials: int, **settings: Any) -> subprocess.CompletedProcess[str]:
+    """A search whose trials are trained by a plug-in that goes wrong on purpose."""
+    file = write_study(folder, **settings)
+    text = file.read_text().replace(
+        "trial: {", f"plugins: [{ROOT}/tests/worlds/faults.py]\ntrial: {{training: {training}, "
     )
-    return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=PATIENCE_S, cwd=ROOT)
+    file.write_text(text)
+    return automl("search", file, "--trials", str(trials), "--workers", "2")
 
 
 def test_search_ends_with_its_budget_whatever_trials_do(tmp_path: Path) -> None:
-    file = write_study(tmp_path, timeout="10s", stop_early=False)
-    done = _search(file, "faulty", TRIALS)
+    done = _search(tmp_path, "faulty", TRIALS, timeout="10s", stop_early=False)
     assert done.returncode == 0, done.stderr
     frame = toolkit.open_study(tmp_path).trials_dataframe()
     frame = frame[frame["trial"] > 0].set_index("trial")
@@ -42,7 +40,7 @@ def test_search_ends_with_its_budget_whatever_trials_do(tmp_path: Path) -> None:
 
 
 def test_search_in_which_every_trial_is_too_slow_fails_with_the_reason(tmp_path: Path) -> None:
-    done = _search(write_study(tmp_path, timeout="5s"), "slow", 2)
+    done = _search(tmp_path, "slow", 2, timeout="5s")
     assert done.returncode == 1
     assert "every trial failed (2)" in done.stderr
     assert "took longer than its limit of 5 s" in done.stderr

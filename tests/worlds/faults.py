@@ -10,8 +10,16 @@ from pathlib import Path
 
 from automl.runtime.jobs import Step, TrainModel
 from automl.runtime.work import train_and_score
+from search_spaces.plugins import Plugins
+
 
 FAULTS = {1: "error", 3: "diverged", 5: "lost", 7: "timeout"}  # by turn
+
+
+def plug(tables: Plugins) -> None:
+    """As a plug-in: trainings that a study may name."""
+    tables.training("faulty", f"{__name__}:faulty")
+    tables.training("slow", f"{__name__}:slow")
 
 
 def faulty(asked: TrainModel) -> Iterator[Step]:

@@ -1,0 +1,3 @@
+"""Does not load."""
+
+NUMBER = 1 / 0

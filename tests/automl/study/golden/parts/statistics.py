@@ -1,0 +1,1 @@
+"""By the name of a module of Python's own."""
