@@ -11,9 +11,9 @@ import pytest
 
 from automl.strategies import strategy_of
 from automl.study.history import History, Limit, Metric, State
+from automl.testing import made_up as world
 from search_spaces.space import SearchSpace
 from tests.pins.pinned import hold_choice
-from tests.worlds import searches as world
 
 LIMITS = (Limit(Metric.QPS_RATIO, low=0.5),)
 

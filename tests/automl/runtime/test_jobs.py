@@ -5,13 +5,20 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import ClassVar
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from automl.runtime.jobs import Job, Limits, Step, Timing, TrainModel, job_config, job_of
+from automl.runtime.work import train_and_score
 from automl.runtime.worker import progress_of, step_of
+from automl.study.config import TRAININGS
 from automl.study.history import CurvePoint, Failure, Limit, Measurement, Metric, Speed
+from automl.testing import hold_job, hold_training
 from tests.worlds.studies import HUMAN, candidates
 
 numbers = st.floats(allow_nan=False, allow_infinity=False)
@@ -75,3 +82,51 @@ def test_a_step_comes_back(step: Step) -> None:
     progress = progress_of(back)
     assert (progress.share, repr(progress.curve)) == (step.share, repr(step.curve))
     assert progress.qps_ratio == (step.measurement.speed.qps_ratio if step.measurement else None)
+
+
+@pytest.mark.parametrize("name", sorted(TRAININGS))
+def test_a_training_of_the_table_holds_to_the_contract(name: str) -> None:
+    hold_training(TRAININGS[name])
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """A payload of one's own: counts, and may forget to say that it is done."""
+
+    upto: int
+    forget: bool = False
+    work: ClassVar[str] = f"{__name__}:count"
+
+
+def count(asked: Count) -> Iterator[Step]:
+    yield from (Step(share=k / asked.upto, done=k == asked.upto and not asked.forget) for k in range(asked.upto + 1))
+
+
+def test_a_payload_of_ones_own_holds_to_the_contract() -> None:
+    assert [step.share for step in hold_job(Count(2))] == [0.0, 0.5, 1.0]
+    with pytest.raises(AssertionError, match="the last step must say done"):
+        hold_job(Count(2, forget=True))
+
+
+def silent(asked: TrainModel) -> Iterator[Step]:
+    """Says that all went well, whatever did."""
+    try:
+        *before, last = train_and_score(asked)
+    except FileNotFoundError:
+        yield Step(share=1.0, done=True)
+        return
+    yield from [*before, dataclasses.replace(last, failure=None)]
+
+
+def wasteful(asked: TrainModel) -> Iterator[Step]:
+    """Keeps nothing of what it learnt."""
+    yield from train_and_score(dataclasses.replace(asked, weights=None))
+
+
+@pytest.mark.parametrize(
+    ("training", "told"),
+    [(silent, "a model that diverges must end with a failure"), (wasteful, "must write the weights")],
+)
+def test_the_contract_finds_a_training_that_breaks_it(training: Callable[..., object], told: str) -> None:
+    with pytest.raises(AssertionError, match=told):
+        hold_training(f"{__name__}:{training.__name__}")

@@ -16,9 +16,9 @@ from automl.strategies.evidence import gather
 from automl.strategies.opening import OPENING, open_search
 from automl.strategies.outlook import fit_outlook, track_record, trusted
 from automl.study.history import Forecast, History, Origin, State
+from automl.testing import made_up as world
 from search_spaces.model import Embedding
 from search_spaces.space import Candidate, SearchSpace
-from tests.worlds import searches as world
 
 
 @pytest.fixture(scope="module")

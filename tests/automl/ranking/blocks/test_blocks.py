@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from automl.ranking.blocks import build_block, build_layer
+from automl.testing import hold_block
 from search_spaces.blocks import INTERACTION_BLOCKS, BlockSpec, Cross, Dense, Dot, Fields, Fm, Linear, Masknet
 from search_spaces.blocks.attention import Attention
 from search_spaces.model import Layer, layer_cost
@@ -71,6 +72,11 @@ def test_a_description_whose_module_is_no_block_is_refused() -> None:
         build_block(Stranger(), FIELDS)
     with pytest.raises(TypeError, match="must make a Block, but made a Other"):
         build_block(Odd(), FIELDS)
+
+
+@pytest.mark.parametrize("name", sorted(INTERACTION_BLOCKS))
+def test_holds_to_the_contract(name: str) -> None:
+    hold_block(INTERACTION_BLOCKS[name])
 
 
 @pytest.mark.parametrize("layer", LAYERS, ids=str)
