@@ -12,7 +12,6 @@ from automl.runtime.jobs import Step, TrainModel
 from automl.runtime.work import train_and_score
 from search_spaces.plugins import Plugins
 
-
 FAULTS = {1: "error", 3: "diverged", 5: "lost", 7: "timeout"}  # by turn
 
 
