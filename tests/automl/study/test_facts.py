@@ -41,11 +41,15 @@ def test_facts_of_a_recorded_study() -> None:
     assert facts is not None
     assert (facts.study_file, facts.data, facts.baseline_seeds) == ("/studies/feed/study.yaml", "aa11", 3)
     assert (facts.trials_wanted, facts.time_budget, facts.wall_seconds) == (40, None, 12.5)
-    assert facts.to_json() == {name: RECORDED[name] for name in facts.to_json()}
+    assert facts.plugins == (), "there were none"
+    assert facts.to_json() == {name: {**RECORDED, "plugins": []}[name] for name in facts.to_json()}
 
 
 def test_facts_survive_json() -> None:
-    for facts in (study_facts(), study_facts(trials_wanted=9, time_budget=60.0, exhausted=True, wall_seconds=3.5)):
+    for facts in (
+        study_facts(),
+        study_facts(plugins=("/a/b.py",), trials_wanted=9, time_budget=60.0, exhausted=True, wall_seconds=3.5),
+    ):
         assert Facts.of_json(json.loads(json.dumps(facts.to_json()))) == facts
 
 
