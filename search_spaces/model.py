@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, TypedDict, TypeVar, cast
 
 from search_spaces.blocks import INTERACTION_BLOCKS, Mlp
 from search_spaces.blocks.base import (
@@ -31,6 +31,7 @@ from search_spaces.inputs import InputShape as InputShape
 from search_spaces.knobs import Checked, Value, knob, knobs_of
 
 T = TypeVar("T")
+_Knobs = Mapping[str, Value] | None  # None stands for no knob, as in `linear:`
 
 WIRINGS = ("stacked", "parallel")
 FUSES = ("sum", "concat")
@@ -82,6 +83,17 @@ class Layer:
         object.__setattr__(self, "blocks", tuple(sorted(self.blocks, key=lambda b: b.name)))
 
 
+class _ModelTree(TypedDict, total=False):
+    """The form of a baseline file."""
+
+    embedding: _Knobs
+    interaction: Sequence[Mapping[str, _Knobs | str]] | None
+    wiring: str
+    deep: Sequence[Mapping[str, _Knobs]] | None
+    train: _Knobs
+    distill: _Knobs
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ModelSpec:
     """A whole model with every knob answered. Equal specs build equal models.
@@ -122,7 +134,7 @@ class ModelSpec:
         }
 
     @classmethod
-    def from_tree(cls, tree: Mapping[str, Any]) -> ModelSpec:
+    def from_tree(cls, tree: Mapping[str, object]) -> ModelSpec:
         """From the form of a baseline file; what is left out takes its default.
 
         Raises:
@@ -131,13 +143,14 @@ class ModelSpec:
         unknown = set(tree) - {"embedding", "interaction", "wiring", "deep", "train", "distill"}
         if unknown:
             raise ValueError(f"unknown keys {', '.join(sorted(unknown))}")
+        told = cast(_ModelTree, tree)
         return cls(
-            embedding=_made(Embedding, tree.get("embedding") or {}),
-            interaction=tuple(_layer_of(layer) for layer in tree.get("interaction") or ()),
-            wiring=tree.get("wiring", "stacked"),
-            deep=tuple(_made(Mlp, _only_item(layer, "mlp")) for layer in tree.get("deep") or ()),
-            train=_made(Train, tree.get("train") or {}),
-            distill=_made(Distill, tree["distill"] or {}) if "distill" in tree else None,
+            embedding=_made(Embedding, told.get("embedding")),
+            interaction=tuple(_layer_of(layer) for layer in told.get("interaction") or ()),
+            wiring=told.get("wiring", "stacked"),
+            deep=tuple(_made(Mlp, _only_item(layer, "mlp")) for layer in told.get("deep") or ()),
+            train=_made(Train, told.get("train")),
+            distill=_made(Distill, told["distill"]) if "distill" in told else None,
         )
 
     def fields_shape(self, inputs: InputShape) -> Fields:
@@ -179,33 +192,34 @@ def layer_cost(layer: Layer, fields: Fields) -> Cost:
     return total
 
 
-def _knob_values(spec: Any) -> dict[str, Value]:
+def _knob_values(spec: object) -> dict[str, Value]:
     return {name: getattr(spec, name) for name in knobs_of(type(spec))}
 
 
-def _layer_tree(layer: Layer) -> dict[str, Any]:
-    tree: dict[str, Any] = {block.name: _knob_values(block) for block in layer.blocks}
+def _layer_tree(layer: Layer) -> dict[str, object]:
+    tree: dict[str, object] = {block.name: _knob_values(block) for block in layer.blocks}
     return tree if layer.fuse is None else {**tree, "fuse": layer.fuse}
 
 
-def _layer_of(tree: Mapping[str, Any]) -> Layer:
+def _layer_of(tree: Mapping[str, _Knobs | str]) -> Layer:
     blocks = []
     for name, knobs in tree.items():
         if name == "fuse":
             continue
         if name not in INTERACTION_BLOCKS:
             raise ValueError(f"unknown block {name!r}")
-        blocks.append(_made(INTERACTION_BLOCKS[name], knobs or {}))
-    return Layer(tuple(blocks), tree.get("fuse"))
+        blocks.append(_made(INTERACTION_BLOCKS[name], cast(_Knobs, knobs)))
+    return Layer(tuple(blocks), cast(str | None, tree.get("fuse")))
 
 
-def _only_item(tree: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+def _only_item(tree: Mapping[str, _Knobs], name: str) -> _Knobs:
     if set(tree) != {name}:
         raise ValueError(f"must be a mapping with the one key {name}, but found {', '.join(tree)}")
-    return tree[name] or {}
+    return tree[name]
 
 
-def _made(spec: type[T], knobs: Mapping[str, Any]) -> T:
+def _made(spec: type[T], knobs: _Knobs) -> T:
+    knobs = knobs or {}
     unknown = set(knobs) - set(knobs_of(spec))
     if unknown:
         raise ValueError(f"{spec.__name__.lower()} has no {', '.join(sorted(unknown))}")
