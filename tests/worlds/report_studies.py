@@ -30,11 +30,11 @@ from automl.study.history import (
     Trial,
 )
 from automl.study.results import FinalBaseline, FinalPick, Finals
+from automl.testing.made_up import HUMAN, INPUTS, small_space, true_qps_ratio
 from predictors.evaluate import Ranked
 from search_spaces.model import ModelSpec
 from search_spaces.moves import mutate
 from search_spaces.space import Candidate, SearchSpace
-from tests.worlds.searches import HUMAN, INPUTS, small_space, true_qps_ratio
 from tests.worlds.studies import study_facts
 
 LIMITS = (Limit(Metric.QPS_RATIO, low=0.25),)
