@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -26,10 +26,25 @@ from automl.ranking.process import prepare_process
 from automl.ranking.scoring import AT_ONCE, logits_of
 from automl.ranking.stepper import Stepper
 from automl.stats.seeds import seed_of
+from automl.study.plain import Codec, Model
 from search_spaces.model import InputShape, ModelSpec
 
 WEIGHTS = "weights.pt"
 FACTS = "teacher.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Facts:
+    """What a snapshot's weights are of: rows of each id table, columns of the stream that are read, heads, models."""
+
+    spec: Model
+    table_rows: tuple[int, ...]
+    columns: Columns
+    tasks: int
+    members: int
+
+
+_CODEC = Codec(_Facts)
 
 
 class Teacher:
@@ -84,29 +99,27 @@ class Teacher:
 
     def save(self, folder: Path) -> None:
         """What scoring needs, to a folder that is there."""
-        facts = {
-            "spec": self.spec.to_tree(),
-            "table_rows": [len(counts) for counts in self.inputs.id_counts],
-            "columns": {"fields": self.columns.fields, "dense": self.columns.dense},
-            "tasks": self.tasks,
-            "members": len(self._models),
-        }
+        facts = _Facts(
+            spec=self.spec,
+            table_rows=tuple(len(counts) for counts in self.inputs.id_counts),
+            columns=self.columns,
+            tasks=self.tasks,
+            members=len(self._models),
+        )
         torch.save([dict(model.state_dict()) for model in self._models], folder / WEIGHTS)
-        (folder / FACTS).write_text(json.dumps(facts))
+        (folder / FACTS).write_text(json.dumps(_CODEC.plain(facts)))
 
 
 class SavedTeacher:
     """A snapshot that scores."""
 
     def __init__(self, folder: Path) -> None:
-        facts: dict[str, Any] = json.loads((folder / FACTS).read_text())
-        spec = ModelSpec.from_tree(facts["spec"])
-        columns = facts["columns"]
-        inputs = InputShape(tuple((1 << 30,) * rows for rows in facts["table_rows"]), len(columns["dense"]), 0)
-        self._columns = Columns(tuple(columns["fields"]), tuple(columns["dense"]))
+        facts = _CODEC.read(folder / FACTS)
+        self._columns = facts.columns
+        inputs = InputShape(tuple((1 << 30,) * rows for rows in facts.table_rows), len(facts.columns.dense), 0)
         self._models = []
         for weights in torch.load(folder / WEIGHTS, weights_only=True, mmap=True):
-            model = build_model(spec, inputs, seed=0, tasks=facts["tasks"])
+            model = build_model(facts.spec, inputs, seed=0, tasks=facts.tasks)
             model.load_state_dict(weights)
             self._models.append(model)
 

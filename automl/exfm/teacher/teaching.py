@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,7 @@ from automl.exfm.teacher.snapshots import NOT_FINITE, Guard, Recent, SnapshotSto
 from automl.files.whole import whole_file
 from automl.ranking.place import busy_seconds
 from automl.study.exfm_results import Refusal
+from automl.study.plain import Codec
 
 _RECENT_ROWS = 1000
 _STATE, _PROGRESS = "state.pt", "progress.json"
@@ -45,6 +46,10 @@ class _Progress:
     rows: int = 0
     train_seconds: float = 0.0
     refusals: list[Refusal] = field(default_factory=list)
+    state: str = ""  # name of the file
+
+
+_CODEC = Codec(_Progress)
 
 
 class Teaching:
@@ -172,8 +177,9 @@ class Teaching:
         name = f"{self._progress.ticks:06d}-{_STATE}"
         with whole_file(home / name) as part:
             torch.save(self._teacher.state(), part)
+        self._progress.state = name
         with whole_file(home / _PROGRESS) as part:
-            part.write_text(json.dumps({**asdict(self._progress), "state": name}))
+            part.write_text(json.dumps(_CODEC.plain(self._progress)))
         for left in home.glob(f"*{_STATE}"):
             if left.name != name:
                 left.unlink()
@@ -182,10 +188,8 @@ class Teaching:
         file = self._folder / "teacher" / _PROGRESS
         if not file.exists():
             return
-        facts = json.loads(file.read_text())
-        state = torch.load(file.with_name(facts.pop("state")), weights_only=True)
-        facts["refusals"] = [Refusal(**one) for one in facts["refusals"]]
-        self._progress = _Progress(**facts)
+        self._progress = _CODEC.read(file)
+        state = torch.load(file.with_name(self._progress.state), weights_only=True)
         if self._progress.upgrades:
             self._teacher = self._upgrades[self._progress.upgrades - 1].build()
         self._teacher.restore(state)
