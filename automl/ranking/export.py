@@ -117,11 +117,10 @@ class _Word(str):
 
 def _exported(model: RankingModel) -> ExportedProgram:
     served = TensorsIn(serving_graph(model))
-    ids_BF = torch.zeros(_ROWS, model.inputs.fields, dtype=torch.int32)
-    dense_BD = torch.zeros(_ROWS, model.inputs.dense)
-    rows = {0: torch.export.Dim("rows")}
+    inputs, rows = model.inputs, {0: torch.export.Dim("rows")}
+    example = Features(torch.zeros(_ROWS, inputs.fields, dtype=torch.int32), torch.zeros(_ROWS, inputs.dense)).tensors
     with torch.no_grad():
-        return torch.export.export(served, (ids_BF, dense_BD), dynamic_shapes=(rows, rows), strict=False)
+        return torch.export.export(served, example, dynamic_shapes=(rows,) * len(example), strict=False)
 
 
 def _difference(model: RankingModel, served: Served, features: Features) -> float:

@@ -8,7 +8,6 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from automl.ranking.features import Features
 from automl.ranking.model import build_model
-from automl.ranking.serving import serving_graph
 from search_spaces.model import InputShape, ModelSpec
 from tests.worlds.models import BLOCKS, INPUTS, spec
 
@@ -74,16 +73,3 @@ def test_wirings_are_the_documented_graphs() -> None:
         crossed = torch.cat([x.flatten(1), model.layers[1](x0, x)], 1)
         top = model.deep(crossed) if wiring == "stacked" else torch.cat([model.deep(x0.flatten(1)), crossed], 1)
         torch.testing.assert_close(model(features), model.head(top).squeeze(1))
-
-
-@pytest.mark.parametrize("norm", ["none", "batch", "layer"])
-def test_the_serving_graph_gives_the_same_with_less(norm: str) -> None:
-    model = build_model(spec(deep=[{"mlp": {"width": 9, "norm": norm, "dropout": 0.3}}]), INPUTS, seed=1)
-    model(batch(64))  # moves the running moments of batch norm
-    served = serving_graph(model)
-    torch.testing.assert_close(served(batch()), model.eval()(batch()))
-    kinds = {type(part).__name__ for part in served.modules()}
-    assert not kinds & {"BatchNorm1d", "Dropout"}
-    assert served.table is model.table
-    assert model.training is False
-    assert all(part.requires_grad for part in model.parameters())

@@ -117,13 +117,6 @@ def test_weights_that_end_infinite_are_found(log: Log) -> None:
         list(train(model, spec(), log, TRAIN, order_seed=1, weights_seed=1))
 
 
-def test_predictions_that_are_not_numbers_are_found(log: Log) -> None:
-    model = build_model(spec(), log.inputs, seed=1)
-    model.head.weight.data.fill_(torch.nan)
-    with pytest.raises(Diverged, match="not finite"):
-        evaluate(model, log, VALIDATE)
-
-
 def test_rates_follow_the_schedule() -> None:
     assert rate_factor(Train(), 0.7, 0.01) == 1
     linear = Train(schedule="linear", warmup=0.2)
@@ -133,9 +126,3 @@ def test_rates_follow_the_schedule() -> None:
     assert rate_factor(linear, 1.0, 0.1) == 0
     cosine = Train(schedule="cosine")
     assert [round(rate_factor(cosine, done, 0.1), 3) for done in (0.0, 0.5, 1.0)] == [1, 0.5, 0]
-
-
-def test_a_log_of_another_size_than_a_chunk_scores_in_order(log: Log) -> None:
-    model, _ = trained(spec(), log)
-    whole = score(model, log, slice(0, 6000), at_once=6000)
-    np.testing.assert_allclose(score(model, log, slice(7, 5001), at_once=333), whole[7:5001], rtol=1e-5)
