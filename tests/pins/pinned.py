@@ -37,7 +37,7 @@ def machine() -> dict[str, str]:
         platform.processor(),
     )
     versions = {name: importlib.metadata.version(name) for name in LIBRARIES}
-    simd = " ".join(np.show_config(mode="dicts")["SIMD Extensions"]["found"])
+    simd = " ".join(np.show_config(mode="dicts")["SIMD Extensions"].get("found", ()))
     chosen = {name: os.environ[name] for name in CHOSEN if name in os.environ}
     return {"cpu": cpu, "kernels": torch.backends.cpu.get_cpu_capability(), "simd": simd, **chosen, **versions}
 
