@@ -18,6 +18,7 @@ from automl.exfm.handle import ExfmHandle
 from automl.study.facts import Facts
 from tests.docs.pages import ROOT, Fence, fences, names, page, rows, section
 from tests.worlds.commands import write_study
+from tests.worlds.processes import PATIENCE_S
 
 HEAVY = ("torch", "ray", "optuna", "lightgbm")
 
@@ -75,7 +76,12 @@ def test_python_in_the_pages_runs(tmp_path: Path) -> None:
     body = "\n".join(fence.text for fence in fences("python", "run"))
     script.write_text(f"def main():\n{_indented(body)}\n\nif __name__ == '__main__':\n    main()\n")
     done = subprocess.run(
-        [sys.executable, str(script)], cwd=tmp_path, capture_output=True, text=True, timeout=200, env=_environment()
+        [sys.executable, str(script)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        env=_environment(),
     )
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "report.html").exists()
@@ -101,6 +107,6 @@ def _environment() -> dict[str, str]:
 def test_nothing_heavy_is_loaded_before_its_time(script: str) -> None:
     lines = ["import sys", "try:", f"    {script}", "except SystemExit as end:", "    assert not end.code"]
     lines.append(f"print('loaded:', *[name for name in {HEAVY} if name in sys.modules], file=sys.stderr)")
-    done = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, timeout=PATIENCE_S)
     assert done.returncode == 0, done.stderr
     assert done.stderr.splitlines()[-1].strip() == "loaded:"

@@ -10,7 +10,8 @@ import time
 from pathlib import Path
 
 import automl as toolkit
-from tests.worlds.commands import PATIENCE_S, automl, interrupt, left_behind, start, write_study
+from tests.worlds.commands import automl, interrupt, left_behind, start, write_study
+from tests.worlds.processes import PATIENCE_S
 
 TRIALS = 14
 

@@ -16,10 +16,10 @@ import pytest
 from automl.cli import main
 from automl.data.simulated.log import simulate
 from automl.runtime.leftovers import FOLDER, marked
+from tests.worlds.processes import PATIENCE_S
 
 AUTOML = Path(sys.executable).with_name("automl")
 ROOT = Path(__file__).parents[2]
-PATIENCE_S = 600.0  # with a process that should end; none that is healthy comes near it, however busy the machine is
 
 STUDY = """\
 name: small

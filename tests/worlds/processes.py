@@ -12,6 +12,7 @@ import psutil
 
 from automl.runtime.leftovers import FOLDER
 
+PATIENCE_S = 600.0  # with a process that should end; none that is healthy comes near it, however busy the machine is
 SLEEP = "import time; print('up', flush=True); time.sleep(600)"
 
 
@@ -34,5 +35,5 @@ def sleeper(mark: str | None) -> Iterator[subprocess.Popen[str]]:
 
 def is_gone(process: subprocess.Popen[str]) -> bool:
     """Ended, and no zombie."""
-    process.wait(timeout=30)
+    process.wait(timeout=PATIENCE_S)
     return not psutil.pid_exists(process.pid)

@@ -30,6 +30,7 @@ from automl.study.problem import FINALS_FIT, Problem, encode, load_problem, plan
 from automl.study.record import Study
 from search_spaces.errors import InputError
 from tests.docs.pages import ROOT
+from tests.worlds.processes import PATIENCE_S
 from tests.worlds.studies import begun_study, complete
 
 STUDY = """\
@@ -142,7 +143,7 @@ def test_predict_from_the_command_line(problem: Problem, served: Path, tmp_path:
         [sys.executable, "-c", script, "predict", str(served), str(rows), *sides, "--out", str(csv)],
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=PATIENCE_S,
         cwd=ROOT,
     )
     assert done.returncode == 0, done.stderr

@@ -25,6 +25,7 @@ from automl.study.storage import open_study
 from search_spaces.model import ModelSpec
 from search_spaces.source import Document, read_text
 from search_spaces.space import Candidate, SearchSpace
+from tests.worlds.processes import PATIENCE_S
 from tests.worlds.studies import (
     HUMAN,
     add_baseline,
@@ -275,7 +276,7 @@ def test_a_batch_is_ordered_before_the_queue_runs_empty(tmp_path: Path, strategy
     jobs += [source.next(running_now) for running_now in range(1, 6)]
     assert [job.name for job in jobs if isinstance(job, Job)] == names(1, 6), "the queue is worked off meanwhile"
     assert source.next(6) == Wait()
-    assert all(strategy.called.acquire(timeout=30) for _ in range(2)), "the next batch is being thought of"
+    assert all(strategy.called.acquire(timeout=PATIENCE_S) for _ in range(2)), "the next batch is being thought of"
     strategy.free.set()
     last = jobs[-1]
     assert isinstance(last, Job)

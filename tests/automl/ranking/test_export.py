@@ -31,6 +31,7 @@ from search_spaces.errors import InputError
 from search_spaces.model import Distill, InputShape
 from tests.docs.pages import ROOT
 from tests.worlds.models import BLOCKS, INPUTS, planted, spec
+from tests.worlds.processes import PATIENCE_S
 
 FUSED = {"cross": {"rank": 3}, "dot": {"compress": 3}, "linear": {}, "fuse": "concat"}
 DEEP = [{"mlp": {"width": 8, "norm": "batch", "dropout": 0.2}}, {"mlp": {"width": 4, "norm": "layer"}}]
@@ -222,7 +223,7 @@ assert facts["tasks"] == ["label"] and not [name for name in sys.modules if name
 
 def run(script: str, *words: Path) -> list[float]:
     done = subprocess.run(
-        [sys.executable, "-c", script, *map(str, words)], capture_output=True, text=True, timeout=100, cwd=ROOT
+        [sys.executable, "-c", script, *map(str, words)], capture_output=True, text=True, timeout=PATIENCE_S, cwd=ROOT
     )
     assert done.returncode == 0, done.stderr
     return [float(word) for word in done.stdout.split()]

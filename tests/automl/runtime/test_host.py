@@ -8,6 +8,7 @@ import pytest
 
 from automl.runtime.host import PACKAGES, hold, locked, machine, versions
 from search_spaces.errors import InputError
+from tests.worlds.processes import PATIENCE_S
 
 ENDS = """
 import os, sys
@@ -29,7 +30,7 @@ def test_a_folder_has_one_driver(tmp_path: Path) -> None:
 
 
 def test_a_driver_that_ends_lets_go(tmp_path: Path) -> None:
-    subprocess.run([sys.executable, "-c", ENDS, str(tmp_path)], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", ENDS, str(tmp_path)], check=True, timeout=PATIENCE_S)
     locked(tmp_path).release()
 
 

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from automl.runtime.leftovers import FOLDER, OWNER, reap, watched
-from tests.worlds.processes import is_gone, sleeper
+from tests.worlds.processes import PATIENCE_S, is_gone, sleeper
 
 ROOT = Path(__file__).parents[3]
 
@@ -30,7 +30,9 @@ def test_only_processes_of_this_folder_are_ended(tmp_path: Path) -> None:
 def test_the_caller_itself_is_spared(tmp_path: Path) -> None:
     code = f"from pathlib import Path; from automl.runtime.leftovers import reap; print(reap(Path({str(tmp_path)!r})))"
     environment = {**os.environ, FOLDER: str(tmp_path)}
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=PATIENCE_S
+    )
     assert (done.returncode, done.stdout) == (0, "0\n"), done.stderr
 
 
@@ -55,7 +57,7 @@ def test_a_watcher_ends_what_a_killed_driver_has_started(killed: bool) -> None:
     if killed:
         driver.kill()
         driver.wait()
-        psutil.wait_procs([child], timeout=20)
+        psutil.wait_procs([child], timeout=PATIENCE_S)
         assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
     else:
         driver.wait()

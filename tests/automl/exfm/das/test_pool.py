@@ -25,6 +25,7 @@ from automl.runtime.errors import RunError
 from automl.runtime.leftovers import FOLDER, marked, watched
 from experiments.das_stream import HOUR_NS, DiskStream, load_plain, load_slow, snapshot_of
 from tests.worlds.das import make_stream, windows_of
+from tests.worlds.processes import PATIENCE_S
 
 ROOT = Path(__file__).parents[4]
 
@@ -131,9 +132,9 @@ def test_a_killed_driver_leaves_no_process_and_a_restart_works_at_once(tmp_path:
     first.wait()
     first.stdout.close()
     second = start(0)
-    out, _ = second.communicate(timeout=120)
+    out, _ = second.communicate(timeout=PATIENCE_S)
     assert (second.returncode, out) == (0, "up\n")
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE_S
     while (left := marked(FOLDER, str(tmp_path))) and time.monotonic() < deadline:
         time.sleep(0.2)
     assert left == []
