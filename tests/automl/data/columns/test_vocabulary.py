@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+from hypothesis import given
+from hypothesis import strategies as st
+
+from automl.data.columns.vocabulary import Numbering, fit_vocabulary
+
+WORDS = st.lists(st.one_of(st.none(), st.sampled_from(["a", "b", "c", "d", ""])), max_size=30)
+
+
+@given(WORDS, WORDS)
+def test_values_are_numbered_as_they_come_and_found_again(first: list[str | None], second: list[str | None]) -> None:
+    numbering = Numbering()
+    codes = np.concatenate([numbering.add(pa.array(part, pa.string())) for part in (first, second)])
+    seen = list(dict.fromkeys(word for word in first + second if word is not None))
+    assert codes.tolist() == [0 if word is None else seen.index(word) + 1 for word in first + second]
+    assert numbering.values(pa.string()).to_pylist() == seen
+    np.testing.assert_array_equal(numbering.find(pa.array([*first, "never"], pa.string())), [*codes[: len(first)], 0])
+
+
+def test_nan_is_missing_and_dictionaries_count_by_value() -> None:
+    numbering = Numbering()
+    assert numbering.add(pa.array([0.5, np.nan, None])).tolist() == [1, 0, 0]
+    assert numbering.add(pa.array([0.5, 0.25]).dictionary_encode()).tolist() == [1, 2]
+
+
+@given(st.lists(st.integers(0, 5), min_size=1, max_size=12), st.integers(1, 4))
+def test_ids_fall_with_frequency_and_ties_with_value(counts: list[int], least: int) -> None:
+    values = pa.array([(7 * k) % 13 for k in range(len(counts))])
+    found = fit_vocabulary(values, np.array([99, *counts]), least)
+    kept = sorted(
+        (-n, value, code)
+        for code, (n, value) in enumerate(zip(counts, values.to_pylist(), strict=True), 1)
+        if n >= least
+    )
+    assert found.values.to_pylist() == [value for _, value, _ in kept]
+    assert found.counts.tolist() == [-count for count, _, _ in kept]
+    assert [int(found.recode[code]) for _, _, code in kept] == list(range(1, len(kept) + 1))
+    assert np.count_nonzero(found.recode) == len(kept)
