@@ -45,11 +45,13 @@ def study_lines(
         InputError: with every mistake.
     """
     problem = problem_of(document, folder)
-    from automl.commands.probe import cost_line, pilot_line
+    from automl.commands.probe import cost_line
 
     lines = [_data_line(problem), *(f"note: {note}" for note in problem.log.notes)]
     lines += [_space_line(problem.space) + _params_words(problem), cost_line(problem, workers, clock)]
     if pilot:
+        from automl.commands.pilot import pilot_line
+
         lines.append(pilot_line(problem, workers, console))
     return lines
 

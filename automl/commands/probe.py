@@ -1,16 +1,12 @@
-"""What a trial of a study costs, by training the baseline on some rows; what a pilot tells. Loads torch and Ray."""
+"""What a trial of a study costs, told by training the baseline on some rows."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from rich.console import Console
-
-from automl.commands.search import search
 from automl.ranking.model import build_model
 from automl.ranking.training import train
 from automl.runtime.limits import anonymous_bytes
-from automl.stats.significance import detectable_pct
 from automl.study.problem import Problem
 from search_spaces.model import ModelSpec
 
@@ -42,16 +38,3 @@ def probe_seconds(problem: Problem, model: ModelSpec, clock: Callable[[], float]
         pass
     seconds: float = (clock() - start) * (window.stop - window.start) / (rows.stop - rows.start)
     return seconds
-
-
-def pilot_line(problem: Problem, workers: int, console: Console) -> str:
-    """Train the baseline with its seeds: its noise, and what gain can be told from it."""
-    baseline = search(problem, trials=0, workers=workers, console=console).baseline()
-    assert baseline is not None
-    spread = 100 * baseline.ne_std / baseline.ne
-    seeds = problem.config.finals.seeds
-    smallest = detectable_pct(spread, seeds)
-    return (
-        f"noise: baseline NE {baseline.ne:.4f}, seed spread {spread:.2f}%; with {seeds} seeds the smallest NE gain "
-        f"that can be told from chance is about {smallest:.2f}%"
-    )

@@ -55,6 +55,7 @@ RIGHT = {
     "init": (["init", "made", "--template", "cvr"], TABLES),
     "simulate": (["simulate", "made", "--rows", "1000", "--users", "20", "--items", "20", "--days", "3"], TABLES),
     "check of a space": (["check", "space.yaml"], MODELS),
+    "check of a study": (["check", "good.yaml"], TABLES | {"torch"}),
     "status": (["status", "begun"], RECORD),
 }  # fmt: skip
 STUDY = """\
@@ -81,6 +82,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     simulate(folder / "log", rows=1000, users=20, items=20, seed=1)
     for name in ("space.yaml", "baseline.yaml"):
         (folder / name).write_text(template_text("ctr", name))
+    (folder / "good.yaml").write_text(STUDY)
     (folder / "key.yaml").write_text(STUDY.replace("seeds: 3", "seeds: 0"))
     (folder / "data.yaml").write_text(STUDY.replace("time: time_ms", "tim: time_ms"))
     (folder / "bad-space.yaml").write_text("embedding: {dim: {choice: [8, 8]}}\n")

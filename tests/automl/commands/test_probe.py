@@ -1,20 +1,17 @@
-"""What `automl check` tells by training: how long a trial takes, and what the pilot tells."""
+"""How long a trial takes, told from its first rows."""
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from automl.commands import probe
-from automl.commands.probe import pilot_line, probe_seconds
+from automl.commands.probe import probe_seconds
 from automl.data.simulated.log import simulate
-from automl.stats.significance import detectable_pct
 from automl.study.problem import Problem, load_problem
 from search_spaces.model import ModelSpec
-from tests.automl.commands.test_check import BASELINE, QUIET, SPACE, STUDY, ticking
-from tests.worlds.studies import baseline
+from tests.automl.commands.test_check import BASELINE, SPACE, STUDY, ticking
 
 
 @pytest.fixture(scope="module")
@@ -46,20 +43,3 @@ def test_the_time_of_a_trial_is_told_from_its_first_rows(
     ticks = ticking(2.0)
     assert probe_seconds(problem, model, lambda: next(ticks)) == pytest.approx(2.0 * 1500 / 500)
     assert seen[-1] == 500 * epochs
-
-
-def test_a_pilot_tells_what_can_be_seen(problem: Problem, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: dict[str, object] = {}
-
-    def search(problem: object, **options: object) -> SimpleNamespace:
-        asked.update(options)
-        return SimpleNamespace(baseline=lambda: baseline(ne=0.8634, std=0.00095))
-
-    monkeypatch.setattr(probe, "search", search)
-    line = pilot_line(problem, 3, QUIET)
-    smallest = detectable_pct(100 * 0.00095 / 0.8634, 5)
-    assert line == (
-        "noise: baseline NE 0.8634, seed spread 0.11%; with 5 seeds the smallest NE gain that can be told from chance "
-        f"is about {smallest:.2f}%"
-    )
-    assert (asked["trials"], asked["workers"]) == (0, 3)
