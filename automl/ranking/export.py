@@ -25,7 +25,7 @@ from automl.files.whole import whole_file
 from automl.ranking.features import Features
 from automl.ranking.model import RankingModel
 from automl.ranking.place import on_processor
-from automl.ranking.scoring import AT_ONCE, logits_of, probabilities_of
+from automl.ranking.scoring import logits_of, probabilities_of
 from automl.ranking.served import FACTS, FORMAT, MODEL, Served, load_graph, load_served
 from automl.ranking.serving import TensorsIn, serving_graph
 
@@ -128,6 +128,6 @@ def _difference(model: RankingModel, served: Served, features: Features) -> floa
     if not len(features):
         raise ValueError("parity must be checked on at least one row")
     was_training = model.training
-    expected = probabilities_of(logits_of(model.eval(), features.parts(AT_ONCE)))
+    expected = probabilities_of(logits_of(model.eval(), features.parts()))
     model.train(was_training)
     return float(np.abs(served.learned(features) - expected).max())

@@ -16,6 +16,8 @@ from torch import Tensor
 from automl.ranking.examples import Encoded
 from automl.ranking.place import put
 
+AT_ONCE = 4096  # rows that are scored at once
+
 
 @dataclass(frozen=True, slots=True)
 class Features:
@@ -51,7 +53,7 @@ class Features:
         """Columns by their places: copies."""
         return Features(self.ids_BF.index_select(1, fields), self.dense_BD.index_select(1, dense))
 
-    def parts(self, rows: int) -> Iterator[Features]:
+    def parts(self, rows: int = AT_ONCE) -> Iterator[Features]:
         """One after the other, at most so many rows each; of no rows one part without any."""
         for start in range(0, max(len(self), 1), rows):
             yield self[start : start + rows]
@@ -62,7 +64,7 @@ def read(log: Encoded, rows: slice | NDArray[np.int64]) -> Features:
     return Features.of(log.ids_NF[rows], log.dense_ND[rows])
 
 
-def read_parts(log: Encoded, rows: slice, at_once: int) -> Iterator[Features]:
+def read_parts(log: Encoded, rows: slice, at_once: int = AT_ONCE) -> Iterator[Features]:
     """Neighbouring rows of an encoded log in their order, read when they are asked for; at most `at_once` each."""
     for start in range(rows.start, max(rows.stop, rows.start + 1), at_once):
         yield read(log, slice(start, min(start + at_once, rows.stop)))

@@ -11,12 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from automl.ranking.examples import Examples
-from automl.ranking.features import Features, read_parts
+from automl.ranking.features import AT_ONCE, Features, read_parts
 from automl.ranking.place import fetch
 from automl.ranking.progress import Diverged
 from automl.stats.metrics import NESums, auc
-
-AT_ONCE = 4096  # rows; what a model holds of them stays in the cache
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from torch import Tensor
 from automl.data.store.encoder_files import read_served
 from automl.data.store.encoders import Encoders, Rows
 from automl.ranking.features import Features
-from automl.ranking.scoring import AT_ONCE, logits_of, probabilities_of
+from automl.ranking.scoring import logits_of, probabilities_of
 from automl.stats.metrics import undo_sampling
 from search_spaces.errors import InputError
 
@@ -60,7 +60,7 @@ class Served:
 
     def learned(self, features: Features) -> NDArray[np.float64]:
         """What the model learned of the log as it was sampled; of one row or more."""
-        return probabilities_of(logits_of(lambda part: self.graph(*part.tensors), features.parts(AT_ONCE)))
+        return probabilities_of(logits_of(lambda part: self.graph(*part.tensors), features.parts()))
 
 
 def load_served(file: Path | str) -> Served:

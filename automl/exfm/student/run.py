@@ -27,7 +27,7 @@ from automl.ranking.features import Features
 from automl.ranking.losses import LabelLoss, Loss
 from automl.ranking.model import RankingModel, build_model
 from automl.ranking.place import busy_seconds, fetch, put
-from automl.ranking.scoring import AT_ONCE, logits_of
+from automl.ranking.scoring import logits_of
 from automl.ranking.stepper import Stepper
 from automl.stats.seeds import seed_of
 from automl.study.exfm_results import RunFacts
@@ -73,7 +73,7 @@ class Arm:
 
     def score(self, features: Features) -> NDArray[np.float32]:
         """Logits of rows."""
-        return fetch(logits_of(self.model.eval(), features.parts(AT_ONCE)))
+        return fetch(logits_of(self.model.eval(), features.parts()))
 
     def learn(self, lessons: Chunk, seed: int) -> None:
         """One pass over lessons."""

@@ -23,7 +23,7 @@ from automl.ranking.losses import TasksLoss
 from automl.ranking.model import RankingModel, build_model
 from automl.ranking.place import fetch, put
 from automl.ranking.process import prepare_process
-from automl.ranking.scoring import AT_ONCE, logits_of
+from automl.ranking.scoring import logits_of
 from automl.ranking.stepper import Stepper
 from automl.stats.seeds import seed_of
 from automl.study.plain import Codec, Model
@@ -136,5 +136,5 @@ def load_teacher(folder: Path) -> SavedTeacher:
 
 def _mean_logits(models: Sequence[RankingModel], features: Features) -> NDArray[np.float32]:
     """Mean logits (B, T) of the members."""
-    parts = [logits_of(model.eval(), features.parts(AT_ONCE)).view(-1, model.tasks) for model in models]
+    parts = [logits_of(model.eval(), features.parts()).view(-1, model.tasks) for model in models]
     return (fetch(sum(parts[1:], parts[0])) / len(parts)).astype(np.float32)
