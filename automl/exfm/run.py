@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 
 from rich.console import Console
 
@@ -32,6 +33,7 @@ from automl.runtime.host import hold, machine, versions
 from automl.runtime.leftovers import watched
 from automl.study.exfm_json import write_exfm
 from automl.study.exfm_results import ExfmResult
+from automl.study.plugins import files
 from search_spaces.model import ModelSpec
 
 _NS = 1e9
@@ -81,7 +83,7 @@ def teach(problem: ExfmProblem, *, workers: int, console: Console) -> Taught:
     size = PoolSize(min_actors=1, max_actors=max(1, workers - 1))
     names = [student.name for student in problem.students]
     with (
-        ScoringPool(stream, load_teacher, size) as pool,
+        ScoringPool(stream, partial(load_teacher, plugins=files()), size) as pool,
         Das(problem.folder, stream, problem.members_NV, names, stream.tasks, _policy(problem), pool) as das,
     ):
         guard = Guard(**config.teacher.guard.model_dump())

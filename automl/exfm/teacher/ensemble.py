@@ -27,6 +27,7 @@ from automl.ranking.scoring import logits_of
 from automl.ranking.stepper import Stepper
 from automl.stats.seeds import seed_of
 from automl.study.plain import Codec, Model
+from automl.study.plugins import plug_in_files
 from search_spaces.model import InputShape, ModelSpec
 
 WEIGHTS = "weights.pt"
@@ -128,9 +129,10 @@ class SavedTeacher:
         return _mean_logits(self._models, self._columns.read(stream, rows))
 
 
-def load_teacher(folder: Path) -> SavedTeacher:
-    """A snapshot in a scoring process, which is set up for it: one thread, freed memory kept."""
+def load_teacher(folder: Path, plugins: Sequence[str] = ()) -> SavedTeacher:
+    """A snapshot in a scoring process, which is set up for it: one thread, freed memory kept, plug-ins loaded."""
     prepare_process(1)
+    plug_in_files(plugins)
     return SavedTeacher(folder)
 
 
