@@ -26,7 +26,8 @@ from automl.ranking.place import CpuClock
 from automl.ranking.process import prepare_process
 from automl.ranking.served import load_served
 from automl.ranking.throughput import quiet_qps, time_ratio
-from automl.study.exfm_results import AUTO, NONE, StudentResult
+from automl.study.exfm_figures import AUTO, NONE
+from automl.study.exfm_results import StudentResult
 from experiments.exfm_world import COUNTERS, stream_data
 from experiments.kuairand import STUDIES, write_study
 from experiments.record import write_result

@@ -28,7 +28,8 @@ from automl.exfm.student.recipes import recipe_of
 from automl.exfm.student.run import Distort, StudentTask
 from automl.exfm.summary import scored_of, teacher_logits
 from automl.runtime.cluster import cluster
-from automl.study.exfm_results import AUTO, NONE, StudentResult
+from automl.study.exfm_figures import AUTO, NONE
+from automl.study.exfm_results import StudentResult
 from experiments.exfm_world import LONG_VIEW_VMS, NOTED_NE, VMS, write_exfm
 from experiments.record import write_result
 

@@ -32,7 +32,7 @@ from automl.exfm.student.recipes import Recipe
 from automl.exfm.student.run import LOGITS
 from automl.exfm.summary import scored_rows
 from automl.runtime.cluster import cluster
-from automl.study.exfm_results import AUTO, PartFigures
+from automl.study.exfm_figures import AUTO, PartFigures
 from automl.study.plain import Codec
 from experiments.kuairand import STUDIES
 from experiments.kuairand_search import CORES, search_figures

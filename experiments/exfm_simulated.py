@@ -25,7 +25,7 @@ from automl.data.simulated.stream import simulate_stream
 from automl.exfm.problem import ExfmProblem, load_exfm
 from automl.exfm.run import run_exfm
 from automl.stats.metrics import NESums
-from automl.study.exfm_results import AUTO, NONE, PartFigures
+from automl.study.exfm_figures import AUTO, NONE, PartFigures
 from experiments.kuairand import STUDIES
 from experiments.record import write_result
 

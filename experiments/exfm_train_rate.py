@@ -26,7 +26,7 @@ from automl.ranking.model import build_model
 from automl.ranking.place import put
 from automl.ranking.process import prepare_process
 from automl.ranking.stepper import Stepper
-from automl.study.exfm_results import NONE
+from automl.study.exfm_figures import NONE
 from experiments.record import write_result
 from search_spaces.model import InputShape, ModelSpec
 

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, field_validator
 from automl.data.describe.parts import Bytes, Delay, Part, Seconds
 from automl.data.describe.streams import StreamDataConfig
 from automl.exfm.student.recipes import recipe_of
-from automl.study.exfm_results import AUTO
+from automl.study.exfm_figures import AUTO
 
 
 def _recipe(value: object) -> object:

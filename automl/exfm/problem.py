@@ -17,7 +17,7 @@ from automl.exfm.columns import Columns
 from automl.exfm.config import ExfmConfig, StudentConfig
 from automl.exfm.handover import model_of, models_of
 from automl.exfm.student.recipes import Recipe, recipe_of
-from automl.study.exfm_results import NONE
+from automl.study.exfm_figures import NONE
 from automl.study.file import gathering
 from search_spaces.errors import InputError, Mistake, Position
 from search_spaces.model import ModelSpec

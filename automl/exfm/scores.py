@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from statsmodels.stats.multitest import multipletests
 
 from automl.stats.compared import ScoredRows
-from automl.study.exfm_results import NONE, PartFigures, RecipeFigures, RecipeGain, StudentResult, TeacherFigures
+from automl.study.exfm_figures import NONE, PartFigures, RecipeFigures, RecipeGain, TeacherFigures
+from automl.study.exfm_results import StudentResult
 
 Floats = NDArray[np.float64]
 

@@ -23,14 +23,7 @@ from automl.exfm.student.recipes import recipe_of
 from automl.exfm.student.run import LOGITS, StudentTask
 from automl.exfm.teacher.taught import Taught
 from automl.stats.compared import ScoredRows
-from automl.study.exfm_results import (
-    DasCounts,
-    ExfmResult,
-    ModelCost,
-    StreamWindow,
-    StudentResult,
-    TeacherResult,
-)
+from automl.study.exfm_results import DasCounts, ExfmResult, ModelCost, StreamWindow, StudentResult, TeacherResult
 from search_spaces.model import InputShape, ModelSpec
 
 

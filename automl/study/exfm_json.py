@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from automl.files.whole import whole_file
-from automl.study.exfm_results import ExfmResult, verdict_of
+from automl.study.exfm_figures import verdict_of
+from automl.study.exfm_results import ExfmResult
 from automl.study.plain import Codec, Plain, read_json
 from search_spaces.errors import InputError
 

@@ -13,8 +13,9 @@ from automl.commands.init import EXFM_FILES, template_text
 from automl.exfm import config
 from automl.exfm.student import auto
 from automl.exfm.student.recipes import ARMS, RECIPES, recipe_of
+from automl.study.exfm_figures import AUTO, RecipeFigures, RecipeGain, Verdict
 from automl.study.exfm_json import exfm_schema
-from automl.study.exfm_results import AUTO, ExfmResult, RecipeFigures, RecipeGain, StudentResult, Verdict
+from automl.study.exfm_results import ExfmResult, StudentResult
 from search_spaces.source import read_text, validate
 from search_spaces.space import model_of
 from tests.docs.pages import ROOT, Fence, fences, names, page, rows, section

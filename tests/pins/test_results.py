@@ -18,7 +18,8 @@ from automl.data.simulated.log import simulate
 from automl.exfm.scores import Scored, corrected, figures
 from automl.stats.compared import ScoredRows
 from automl.strategies.picks import Pick
-from automl.study.exfm_results import ModelCost, PartFigures, StudentResult
+from automl.study.exfm_figures import PartFigures
+from automl.study.exfm_results import ModelCost, StudentResult
 from automl.study.history import Origin, Proposal
 from automl.study.problem import FINALS_FIT, encode, load_problem
 from tests.pins.pinned import hold_numbers

@@ -9,19 +9,14 @@ from dataclasses import replace
 import numpy as np
 
 from automl.exfm.das.counts import AGE_EDGES_HOURS
+from automl.study.exfm_figures import AUTO, NONE, PartFigures, RecipeFigures, RecipeGain, TeacherFigures
 from automl.study.exfm_results import (
-    AUTO,
-    NONE,
     DasCounts,
     ExfmResult,
     ModelCost,
-    PartFigures,
-    RecipeFigures,
-    RecipeGain,
     RunFacts,
     StreamWindow,
     StudentResult,
-    TeacherFigures,
     TeacherResult,
 )
 from search_spaces.blocks import Mlp

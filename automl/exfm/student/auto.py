@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from automl.study.exfm_results import NONE
+from automl.study.exfm_figures import NONE
 
 DISCOUNT = 0.8  # of a window's evidence, each window later
 MUTE_AT = 0.01  # of the loss without a teacher: how much worse a teacher may be and still be heard

@@ -14,7 +14,7 @@ from scipy.special import expit
 from automl.exfm.student.auto import Chooser
 from automl.exfm.student.calibration import Calibrator
 from automl.stats.significance import log_losses
-from automl.study.exfm_results import NONE
+from automl.study.exfm_figures import NONE
 
 
 class Judge:

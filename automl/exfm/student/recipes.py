@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
-from automl.study.exfm_results import AUTO, NONE
+from automl.study.exfm_figures import AUTO, NONE
 from search_spaces.distill import Distill
 
 RECIPES: Mapping[str, Distill | None] = {

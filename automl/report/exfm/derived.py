@@ -6,7 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from automl.study.exfm_results import AUTO, NONE, PartFigures, RecipeGain, RunFacts, StudentResult
+from automl.study.exfm_figures import AUTO, NONE, PartFigures, RecipeGain
+from automl.study.exfm_results import RunFacts, StudentResult
 
 
 def mean(values: Sequence[float]) -> float:

@@ -10,7 +10,8 @@ from automl.report.common.plot import Figure, Json, Nothing, line, safe
 from automl.report.exfm.student_rows import GAIN_AXIS, ROW, chosen_words, marks, rows_layout
 from automl.report.exfm.style import looks
 from automl.report.exfm.words import interval
-from automl.study.exfm_results import NONE, ExfmResult, PartFigures, RecipeGain, StudentResult
+from automl.study.exfm_figures import NONE, PartFigures, RecipeGain
+from automl.study.exfm_results import ExfmResult, StudentResult
 
 _COLOURS = {"better": "$good", "worse": "$bad"}
 

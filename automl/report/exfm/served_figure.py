@@ -5,7 +5,8 @@ from __future__ import annotations
 from automl.report.common.plot import Figure, Json, rule, safe
 from automl.report.exfm.style import looks, swatch, window_axis
 from automl.report.exfm.window_lines import LETTERS_UP_TO
-from automl.study.exfm_results import AUTO, NONE, ExfmResult, StudentResult
+from automl.study.exfm_figures import AUTO, NONE
+from automl.study.exfm_results import ExfmResult, StudentResult
 
 
 def served(result: ExfmResult, student: StudentResult) -> Figure | None:

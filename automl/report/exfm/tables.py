@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from automl.report.common import formats
 from automl.report.exfm.words import interval
-from automl.study.exfm_results import NONE, PartFigures, StudentResult
+from automl.study.exfm_figures import NONE, PartFigures
+from automl.study.exfm_results import StudentResult
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from automl.report.common.formats import counted, decimal, listed, p_value, percent, share
 from automl.report.exfm.derived import calibration_shift, harmed, mean, nothing_to_teach
 from automl.report.exfm.words import interval
-from automl.study.exfm_results import AUTO, ExfmResult, StudentResult
+from automl.study.exfm_figures import AUTO
+from automl.study.exfm_results import ExfmResult, StudentResult
 
 LITTLE_PCT = 0.1  # a headroom below this is little to teach
 OFF = 0.02  # calibration this much further from 1 than without a teacher

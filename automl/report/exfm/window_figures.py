@@ -9,7 +9,8 @@ from automl.report.common.plot import Figure, Nothing, rule
 from automl.report.exfm.served_figure import served
 from automl.report.exfm.window_gains import gain_by_window
 from automl.report.exfm.window_lines import finite, layout_of, legend_of, lines_of
-from automl.study.exfm_results import ExfmResult, PartFigures, StudentResult
+from automl.study.exfm_figures import PartFigures
+from automl.study.exfm_results import ExfmResult, StudentResult
 
 Charts = tuple[Figure | Nothing, ...]
 

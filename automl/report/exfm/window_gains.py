@@ -10,7 +10,8 @@ from automl.report.common.plot import Figure, Json, Nothing, padded, rule, safe
 from automl.report.exfm.style import TEACHER, looks, swatch
 from automl.report.exfm.window_lines import LETTERS_UP_TO, MANY, layout_of, series
 from automl.report.exfm.words import interval
-from automl.study.exfm_results import NONE, PartFigures, StudentResult
+from automl.study.exfm_figures import NONE, PartFigures
+from automl.study.exfm_results import StudentResult
 
 
 def gain_by_window(student: StudentResult, parts: Sequence[PartFigures]) -> Figure | Nothing:

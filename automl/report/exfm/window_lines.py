@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 
 from automl.report.common.plot import Json, line, padded, safe
 from automl.report.exfm.style import TEACHER, looks, window_axis
-from automl.study.exfm_results import NONE, PartFigures, StudentResult
+from automl.study.exfm_figures import NONE, PartFigures
+from automl.study.exfm_results import StudentResult
 
 MANY = 60  # windows: lines without marks, thin
 LETTERS_UP_TO = 24  # windows, as far as a letter fits into its box on a narrow screen

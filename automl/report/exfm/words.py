@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from automl.report.common import formats
 from automl.report.common.words import architecture, training
-from automl.study.exfm_results import AUTO, ExfmResult, RecipeGain, StudentResult
+from automl.study.exfm_figures import AUTO, RecipeGain
+from automl.study.exfm_results import ExfmResult, StudentResult
 from search_spaces.model import ModelSpec
 
 

@@ -10,14 +10,8 @@ import pytest
 from automl.exfm.scores import Scored, corrected, figures
 from automl.stats.compared import ScoredRows
 from automl.stats.metrics import NESums
-from automl.study.exfm_results import (
-    ModelCost,
-    PartFigures,
-    RecipeFigures,
-    RecipeGain,
-    StudentResult,
-    TeacherFigures,
-)
+from automl.study.exfm_figures import PartFigures, RecipeFigures, RecipeGain, TeacherFigures
+from automl.study.exfm_results import ModelCost, StudentResult
 
 ROWS, SEEDS = 3000, 3
 

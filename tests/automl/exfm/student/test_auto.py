@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from automl.exfm.student.auto import Chooser
 from automl.exfm.student.recipes import ARMS
-from automl.study.exfm_results import NONE
+from automl.study.exfm_figures import NONE
 
 ROWS = 400
 

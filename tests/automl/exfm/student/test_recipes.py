@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from automl.exfm.student.recipes import ARMS, RECIPES, recipe_of
-from automl.study.exfm_results import AUTO, NONE
+from automl.study.exfm_figures import AUTO, NONE
 from search_spaces.model import Distill
 
 

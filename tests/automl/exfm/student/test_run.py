@@ -18,7 +18,7 @@ from automl.exfm.student.facts import read_run
 from automl.exfm.student.jobs import job_name
 from automl.exfm.student.run import StudentRun, run_student
 from automl.stats.metrics import NESums
-from automl.study.exfm_results import NONE
+from automl.study.exfm_figures import NONE
 from tests.worlds.streams import World, make_world, said, task
 
 

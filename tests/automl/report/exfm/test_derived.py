@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from automl.report.exfm.derived import calibration_shift, harmed, mean, nothing_to_teach, student_seconds, training_of
-from automl.study.exfm_results import RecipeGain
+from automl.study.exfm_figures import RecipeGain
 from tests.worlds.report_exfm import make_exfm, one_class, with_recipe
 
 STUDENT = make_exfm(1).students["v1"]

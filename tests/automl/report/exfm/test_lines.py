@@ -7,7 +7,7 @@ import re
 import pytest
 
 from automl.report.exfm import exfm_lines
-from automl.study.exfm_results import RecipeGain
+from automl.study.exfm_figures import RecipeGain
 from tests.worlds.report_exfm import make_exfm, poor_runs, with_recipe, with_student
 
 

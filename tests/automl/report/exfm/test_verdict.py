@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from automl.report.exfm.verdict import answer, notes, shipping
-from automl.study.exfm_results import RecipeGain
+from automl.study.exfm_figures import RecipeGain
 from tests.worlds.report_exfm import make_exfm, with_recipe
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from automl.report.exfm.words import interval, serving, students_words
-from automl.study.exfm_results import RecipeGain
+from automl.study.exfm_figures import RecipeGain
 from search_spaces.model import Embedding
 from tests.worlds.report_exfm import SMALL, make_exfm, one_class, with_student
 
