@@ -27,9 +27,10 @@ import pyarrow as pa
 from deltalake import DeltaTable
 from numpy.typing import NDArray
 
+from automl.data.store.stream import NEVER
 from automl.exfm.das import tables
 from automl.exfm.das.pool import PoolSize, ScoringPool
-from automl.exfm.das.scorer import NEVER, LocalPool, Pool
+from automl.exfm.das.scorer import LocalPool, Pool
 from automl.exfm.das.system import Das
 from automl.exfm.das.ticks import Tick
 from automl.runtime.cluster import cluster

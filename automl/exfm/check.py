@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from automl.data.encode.counters import NEVER
+from automl.data.store.stream import NEVER
 from automl.exfm.problem import ExfmProblem, Student, exfm_of
 from search_spaces.model import InputShape, ModelSpec
 from search_spaces.source import Document

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from automl.data.encode.stream import EncodedStream
+from automl.data.store.stream import EncodedStream
 from automl.exfm.das.counts import AGE_EDGES_HOURS
 from automl.exfm.das.reader import DasReader
 from automl.exfm.problem import ExfmProblem, Student

@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 
 import automl as toolkit
 from automl.commands.init import EXFM_FILES, template_text
-from automl.data.encode.stream import open_stream
 from automl.data.simulated.stream import simulate_stream
+from automl.data.store.stream import open_stream
 from automl.exfm.lock import LOCK
 from automl.exfm.problem import load_exfm
 from automl.exfm.student.facts import read_run

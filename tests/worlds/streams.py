@@ -14,8 +14,9 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from automl.data.describe.streams import StreamDataConfig
-from automl.data.encode.stream import EncodedStream, encode_stream
+from automl.data.encode.stream import encode_stream
 from automl.data.simulated.stream import simulate_stream
+from automl.data.store.stream import EncodedStream
 from automl.exfm.columns import Columns
 from automl.exfm.das.scorer import Scores, Snapshot
 from automl.exfm.das.system import Das

@@ -18,7 +18,6 @@ from automl.data.columns.moments import Moments
 from automl.data.columns.numbers import Scales, transformed
 from automl.data.describe.streams import StreamDataConfig
 from automl.data.encode.common import fingerprint_of, is_log_scaled, made_once, with_dense
-from automl.data.encode.counters import NEVER
 from automl.data.encode.counting import count_log
 from automl.data.encode.rows import scan
 from automl.data.encode.segments import segments_of
@@ -33,8 +32,6 @@ from automl.data.store.stream import STREAM, EncodedStream, Window, open_stream
 from automl.data.tables.sources import at_nothing
 from automl.data.tables.windows import Locate
 from search_spaces.errors import InputError, Mistake
-
-__all__ = ["NEVER", "EncodedStream", "Window", "encode_stream", "open_stream"]
 
 RATE_SCALE, COUNT_SCALE = 0.5, 2.0  # fixed: a scale learned from the first days would not fit the counts of the last
 

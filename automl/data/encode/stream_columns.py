@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from automl.data.columns.vocabulary import Vocabulary
 from automl.data.encode.common import kind_of
-from automl.data.encode.counters import NEVER
 from automl.data.encode.spill import Spill
 from automl.data.encode.stream_plan import StreamPlan
 from automl.data.encode.stream_reader import StreamReader
+from automl.data.store.stream import NEVER
 from automl.data.tables.hashing import mixed
 from search_spaces.errors import InputError, Mistake
 

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from automl.data.columns.numbers import as_floats
 from automl.data.columns.times import is_number
 from automl.data.describe.streams import StreamLabelConfig
-from automl.data.encode.counters import NEVER
 from automl.data.encode.rows import RowReader, Scan, times_of
 from automl.data.encode.spill import Rows
 from automl.data.encode.stream_plan import StreamPlan
+from automl.data.store.stream import NEVER
 from automl.data.tables.hashing import hash_rows
 
 

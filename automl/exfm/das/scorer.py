@@ -14,8 +14,6 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from automl.data.encode.counters import NEVER as NEVER  # arrival of a label that does not come
-
 
 class Stream(Protocol):
     """Columns of a log in the order of time. Pickled to the scoring processes, so best by the name of its folder.

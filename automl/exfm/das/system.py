@@ -20,11 +20,12 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from automl.data.store.stream import NEVER
 from automl.exfm.das.causality import check_snapshot
 from automl.exfm.das.counts import Counts, ages_of
 from automl.exfm.das.join import Waiting, due_of, join, wait_for
 from automl.exfm.das.reader import Augmented, DasReader
-from automl.exfm.das.scorer import NEVER, Pool, Scores, Snapshot, Stream
+from automl.exfm.das.scorer import Pool, Scores, Snapshot, Stream
 from automl.exfm.das.tables import TickTable, augmented_schema, scored_schema
 from automl.exfm.das.ticks import Tick
 from automl.runtime.host import locked

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from automl.data.encode.stream import EncodedStream, open_stream
+from automl.data.store.stream import EncodedStream, open_stream
 from automl.exfm.columns import Columns
 from automl.exfm.das.reader import NO_SNAPSHOT, Augmented, DasReader
 from automl.exfm.student.facts import write_run

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from automl.data.encode.stream import EncodedStream
+from automl.data.store.stream import EncodedStream
 from automl.exfm.das.reader import Augmented
 from automl.exfm.das.system import Das
 from automl.exfm.das.ticks import Tick

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from automl.data.describe.tables import DataConfig, FeaturesConfig
-from automl.data.encode.counters import NEVER, Counters, Rules, key_codes
+from automl.data.encode.counters import Counters, Rules, key_codes
 from automl.data.encode.log import encode_log
+from automl.data.store.stream import NEVER
 from search_spaces.errors import InputError
 from search_spaces.source import read_text, validate
 

@@ -12,8 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from automl.data.describe.streams import StreamDataConfig
-from automl.data.encode.stream import NEVER, encode_stream
+from automl.data.encode.stream import encode_stream
 from automl.data.simulated.stream import StreamSimulation, simulate_stream
+from automl.data.store.stream import NEVER
 from automl.stats.metrics import ne
 from search_spaces.errors import InputError
 

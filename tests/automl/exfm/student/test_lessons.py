@@ -9,7 +9,7 @@ import pytest
 
 import automl
 from automl.data.store.lessons import open_lessons
-from automl.exfm.das.scorer import NEVER
+from automl.data.store.stream import NEVER
 from automl.exfm.problem import ExfmProblem
 from automl.exfm.student.lessons import write_lessons
 from automl.study.problem import load_problem

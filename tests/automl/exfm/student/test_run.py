@@ -11,7 +11,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from automl.data.encode.stream import EncodedStream
+from automl.data.store.stream import EncodedStream
 from automl.exfm.student import run as module
 from automl.exfm.student.auto import Chooser
 from automl.exfm.student.facts import read_run
