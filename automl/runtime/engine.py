@@ -17,9 +17,9 @@ from ray import tune
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
-from automl.runtime.jobs import Done, Job, JobSource, Outcome, Step, Wait, job_config
+from automl.runtime.jobs import Done, Job, JobSource, Outcome, Step, Wait, job_config, progress_of
 from automl.runtime.limits import read_note
-from automl.runtime.worker import Worker, progress_of, started_at, step_of
+from automl.runtime.worker import Worker, started_at, told_by
 from automl.study.history import Failure
 from automl.study.plugins import files
 
@@ -185,7 +185,7 @@ class DeskSearcher(Searcher):
         if error or not result:
             self._desk.end(trial_id, None, None)
         else:
-            self._desk.end(trial_id, step_of(result), started_at(result))
+            self._desk.end(trial_id, told_by(result), started_at(result))
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing: a run goes on from the study alone."""
@@ -203,5 +203,5 @@ class DeskScheduler(FIFOScheduler):
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         """Called for every result but the last of a trial."""
-        go_on = self._desk.keep_going(trial.trial_id, step_of(result), started_at(result))
+        go_on = self._desk.keep_going(trial.trial_id, told_by(result), started_at(result))
         return str(TrialScheduler.CONTINUE if go_on else TrialScheduler.STOP)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pkgutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -11,7 +12,7 @@ from typing import Any, Literal, Protocol
 from pydantic import TypeAdapter
 
 from automl.study.config import TRAININGS
-from automl.study.history import CurvePoint, Failure, Limit, Measurement
+from automl.study.history import CurvePoint, Failure, Limit, Measurement, Speed
 
 CURVE_POINTS = 20  # of a trial's learning curve
 
@@ -159,3 +160,30 @@ class Step:
     failure: Failure | None = None
     done: bool = False
     cpu_seconds: float = 0.0
+
+
+def step_text(step: Step) -> str:
+    """The step as JSON."""
+    return json.dumps(asdict(step))
+
+
+def step_of(text: str) -> Step:
+    """Inverse of step_text."""
+    data = json.loads(text)
+    measurement, failure = data["measurement"], data["failure"]
+    if measurement is not None:
+        measurement = Measurement(**{**measurement, "speed": Speed(**measurement["speed"])})
+    return Step(
+        share=data["share"],
+        curve=tuple(CurvePoint(**point) for point in data["curve"]),
+        measurement=measurement,
+        failure=None if failure is None else Failure(**failure),
+        done=data["done"],
+        cpu_seconds=data["cpu_seconds"],
+    )
+
+
+def progress_of(step: Step) -> Progress:
+    """What the driver may judge a job by at a stop."""
+    ratio = step.measurement.speed.qps_ratio if step.measurement else None
+    return Progress(share=step.share, curve=step.curve, qps_ratio=ratio)

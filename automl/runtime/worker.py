@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import gc
-import json
 import pkgutil
 import time
 import traceback
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from ray import tune
 
 from automl.ranking.process import prepare_process
-from automl.runtime.jobs import Limits, Progress, Step, job_of
+from automl.runtime.jobs import Limits, Step, job_of, step_of, step_text
 from automl.runtime.limits import MemoryWatch, time_limit
-from automl.study.history import CurvePoint, Failure, Measurement, Speed
+from automl.study.history import Failure
 from automl.study.plugins import plug_in_files
 
 _STARTED = "started_at"  # key in Tune's result: when the worker took the job up, in seconds since the epoch
@@ -52,7 +50,7 @@ class Worker(tune.Trainable):
         if step.done:
             self._steps = _nothing()
             gc.collect()
-        return {_STEP: json.dumps(asdict(step)), _STARTED: self._started_at, "done": step.done}
+        return {_STEP: step_text(step), _STARTED: self._started_at, "done": step.done}
 
     def cleanup(self) -> None:
         self._steps = _nothing()
@@ -84,28 +82,11 @@ def explain(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}{place}".strip()
 
 
-def step_of(result: Mapping[str, Any]) -> Step:
+def told_by(result: Mapping[str, Any]) -> Step:
     """The step in one of Tune's results."""
-    data = json.loads(result[_STEP])
-    measurement, failure = data["measurement"], data["failure"]
-    if measurement is not None:
-        measurement = Measurement(**{**measurement, "speed": Speed(**measurement["speed"])})
-    return Step(
-        share=data["share"],
-        curve=tuple(CurvePoint(**point) for point in data["curve"]),
-        measurement=measurement,
-        failure=None if failure is None else Failure(**failure),
-        done=data["done"],
-        cpu_seconds=data["cpu_seconds"],
-    )
+    return step_of(result[_STEP])
 
 
 def started_at(result: Mapping[str, Any]) -> float:
     """When the worker took the job up."""
     return float(result[_STARTED])
-
-
-def progress_of(step: Step) -> Progress:
-    """What the driver may judge a job by at a stop."""
-    ratio = step.measurement.speed.qps_ratio if step.measurement else None
-    return Progress(share=step.share, curve=step.curve, qps_ratio=ratio)

@@ -7,7 +7,7 @@ import math
 import pkgutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,7 @@ from automl.data.simulated.log import simulate
 from automl.data.store.log import open_log
 from automl.ranking.model import build_model
 from automl.ranking.scoring import score
-from automl.runtime.jobs import Job, Payload, Step, Timing, TrainModel, job_config, job_of
-from automl.runtime.worker import step_of
+from automl.runtime.jobs import Job, Payload, Step, Timing, TrainModel, job_config, job_of, step_of, step_text
 from automl.study.history import Limit, Metric
 from automl.testing.holds import hold
 from search_spaces.model import ModelSpec
@@ -63,8 +62,10 @@ def hold_job(payload: Payload) -> tuple[Step, ...]:
     hold(shares == sorted(shares), f"the share that is done must rise, but was {shares}")
     hold(min(shares) >= 0 and max(shares) <= 1, f"the share that is done must lie in 0 to 1, but was {shares}")
     for step in steps:
-        told = {"step": json.dumps(asdict(step)), "done": step.done}
-        hold(repr(step_of(told)) == repr(step), "a step must arrive as it was told: plain values, curves of floats")
+        hold(
+            repr(step_of(step_text(step))) == repr(step),
+            "a step must arrive as it was told: plain values, curves of floats",
+        )
     return steps
 
 

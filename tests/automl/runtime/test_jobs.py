@@ -13,9 +13,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from automl.runtime.jobs import Job, Limits, Step, Timing, TrainModel, job_config, job_of
+from automl.runtime.jobs import (
+    Job,
+    Limits,
+    Step,
+    Timing,
+    TrainModel,
+    job_config,
+    job_of,
+    progress_of,
+    step_of,
+    step_text,
+)
 from automl.runtime.work import train_and_score
-from automl.runtime.worker import progress_of, step_of
 from automl.study.config import TRAININGS
 from automl.study.history import CurvePoint, Failure, Limit, Measurement, Metric, Speed
 from automl.testing import hold_job, hold_training
@@ -76,8 +86,7 @@ def test_a_job_crosses_the_border(job: Job) -> None:
 @settings(deadline=None)
 @given(steps)
 def test_a_step_comes_back(step: Step) -> None:
-    text = json.dumps(dataclasses.asdict(step))
-    back = step_of({"step": text, "done": step.done, "training_iteration": 3})
+    back = step_of(step_text(step))
     assert repr(back) == repr(step)
     progress = progress_of(back)
     assert (progress.share, repr(progress.curve)) == (step.share, repr(step.curve))
