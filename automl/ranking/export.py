@@ -117,8 +117,7 @@ class _Word(str):
 
 def _exported(model: RankingModel) -> ExportedProgram:
     served = TensorsIn(serving_graph(model))
-    inputs, rows = model.inputs, {0: torch.export.Dim("rows")}
-    example = Features(torch.zeros(_ROWS, inputs.fields, dtype=torch.int32), torch.zeros(_ROWS, inputs.dense)).tensors
+    example, rows = Features.unknown(model.inputs, _ROWS).tensors, {0: torch.export.Dim("rows")}
     with torch.no_grad():
         return torch.export.export(served, example, dynamic_shapes=(rows,) * len(example), strict=False)
 

@@ -5,7 +5,7 @@ B rows, F id fields, D dense features, N rows of a log.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Self
 
@@ -15,6 +15,7 @@ from torch import Tensor
 
 from automl.ranking.examples import Encoded
 from automl.ranking.place import put
+from search_spaces.inputs import InputShape
 
 AT_ONCE = 4096  # rows that are scored at once
 
@@ -34,6 +35,11 @@ class Features:
         """From arrays, put where the models are."""
         return cls(put(ids_BF), put(dense_BD))
 
+    @classmethod
+    def unknown(cls, inputs: InputShape, rows: int) -> Self:
+        """Rows of which nothing is known, in the shape that a model reads."""
+        return cls.of(np.zeros((rows, inputs.fields), np.int32), np.zeros((rows, inputs.dense), np.float32))
+
     @property
     def tensors(self) -> tuple[Tensor, Tensor]:
         return self.ids_BF, self.dense_BD
@@ -43,15 +49,18 @@ class Features:
 
     def __getitem__(self, part: slice) -> Features:
         """Neighbouring rows: views."""
-        return Features(self.ids_BF[part], self.dense_BD[part])
+        return self._each(lambda tensor: tensor[part])
 
     def take(self, index_B: Tensor) -> Features:
         """Rows by number: copies."""
-        return Features(self.ids_BF.index_select(0, index_B), self.dense_BD.index_select(0, index_B))
+        return self._each(lambda tensor: tensor.index_select(0, index_B))
 
     def select(self, fields: Tensor, dense: Tensor) -> Features:
         """Columns by their places: copies."""
         return Features(self.ids_BF.index_select(1, fields), self.dense_BD.index_select(1, dense))
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Features:
+        return Features(*map(change, self.tensors))
 
     def parts(self, rows: int = AT_ONCE) -> Iterator[Features]:
         """One after the other, at most so many rows each; of no rows one part without any."""

@@ -41,6 +41,15 @@ def test_the_order_of_the_tensors_is_that_of_the_members() -> None:
     assert all(getattr(features, f.name) is part for f, part in zip(fields(features), features.tensors, strict=True))
 
 
+def test_rows_of_which_nothing_is_known_have_the_shape_of_a_model() -> None:
+    features = Features.unknown(LOG.inputs, 8)
+    known = read(LOG, slice(0, 8))
+    assert [(part.shape, part.dtype) for part in features.tensors] == [
+        (part.shape, part.dtype) for part in known.tensors
+    ]
+    assert not any(part.any() for part in features.tensors)
+
+
 def test_parts_set_together_are_the_rows_again() -> None:
     whole = read(LOG, ROWS)
     for parts in (list(whole.parts(64)), list(read_parts(LOG, ROWS, 64))):
