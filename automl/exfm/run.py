@@ -30,6 +30,7 @@ from automl.runtime.console import ProgressLine, now
 from automl.runtime.engine import Resources
 from automl.runtime.engine import run as run_jobs
 from automl.runtime.host import hold, machine, versions
+from automl.runtime.interrupt import deferred_interrupt
 from automl.runtime.leftovers import watched
 from automl.study.exfm_json import write_exfm
 from automl.study.exfm_results import ExfmResult
@@ -57,14 +58,16 @@ def run_exfm(
     console = console or Console(quiet=True)
     start = clock()
     tasks = tasks_of(problem)
-    with hold(problem.folder), ExitStack() as stack:
+    with hold(problem.folder), deferred_interrupt() as check_interrupt, ExitStack() as stack:
         lock_run(problem)
         if read_taught(problem.folder) is None or not all(task.out.exists() for task in tasks.values()):
             stack.enter_context(watched())
             stack.enter_context(cluster(problem.folder, workers, address))
         told = teach(problem, workers=workers, console=console)
+        check_interrupt()
         run_tasks(problem, tasks, workers=workers, console=console)
         for student in problem.students:
+            check_interrupt()
             write_lessons(problem, student)
         found = summarise(problem, DasReader(problem.folder, problem.stream), tasks, told)
         result = replace(found, wall_seconds=clock() - start, machine=machine(), versions=versions())
@@ -85,6 +88,7 @@ def teach(problem: ExfmProblem, *, workers: int, console: Console) -> Taught:
     with (
         ScoringPool(stream, partial(load_teacher, plugins=files()), size) as pool,
         Das(problem.folder, stream, problem.members_NV, names, stream.tasks, _policy(problem), pool) as das,
+        deferred_interrupt() as check_interrupt,
     ):
         guard = Guard(**config.teacher.guard.model_dump())
         age_ns = round(config.teacher.age * _NS)
@@ -94,6 +98,7 @@ def teach(problem: ExfmProblem, *, workers: int, console: Console) -> Taught:
         )
         with ProgressLine(console, lambda: (das.committed, len(ticks), "teacher"), now) as line:
             for _ in teaching.run(ticks):
+                check_interrupt()
                 line.update()
         told = Taught(
             counts=das.counts,

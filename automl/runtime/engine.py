@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import shutil
-import signal
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +14,7 @@ from ray import tune
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
+from automl.runtime.interrupt import deferred_interrupt
 from automl.runtime.jobs import Done, Job, JobSource, Outcome, Step, Wait, job_config, progress_of
 from automl.runtime.limits import read_note
 from automl.runtime.worker import Worker, started_at, told_by
@@ -37,31 +35,10 @@ def run(source: JobSource, resources: Resources, *, clock: Callable[[], float] =
     """Run until the source is done. Ray must be up (see cluster.py). KeyboardInterrupt goes through."""
     scratch = Path(tempfile.mkdtemp(prefix="automl-tune-"))
     try:
-        with deferred_interrupt() as interrupted:
-            _fit(Desk(source, resources.workers, scratch, clock, interrupted), resources, scratch)
+        with deferred_interrupt() as check:
+            _fit(Desk(source, resources.workers, scratch, clock, check), resources, scratch)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-
-
-@contextmanager
-def deferred_interrupt() -> Iterator[Callable[[], bool]]:
-    """Ctrl-C at a moment of our choosing: in the middle of a write it would look like a broken storage. A second one
-    comes at once."""
-    if threading.current_thread() is not threading.main_thread():
-        yield lambda: False
-        return
-    asked = threading.Event()
-
-    def note(signum: int, frame: object) -> None:
-        if asked.is_set():
-            raise KeyboardInterrupt
-        asked.set()
-
-    before = signal.signal(signal.SIGINT, note)
-    try:
-        yield asked.is_set
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _fit(desk: Desk, resources: Resources, scratch: Path) -> None:
@@ -106,9 +83,9 @@ class Desk:
         workers: int,
         scratch: Path,
         clock: Callable[[], float],
-        interrupted: Callable[[], bool] = lambda: False,
+        check_interrupt: Callable[[], None] = lambda: None,
     ) -> None:
-        self._interrupted = interrupted
+        self._check_interrupt = check_interrupt
         self._source, self._workers, self._scratch, self._clock = source, workers, scratch, clock
         self._running: dict[str, Running] = {}
 
@@ -117,8 +94,7 @@ class Desk:
         return (str, ())
 
     def give(self, trial_id: str) -> Job | Wait | Done:
-        if self._interrupted():
-            raise KeyboardInterrupt
+        self._check_interrupt()
         if len(self._running) > self._workers:  # one job more than workers, so that none waits for the driver
             return Wait()
         job = self._source.next(len(self._running))

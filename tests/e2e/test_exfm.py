@@ -101,8 +101,8 @@ def test_killed_and_interrupted_it_goes_on_to_the_same_figures(ran: Path, tmp_pa
     out = tmp_path / "killed"
     moments: tuple[tuple[Callable[[], bool], bool], ...] = (
         (lambda: any((out / "snapshots").glob("*/snapshot.json")), False),
-        (lambda: (out / "teaching.json").exists(), False),
-        (lambda: any((out / "students").glob("*/facts.json")), True),
+        (lambda: (out / "teaching.json").exists(), True),
+        (lambda: any((out / "students").glob("*/facts.json")), False),
     )
     for moment, by_hand in moments:
         process = start("exfm", "run", ran / "exfm.yaml", "--workers", "2", "--out", out)
