@@ -110,7 +110,7 @@ def check(file: Path, pilot: bool, workers: int, out: Path | None) -> None:
     else:
         from automl.commands.check import study_lines
 
-        lines = study_lines(document, pilot=pilot, workers=workers, folder=out, console=terminal())
+        lines = study_lines(document, pilot=terminal() if pilot else None, workers=workers, folder=out)
     for line in lines:
         click.echo(line)
 

@@ -33,13 +33,14 @@ def space_lines(document: Document) -> list[str]:
 def study_lines(
     document: Document,
     *,
-    pilot: bool,
+    pilot: Console | None,
     workers: int,
     folder: Path | None,
-    console: Console,
     clock: Callable[[], float] = time.perf_counter,
 ) -> list[str]:
-    """What a study file means. What trains is loaded where the file has no mistake.
+    """What a study file means; with what a pilot tells, where it is given a place to show its progress.
+
+    What trains is loaded where the file has no mistake.
 
     Raises:
         InputError: with every mistake.
@@ -49,10 +50,10 @@ def study_lines(
 
     lines = [_data_line(problem), *(f"note: {note}" for note in problem.log.notes)]
     lines += [_space_line(problem.space) + _params_words(problem), cost_line(problem, workers, clock)]
-    if pilot:
+    if pilot is not None:
         from automl.commands.pilot import pilot_line
 
-        lines.append(pilot_line(problem, workers, console))
+        lines.append(pilot_line(problem, workers, pilot))
     return lines
 
 

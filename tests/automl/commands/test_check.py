@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 from automl.commands.check import space_lines, study_lines
 from automl.data.simulated.log import simulate
@@ -34,7 +33,6 @@ interaction: {repeat: {int: [0, 1]}, one_of: {cross: {rank: {choice: [2, 4]}}, f
 deep: {repeat: 1, mlp: {width: {choice: [8, 16]}}}
 """
 BASELINE = "embedding: {dim: 4, lr: 0.05}\ndeep: [{mlp: {width: 16}}]\n"
-QUIET = Console(quiet=True)
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +53,7 @@ def ticking(step: float) -> Iterator[float]:
 
 def checked(folder: Path, file: str = "study.yaml", **options: Any) -> list[str]:
     ticks = ticking(8.0)
-    given = {"pilot": False, "workers": 2, "folder": None, "console": QUIET, "clock": lambda: next(ticks), **options}
+    given = {"pilot": None, "workers": 2, "folder": None, "clock": lambda: next(ticks), **options}
     return study_lines(read(folder / file), **given)
 
 
