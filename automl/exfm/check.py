@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 
-from automl.data.store.stream import NEVER
 from automl.exfm.problem import ExfmProblem, Student, exfm_of
 from search_spaces.model import InputShape, ModelSpec
 from search_spaces.source import Document
@@ -42,6 +41,8 @@ def _stream_line(problem: ExfmProblem) -> str:
 
 def _label_lines(problem: ExfmProblem) -> list[str]:
     """How much of each label is there, and how much of it is known before the next window starts."""
+    from automl.data.store.stream import NEVER
+
     stream = problem.stream
     ends_N = np.concatenate([np.full(w.rows.stop - w.rows.start, w.end_ns) for w in stream.windows])
     lines = []
