@@ -13,6 +13,7 @@ from automl.exfm.lock import LOCK, read_lock
 from automl.exfm.problem import ExfmProblem, load_exfm
 from automl.study.exfm_json import EXFM_JSON, is_exfm, read_exfm
 from automl.study.exfm_results import ExfmResult
+from automl.study.plugins import plug_in_files
 from search_spaces.errors import InputError
 
 if TYPE_CHECKING:
@@ -89,6 +90,8 @@ def open_exfm(folder: Path | str) -> ExfmHandle:
     if not is_exfm(folder):
         hint = "it was started, but not ended: automl exfm run goes on" if (folder / LOCK).exists() else ""
         raise InputError.of(str(folder), "must hold an ExFM run that has ended", f"no {EXFM_JSON}", hint)
+    lock = read_lock(folder)
+    plug_in_files(lock.plugins if lock is not None else ())
     return ExfmHandle(folder, read_exfm(folder))
 
 

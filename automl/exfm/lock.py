@@ -10,6 +10,7 @@ from pathlib import Path
 from automl.exfm.problem import ExfmProblem
 from automl.files.whole import whole_file
 from automl.study.plain import Codec
+from automl.study.plugins import files
 from search_spaces.errors import InputError
 
 LOCK = "exfm.lock.json"
@@ -18,13 +19,17 @@ _MAY_CHANGE = ("seeds", "compare", "timeout", "memory")  # keys of the file: mor
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunLock:
-    """config: the file, without what may change. stream: fingerprint. teacher, students: keys of the models."""
+    """config: the file, without what may change. stream: fingerprint. teacher, students: keys of the models.
+
+    plugins: files that must be loaded before the run's models are read.
+    """
 
     config: Mapping[str, object]
     stream: str
     teacher: str
     students: Mapping[str, str]
     file: str
+    plugins: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, problem: ExfmProblem) -> RunLock:
@@ -36,6 +41,7 @@ class RunLock:
             teacher=problem.teacher.key,
             students={student.name: student.spec.key for student in problem.students},
             file=str(problem.file),
+            plugins=files(),
         )
 
     def conflicts(self, other: RunLock) -> tuple[str, ...]:
@@ -74,6 +80,6 @@ def lock_run(problem: ExfmProblem) -> None:
         must = f"must be the run that {problem.folder} holds"
         hint = "use another --out; seeds may be added, and recipes to compare"
         raise InputError.of(str(problem.file), must, f"another {', '.join(conflicts)}", hint)
-    if before is None or before.file != lock.file:
+    if before is None or (before.file, before.plugins) != (lock.file, lock.plugins):
         with whole_file(problem.folder / LOCK) as part:
             part.write_text(json.dumps(_CODEC.plain(lock), indent=1))

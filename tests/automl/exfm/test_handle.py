@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -34,3 +35,11 @@ def test_a_student_needs_the_file_of_its_run(tmp_path: Path) -> None:
     write_exfm(tmp_path, make_exfm(1))
     with pytest.raises(InputError, match=r"must hold exfm\.lock\.json"):
         open_exfm(tmp_path).export(tmp_path / "v1.automl", student="v1")
+
+
+def test_a_run_whose_plug_in_is_gone_says_so_before_its_models_are_read(tmp_path: Path) -> None:
+    write_exfm(tmp_path, make_exfm(1))
+    lock = {"config": {}, "stream": "s", "teacher": "t", "students": {}, "file": "/a.yaml"}
+    (tmp_path / LOCK).write_text(json.dumps({**lock, "plugins": [str(tmp_path / "gone.py")]}))
+    with pytest.raises(InputError, match=r"plug-in gone\.py must be a file, but found nothing there"):
+        open_exfm(tmp_path)

@@ -17,7 +17,7 @@ BEFORE = RunLock(config={"name": "a", "score_from": 1}, stream="s", teacher="t",
     ("change", "conflicts"),
     [
         ({}, ()),
-        ({"file": "/elsewhere/a.yaml"}, ()),
+        ({"file": "/elsewhere/a.yaml", "plugins": ("/elsewhere/b.py",)}, ()),
         ({"config": {"name": "a", "score_from": 2}}, ("config",)),
         ({"teacher": "u", "students": {}}, ("teacher", "students")),
         ({"stream": "r"}, ("stream",)),
