@@ -6,11 +6,14 @@ import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from search_spaces import plugins
 from search_spaces.blocks import INTERACTION_BLOCKS
+from search_spaces.encoding import rows
 from search_spaces.errors import InputError
+from search_spaces.model import InputShape
 from search_spaces.space import load_model, load_space
 
 PLUGIN = """\
@@ -75,6 +78,18 @@ def test_a_space_and_a_model_have_the_blocks_of_their_file(folder: Path) -> None
     model = load_model(write(folder, "model.yaml", "plugins: [turning.py]\ninteraction: [{turn: {by: 2}}]\n"))
     assert space.locate(model) is not None
     assert "plugins" not in space.to_yaml()
+
+
+def test_what_predictors_and_limits_read_knows_the_block(folder: Path) -> None:
+    text = f"plugins: [turning.py]\nwhere: [params <= 115]\n{SPACE}"
+    inputs = InputShape(id_counts=((5, 3), (9,)), dense=0, train_rows=17)
+    space = load_space(write(folder, "space.yaml", text), inputs)
+    answers_ND = np.array([[1.0], [3.0]])
+    features_NF, names = rows(space, answers_ND)
+    assert features_NF[:, names.index("count(turn)")].tolist() == [1.0, 1.0]
+    costs = [space.candidate(answers).model.cost(inputs).params for answers in answers_ND]
+    assert costs == [114, 116]
+    assert space.allowed(answers_ND).tolist() == [True, False]
 
 
 def test_without_the_file_the_block_is_not_known(folder: Path) -> None:
