@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from automl.ranking.model import build_model
+from automl.ranking.process import prepare_process
 from automl.ranking.training import train
 from automl.runtime.limits import anonymous_bytes
 from automl.study.problem import Problem
@@ -16,7 +17,8 @@ _WORKER_BYTES = 450 << 20  # a process with torch and Ray, before it holds a mod
 
 
 def cost_line(problem: Problem, workers: int, clock: Callable[[], float]) -> str:
-    """Time and memory of a trial, and of a hundred."""
+    """Time and memory of a trial, and of a hundred. The process is set up as a trial's worker is: one thread."""
+    prepare_process()
     before = anonymous_bytes()
     seconds = probe_seconds(problem, problem.baseline, clock)
     held = max(anonymous_bytes() - before, 0) + _WORKER_BYTES
