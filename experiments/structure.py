@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from experiments.record import write_result
@@ -57,7 +57,26 @@ def measure(root: Path) -> dict[str, float]:
         "longest file": max(map(len, lines.values())),
         "Any per 1,000 lines": round(1000 * anys / total, 1),
         "test files that mirror, %": round(100 * len(mirror) / len(tests)),
+        **{f"files {name}": sum(marked(file, lines[file]) for file in files) for name, marked in TOUCHED.items()},
     }
+
+
+def _of_models(file: Path) -> bool:
+    """Where tensors are at home: models, teacher and students, but not the augmentation system."""
+    parts = file.parts
+    return "automl" in parts and ("ranking" in parts or "exfm" in parts) and "das" not in parts
+
+
+# What to look through to add one more kind of feature, another device, another strategy.
+TOUCHED: dict[str, Callable[[Path, list[str]], bool]] = {
+    "with ids and dense side by side": lambda file, text: all(
+        re.search(rf"\b{name}", "\n".join(text)) for name in ("ids_[NBC]F", "dense_[NBC]D")
+    ),
+    "with a device's own calls": lambda file, text: (
+        _of_models(file) and any(re.search(r"\.numpy\(|from_numpy\(|\"cpu\"|device=", line) for line in text)
+    ),
+    "that name a strategy": lambda file, text: any('"nsga2"' in line for line in text),
+}
 
 
 def rooms_in(folder: Path) -> set[str]:

@@ -56,7 +56,11 @@ class Counting:
 
 @pytest.mark.parametrize(
     ("strategy", "told"),
-    [(forgets, "known"), (stingy, "1 asked for must give 1"), (Counting(), "the same call must give the same")],
+    [
+        (forgets, "what runs must not be proposed again"),
+        (stingy, "1 asked for must give 1"),
+        (Counting(), "the same call must give the same"),
+    ],
 )
 def test_the_contract_finds_what_breaks_it(strategy: Strategy, told: str) -> None:
     with pytest.raises(AssertionError, match=told):
