@@ -7,6 +7,7 @@ names of strategies and trainings are kept for the rooms whose tables they belon
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import inspect
 import pkgutil
@@ -50,9 +51,10 @@ class Plugins:
 
 @dataclass(frozen=True, slots=True)
 class Plugged:
-    """A plug-in file that was loaded: where it was first named, and what it adds."""
+    """A plug-in file that was loaded: its content when it was, where it was first named, and what it adds."""
 
     file: Path
+    digest: str
     position: Position
     adds: Plugins
 
@@ -123,7 +125,7 @@ def _load(file: Path, shown_as: str, at: Position) -> Plugged:
         raise refuse("must be named like a Python module", hint="for example my_blocks.py")
     if _is_of_another(file):
         raise refuse("must have a name of its own", f"a module {file.stem} of another file", "rename the file")
-    before = file.stem in sys.modules
+    before, digest = file.stem in sys.modules, hashlib.sha256(file.read_bytes()).hexdigest()[:16]
     try:
         adds = _asked(file, refuse)
         faults = [*_block_faults(adds.blocks), *_function_faults({**adds.strategies, **adds.trainings})]
@@ -134,7 +136,7 @@ def _load(file: Path, shown_as: str, at: Position) -> Plugged:
             sys.modules.pop(file.stem, None)
         raise
     INTERACTION_BLOCKS.update({spec.name: spec for spec in adds.blocks})
-    return Plugged(file, at, adds)
+    return Plugged(file, digest, at, adds)
 
 
 def _asked(file: Path, refuse: Callable[[str, str], InputError]) -> Plugins:

@@ -20,7 +20,7 @@ from automl.runtime.errors import RunError
 from automl.runtime.host import hold, machine, versions
 from automl.runtime.work import make_clock
 from automl.study.facts import Conflict, Facts
-from automl.study.plugins import files
+from automl.study.plugins import digests, files
 from automl.study.problem import Problem
 from automl.study.record import Study
 from automl.study.storage import open_study
@@ -29,6 +29,7 @@ from search_spaces.errors import InputError, Mistake, Position
 _HINTS = {
     Conflict.DATA: "the log, its windows or features have changed: use another --out",
     Conflict.BASELINE: "the baseline has changed: use another --out",
+    Conflict.PLUGINS: "a plug-in file has changed, and its models with it: use another --out",
 }
 
 
@@ -108,6 +109,7 @@ def prepare(
         machine=machine(),
         started_at=now if known is None else known.started_at,
         plugins=files(),
+        plugin_digests=digests(),
         trials_wanted=trials,
         time_budget=time_budget,
         exhausted=known is not None and known.exhausted,

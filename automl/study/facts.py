@@ -6,7 +6,7 @@ Each fact is a user attribute of the Optuna study under the name of its field, s
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, field, fields
 from enum import StrEnum
 
 from automl.study.plain import Codec, Plain
@@ -20,6 +20,7 @@ class Conflict(StrEnum):
 
     DATA = "data"
     BASELINE = "baseline"
+    PLUGINS = "content of a plug-in"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +39,7 @@ class Facts:
     machine: str
     started_at: float  # the first start, in seconds since the epoch
     plugins: tuple[str, ...] = ()  # files that must be loaded before the space and the trials are read
+    plugin_digests: Mapping[str, str] = field(default_factory=dict)  # of their content, by file
     trials_wanted: int | None = None  # the budget of the last start; None if it is not recorded
     time_budget: float | None = None  # seconds
     exhausted: bool = False  # the space held nothing new any more
@@ -54,14 +56,19 @@ class Facts:
         Raises:
             InputError: where one is not what it must be.
         """
-        needed = {field.name for field in fields(cls) if field.default is MISSING}
+        needed = {one.name for one in fields(cls) if one.default is MISSING and one.default_factory is MISSING}
         return _CODEC.value(attributes, "the study's record") if needed <= set(attributes) else None
 
     def conflicts(self, other: Facts) -> tuple[Conflict, ...]:
         """What makes the two facts of different studies."""
+        both = self.plugin_digests.keys() & other.plugin_digests.keys()
         pairs = {
             Conflict.DATA: (self.data, other.data),
             Conflict.BASELINE: (self.baseline_key, other.baseline_key),
+            Conflict.PLUGINS: (
+                {file: self.plugin_digests[file] for file in both},
+                {file: other.plugin_digests[file] for file in both},
+            ),
         }
         return tuple(what for what, (mine, theirs) in pairs.items() if mine != theirs)
 

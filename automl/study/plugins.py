@@ -35,6 +35,11 @@ def files() -> tuple[str, ...]:
     return tuple(str(plugged.file) for plugged in plugins.loaded())
 
 
+def digests() -> dict[str, str]:
+    """The content of each of them, by file: a study goes on with the code that it was started with."""
+    return {str(plugged.file): plugged.digest for plugged in plugins.loaded()}
+
+
 def _adopt() -> None:
     """Add what the loaded plug-ins name to the tables; those that were added before stay as they are."""
     refused = [(plugged, found) for plugged in plugins.loaded() if (found := list(_taken(plugged)))]

@@ -41,14 +41,21 @@ def test_facts_of_a_recorded_study() -> None:
     assert facts is not None
     assert (facts.study_file, facts.data, facts.baseline_seeds) == ("/studies/feed/study.yaml", "aa11", 3)
     assert (facts.trials_wanted, facts.time_budget, facts.wall_seconds) == (40, None, 12.5)
-    assert facts.plugins == (), "there were none"
-    assert facts.to_json() == {name: {**RECORDED, "plugins": []}[name] for name in facts.to_json()}
+    before = {"plugins": [], "plugin_digests": {}}  # there were none
+    assert facts.to_json() == {name: {**RECORDED, **before}[name] for name in facts.to_json()}
 
 
 def test_facts_survive_json() -> None:
     for facts in (
         study_facts(),
-        study_facts(plugins=("/a/b.py",), trials_wanted=9, time_budget=60.0, exhausted=True, wall_seconds=3.5),
+        study_facts(
+            plugins=("/a/b.py",),
+            plugin_digests={"/a/b.py": "1"},
+            trials_wanted=9,
+            time_budget=60.0,
+            exhausted=True,
+            wall_seconds=3.5,
+        ),
     ):
         assert Facts.of_json(json.loads(json.dumps(facts.to_json()))) == facts
 
@@ -70,4 +77,9 @@ def test_other_data_and_another_baseline_are_conflicts() -> None:
     assert facts.conflicts(replace(facts, workers=9, command="again", baseline_qps=1.0, baseline_seeds=5)) == ()
     assert facts.conflicts(replace(facts, data="other")) == (Conflict.DATA,)
     assert facts.conflicts(replace(facts, baseline_key="other")) == (Conflict.BASELINE,)
+    first, more = {"a.py": "1"}, {"a.py": "1", "b.py": "2"}
+    assert replace(facts, plugin_digests=first).conflicts(replace(facts, plugin_digests=more)) == ()
+    assert facts.conflicts(replace(facts, plugin_digests=first)) == (), "one may be named later"
+    changed = replace(facts, plugin_digests={"a.py": "3"})
+    assert replace(facts, plugin_digests=first).conflicts(changed) == (Conflict.PLUGINS,)
     assert facts.conflicts(replace(facts, data="b", baseline_key="c")) == (Conflict.DATA, Conflict.BASELINE)
