@@ -21,11 +21,11 @@ from statsmodels.stats.multitest import multipletests
 
 from automl.exfm.das.reader import DasReader
 from automl.exfm.problem import ExfmProblem, Student, load_exfm
-from automl.exfm.run import run_exfm, run_tasks, teach
+from automl.exfm.run import run_exfm, run_students, teach
 from automl.exfm.scores import figures
-from automl.exfm.student.jobs import job_name, task_of
+from automl.exfm.student.jobs import assignment_of, job_name
 from automl.exfm.student.recipes import recipe_of
-from automl.exfm.student.run import Distort, StudentTask
+from automl.exfm.student.run import Assignment, Distort
 from automl.exfm.summary import scored_of, teacher_logits
 from automl.runtime.cluster import cluster
 from automl.study.exfm_figures import AUTO, NONE
@@ -156,28 +156,28 @@ def _cell(
     console: Console,
 ) -> dict[str, dict[str, Any]]:
     """Students taught by what `problem`'s run says, distorted; without a teacher they are those of the main run."""
-    tasks: dict[str, StudentTask] = {}
+    given: dict[str, Assignment] = {}
     folder = problem.folder / "cells" / name.replace(" ", "-")
     for student in students:
         for recipe in CELL_RECIPES[1:]:
             for seed in range(seeds):
-                task = task_of(problem, student, recipe_of(recipe), seed)
+                one = assignment_of(problem, student, recipe_of(recipe), seed)
                 job = job_name(student.name, recipe, seed)
-                tasks[job] = replace(task, distort=distort, out=folder / job)
+                given[job] = replace(one, distort=distort, out=folder / job)
     console.print(f"cell: {name}", highlight=False)
     with cluster(problem.folder, workers):
         teach(problem, workers=workers, console=console)
-        run_tasks(problem, tasks, workers=workers, console=console)
+        run_students(problem, given, workers=workers, console=console)
     said_NT = teacher_logits(problem, DasReader(problem.folder, problem.stream))
     if distort is not None:
         said_NT = distort(said_NT)
     found = {}
     for student in students:
         runs = {
-            recipe: [tasks[job_name(student.name, recipe, seed)].out for seed in range(seeds)]
+            recipe: [given[job_name(student.name, recipe, seed)].out for seed in range(seeds)]
             for recipe in CELL_RECIPES[1:]
         }
-        none = [task_of(main_run, student, recipe_of(NONE), seed).out for seed in range(seeds)]
+        none = [assignment_of(main_run, student, recipe_of(NONE), seed).out for seed in range(seeds)]
         scored, _ = scored_of(problem, student, {NONE: none, **runs}, said_NT[:, student.task])
         shown = figures(scored)
         cell = {recipe: asdict(shown.recipes[recipe].gain) for recipe in CELL_RECIPES[1:]}

@@ -25,9 +25,9 @@ from automl.commands.finals import finals_lines
 from automl.data.columns.times import days_of, midnight
 from automl.data.store.lessons import LESSONS, LessonLog, open_lessons
 from automl.exfm.problem import ExfmProblem, Student, load_exfm
-from automl.exfm.run import run_tasks
+from automl.exfm.run import run_students
 from automl.exfm.scores import Scored, figures
-from automl.exfm.student.jobs import job_name, task_of
+from automl.exfm.student.jobs import assignment_of, job_name
 from automl.exfm.student.recipes import Recipe
 from automl.exfm.student.run import LOGITS
 from automl.exfm.summary import scored_rows
@@ -143,21 +143,23 @@ def on_the_stream(
     out = folder / "stream" / replace(student.spec, distill=distill).key
     mine = {
         job_name(student.name, SEARCHED, seed): replace(
-            task_of(problem, student, Recipe(SEARCHED, distill), seed), out=out / f"seed-{seed}"
+            assignment_of(problem, student, Recipe(SEARCHED, distill), seed), out=out / f"seed-{seed}"
         )
         for seed in seeds
     }
     with cluster(folder, CORES, None):
-        run_tasks(problem, mine, workers=CORES, console=terminal())
-    tasks = {recipe.name: [task_of(problem, student, recipe, seed) for seed in seeds] for recipe in student.recipes}
-    tasks[SEARCHED] = list(mine.values())
+        run_students(problem, mine, workers=CORES, console=terminal())
+    given = {
+        recipe.name: [assignment_of(problem, student, recipe, seed) for seed in seeds] for recipe in student.recipes
+    }
+    given[SEARCHED] = list(mine.values())
     rows_N = np.flatnonzero(student.members_N & np.isfinite(stream.labels_NT[:, student.task]))
     scored = Scored(
         rows=scored_rows(stream, rows_N, student.task),
         windows_N=np.zeros(len(rows_N), np.int64),
         probs_SN={
             name: np.stack([expit(np.load(task.out / LOGITS), dtype=np.float64) for task in of])
-            for name, of in tasks.items()
+            for name, of in given.items()
             if all(task.out.exists() for task in of)
         },
         teacher_N=np.full(len(rows_N), np.nan),

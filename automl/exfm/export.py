@@ -13,7 +13,7 @@ from automl.commands.export import PARITY_ROWS, log_encoders
 from automl.data.encode.stream_plan import make_stream_plan
 from automl.exfm.problem import ExfmProblem, Student
 from automl.exfm.student.facts import read_run
-from automl.exfm.student.jobs import tasks_of
+from automl.exfm.student.jobs import assignments_of
 from automl.exfm.student.recipes import recipe_of
 from automl.ranking.export import ExportError, export_model
 from automl.ranking.model import build_model
@@ -37,15 +37,20 @@ def export_student(
     name = _recipe(problem, chosen, recipe)
     if not 0 <= seed < problem.config.seeds:
         raise InputError.of(str(problem.folder), f"must hold seed {seed}", f"seeds 0 to {problem.config.seeds - 1}")
-    tasks = tasks_of(problem).values()
-    task = [one for one in tasks if one.vm == student and one.recipe.name == name][seed]
-    if not task.out.exists():
-        raise InputError.of(str(task.out), "must hold a student that was trained", "nothing", "automl exfm run goes on")
+    found = assignments_of(problem).values()
+    assigned = [one for one in found if one.student == student and one.recipe.name == name][seed]
+    if not assigned.out.exists():
+        raise InputError.of(
+            str(assigned.out), "must hold a student that was trained", "nothing", "automl exfm run goes on"
+        )
     stream = problem.stream
-    facts = read_run(task.out)
-    fields, dense = [stream.fields[k] for k in task.columns.fields], [stream.dense[k] for k in task.columns.dense]
-    model = build_model(facts.spec, task.columns.inputs(stream), seed=0)
-    model.load_state_dict(torch.load(task.out / "model.pt", weights_only=True))
+    facts = read_run(assigned.out)
+    fields, dense = (
+        [stream.fields[k] for k in assigned.columns.fields],
+        [stream.dense[k] for k in assigned.columns.dense],
+    )
+    model = build_model(facts.spec, assigned.columns.inputs(stream), seed=0)
+    model.load_state_dict(torch.load(assigned.out / "model.pt", weights_only=True))
     plan = make_stream_plan(problem.config.data, problem.file.parent)
     rows_N = np.flatnonzero(chosen.members_N)[-PARITY_ROWS:]
     try:
@@ -63,7 +68,7 @@ def export_student(
                 "data": stream.fingerprint,
                 "last_window": stream.windows[-1].name,
             },
-            features=task.columns.read(stream, rows_N),
+            features=assigned.columns.read(stream, rows_N),
             tasks=(chosen.label,),
             negatives_kept=chosen.negatives_kept,
         )

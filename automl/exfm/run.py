@@ -16,9 +16,9 @@ from automl.exfm.das.system import Das
 from automl.exfm.das.ticks import Tick, ticks_of
 from automl.exfm.lock import lock_run
 from automl.exfm.problem import ExfmProblem
-from automl.exfm.student.jobs import StudentsSource, tasks_of
+from automl.exfm.student.jobs import StudentsSource, assignments_of
 from automl.exfm.student.lessons import write_lessons
-from automl.exfm.student.run import StudentTask
+from automl.exfm.student.run import Assignment
 from automl.exfm.summary import summarise
 from automl.exfm.teacher.ensemble import Teacher, load_teacher
 from automl.exfm.teacher.snapshots import Guard
@@ -57,19 +57,19 @@ def run_exfm(
     """
     console = console or Console(quiet=True)
     start = clock()
-    tasks = tasks_of(problem)
+    assignments = assignments_of(problem)
     with hold(problem.folder), deferred_interrupt() as check_interrupt, ExitStack() as stack:
         lock_run(problem)
-        if read_taught(problem.folder) is None or not all(task.out.exists() for task in tasks.values()):
+        if read_taught(problem.folder) is None or not all(one.out.exists() for one in assignments.values()):
             stack.enter_context(watched())
             stack.enter_context(cluster(problem.folder, workers, address))
         told = teach(problem, workers=workers, console=console)
         check_interrupt()
-        run_tasks(problem, tasks, workers=workers, console=console)
+        run_students(problem, assignments, workers=workers, console=console)
         for student in problem.students:
             check_interrupt()
             write_lessons(problem, student)
-        found = summarise(problem, DasReader(problem.folder, problem.stream), tasks, told)
+        found = summarise(problem, DasReader(problem.folder, problem.stream), assignments, told)
         result = replace(found, wall_seconds=clock() - start, machine=machine(), versions=versions())
         write_exfm(problem.folder, result)
     return result
@@ -110,17 +110,19 @@ def teach(problem: ExfmProblem, *, workers: int, console: Console) -> Taught:
     return told
 
 
-def run_tasks(problem: ExfmProblem, tasks: Mapping[str, StudentTask], *, workers: int, console: Console) -> None:
+def run_students(
+    problem: ExfmProblem, assignments: Mapping[str, Assignment], *, workers: int, console: Console
+) -> None:
     """Students that have no results yet, as trials of Ray Tune; Ray must be up.
 
     Raises:
         RunError: where one of them failed.
     """
     config = problem.config
-    source = StudentsSource(tasks, timeout_s=config.timeout, memory_bytes=config.memory)
-    if source.done == len(tasks):
+    source = StudentsSource(assignments, timeout_s=config.timeout, memory_bytes=config.memory)
+    if source.done == len(assignments):
         return
-    with ProgressLine(console, lambda: (source.done, len(tasks), "students"), now) as line:
+    with ProgressLine(console, lambda: (source.done, len(assignments), "students"), now) as line:
         source.told = line.update
         line.update()
         run_jobs(source, Resources(workers=workers))

@@ -20,19 +20,21 @@ from automl.exfm.problem import ExfmProblem, Student
 from automl.exfm.scores import Scored, corrected, figures
 from automl.exfm.student.facts import read_run
 from automl.exfm.student.recipes import recipe_of
-from automl.exfm.student.run import LOGITS, StudentTask
+from automl.exfm.student.run import LOGITS, Assignment
 from automl.exfm.teacher.taught import Taught
 from automl.stats.compared import ScoredRows
 from automl.study.exfm_results import DasCounts, ExfmResult, ModelCost, StreamWindow, StudentResult, TeacherResult
 from search_spaces.model import InputShape, ModelSpec
 
 
-def summarise(problem: ExfmProblem, reader: DasReader, tasks: Mapping[str, StudentTask], taught: Taught) -> ExfmResult:
+def summarise(
+    problem: ExfmProblem, reader: DasReader, assignments: Mapping[str, Assignment], taught: Taught
+) -> ExfmResult:
     """Everything that was measured."""
     config, stream = problem.config, problem.stream
     teacher_NT = teacher_logits(problem, reader)
     students = corrected(
-        [_student(problem, student, tasks, teacher_NT[:, student.task]) for student in problem.students]
+        [_student(problem, student, assignments, teacher_NT[:, student.task]) for student in problem.students]
     )
     return ExfmResult(
         name=config.name,
@@ -100,11 +102,11 @@ def scored_rows(stream: EncodedStream, rows_N: NDArray[np.int64], task: int) -> 
 
 
 def _student(
-    problem: ExfmProblem, student: Student, tasks: Mapping[str, StudentTask], teacher_N: NDArray[np.float32]
+    problem: ExfmProblem, student: Student, assignments: Mapping[str, Assignment], teacher_N: NDArray[np.float32]
 ) -> StudentResult:
     stream = problem.stream
-    mine = [task for task in tasks.values() if task.vm == student.name]
-    runs = {recipe.name: [task.out for task in mine if task.recipe == recipe] for recipe in student.recipes}
+    mine = [one for one in assignments.values() if one.student == student.name]
+    runs = {recipe.name: [one.out for one in mine if one.recipe == recipe] for recipe in student.recipes}
     scored, rows_N = scored_of(problem, student, runs, teacher_N)
     return StudentResult(
         name=student.name,

@@ -22,7 +22,7 @@ from automl.exfm.das.scorer import Scores, Snapshot
 from automl.exfm.das.system import Das
 from automl.exfm.das.ticks import Tick, ticks_of
 from automl.exfm.student.recipes import recipe_of
-from automl.exfm.student.run import StudentTask
+from automl.exfm.student.run import Assignment
 from search_spaces.model import ModelSpec
 from tests.worlds.models import spec
 
@@ -87,10 +87,10 @@ def said(world: World, run: Path, logits_NT: NDArray[np.float32], stream: Encode
     return run
 
 
-def task(world: World, run: Path, recipe: Any = "auto", **changes: Any) -> StudentTask:
+def task(world: World, run: Path, recipe: Any = "auto", **changes: Any) -> Assignment:
     stream = world.stream
     settings: dict[str, Any] = {
-        "vm": "vm",
+        "student": "vm",
         "recipe": recipe_of(recipe),
         "spec": SMALL,
         "columns": Columns.of(stream.columns(), stream.dense_columns()),
@@ -102,7 +102,7 @@ def task(world: World, run: Path, recipe: Any = "auto", **changes: Any) -> Stude
         "run": run,
         "out": run / "student",
     }
-    return StudentTask(**{**settings, **changes})
+    return Assignment(**{**settings, **changes})
 
 
 def model(**parts: object) -> ModelSpec:

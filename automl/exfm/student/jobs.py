@@ -10,32 +10,32 @@ from typing import ClassVar
 
 from automl.exfm.problem import ExfmProblem, Student
 from automl.exfm.student.recipes import Recipe
-from automl.exfm.student.run import StudentTask, run_student
+from automl.exfm.student.run import Assignment, run_student
 from automl.runtime.errors import RunError
 from automl.runtime.jobs import Done, Job, Limits, Outcome, Progress, Step, Wait
 
 STUDENTS = "students"
 
 
-def tasks_of(problem: ExfmProblem) -> dict[str, StudentTask]:
+def assignments_of(problem: ExfmProblem) -> dict[str, Assignment]:
     """What is to be run, by the name of its job: seed by seed, so that a killed run leaves whole seeds."""
     return {
-        job_name(student.name, recipe.name, seed): task_of(problem, student, recipe, seed)
+        job_name(student.name, recipe.name, seed): assignment_of(problem, student, recipe, seed)
         for seed in range(problem.config.seeds)
         for student in problem.students
         for recipe in student.recipes
     }
 
 
-def job_name(vm: str, recipe: str, seed: int) -> str:
+def job_name(student: str, recipe: str, seed: int) -> str:
     """A file name."""
     plain = "".join(c if c.isalnum() or c in "-_." else "-" for c in recipe)
-    return f"{vm}.{plain}.seed-{seed}"
+    return f"{student}.{plain}.seed-{seed}"
 
 
-def task_of(problem: ExfmProblem, student: Student, recipe: Recipe, seed: int) -> StudentTask:
-    return StudentTask(
-        vm=student.name,
+def assignment_of(problem: ExfmProblem, student: Student, recipe: Recipe, seed: int) -> Assignment:
+    return Assignment(
+        student=student.name,
         recipe=recipe,
         spec=student.spec,
         columns=student.columns,
@@ -51,34 +51,35 @@ def task_of(problem: ExfmProblem, student: Student, recipe: Recipe, seed: int) -
 
 @dataclass(frozen=True, slots=True)
 class TeachStudent:
-    """One student under one recipe and seed. The task holds a flag for every row of the stream: it lies in a file."""
+    """One student under one recipe and seed. Its assignment holds a flag for every row of the stream: it lies in a
+    file."""
 
-    task: str  # file
+    assignment: str  # file
     work: ClassVar[str] = "automl.exfm.student.jobs:teach_student"
 
 
 def teach_student(asked: TeachStudent) -> Iterator[Step]:
-    """What a worker does with a TeachStudent: the results lie in the task's folder when it is done."""
+    """What a worker does with a TeachStudent: the results lie in its folder when it is done."""
     from ray import cloudpickle
 
-    run_student(cloudpickle.loads(Path(asked.task).read_bytes()))
+    run_student(cloudpickle.loads(Path(asked.assignment).read_bytes()))
     yield Step(share=1.0, done=True)
 
 
 class StudentsSource:
     """Jobs of the students that have no results yet."""
 
-    def __init__(self, tasks: Mapping[str, StudentTask], *, timeout_s: float, memory_bytes: int) -> None:
-        self._tasks, self._limits = tasks, Limits(timeout_s=timeout_s, memory_bytes=memory_bytes)
+    def __init__(self, assignments: Mapping[str, Assignment], *, timeout_s: float, memory_bytes: int) -> None:
+        self._assignments, self._limits = assignments, Limits(timeout_s=timeout_s, memory_bytes=memory_bytes)
         self.told: Callable[[], None] = lambda: None
-        for task in tasks.values():
-            task.out.parent.mkdir(parents=True, exist_ok=True)
-        self._left = deque(name for name, task in tasks.items() if not task.out.exists())
+        for one in assignments.values():
+            one.out.parent.mkdir(parents=True, exist_ok=True)
+        self._left = deque(name for name, one in assignments.items() if not one.out.exists())
         self._failures: dict[str, str] = {}
 
     @property
     def done(self) -> int:
-        return sum(task.out.exists() for task in self._tasks.values())
+        return sum(one.out.exists() for one in self._assignments.values())
 
     def next(self, running: int) -> Job | Wait | Done:
         if not self._left:
@@ -103,16 +104,16 @@ class StudentsSource:
         """
         if self._failures:
             lines = [f"{name}: {reason}" for name, reason in sorted(self._failures.items())]
-            raise RunError(f"{len(lines)} of {len(self._tasks)} students failed; the first: {lines[0]}")
+            raise RunError(f"{len(lines)} of {len(self._assignments)} students failed; the first: {lines[0]}")
 
     def _write(self, name: str) -> Path:
         from ray import cloudpickle
 
         file = self._file(name)
-        file.write_bytes(cloudpickle.dumps(self._tasks[name]))  # type: ignore[no-untyped-call]
+        file.write_bytes(cloudpickle.dumps(self._assignments[name]))  # type: ignore[no-untyped-call]
         return file
 
     def _file(self, name: str) -> Path:
-        """Of a task that is under way: beside its results, where every worker can read it."""
-        out = self._tasks[name].out
-        return out.with_name(f"{out.name}.task")
+        """Of one that is under way: beside its results, where every worker can read it."""
+        out = self._assignments[name].out
+        return out.with_name(f"{out.name}.assignment")

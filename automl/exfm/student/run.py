@@ -42,10 +42,10 @@ Distort = Callable[[NDArray[np.float32]], NDArray[np.float32]]  # logits (N, T) 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StudentTask:
+class Assignment:
     """All that a worker needs to run a student under one recipe and seed."""
 
-    vm: str
+    student: str
     recipe: Recipe
     spec: ModelSpec
     columns: Columns
@@ -62,12 +62,12 @@ class StudentTask:
 class Arm:
     """A model and how it learns."""
 
-    def __init__(self, task: StudentTask, stream: EncodedStream, distill: Distill | None, tasks: int) -> None:
-        weights_seed = seed_of("student", task.vm, task.seed)
-        spec = replace(task.spec, distill=distill)
+    def __init__(self, assigned: Assignment, stream: EncodedStream, distill: Distill | None, tasks: int) -> None:
+        weights_seed = seed_of("student", assigned.student, assigned.seed)
+        spec = replace(assigned.spec, distill=distill)
         self.spec = spec
-        self.model: RankingModel = build_model(spec, task.columns.inputs(stream), seed=weights_seed)
-        self._stepper = Stepper(self.model, spec, _loss(task, distill, self.model, tasks, weights_seed))
+        self.model: RankingModel = build_model(spec, assigned.columns.inputs(stream), seed=weights_seed)
+        self._stepper = Stepper(self.model, spec, _loss(assigned, distill, self.model, tasks, weights_seed))
         self._started = False
         self.seconds = 0.0
 
@@ -88,24 +88,24 @@ class Arm:
         self.seconds += busy_seconds() - start
 
 
-def _loss(task: StudentTask, distill: Distill | None, model: RankingModel, tasks: int, seed: int) -> Loss:
+def _loss(assigned: Assignment, distill: Distill | None, model: RankingModel, tasks: int, seed: int) -> Loss:
     if distill is None:
         return LabelLoss()
-    return TeacherLoss(distill, model.head, tasks=tasks, own=task.task, seed=seed)
+    return TeacherLoss(distill, model.head, tasks=tasks, own=assigned.task, seed=seed)
 
 
 class StudentRun:
     """A student under one recipe and seed, from the first window to the last."""
 
-    def __init__(self, task: StudentTask) -> None:
-        self._task = task
-        self._stream = open_stream(task.stream)
-        self._reader = DasReader(task.run, self._stream)
-        labels_N = np.asarray(self._stream.labels_NT[:, task.task])
-        self._examples_N = np.flatnonzero(task.members_N & np.isfinite(labels_N))
+    def __init__(self, assigned: Assignment) -> None:
+        self._assigned = assigned
+        self._stream = open_stream(assigned.stream)
+        self._reader = DasReader(assigned.run, self._stream)
+        labels_N = np.asarray(self._stream.labels_NT[:, assigned.task])
+        self._examples_N = np.flatnonzero(assigned.members_N & np.isfinite(labels_N))
         tasks = len(self._stream.tasks)
-        self.arms = {name: Arm(task, self._stream, distill, tasks) for name, distill in task.recipe.arms}
-        self._judge = Judge(tuple(self.arms), self._examples_N) if task.recipe.auto else None
+        self.arms = {name: Arm(assigned, self._stream, distill, tasks) for name, distill in assigned.recipe.arms}
+        self._judge = Judge(tuple(self.arms), self._examples_N) if assigned.recipe.auto else None
         self.choices: list[str] = []
         self.muted: list[bool] = []
         self.learnt = 0
@@ -131,7 +131,7 @@ class StudentRun:
     @property
     def serving(self) -> str:
         """The arm that serves the next window."""
-        return self._judge.chooser.choice if self._judge else self._task.recipe.name
+        return self._judge.chooser.choice if self._judge else self._assigned.recipe.name
 
     @property
     def _alive(self) -> tuple[str, ...]:
@@ -140,40 +140,42 @@ class StudentRun:
     def _score(self, part: slice) -> dict[str, NDArray[np.float32]]:
         rows_N = self._examples_N[part]
         features = self._features(rows_N)
-        shift = 0.0 if self._task.negatives_kept is None else float(np.log(self._task.negatives_kept))
+        shift = 0.0 if self._assigned.negatives_kept is None else float(np.log(self._assigned.negatives_kept))
         return {name: self.arms[name].score(features) + np.float32(shift) for name in self._alive}
 
     def _learn(self, number: int, window: str) -> None:
         """Learn what has arrived by the end of a window."""
-        found = self._reader.read(window, self._task.vm)
-        said_NT = found.logits_NT if self._task.distort is None else self._task.distort(found.logits_NT)
-        labels_N = found.labels_NT[:, self._task.task]
+        found = self._reader.read(window, self._assigned.student)
+        said_NT = found.logits_NT if self._assigned.distort is None else self._assigned.distort(found.logits_NT)
+        labels_N = found.labels_NT[:, self._assigned.task]
         arrived_N = np.isfinite(labels_N)
         if self._judge is not None:
             said_NT = said_NT.copy()
-            own_N = said_NT[arrived_N, self._task.task]
-            said_NT[arrived_N, self._task.task] = self._judge.hear(found.rows_N[arrived_N], labels_N[arrived_N], own_N)
+            own_N = said_NT[arrived_N, self._assigned.task]
+            said_NT[arrived_N, self._assigned.task] = self._judge.hear(
+                found.rows_N[arrived_N], labels_N[arrived_N], own_N
+            )
         muted = self._judge is not None and self._judge.chooser.muted
         self.muted.append(muted)
         lessons = self._lessons(found, said_NT, arrived_N)
         if not len(lessons):
             return
         self.learnt += len(lessons)
-        order = np.random.default_rng(seed_of("order", self._task.vm, self._task.seed, number))
+        order = np.random.default_rng(seed_of("order", self._assigned.student, self._assigned.seed, number))
         lessons = lessons.take(put(order.permutation(len(lessons))))
         if muted:
             lessons = replace(lessons, lesson=None)
-        noise = seed_of("noise", self._task.vm, self._task.seed, number)
+        noise = seed_of("noise", self._assigned.student, self._assigned.seed, number)
         for name in self._alive:
             self.arms[name].learn(lessons, noise)
 
     def _lessons(self, found: Augmented, said_NT: NDArray[np.float32], arrived_N: NDArray[np.bool_]) -> Chunk:
         """Of the rows whose label arrived, those that the student's own sampling keeps."""
-        task = self._task
-        labels_N = found.labels_NT[:, task.task]
-        kept_N = arrived_N & sampled(self._stream.examples_N[found.rows_N], labels_N, task.negatives_kept)
-        if task.negatives_kept is not None:  # the student learns odds of the log that it sees
-            said_NT = said_NT - np.float32(np.log(task.negatives_kept))
+        assigned = self._assigned
+        labels_N = found.labels_NT[:, assigned.task]
+        kept_N = arrived_N & sampled(self._stream.examples_N[found.rows_N], labels_N, assigned.negatives_kept)
+        if assigned.negatives_kept is not None:  # the student learns odds of the log that it sees
+            said_NT = said_NT - np.float32(np.log(assigned.negatives_kept))
         trained_to_N = found.trained_to_N[kept_N]
         ages_N = np.where(trained_to_N == NO_SNAPSHOT, 0.0, (found.scored_at_N[kept_N] - trained_to_N) / _HOUR_NS)
         return Chunk(
@@ -183,26 +185,26 @@ class StudentRun:
         )
 
     def _features(self, rows_N: NDArray[np.int64]) -> Features:
-        return self._task.columns.read(self._stream, rows_N)
+        return self._assigned.columns.read(self._stream, rows_N)
 
 
-def run_student(task: StudentTask, told: Callable[[float], None] = lambda _: None) -> None:
+def run_student(assigned: Assignment, told: Callable[[float], None] = lambda _: None) -> None:
     """Run a student and leave its results in its folder, whole or not at all."""
-    student = StudentRun(task)
+    student = StudentRun(assigned)
     for share in student.run():
         told(share)
-    with whole_folder(task.out) as part:
+    with whole_folder(assigned.out) as part:
         np.save(part / LOGITS, student.logits_N)
         torch.save(dict(student.model().state_dict()), part / "model.pt")
-        write_run(part, _facts(task, student))
+        write_run(part, _facts(assigned, student))
 
 
-def _facts(task: StudentTask, student: StudentRun) -> RunFacts:
+def _facts(assigned: Assignment, student: StudentRun) -> RunFacts:
     serving = student.serving
     return RunFacts(
-        vm=task.vm,
-        recipe=task.recipe.name,
-        seed=task.seed,
+        vm=assigned.student,
+        recipe=assigned.recipe.name,
+        seed=assigned.seed,
         spec=student.arms[serving].spec,
         serving=serving,
         choices=tuple(student.choices),

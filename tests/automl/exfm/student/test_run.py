@@ -47,7 +47,7 @@ def ran(*arguments: Any, **changes: Any) -> StudentRun:
 def ne(world: World, student: StudentRun, first: int = 3) -> float:
     rows_N = student._examples_N
     late = rows_N >= world.stream.windows[first].rows.start
-    labels = np.asarray(world.stream.labels_NT[rows_N, student._task.task])
+    labels = np.asarray(world.stream.labels_NT[rows_N, student._assigned.task])
     return NESums.of(labels[late], 1 / (1 + np.exp(-student.logits_N[late].astype(float)))).ne
 
 
