@@ -80,7 +80,8 @@ def search(
         if source_closed is not None:
             raise source_closed
         if source.exhausted and len(study.trials) < trials:
-            console.print(f"the space holds only {len(study.trials)} different models: all were tried", highlight=False)
+            told = f"nothing new was proposed after {len(study.trials)} different models: all of the space were tried"
+            console.print(told, highlight=False)
     reason = all_failed(study.trials)
     if reason is not None:
         raise RunError(reason)

@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from automl.commands.stopping import STOPS, extrapolated_ne, should_stop
-from automl.runtime.errors import RunError
+from automl.runtime.errors import RunError, explain
 from automl.runtime.jobs import Done, Job, Limits, Outcome, Progress, Timing, TrainModel, Wait
 from automl.stats.seeds import trial_seeds
 from automl.strategies import Strategy, strategy_of
 from automl.study.config import TRAININGS
-from automl.study.history import Failure, Measurement, Metric, Origin, Proposal, State, Trial
+from automl.study.history import Failure, History, Measurement, Metric, Origin, Proposal, State, Trial
 from automl.study.problem import Problem
 from automl.study.record import Study
 from search_spaces.model import ModelSpec
@@ -122,8 +122,9 @@ class SearchSource:
         if self._order is not None or self._exhausted or len(self._queue) > self._workers or self._wanted() <= 0:
             return
         count = min(self._problem.config.search.batch, self._wanted())
-        propose = partial(self._strategy, self._problem.space, self._study.history(), count, self._problem.config.seed)
-        self._order = self._proposer.submit(propose)
+        self._order = self._proposer.submit(
+            partial(_proposed, self._problem, self._strategy, self._study.history(), count)
+        )
 
     # ------------------------------------------------------------------ jobs
 
@@ -178,10 +179,32 @@ class SearchSource:
         return replace(_with_outcome(trial, outcome, measurement), seeds=seeds)
 
 
+def _proposed(problem: Problem, strategy: Strategy, history: History, count: int) -> list[Proposal]:
+    """What a strategy proposes.
+
+    Raises:
+        RunError: where it fails, or proposes what was tried before, one model twice, or more than it was asked for.
+    """
+    name = f"the strategy `{problem.config.search.strategy}`"
+    try:
+        proposals = list(strategy(problem.space, history, count, problem.config.seed))
+        keys = [proposal.candidate.key for proposal in proposals]
+    except Exception as error:
+        raise RunError(f"{name} failed: {explain(error)}") from error
+    known = {*history.known(), history.baseline.candidate.key}
+    if len(keys) > count or len(set(keys)) < len(keys) or known & set(keys):
+        told = f"{len(keys)} ({len(set(keys))} different, {len(known & set(keys))} known)"
+        raise RunError(f"{name} must propose at most {count} models, all different and new, but gave {told}")
+    return proposals
+
+
 def _with_outcome(trial: Trial, outcome: Outcome, measurement: Measurement | None) -> Trial:
     failure = outcome.failure
-    if failure is None and not outcome.stopped and (measurement is None or not math.isfinite(measurement.ne)):
-        failure = Failure("diverged", "NE is not a number")
+    if failure is None and not outcome.stopped:
+        if measurement is None:
+            failure = Failure("error", "its training ended without a measurement")
+        elif not math.isfinite(measurement.ne):
+            failure = Failure("diverged", "NE is not a number")
     state = State.FAILED if failure else State.STOPPED if outcome.stopped else State.COMPLETE
     return replace(
         trial,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import pkgutil
 import time
-import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 from ray import tune
 
 from automl.ranking.process import prepare_process
+from automl.runtime.errors import explain
 from automl.runtime.jobs import Limits, Step, job_of, step_of, step_text
 from automl.runtime.limits import MemoryWatch, time_limit
 from automl.study.history import Failure
@@ -20,6 +20,9 @@ from automl.study.plugins import plug_in_files
 
 _STARTED = "started_at"  # key in Tune's result: when the worker took the job up, in seconds since the epoch
 _STEP = "step"  # key in Tune's result; the value is text, since Tune flattens what is nested
+
+
+_UNFINISHED = Step(share=0.0, failure=Failure("error", "its work ended without a step that says done"), done=True)
 
 
 class Worker(tune.Trainable):
@@ -41,16 +44,18 @@ class Worker(tune.Trainable):
         start = time.monotonic()
         try:
             with time_limit(self._limits.timeout_s - self._used, self._notes / f"{self._name}.stack"):
-                step = next(self._steps)
+                step = next(self._steps, _UNFINISHED)
+            text = _text(step)
         except Exception as error:
             step = Step(share=0.0, failure=Failure("error", explain(error)), done=True)
+            text = step_text(step)
         finally:
             self._used += time.monotonic() - start
             self._memory.end()
         if step.done:
             self._steps = _nothing()
             gc.collect()
-        return {_STEP: step_text(step), _STARTED: self._started_at, "done": step.done}
+        return {_STEP: text, _STARTED: self._started_at, "done": step.done}
 
     def cleanup(self) -> None:
         self._steps = _nothing()
@@ -68,18 +73,20 @@ def _work(config: Mapping[str, Any], plugins: Iterable[str]) -> Iterator[Step]:
     """A generator, so that whatever goes wrong from the first line on is the job's failure, not the worker's."""
     plug_in_files(plugins)
     payload = job_of(config).payload
-    yield from pkgutil.resolve_name(payload.work)(payload)
+    steps = pkgutil.resolve_name(payload.work)(payload)
+    if not isinstance(steps, Iterator):
+        raise TypeError(f"{payload.work} must be a generator of Steps, but gave {type(steps).__name__}")
+    yield from steps
+
+
+def _text(step: Step) -> str:
+    if not isinstance(step, Step):
+        raise TypeError(f"a job's work must give Steps, but gave {type(step).__name__}")
+    return step_text(step)
 
 
 def _nothing() -> Iterator[Step]:
     yield from ()
-
-
-def explain(error: BaseException) -> str:
-    """What was raised, and the innermost place in one line."""
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
-    return f"{type(error).__name__}: {error}{place}".strip()
 
 
 def told_by(result: Mapping[str, Any]) -> Step:

@@ -321,15 +321,25 @@ def test_the_history_of_an_order_does_not_hang_on_its_speed(tmp_path: Path, stra
     assert seen(tmp_path / "fast", False) == seen(tmp_path / "slow", True)
 
 
-def test_a_strategy_that_falls_over_is_not_swallowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def falling(space: SearchSpace, history: History, count: int, seed: int) -> list[Proposal]:
-        raise ZeroDivisionError("in a strategy")
-
-    monkeypatch.setattr(search_source, "strategy_of", {"random": falling}.__getitem__)
+@pytest.mark.parametrize(
+    ("propose", "told"),
+    [
+        (lambda *_: 1 / 0, "the strategy `random` failed: ZeroDivisionError"),
+        (lambda *_: None, "the strategy `random` failed: TypeError"),
+        (lambda *_: [Proposal(MODELS[0], Origin.RANDOM)] * 2, r"but gave 2 \(1 different, 0 known\)"),
+        (lambda *_: [Proposal(model, Origin.RANDOM) for model in MODELS[:40]], "must propose at most 4 models"),
+        (lambda *_: [Proposal(Candidate({}, HUMAN), Origin.RANDOM)], r"but gave 1 \(1 different, 1 known\)"),
+    ],
+)
+def test_what_a_strategy_must_not_do_ends_the_run_with_its_name(
+    propose: Callable[..., Any], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search_source, "strategy_of", {"random": propose}.__getitem__)
     study = fresh(tmp_path)
+    add_baseline(study)
     source = source_of(tmp_path, study, 4)
-    with pytest.raises(ZeroDivisionError, match="in a strategy"):
-        play(source)
+    with pytest.raises(RunError, match=told):
+        source.next(0)
     source.close()
 
 
