@@ -14,7 +14,6 @@ import pytest
 
 from automl.commands.finals import judge
 from automl.commands.repeats import BASELINE
-from automl.data.simulated.log import simulate
 from automl.exfm.scores import Scored, corrected, figures
 from automl.stats.compared import ScoredRows
 from automl.strategies.picks import Pick
@@ -23,34 +22,16 @@ from automl.study.exfm_results import ModelCost, StudentResult
 from automl.study.history import Origin, Proposal
 from automl.study.problem import FINALS_FIT, encode, load_problem
 from tests.pins.pinned import hold_numbers
+from tests.worlds.judged import write_judged_study
 from tests.worlds.studies import begun_study, candidates, complete, running
 
-STUDY = """\
-name: small
-data:
-  path: log/log.parquet
-  time: {column: time_ms, unit: ms}
-  label: click
-  cluster: user_id
-  features: {categorical: {user_id: {}, item_id: {}, tab: {}}}
-  split: {train: [2024-03-04, 2024-03-09], validate: [2024-03-10, 2024-03-10], test: [2024-03-11, 2024-03-11]}
-space: ctr-small
-baseline: baseline.yaml
-qps: {clock: analytic, batch_rows: 64}
-finals: {margin_pct: 0.3, seeds: 3}
-seed: 5
-"""
-HUMAN = "embedding: {dim: 32, lr: 0.05}\ninteraction: [{cross: {rank: 16}}]\ndeep: [{mlp: {width: 256}}]\n"
 SKILLS = (0.15, 0.02, -0.15)  # how much more than the baseline a pick knows of the label
 
 
 def _finals() -> Any:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        simulate(folder / "log", rows=16_000, users=400, items=80, seed=3)
-        (folder / "study.yaml").write_text(STUDY)
-        (folder / "baseline.yaml").write_text(HUMAN)
-        problem = load_problem(folder / "study.yaml")
+        problem = load_problem(write_judged_study(folder))
         log = encode(problem, FINALS_FIT)
         study = begun_study(folder, space=problem.space)
         found = candidates(len(SKILLS), space=problem.space)

@@ -15,7 +15,6 @@ from sklearn.metrics import log_loss
 
 from automl.commands.finals import confirmed_gains, finals_lines, judge, run_finals
 from automl.commands.repeats import BASELINE, CONFIRM, FINAL, RepeatsSource, scored_window
-from automl.data.simulated.log import simulate
 from automl.data.store.log import EncodedLog
 from automl.runtime.errors import RunError
 from automl.runtime.jobs import Done, Job, Outcome, Progress, TrainModel
@@ -30,35 +29,17 @@ from automl.study.record import Study
 from automl.study.results import Finals
 from search_spaces.errors import InputError
 from search_spaces.model import ModelSpec
+from tests.worlds.judged import write_judged_study
 from tests.worlds.report_studies import make_finals, rich_history
 from tests.worlds.studies import begun_study, candidates, complete, running, stopped
 
 Floats = NDArray[np.float64]
-STUDY = """\
-name: small
-data:
-  path: log/log.parquet
-  time: {column: time_ms, unit: ms}
-  label: click
-  cluster: user_id
-  features: {categorical: {user_id: {}, item_id: {}, tab: {}}}
-  split: {train: [2024-03-04, 2024-03-09], validate: [2024-03-10, 2024-03-10], test: [2024-03-11, 2024-03-11]}
-space: ctr-small
-baseline: baseline.yaml
-qps: {clock: analytic, batch_rows: 64}
-finals: {margin_pct: 0.3, seeds: 3}
-trial: {timeout: 10s}
-seed: 5
-"""
-BASELINE_FILE = "embedding: {dim: 32, lr: 0.05}\ninteraction: [{cross: {rank: 16}}]\ndeep: [{mlp: {width: 256}}]\n"
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("finals")
-    simulate(folder / "log", rows=16_000, users=400, items=80, seed=3)
-    (folder / "study.yaml").write_text(STUDY)
-    (folder / "baseline.yaml").write_text(BASELINE_FILE)
+    write_judged_study(folder)
     return folder
 
 

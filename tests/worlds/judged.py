@@ -1,0 +1,34 @@
+"""A small study on a simulated log whose finals can be judged: on one test day, clustered by user."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from automl.data.simulated.log import simulate
+
+JUDGED_STUDY = """\
+name: small
+data:
+  path: log/log.parquet
+  time: {column: time_ms, unit: ms}
+  label: click
+  cluster: user_id
+  features: {categorical: {user_id: {}, item_id: {}, tab: {}}}
+  split: {train: [2024-03-04, 2024-03-09], validate: [2024-03-10, 2024-03-10], test: [2024-03-11, 2024-03-11]}
+space: ctr-small
+baseline: baseline.yaml
+qps: {clock: analytic, batch_rows: 64}
+finals: {margin_pct: 0.3, seeds: 3}
+trial: {timeout: 10s}
+seed: 5
+"""
+JUDGED_BASELINE = "embedding: {dim: 32, lr: 0.05}\ninteraction: [{cross: {rank: 16}}]\ndeep: [{mlp: {width: 256}}]\n"
+
+
+def write_judged_study(folder: Path) -> Path:
+    """The log, the study and its baseline; the study file."""
+    simulate(folder / "log", rows=16_000, users=400, items=80, seed=3)
+    (folder / "baseline.yaml").write_text(JUDGED_BASELINE)
+    file = folder / "study.yaml"
+    file.write_text(JUDGED_STUDY)
+    return file
