@@ -20,7 +20,7 @@ from automl.runtime.errors import RunError
 from automl.runtime.host import hold, machine, versions
 from automl.runtime.work import make_clock
 from automl.study.facts import Conflict, Facts
-from automl.study.plugins import digests, files
+from automl.study.plugins import digests
 from automl.study.problem import Problem
 from automl.study.record import Study
 from automl.study.storage import open_study
@@ -109,8 +109,7 @@ def prepare(
         versions={"python": platform.python_version(), **versions()},
         machine=machine(),
         started_at=now if known is None else known.started_at,
-        plugins=files(),
-        plugin_digests=digests(),
+        plugins=digests(),
         trials_wanted=trials,
         time_budget=time_budget,
         exhausted=known is not None and known.exhausted,

@@ -38,8 +38,8 @@ class Facts:
     versions: Mapping[str, str]  # package -> version
     machine: str
     started_at: float  # the first start, in seconds since the epoch
-    plugins: tuple[str, ...] = ()  # files that must be loaded before the space and the trials are read
-    plugin_digests: Mapping[str, str] = field(default_factory=dict)  # of their content, by file
+    # Files that must be loaded before the space and the trials are read, and a digest of the content of each.
+    plugins: Mapping[str, str] = field(default_factory=dict)
     trials_wanted: int | None = None  # the budget of the last start; None if it is not recorded
     time_budget: float | None = None  # seconds
     exhausted: bool = False  # the space held nothing new any more
@@ -61,13 +61,13 @@ class Facts:
 
     def conflicts(self, other: Facts) -> tuple[Conflict, ...]:
         """What makes the two facts of different studies."""
-        both = self.plugin_digests.keys() & other.plugin_digests.keys()
+        both = self.plugins.keys() & other.plugins.keys()
         pairs = {
             Conflict.DATA: (self.data, other.data),
             Conflict.BASELINE: (self.baseline_key, other.baseline_key),
             Conflict.PLUGINS: (
-                {file: self.plugin_digests[file] for file in both},
-                {file: other.plugin_digests[file] for file in both},
+                {file: self.plugins[file] for file in both},
+                {file: other.plugins[file] for file in both},
             ),
         }
         return tuple(what for what, (mine, theirs) in pairs.items() if mine != theirs)

@@ -31,12 +31,12 @@ def plug_in_files(files: Iterable[str]) -> None:
 
 
 def files() -> tuple[str, ...]:
-    """The plug-ins of this process: what a record and a worker must know to read its models."""
-    return tuple(str(plugged.file) for plugged in plugins.loaded())
+    """The plug-ins of this process: what a worker must know to read its models."""
+    return tuple(digests())
 
 
 def digests() -> dict[str, str]:
-    """The content of each of them, by file: a study goes on with the code that it was started with."""
+    """The plug-ins of this process with their content: a study goes on with the code that it was started with."""
     return {str(plugged.file): plugged.digest for plugged in plugins.loaded()}
 
 

@@ -41,7 +41,7 @@ def test_facts_of_a_recorded_study() -> None:
     assert facts is not None
     assert (facts.study_file, facts.data, facts.baseline_seeds) == ("/studies/feed/study.yaml", "aa11", 3)
     assert (facts.trials_wanted, facts.time_budget, facts.wall_seconds) == (40, None, 12.5)
-    before = {"plugins": [], "plugin_digests": {}}  # there were none
+    before = {"plugins": {}}  # there were none
     assert facts.to_json() == {name: {**RECORDED, **before}[name] for name in facts.to_json()}
 
 
@@ -49,8 +49,7 @@ def test_facts_survive_json() -> None:
     for facts in (
         study_facts(),
         study_facts(
-            plugins=("/a/b.py",),
-            plugin_digests={"/a/b.py": "1"},
+            plugins={"/a/b.py": "1"},
             trials_wanted=9,
             time_budget=60.0,
             exhausted=True,
@@ -78,8 +77,8 @@ def test_other_data_and_another_baseline_are_conflicts() -> None:
     assert facts.conflicts(replace(facts, data="other")) == (Conflict.DATA,)
     assert facts.conflicts(replace(facts, baseline_key="other")) == (Conflict.BASELINE,)
     first, more = {"a.py": "1"}, {"a.py": "1", "b.py": "2"}
-    assert replace(facts, plugin_digests=first).conflicts(replace(facts, plugin_digests=more)) == ()
-    assert facts.conflicts(replace(facts, plugin_digests=first)) == (), "one may be named later"
-    changed = replace(facts, plugin_digests={"a.py": "3"})
-    assert replace(facts, plugin_digests=first).conflicts(changed) == (Conflict.PLUGINS,)
+    assert replace(facts, plugins=first).conflicts(replace(facts, plugins=more)) == ()
+    assert facts.conflicts(replace(facts, plugins=first)) == (), "one may be named later"
+    changed = replace(facts, plugins={"a.py": "3"})
+    assert replace(facts, plugins=first).conflicts(changed) == (Conflict.PLUGINS,)
     assert facts.conflicts(replace(facts, data="b", baseline_key="c")) == (Conflict.DATA, Conflict.BASELINE)
