@@ -191,9 +191,9 @@ def _proposed(problem: Problem, strategy: Strategy, history: History, count: int
         keys = [proposal.candidate.key for proposal in proposals]
     except Exception as error:
         raise RunError(f"{name} failed: {explain(error)}") from error
-    known = {*history.known(), history.baseline.candidate.key}
-    if len(keys) > count or len(set(keys)) < len(keys) or known & set(keys):
-        told = f"{len(keys)} ({len(set(keys))} different, {len(known & set(keys))} known)"
+    different, known = set(keys), history.taken() & set(keys)
+    if len(keys) > count or len(different) < len(keys) or known:
+        told = f"{len(keys)} ({len(different)} different, {len(known)} known)"
         raise RunError(f"{name} must propose at most {count} models, all different and new, but gave {told}")
     return proposals
 

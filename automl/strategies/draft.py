@@ -18,7 +18,7 @@ class Draft:
 
     def __init__(self, space: SearchSpace, history: History) -> None:
         self._space = space
-        self._taken = {*history.known(), history.baseline.candidate.key}
+        self._taken = set(history.taken())
         self.proposals: list[Proposal] = []
 
     def __len__(self) -> int:

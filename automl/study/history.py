@@ -221,3 +221,7 @@ class History:
     def known(self) -> Mapping[str, int]:
         """Keys of every model tried or being tried, with the trial's number."""
         return {trial.candidate.key: trial.number for trial in self.trials}
+
+    def taken(self) -> frozenset[str]:
+        """Keys that must not be proposed: those known, and the baseline's, which is measured before any search."""
+        return frozenset((*self.known(), self.baseline.candidate.key))

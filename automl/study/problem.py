@@ -197,12 +197,10 @@ def _check_allows_something(space: SearchSpace, document: Document) -> None:
     try:
         space.random(rng)
     except InputError:
-        inputs = space.inputs
-        assert inputs is not None
-        costs = [space.candidate(row).model.cost(inputs) for row in space.sample(None, _DRAWS, rng)]
+        costs = space.costing.total(space.sample(None, _DRAWS, rng))
         hint = (
-            f"of {_DRAWS} draws the smallest has {min(c.params for c in costs):,} params, "
-            f"{min(c.flops for c in costs):,} flops and {min(c.bytes for c in costs):,} activation_bytes"
+            f"of {_DRAWS} draws the smallest has {costs.params.min():,.0f} params, "
+            f"{costs.flops.min():,.0f} flops and {costs.bytes.min():,.0f} activation_bytes"
         )
         key = "space" if part(document, "constraints") is None else "constraints"
         must = "limits on cost must leave some candidate of the space"
