@@ -47,8 +47,7 @@ class RepeatsSource:
     ) -> None:
         self._problem, self._log, self._models, self._repeats = problem, log, models, repeats
         self._stage = stage
-        self._folder = problem.folder / "finals" / f"{log.fingerprint[:16]}-seed{problem.config.seed}"
-        self._folder.mkdir(parents=True, exist_ok=True)
+        predictions_folder(problem, log).mkdir(parents=True, exist_ok=True)
         # Order by order, all models side by side: an interrupted run leaves whole orders.
         self._jobs = deque(
             self._job(name, r) for r in range(repeats) for name in models if not self._file(name, r).exists()
@@ -100,7 +99,7 @@ class RepeatsSource:
         return {name: np.stack([np.load(f) for f in of]) for name, of in files.items() if all(f.exists() for f in of)}
 
     def _file(self, name: str, repeat: int) -> Path:
-        return self._folder / f"{self._models[name].key}-{self._stage.first_order + repeat}.npy"
+        return predictions_file(self._problem, self._log, self._models[name], self._stage, repeat)
 
     def _job(self, name: str, repeat: int) -> Job:
         payload = trained_again(self._problem, self._log, self._models[name], self._stage, repeat)
@@ -110,6 +109,16 @@ class RepeatsSource:
             replace(payload, predictions=str(self._file(name, repeat))),
             Limits(timeout_s=2 * trial.timeout, memory_bytes=trial.memory),
         )
+
+
+def predictions_folder(problem: Problem, log: EncodedLog) -> Path:
+    """Where predictions of models that were trained again are kept; it need not be there yet."""
+    return problem.folder / "finals" / f"{log.fingerprint[:16]}-seed{problem.config.seed}"
+
+
+def predictions_file(problem: Problem, log: EncodedLog, model: ModelSpec, stage: Stage, repeat: int) -> Path:
+    """Where the predictions of one training stand, whoever has it done: a file that is there is not made again."""
+    return predictions_folder(problem, log) / f"{model.key}-{stage.first_order + repeat}.npy"
 
 
 def trained_again(
