@@ -61,6 +61,10 @@ class Train(Checked):
     warmup: float = knob(0.0, ge=0.0, le=0.5, doc="share of the steps with a rising learning rate")
     order: str = knob("shuffled", choices=ORDERS, doc="order of the training examples")
     epochs: int = knob(1, ge=1, le=100, doc="passes over the training window")
+    average: float = knob(
+        0.1, ge=0.0, le=1.0, doc="share at the end of the last pass whose mean weights are kept; 0: the last weights"
+    )
+    recalibrate: bool = knob(True, doc="refit the head's bias on the latest training rows, once trained")
 
 
 @dataclass(frozen=True, slots=True)

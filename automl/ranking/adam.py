@@ -32,6 +32,11 @@ class FlatAdam:
             part.grad = self._grads[start:stop].view_as(part)
             start = stop
 
+    @property
+    def weights(self) -> Tensor:
+        """The vector that all weights are views of."""
+        return self._weights
+
     def zero_grad(self) -> None:
         """Gradients are added up from here on, into the same memory."""
         self._grads.zero_()

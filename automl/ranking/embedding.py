@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from automl.ranking.averaging import TailMean
 from automl.ranking.features import Features
 from automl.ranking.place import DistinctRows, put
 
@@ -63,8 +64,8 @@ class RowwiseAdagrad:
         self.sums_R1 = weight_RE.new_zeros(weight_RE.shape[0], 1)
         self._distinct = DistinctRows(weight_RE.shape[0])
 
-    def step(self, rows_BF: Tensor, grad_BFE: Tensor, lr: float) -> None:
-        """Change the rows that the batch touched; grad_BFE is the gradient of what was gathered."""
+    def step(self, rows_BF: Tensor, grad_BFE: Tensor, lr: float, tail: TailMean | None = None) -> None:
+        """Change the rows that the batch touched; grad_BFE is the gradient of what was gathered. `tail` is told."""
         rows_U, grad_UE = self._distinct.sum(rows_BF.reshape(-1), grad_BFE.reshape(-1, grad_BFE.shape[-1]))
         weight_UE = self._weight_RE.index_select(0, rows_U)
         if self._weight_decay:
@@ -72,5 +73,8 @@ class RowwiseAdagrad:
         sums_U1 = self.sums_R1.index_select(0, rows_U)
         sums_U1.add_(grad_UE.square().mean(1, keepdim=True))
         self.sums_R1.index_copy_(0, rows_U, sums_U1)
+        before_UE = weight_UE if tail is None else weight_UE.clone()
         weight_UE.addcdiv_(grad_UE, sums_U1.sqrt_().add_(EPS), value=-lr)
+        if tail is not None:
+            tail.moved(rows_U, before_UE, weight_UE)
         self._weight_RE.index_copy_(0, rows_U, weight_UE)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from automl.ranking.adam import FlatAdam
+from automl.ranking.averaging import TailMean
 from automl.ranking.batches import Batch, Chunk, even_bounds
 from automl.ranking.embedding import RowwiseAdagrad
 from automl.ranking.losses import Loss
@@ -32,6 +33,7 @@ class Stepper:
         self._model, self._head, self._spec, self._loss = model, model.head, spec, loss
         self._adagrad = RowwiseAdagrad(model.table, spec.embedding.weight_decay)
         self._adam = FlatAdam([*model.parameters(), *loss.parameters()], spec.train.weight_decay)
+        self._tail: TailMean | None = None
 
     def steps(self, chunk: Chunk, factor: Callable[[int], float] = lambda _: 1.0) -> Iterator[tuple[Batch, Tensor]]:
         """Learn a chunk in its order; yields each batch once it is learnt, with its logits from before.
@@ -56,8 +58,31 @@ class Stepper:
         torch.autograd.backward(x_BW, grad_BW)
         self._adam.step(self._spec.train.dense_lr * factor)
         assert gathered_BFE.grad is not None
-        self._adagrad.step(batch.taken[0], gathered_BFE.grad, self._spec.embedding.lr * factor)
+        self._adagrad.step(batch.taken[0], gathered_BFE.grad, self._spec.embedding.lr * factor, self._tail)
+        if self._tail is not None:
+            self._tail.stepped()
         return seen
+
+    @property
+    def averaging(self) -> bool:
+        """Whether the mean of the weights is being collected."""
+        return self._tail is not None
+
+    def average(self) -> None:
+        """Collect the mean of all weights from the next step on."""
+        # What batch norm has seen goes with the weights that saw it.
+        seen = [part for part in self._model.buffers() if part.is_floating_point()]
+        table_RE = self._model.table.weight_RE
+        self._tail = TailMean(table_RE, [self._adam.weights, *(part for part in seen if part is not table_RE)])
+
+    def settle(self) -> None:
+        """The model takes the mean that was collected, if any was, and later steps go on from there.
+
+        The optimizers' memory of gradients stays.
+        """
+        if self._tail is not None:
+            self._tail.settle()
+            self._tail = None
 
     def state(self) -> dict[str, Tensor]:
         """All that the next step depends on but dropout's noise; copies."""

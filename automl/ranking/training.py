@@ -14,10 +14,11 @@ from automl.ranking.examples import Examples
 from automl.ranking.losses import LabelLoss, Loss
 from automl.ranking.model import RankingModel
 from automl.ranking.progress import Diverged, Prequential, Progress
+from automl.ranking.recalibration import recalibrate, recent_rows
 from automl.ranking.stepper import Stepper
 from search_spaces.model import ModelSpec, Train
 
-__all__ = ["Diverged", "Progress", "rate_factor", "train"]
+__all__ = ["Diverged", "Progress", "make_stepper", "rate_factor", "train"]
 
 
 def train(
@@ -29,11 +30,14 @@ def train(
     order_seed: int,
     weights_seed: int,
     points: int = 20,
+    stepper: Stepper | None = None,
 ) -> Iterator[Progress]:
     """Train over a window, about `points` times telling how it goes; the last point is the end.
 
     `order_seed` decides the order of the rows, `weights_seed` dropout. A head that was never trained starts at the
-    window's base rate. A model with `distill` also learns from the log's teacher.
+    window's base rate. A model with `distill` also learns from the log's teacher. Training goes on with the `stepper`
+    of an earlier call (`make_stepper`), or starts with one of its own. Once it is over, the model holds what
+    `train.average` and `train.recalibrate` ask for.
 
     Raises:
         Diverged: with the reason.
@@ -45,8 +49,9 @@ def train(
         model.start_at(_base_rate(log, rows))
     rng = np.random.default_rng(order_seed)
     settings = spec.train
-    stepper = Stepper(model, spec, _loss(model, spec, log, weights_seed))
+    stepper = stepper or make_stepper(model, spec, log, weights_seed=weights_seed)
     total = (rows.stop - rows.start) * settings.epochs
+    tail_from = total - settings.average * (rows.stop - rows.start)
     prequential = Prequential(total, points)
 
     def factor(count: int) -> float:
@@ -57,9 +62,23 @@ def train(
         for chunk in chunks(log, rows, shuffled=shuffled, rng=rng, taught=taught):
             for batch, logits_B in stepper.steps(chunk, factor):
                 prequential.add(logits_B, batch.labels, batch.weights_B)
+                if tail_from <= prequential.rows < total and not stepper.averaging:
+                    stepper.average()
                 if prequential.due:
                     yield prequential.point()
+    stepper.settle()
     _check_weights(model)
+    if settings.recalibrate:
+        recalibrate(model, log, recent_rows(rows))
+
+
+def make_stepper(model: RankingModel, spec: ModelSpec, log: Examples, *, weights_seed: int) -> Stepper:
+    """What trains a model: to be kept where it is to be trained on later.
+
+    Raises:
+        ValueError: where the model has `distill` and the log has no teacher.
+    """
+    return Stepper(model, spec, _loss(model, spec, log, weights_seed))
 
 
 def _loss(model: RankingModel, spec: ModelSpec, log: Examples, seed: int) -> Loss:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TypedDict
+from typing import TypedDict, cast
 
 from automl.study.history import (
     CurvePoint,
@@ -79,11 +79,16 @@ def proposal_json(proposal: Proposal) -> ProposalJson:
     }
 
 
+# Knobs that are on where a model file leaves them out, and did not exist when the first records were written.
+_LATER_KNOBS: Mapping[str, object] = {"average": 0.0, "recalibrate": False}
+
+
 def proposal_of(data: ProposalJson) -> Proposal:
     """Inverse of proposal_json."""
-    forecast = data["forecast"]
+    forecast, train = data["forecast"], cast(Mapping[str, object], data["model"]["train"])
+    model = {**data["model"], "train": {**_LATER_KNOBS, **train}}
     return Proposal(
-        candidate=Candidate(data["values"], ModelSpec.from_tree(data["model"])),
+        candidate=Candidate(data["values"], ModelSpec.from_tree(model)),
         origin=Origin(data["origin"]),
         forecast=None if forecast is None else Forecast(**forecast),
     )

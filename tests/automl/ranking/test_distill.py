@@ -96,7 +96,7 @@ def gradients(learner: Student, seen: Seen) -> tuple[list[Tensor], Tensor]:
     caught: list[Tensor] = []
     adagrad = learner.stepper._adagrad
     original = adagrad.step
-    adagrad.step = lambda rows, grad, lr: caught.append(grad.clone())  # type: ignore[method-assign]
+    adagrad.step = lambda rows, grad, lr, tail: caught.append(grad.clone())  # type: ignore[method-assign]
     learner.step(seen, factor=0.0)
     adagrad.step = original  # type: ignore[method-assign]
     parts = (*learner.model.parameters(), *learner.loss.parameters())

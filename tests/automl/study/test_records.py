@@ -135,3 +135,14 @@ def test_a_stored_trial_needs_no_space() -> None:
 def test_reasons_are_kept_as_they_are() -> None:
     reason = "OSError: \udcff broken\x00 bytes \n second line </script> \U0001f600"
     assert stored(failed(running(1, CANDIDATES[0]), "error", reason)).failure == Failure("error", reason)
+
+
+def test_a_model_recorded_before_quiet_training_stays_what_it_was() -> None:
+    data = proposal_json(Proposal(Candidate({}, HUMAN), Origin.BASELINE))
+    recorded = json.loads(json.dumps(data))
+    train = recorded["model"]["train"]
+    recorded["model"]["train"] = {name: train[name] for name in train if name not in ("average", "recalibrate")}
+    found = proposal_of(recorded).candidate.model
+    assert (found.train.average, found.train.recalibrate) == (0.0, False)
+    assert replace(found, train=HUMAN.train) == HUMAN
+    assert proposal_of(data).candidate.model == HUMAN
