@@ -80,18 +80,23 @@ class StudyHandle:
         to one file that serves; what was written of it.
 
         Raises:
-            InputError: where there is no such trial or pick, or the log is not there any more.
+            InputError: where there is no such trial or pick, the finals found the pick unfit, or the log is not there
+                any more.
             automl.runtime.errors.RunError: where the training diverged.
         """
         if (trial is None) == (pick is None):
             raise InputError.of(str(self.folder), "must be told one of trial and pick to export")
         problem = self._problem()
         from automl.commands.export import export_spec
+        from automl.report.study.notes import unfit_words
         from automl.study.results import read_finals
 
         number = trial if trial is not None else self._picked(pick or "")
         finals = read_finals(self.folder)
         found = None if finals is None else finals.of_trial(number)
+        if pick is not None and found is not None and found.unfit is not None:
+            told = f"#{number}, which {unfit_words(found.unfit)}"
+            raise InputError.of(str(self.folder), f"the pick {pick} must be fit to ship", told, f"--trial {number}")
         about = {"trial": number, "finals": None if found is None else found.to_json()}
         return export_spec(problem, self._model(number), Path(file), about, console)
 

@@ -185,7 +185,7 @@ def finals(
 
     found = api.open_study(directory)
     result = found.finals(seeds=seeds, top=top, trials=trials, workers=workers, address=address, console=terminal())
-    from automl.commands.finals import finals_lines
+    from automl.report.study.lines import finals_lines
 
     for line in finals_lines(result):
         click.echo(line)

@@ -21,7 +21,6 @@ from scipy.special import expit
 
 import automl
 from automl.cli import terminal
-from automl.commands.finals import finals_lines
 from automl.data.columns.times import days_of, midnight
 from automl.data.store.lessons import LESSONS, LessonLog, open_lessons
 from automl.exfm.problem import ExfmProblem, Student, load_exfm
@@ -31,6 +30,7 @@ from automl.exfm.student.jobs import assignment_of, job_name
 from automl.exfm.student.recipes import Recipe
 from automl.exfm.student.run import LOGITS
 from automl.exfm.summary import scored_rows
+from automl.report.study.lines import finals_lines
 from automl.runtime.cluster import cluster
 from automl.study.exfm_figures import AUTO, PartFigures
 from automl.study.plain import Codec

@@ -12,7 +12,7 @@ from typing import Any
 
 import automl
 from automl.cli import terminal
-from automl.commands.finals import finals_lines
+from automl.report.study.lines import finals_lines
 from automl.stats.verdicts import Verdict
 from experiments.kuairand import CTR, CVR, TUNED, TUNED_CVR, write_study
 from experiments.record import write_result

@@ -39,8 +39,19 @@ CONFIRM = Stage("confirm", SEARCH_FIT, "validate", first_order=1)
 FINAL = Stage("final", FINALS_FIT, "test", first_order=1000)
 
 
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A training that failed: on which repeat of its stage, and why."""
+
+    repeat: int
+    failure: Failure
+
+
 class RepeatsSource:
-    """Every model on every order, as jobs. What is on disk from before is not run again."""
+    """Every model on every order, as jobs. What is on disk from before is not run again.
+
+    A model that fails on one order is trained on no further one; where it is the baseline, nothing is.
+    """
 
     def __init__(
         self, problem: Problem, log: EncodedLog, models: Mapping[str, ModelSpec], repeats: int, stage: Stage = FINAL
@@ -49,10 +60,8 @@ class RepeatsSource:
         self._stage = stage
         predictions_folder(problem, log).mkdir(parents=True, exist_ok=True)
         # Order by order, all models side by side: an interrupted run leaves whole orders.
-        self._jobs = deque(
-            self._job(name, r) for r in range(repeats) for name in models if not self._file(name, r).exists()
-        )
-        self._failed: dict[str, Failure] = {}
+        self._jobs = deque((name, r) for r in range(repeats) for name in models if not self._file(name, r).exists())
+        self._failed: dict[str, Failed] = {}
         self.told: Callable[[], None] = lambda: None
 
     @property
@@ -65,14 +74,15 @@ class RepeatsSource:
         return len(self._jobs)
 
     def next(self, running: int) -> Job | Wait | Done:
-        return self._jobs.popleft() if self._jobs else Done()
+        return self._job(*self._jobs.popleft()) if self._jobs else Done()
 
     def keep_going(self, job: Job, progress: Progress) -> bool:
         return True
 
     def ended(self, job: Job, outcome: Outcome) -> None:
         if outcome.failure is not None:
-            self._failed[job.name] = outcome.failure
+            name, repeat = job.name.split("-")[1:]
+            self._give_up(name, Failed(int(repeat), outcome.failure))
         self.told()
 
     def describe(self) -> tuple[int, int, str]:
@@ -81,22 +91,31 @@ class RepeatsSource:
         words = f"{self._stage.name}: {len(self._models) - 1} models and the baseline, {self._repeats} seeds"
         return done, len(self._models) * self._repeats, words
 
-    def predictions(self) -> dict[str, Floats]:
-        """(repeats, rows) probabilities by model.
+    @property
+    def failed(self) -> Mapping[str, Failed]:
+        """By model: the first order that it failed on.
 
         Raises:
-            RunError: where a model failed on some order: the comparison would not be paired.
+            RunError: where the baseline failed: there is nothing to compare with.
         """
-        if self._failed:
-            name, failure = next(iter(self._failed.items()))
-            words = f"{len(self._failed)} of the finals' trainings failed; {name}"
-            raise RunError(f"{words}: {failure.kind}: {failure.reason}")
-        return self.whole()
+        broken = self._failed.get(BASELINE)
+        if broken is not None:
+            reason = f"{broken.failure.kind}: {broken.failure.reason}"
+            raise RunError(
+                f"the baseline must train on every order, but it failed on order {broken.repeat + 1}: {reason}"
+            )
+        return self._failed
 
     def whole(self) -> dict[str, Floats]:
         """Predictions of the models that were trained on every order."""
         files = {name: [self._file(name, r) for r in range(self._repeats)] for name in self._models}
         return {name: np.stack([np.load(f) for f in of]) for name, of in files.items() if all(f.exists() for f in of)}
+
+    def _give_up(self, name: str, failed: Failed) -> None:
+        known = self._failed.get(name)
+        if known is None or failed.repeat < known.repeat:
+            self._failed[name] = failed
+        self._jobs = deque(job for job in self._jobs if name not in (BASELINE, job[0]))
 
     def _file(self, name: str, repeat: int) -> Path:
         return predictions_file(self._problem, self._log, self._models[name], self._stage, repeat)

@@ -16,3 +16,4 @@ class Verdict(StrEnum):
     FASTER = "faster"
     WORSE = "worse"
     NO_BETTER = "no better"
+    UNFIT = "unfit"  # to ship: it failed or diverged on an order of the data

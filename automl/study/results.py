@@ -13,7 +13,7 @@ from automl.stats.verdicts import Verdict
 from automl.study.plain import Codec, Number, Plain, read_json
 from search_spaces.errors import InputError
 
-VERSION = 1  # of the file; one without a version is of the first
+VERSION = 2  # of the file; one without a version is of the first
 FILE = "finals.json"
 
 
@@ -27,9 +27,18 @@ class FinalBaseline:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Unfit:
+    """Why a pick must not be shipped: what became of it on an order of the finals."""
+
+    order: int  # from 1
+    kind: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FinalPick:
     """One pick, trained with every seed and scored on the test window. Gains in percent against the baseline, negative
-    is better; NaN where a figure is not known."""
+    is better; NaN where a figure is not known. Of an unfit pick nothing was measured."""
 
     trial: int
     role: str  # accurate, fast, balanced, unlimited, or named: by hand
@@ -43,6 +52,7 @@ class FinalPick:
     search_ne_gain_pct: Number  # what the search had seen in one run
     confirmed_ne_gain_pct: Number  # what its repeats on the validation window made of it, shrunken
     verdict: Verdict
+    unfit: Unfit | None = None  # where that is the verdict
 
     @property
     def half_width_pct(self) -> float:
@@ -56,8 +66,10 @@ class FinalPick:
 
     def to_json(self) -> Plain:
         """One of `picks` of finals.json."""
-        smallest = self.smallest_margin_pct
-        return {**_PICK.plain(self), **({} if smallest is None else {"smallest_margin_pct": smallest})}
+        shown, smallest = _PICK.plain(self), self.smallest_margin_pct
+        if self.unfit is None:
+            del shown["unfit"]
+        return shown if smallest is None else {**shown, "smallest_margin_pct": smallest}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,8 +86,13 @@ class Finals:
 
     @property
     def half_width_pct(self) -> float:
-        """Of the widest interval; NaN without picks."""
-        return max((pick.half_width_pct for pick in self.picks), default=math.nan)
+        """Of the widest interval; NaN where there is none."""
+        return max((pick.half_width_pct for pick in self.fit), default=math.nan)
+
+    @property
+    def fit(self) -> tuple[FinalPick, ...]:
+        """The picks that were trained on every order, and so were judged."""
+        return tuple(pick for pick in self.picks if pick.unfit is None)
 
     def of_trial(self, number: int) -> FinalPick | None:
         """The pick that is this trial."""
@@ -98,7 +115,7 @@ class Finals:
         Raises:
             InputError: where it is of a later version, or not as documented.
         """
-        version = found.get("version", VERSION) if isinstance(found, Mapping) else VERSION
+        version = found.get("version", 1) if isinstance(found, Mapping) else VERSION
         if version != VERSION:
             hint = "another release wrote it: read it with that one, or run the finals again"
             raise InputError.of(file, f"must be of version {VERSION}", str(version), hint)

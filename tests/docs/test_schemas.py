@@ -9,16 +9,19 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from automl.stats.verdicts import Verdict
 from automl.study.results import Finals
 from tests.docs.pages import ROOT, names, page, rows, section
-from tests.worlds.report_studies import make_finals, rich_history
+from tests.worlds.report_studies import make_finals, rich_history, unfit
 
 FINALS: dict[str, Any] = json.loads((ROOT / "docs" / "schemas" / "finals.json").read_text())
 
 
 @pytest.fixture(scope="module")
 def found() -> Finals:
-    return replace(make_finals(rich_history()), confirmed={3: (-0.2, 0.1)})
+    """Every verdict, and a pick that is unfit."""
+    finals = replace(make_finals(rich_history()), confirmed={3: (-0.2, 0.1)})
+    return replace(finals, picks=(*finals.picks, unfit(finals.picks[0])))
 
 
 def test_the_schema_of_the_finals_is_one() -> None:
@@ -38,7 +41,7 @@ def test_the_schema_allows_no_key_that_is_not_written(found: Finals) -> None:
     assert {key for pick in data["picks"] for key in pick} == set(FINALS["$defs"]["pick"]["properties"])
 
 
-@pytest.mark.parametrize("change", [{"seeds": 1}, {"more": 1}, {"version": 2}, {"picks": []}])
+@pytest.mark.parametrize("change", [{"seeds": 1}, {"more": 1}, {"version": 1}, {"picks": []}])
 def test_what_the_finals_never_write_is_refused(found: Finals, change: dict[str, object]) -> None:
     assert not Draft202012Validator(FINALS).is_valid({**found.to_json(), **change})
 
@@ -46,4 +49,5 @@ def test_what_the_finals_never_write_is_refused(found: Finals, change: dict[str,
 def test_every_key_of_the_finals_is_told() -> None:
     tables = rows(section(page("cli.md"), "automl finals"))
     told = {word for row in tables for word in names(row[0])}
+    assert set(FINALS["$defs"]["pick"]["properties"]["verdict"]["enum"]) == set(Verdict)
     assert set(FINALS["properties"]) | set(FINALS["$defs"]["pick"]["properties"]) <= told

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections import Counter
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import automl as toolkit
 from tests.worlds.commands import ROOT, automl, left_behind, write_study
-from tests.worlds.faults import FAULTS
+from tests.worlds.faults import FAULTS, UNSTEADY
 
 TRIALS = 14  # the last ones are proposed by what has seen trials fail
 
@@ -45,4 +46,20 @@ def test_search_in_which_every_trial_is_too_slow_fails_with_the_reason(tmp_path:
     assert "every trial failed (2)" in done.stderr
     assert "took longer than its limit of 5 s" in done.stderr
     assert "Traceback" not in done.stderr
+    assert left_behind(tmp_path) == []
+
+
+def test_finals_go_on_without_a_pick_that_diverges_on_one_order(tmp_path: Path) -> None:
+    searched = _search(tmp_path, "unsteady", 4, stop_early=False)
+    assert searched.returncode == 0, searched.stderr
+    first, second = toolkit.open_study(tmp_path).history.trials[:2]
+    (tmp_path / UNSTEADY).write_text(json.dumps(first.candidate.model.to_tree()))
+    named = [word for trial in (first, second) for word in ("--trial", str(trial.number))]
+    done = automl("finals", tmp_path, *named, "--seeds", "3", "--workers", "2")
+    assert done.returncode == 0, done.stderr
+    assert f"#{first.number:<4} named      unfit to ship: diverged on order 2: " in done.stdout
+    unfit, judged = json.loads((tmp_path / "finals.json").read_text())["picks"]
+    assert (unfit["verdict"], unfit["ne_gain_pct"], unfit["unfit"]["order"]) == ("unfit", None, 2)
+    assert judged["ci_low_pct"] < judged["ci_high_pct"]
+    assert "Unfit to ship: diverged on order 2" in (tmp_path / "report.html").read_text()
     assert left_behind(tmp_path) == []

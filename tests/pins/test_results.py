@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from automl.commands.finals import judge
+from automl.commands.judge import judge
 from automl.commands.repeats import BASELINE
 from automl.exfm.scores import Scored, corrected, figures
 from automl.stats.compared import ScoredRows

@@ -29,7 +29,7 @@ from automl.study.history import (
     State,
     Trial,
 )
-from automl.study.results import FinalBaseline, FinalPick, Finals
+from automl.study.results import FinalBaseline, FinalPick, Finals, Unfit
 from automl.testing.made_up import HUMAN, INPUTS, small_space, true_qps_ratio
 from predictors.evaluate import Ranked
 from search_spaces.model import ModelSpec
@@ -333,6 +333,13 @@ def make_finals(history: History, verdicts: Sequence[str] = ("better", "faster",
         trials=100,
         confirmed={},
     )
+
+
+def unfit(pick: FinalPick, order: int = 3) -> FinalPick:
+    """As a pick that diverged on an order of the finals."""
+    nothing = dict.fromkeys(("ne", "ne_gain_pct", "ci_low_pct", "ci_high_pct", "p_corrected"), math.nan)
+    found = Unfit(order=order, kind="diverged", reason="NE rose to 3.2 after 512 rows")
+    return replace(pick, **nothing, qps_ratio=math.nan, qps_ratio_low=math.nan, verdict=Verdict.UNFIT, unfit=found)
 
 
 def shares() -> dict[str, dict[str, float]]:

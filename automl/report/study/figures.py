@@ -19,9 +19,9 @@ TOP_KNOBS = 12
 def finals(view: View) -> Figure | Nothing:
     """NE gain of each pick in the finals with its interval, beside what the search had seen."""
     title = "Search-time gain beside finals"
-    if view.finals is None or not view.finals.picks:
-        return Nothing(title, "There are no finals yet.")
-    picks, rows = view.finals.picks, list(range(len(view.finals.picks)))
+    if view.finals is None or not view.finals.fit:
+        return Nothing(title, "There are no finals yet." if view.finals is None else "No pick was fit to ship.")
+    picks, rows = view.finals.fit, list(range(len(view.finals.fit)))
     colours = {Verdict.BETTER: "$good", Verdict.FASTER: "$front", Verdict.WORSE: "$bad"}
     found = [colours.get(pick.verdict, "$muted") for pick in picks]
     gains = [p.ne_gain_pct for p in picks]

@@ -13,6 +13,7 @@ from automl.report.study.search_figures import last_quarter
 from automl.stats import pareto
 from automl.strategies.outlook import RECENT, track_record, trusted
 from automl.study.history import History, Origin, State, Trial
+from automl.study.results import Unfit
 from predictors.evaluate import Ranked, pooled_tau
 
 STILL_GROWING = 0.1  # of the hypervolume in the last quarter of the core time
@@ -52,6 +53,12 @@ def wide_words(half_width_pct: float, margin_pct: float, seeds_wanted: int | Non
     if seeds_wanted is None:
         return f"{wide}. No number of seeds would narrow them enough: test on more days, or on more users."
     return f"{wide}: about {seeds_wanted} seeds would narrow them (--seeds {seeds_wanted})."
+
+
+def unfit_words(unfit: Unfit) -> str:
+    """What became of a pick that must not be shipped: diverged on order 2 (NE rose to 3.1 after 512 rows)."""
+    said = "diverged" if unfit.kind == "diverged" else f"failed ({unfit.kind})"
+    return f"{said} on order {unfit.order}: {unfit.reason}"
 
 
 # ---------------------------------------------------------------------- predictor

@@ -12,6 +12,7 @@ from automl.report.common.formats import counted, is_number, p_value, percent, r
 from automl.report.common.words import architecture, changes, difference, short_difference, to_yaml, training
 from automl.report.study.derived import Point, View
 from automl.report.study.front_figure import ROLE_LETTERS
+from automl.report.study.notes import unfit_words
 from automl.stats.verdicts import FASTER, Verdict
 from automl.study.history import State, Trial
 from automl.study.results import FinalPick
@@ -23,7 +24,13 @@ ROLE_MEANING = {
     "unlimited": "lowest NE whatever its speed",
 }
 # verdict -> style class of the badge
-BADGES = {Verdict.BETTER: "good", Verdict.FASTER: "good", Verdict.NO_BETTER: "plain", Verdict.WORSE: "bad"}
+BADGES = {
+    Verdict.BETTER: "good",
+    Verdict.FASTER: "good",
+    Verdict.NO_BETTER: "plain",
+    Verdict.WORSE: "bad",
+    Verdict.UNFIT: "bad",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +155,10 @@ def _after_finals(view: View, picks: Sequence[FinalPick]) -> Answer:
     cards = tuple(_final_card(view, p, p is best) for p in sorted(known, key=lambda p: (p is not best, picks.index(p))))
     how = f"Each model was retrained with {view.finals.seeds} seeds and scored on days the search never saw."
     if best is None:
-        lead = f"No pick's gain can be told from chance, nor is one faster at equal quality. Keep the baseline. {how}"
+        why = "No pick's gain can be told from chance, nor is one faster at equal quality."
+        if not view.finals.fit:
+            why = "No pick is fit to ship: each failed on some order of the data."
+        lead = f"{why} Keep the baseline. {how}"
         return Answer(headline="No better than the baseline.", lead=lead, cards=cards)
     margin = percent(view.finals.margin_pct)
     if best.verdict is Verdict.FASTER:
@@ -184,17 +194,23 @@ def _interval(pick: FinalPick) -> str:
 
 def _final_card(view: View, pick: FinalPick, leads: bool) -> Card:
     assert view.finals is not None
+    searched = ("NE gain, search", percent(pick.search_ne_gain_pct), "one run")
+    style, why = BADGES[pick.verdict], _why(pick, view.finals.margin_pct)
+    trial = view.by_number[pick.trial]
+    if pick.unfit is not None:
+        return _card(view, pick.role, trial, pick.verdict, style, why, (searched,), leads)
     figures = (
         ("NE gain, finals", percent(pick.ne_gain_pct), _interval(pick)),
-        ("NE gain, search", percent(pick.search_ne_gain_pct), "one run"),
+        searched,
         ("QPS, finals", ratio(pick.qps_ratio), f"at least {ratio(pick.qps_ratio_low)}"),
     )
-    style, why = BADGES[pick.verdict], _why(pick, view.finals.margin_pct)
-    return _card(view, pick.role, view.by_number[pick.trial], pick.verdict, style, why, figures, leads)
+    return _card(view, pick.role, trial, pick.verdict, style, why, figures, leads)
 
 
 def _why(pick: FinalPick, margin_pct: float) -> str:
     """The verdict's rule, with this pick's numbers."""
+    if pick.unfit is not None:
+        return f"Unfit to ship: {_clipped(unfit_words(pick.unfit))}."
     tail = f"({p_value(pick.p_corrected)}, corrected over the picks)"
     match pick.verdict:
         case Verdict.BETTER:
@@ -204,7 +220,7 @@ def _why(pick: FinalPick, margin_pct: float) -> str:
             return f"Faster with NE no worse than {percent(margin_pct)}: the interval ends at {ends}."
         case Verdict.WORSE:
             return f"The whole NE interval is above 0 {tail}."
-        case Verdict.NO_BETTER:
+        case _:
             return _why_no_better(pick, tail)
 
 

@@ -28,9 +28,11 @@ from automl.runtime.work import train_and_score
 from automl.study.history import Origin, Proposal
 from automl.study.problem import FINALS_FIT, Problem, encode, load_problem, plan_of
 from automl.study.record import Study
+from automl.study.results import write_finals
 from search_spaces.errors import InputError
 from tests.docs.pages import ROOT
 from tests.worlds.processes import PATIENCE_S
+from tests.worlds.report_studies import make_finals, rich_history, unfit
 from tests.worlds.studies import begun_study, complete
 
 STUDY = """\
@@ -207,6 +209,17 @@ def test_a_pick_is_exported(handle: StudyHandle, tmp_path: Path, monkeypatch: py
     assert facts["about"]["trial"] == 1
     assert facts["about"]["key"] == handle.best("accurate").key
     assert facts["about"]["finals"] is None
+
+
+def test_a_pick_that_the_finals_found_unfit_is_not_exported(handle: StudyHandle, tmp_path: Path) -> None:
+    finals = make_finals(rich_history(), ("better",))
+    (pick,) = finals.picks
+    write_finals(handle.folder, replace(finals, picks=(unfit(replace(pick, trial=1)),), trials=1))
+    try:
+        with pytest.raises(InputError, match="the pick accurate must be fit to ship, but found #1, which diverged on"):
+            handle.export(tmp_path / "m", pick="accurate")
+    finally:
+        (handle.folder / "finals.json").unlink()
 
 
 def test_trials_that_cannot_be_exported(handle: StudyHandle, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from automl.stats.verdicts import Verdict
-from automl.study.results import FinalBaseline, FinalPick, Finals, read_finals, write_finals
+from automl.study.results import FinalBaseline, FinalPick, Finals, Unfit, read_finals, write_finals
 from search_spaces.errors import InputError
 
 PICK = FinalPick(
@@ -58,19 +58,28 @@ def test_a_figure_that_is_not_known_is_null(tmp_path: Path) -> None:
     assert math.isnan(again.confirmed[9][1])
 
 
-def test_a_file_of_before_the_version_is_read(tmp_path: Path) -> None:
+def test_why_a_pick_is_unfit_is_kept(tmp_path: Path) -> None:
+    unfit = replace(PICK, verdict=Verdict.UNFIT, unfit=Unfit(order=2, kind="diverged", reason="NE is not a number"))
+    found = replace(FOUND, picks=(unfit, UNSURE), confirmed={})
+    write_finals(tmp_path, found)
+    assert read_finals(tmp_path) == found
+    assert found.fit == (UNSURE,)
+    assert "unfit" not in UNSURE.to_json()
+
+
+def test_a_file_of_the_first_version_is_told(tmp_path: Path) -> None:
+    """It had no version at first, then 1."""
     data = FOUND.to_json()
-    del data["version"]
-    (tmp_path / "finals.json").write_text(json.dumps(data).replace("null", "NaN"))
-    again = read_finals(tmp_path)
-    assert again is not None
-    assert replace(again, confirmed=None) == replace(FOUND, confirmed=None)
+    for told in ({**data, "version": 1}, {key: value for key, value in data.items() if key != "version"}):
+        (tmp_path / "finals.json").write_text(json.dumps(told))
+        with pytest.raises(InputError, match=r"must be of version 2, but found 1\n.*run the finals again"):
+            read_finals(tmp_path)
 
 
 @pytest.mark.parametrize(
     ("change", "found"),
     [
-        ({"version": 99}, "must be of version 1, but found 99"),
+        ({"version": 99}, "must be of version 2, but found 99"),
         ({"baseline": {}}, "baseline.ne: field required"),
         ({"picks": [{**PICK.to_json(), "verdict": "best"}]}, "picks.0.verdict: input should be 'better'"),
     ],

@@ -13,7 +13,16 @@ from automl.report.study.data import ReportData
 from automl.report.study.derived import View
 from automl.report.study.verdict import Answer, answer
 from automl.study.history import Limit, Metric, State, Trial
-from tests.worlds.report_studies import complete, failed, history_of, make_facts, make_finals, rich_data, rich_history
+from tests.worlds.report_studies import (
+    complete,
+    failed,
+    history_of,
+    make_facts,
+    make_finals,
+    rich_data,
+    rich_history,
+    unfit,
+)
 
 FOLDER = Path("a study/feed")
 
@@ -105,6 +114,20 @@ def test_all_four_verdicts_give_their_reasons() -> None:
         "may be worse by up to 0.09%, the smallest margin that could be shown.",
         "worse": "The whole NE interval is above 0 (p = 0.004, corrected over the picks).",
     }
+
+
+def test_an_unfit_pick_says_why_and_does_not_lead() -> None:
+    finals = make_finals(rich_history(), ("better", "faster"))
+    first, second = finals.picks
+    shown = answer(View(replace(rich_data(), finals=replace(finals, picks=(unfit(first), second)))), FOLDER)
+    assert shown.headline.startswith(f"Ship #{second.trial} for speed")
+    card = next(card for card in shown.cards if card.trial == first.trial)
+    assert (card.badge, card.badge_class) == ("unfit", "bad")
+    assert card.why == "Unfit to ship: diverged on order 3: NE rose to 3.2 after 512 rows."
+    assert [label for label, _, _ in card.figures] == ["NE gain, search"], "what was not measured is not shown"
+    none = answer(View(replace(rich_data(), finals=replace(finals, picks=(unfit(first), unfit(second))))), FOLDER)
+    assert none.headline == "No better than the baseline."
+    assert none.lead.startswith("No pick is fit to ship: each failed on some order of the data. Keep the baseline.")
 
 
 def test_an_interval_below_zero_may_still_be_uncertain() -> None:

@@ -1,0 +1,128 @@
+"""The judge of the finals: predictions of the picks and the baseline to figures and verdicts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from automl.commands.repeats import BASELINE, Failed, scored_window
+from automl.data.store.log import EncodedLog
+from automl.ranking.model import build_model
+from automl.ranking.process import prepare_process
+from automl.ranking.throughput import time_ratio, timed_batches
+from automl.runtime.work import make_clock
+from automl.stats.compared import ScoredRows
+from automl.stats.significance import Gain, seeds_wanted, verdict
+from automl.stats.verdicts import Verdict
+from automl.strategies.picks import Pick
+from automl.study.history import Speed
+from automl.study.problem import Problem
+from automl.study.record import Study
+from automl.study.results import FinalBaseline, FinalPick, Finals, Unfit
+from search_spaces.model import ModelSpec
+
+Floats = NDArray[np.float64]
+TIMING_SECONDS = 3.0  # of each pick against the baseline
+
+
+def confirmed_gains(window: ScoredRows, probs: Mapping[str, Floats]) -> dict[int, Floats]:
+    """NE gains in percent by trial, one on each order, against the baseline on the same order.
+
+    The gain seen by the search is not among them: the trial was chosen for it.
+    """
+    base = window.ne(probs[BASELINE])
+    return {int(name): 100 * (window.ne(of) / base - 1) for name, of in probs.items() if name != BASELINE}
+
+
+def judge(
+    problem: Problem,
+    log: EncodedLog,
+    probs: Mapping[str, Floats],
+    chosen: Sequence[Pick],
+    study: Study,
+    models: Mapping[str, ModelSpec],
+    failed: Mapping[str, Failed] | None = None,
+) -> Finals:
+    """Predictions of the finals to verdicts; how many trials had ended is not known here, nor what the repeats said.
+
+    `failed` are the picks without predictions on every order.
+    """
+    window, failed = scored_window(log, "test"), failed or {}
+    fit = [pick for pick in chosen if str(pick.trial) not in failed]
+    gains = window.gains(probs[BASELINE], [probs[str(pick.trial)] for pick in fit])
+    speeds = time_together(problem, log, [models[str(pick.trial)] for pick in fit])
+    baseline, margin = study.baseline(), problem.config.finals.margin_pct
+    assert baseline is not None
+    seen = {trial.number: baseline.gain_pct(trial.measurement.ne) for trial in study.trials if trial.measurement}
+    judged = {
+        pick.trial: _judged(pick, seen, window.ne(probs[str(pick.trial)]), gain, speed, margin)
+        for pick, gain, speed in zip(fit, gains, speeds, strict=True)
+    }
+    base = window.ne(probs[BASELINE])
+    wide = any(pick.half_width_pct > margin for pick in judged.values())
+    return Finals(
+        baseline=FinalBaseline(ne=float(base.mean()), ne_std=float(base.std(ddof=1)), qps=baseline.qps),
+        margin_pct=margin,
+        seeds=len(base),
+        seeds_wanted=seeds_wanted(gains, margin) if wide else 0,
+        picks=tuple(
+            judged[pick.trial] if pick.trial in judged else _unfit(pick, seen, failed[str(pick.trial)])
+            for pick in chosen
+        ),
+    )
+
+
+def _judged(pick: Pick, seen: Mapping[int, float], ne_S: Floats, gain: Gain, speed: Speed, margin: float) -> FinalPick:
+    return FinalPick(
+        trial=pick.trial,
+        role=pick.role,
+        ne=float(ne_S.mean()),
+        ne_gain_pct=gain.pct,
+        ci_low_pct=gain.low_pct,
+        ci_high_pct=gain.high_pct,
+        p_corrected=gain.p_corrected,
+        qps_ratio=speed.qps_ratio,
+        qps_ratio_low=speed.qps_ratio_low,
+        search_ne_gain_pct=seen.get(pick.trial, math.nan),
+        confirmed_ne_gain_pct=pick.shrunken_gain_pct,
+        verdict=verdict(gain, speed.qps_ratio_low, margin),
+    )
+
+
+def _unfit(pick: Pick, seen: Mapping[int, float], failed: Failed) -> FinalPick:
+    return FinalPick(
+        trial=pick.trial,
+        role=pick.role,
+        ne=math.nan,
+        ne_gain_pct=math.nan,
+        ci_low_pct=math.nan,
+        ci_high_pct=math.nan,
+        p_corrected=math.nan,
+        qps_ratio=math.nan,
+        qps_ratio_low=math.nan,
+        search_ne_gain_pct=seen.get(pick.trial, math.nan),
+        confirmed_ne_gain_pct=pick.shrunken_gain_pct,
+        verdict=Verdict.UNFIT,
+        unfit=Unfit(order=failed.repeat + 1, kind=failed.failure.kind, reason=failed.failure.reason),
+    )
+
+
+def time_together(problem: Problem, log: EncodedLog, models: Sequence[ModelSpec]) -> list[Speed]:
+    """All models against the baseline in one run: over minutes the ratio itself drifts with what the neighbours do."""
+    prepare_process()
+    reference = build_model(problem.baseline, log.inputs, seed=0)
+    config = problem.config.qps
+    batches = timed_batches(log, log.windows["test"], config.batch_rows)
+    return [
+        time_ratio(
+            build_model(model, log.inputs, seed=0),
+            reference,
+            batches,
+            max_seconds=TIMING_SECONDS,
+            clock=make_clock(config.clock),
+        )
+        for model in models
+    ]

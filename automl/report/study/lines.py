@@ -1,0 +1,33 @@
+"""The finals in the terminal: a line a pick."""
+
+from __future__ import annotations
+
+from automl.report.study.notes import unfit_words, wide_words
+from automl.stats.verdicts import Verdict
+from automl.study.results import FinalPick, Finals
+
+
+def finals_lines(found: Finals) -> list[str]:
+    """The finals in words, a line a pick."""
+    lines = [_line(pick, found.margin_pct) for pick in found.picks]
+    wide = wide_words(found.half_width_pct, found.margin_pct, found.seeds_wanted)
+    return [*lines, wide] if wide else lines
+
+
+def _line(pick: FinalPick, margin_pct: float) -> str:
+    name = f"{f'#{pick.trial}':<5} {pick.role:<10}"
+    if pick.unfit is not None:
+        return f"{name} {pick.verdict} to ship: {unfit_words(pick.unfit)}"
+    interval = f"[{pick.ci_low_pct:+.2f}, {pick.ci_high_pct:+.2f}]"
+    figures = f"NE {pick.ne_gain_pct:+.2f}% {interval:<16} QPS x{pick.qps_ratio:.2f}"
+    return f"{name} {figures}   {_verdict_words(pick, margin_pct)}"
+
+
+def _verdict_words(pick: FinalPick, margin_pct: float) -> str:
+    match pick.verdict:
+        case Verdict.BETTER | Verdict.WORSE:
+            return f"{pick.verdict} (p {pick.p_corrected:.2g})"
+        case Verdict.FASTER:
+            return f"{pick.verdict} (NE no worse than {margin_pct:+g}%)"
+        case _:
+            return f"{pick.verdict}: NE may be worse by up to {pick.smallest_margin_pct:.2f}%"

@@ -1,0 +1,34 @@
+"""The finals in the terminal."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from automl.report.study.lines import finals_lines
+from automl.study.results import Unfit
+from tests.worlds.report_studies import make_finals, rich_history, unfit
+
+
+def test_the_finals_in_words() -> None:
+    found = make_finals(rich_history())
+    picks = tuple(replace(pick, trial=61, qps_ratio=1.02) for pick in found.picks)
+    assert finals_lines(replace(found, picks=picks)) == [
+        "#61   accurate   NE -0.21% [-0.34, -0.08]   QPS x1.02   better (p 0.001)",
+        "#61   fast       NE +0.02% [-0.12, +0.16]   QPS x1.02   faster (NE no worse than +0.2%)",
+        "#61   balanced   NE -0.06% [-0.21, +0.09]   QPS x1.02   no better: NE may be worse by up to 0.09%",
+        "#61   unlimited  NE +0.35% [+0.19, +0.51]   QPS x1.02   worse (p 0.004)",
+    ]
+    wide = replace(found, margin_pct=0.1, seeds_wanted=20)
+    assert finals_lines(wide)[-1].startswith("The finals' intervals reach ±0.16%, more than the margin of 0.1%")
+
+
+def test_a_pick_that_is_unfit_says_why() -> None:
+    found = make_finals(rich_history())
+    first, second, *rest = (replace(pick, trial=61) for pick in found.picks)
+    lost = replace(unfit(second), unfit=Unfit(order=1, kind="lost", reason="its process ended"))
+    lines = finals_lines(replace(found, picks=(unfit(first), lost, *rest)))
+    assert lines[:2] == [
+        "#61   accurate   unfit to ship: diverged on order 3: NE rose to 3.2 after 512 rows",
+        "#61   fast       unfit to ship: failed (lost) on order 1: its process ended",
+    ]
+    assert len(lines) == 4
