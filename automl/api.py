@@ -167,7 +167,8 @@ class StudyHandle:
         return report_data(self._study, self._space, self._log, _config(self._study.facts), self.folder)
 
     def _problem(self) -> Problem:
-        return load_problem(Path(self._study.facts.study_file), self.folder)
+        """What the study is about, against the baseline that its gains are against."""
+        return load_problem(Path(self._study.facts.study_file), self.folder).against(self._study.facts.tuned)
 
 
 def search(

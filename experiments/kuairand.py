@@ -93,6 +93,7 @@ def write_study(
     baseline: Mapping[str, float] = TUNED,
     strategy: str = "controller",
     seed: int = 7,
+    tune_baseline: int = 0,
     split: Mapping[str, Sequence[str]] = SPLIT,
     counters: Sequence[Mapping[str, Any]] = (),
     rest: str = "",
@@ -105,7 +106,8 @@ def write_study(
     file = folder / "study.yaml"
     file.write_text(
         f"name: {name}\n{data}space: {space}\nbaseline: baseline.yaml\n"
-        f"search: {{strategy: {strategy}, batch: 10}}\ntrial: {{timeout: 3m, memory: 4GiB}}\n"
+        f"search: {{strategy: {strategy}, batch: 10, tune_baseline: {tune_baseline}}}\n"
+        f"trial: {{timeout: 3m, memory: 4GiB}}\n"
         f"finals: {{margin_pct: 0.2, seeds: 5}}\nseed: {seed}\n{rest}"
     )
     return file

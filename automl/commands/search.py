@@ -5,11 +5,14 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
+from functools import lru_cache
 
 from rich.console import Console
 
 from automl.commands.search_source import Budget, SearchSource, all_failed
+from automl.commands.tuning import tuned_problem
 from automl.ranking.model import build_model
 from automl.ranking.process import prepare_process
 from automl.ranking.throughput import quiet_qps, timed_batches
@@ -30,6 +33,7 @@ _HINTS = {
     Conflict.DATA: "the log, its windows or features have changed: use another --out",
     Conflict.BASELINE: "the baseline has changed: use another --out",
     Conflict.PLUGINS: "a plug-in file has changed, and its models with it: use another --out",
+    Conflict.TUNING: "what the baseline was tuned to, every gain is against: leave it as it was, or use another --out",
 }
 
 
@@ -52,34 +56,26 @@ def search(
         time_budget: seconds; trials that run at its end are finished.
 
     Raises:
-        InputError: where the folder holds a study of other data or another baseline, or is in use.
+        InputError: where the folder holds a study of other data, of another baseline or another tuning of it, or is in
+            use.
         RunError: where the baseline or every trial failed.
         KeyboardInterrupt: stopped by hand; the same call goes on.
     """
     console = console or Console(quiet=True)
-    with hold(problem.folder):
+    config = problem.config.resources
+    resources = Resources(workers=workers, cpu=config.cpu, gpu=config.gpu)
+    with hold(problem.folder), ExitStack() as stack:
+        start = lru_cache(lambda: stack.enter_context(cluster(problem.folder, workers * config.cpu, address)))
         study = open_study(problem.folder, problem.config.name, problem.space, problem.config.limits)
-        start = clock()
-        prepare(study, problem, trials=trials, time_budget=time_budget, workers=workers, command=command, now=start)
-        deadline = start + time_budget if time_budget is not None else float("inf")
-        progress = ProgressLine(console, lambda: _progress(study, trials), now)
-        source = SearchSource(
-            problem, study, Budget(trials=trials, deadline=deadline), workers=workers, told=progress.update, clock=clock
-        )
-        config = problem.config.resources
-        resources = Resources(workers=workers, cpu=config.cpu, gpu=config.gpu)
+        began = clock()
+        prepare(study, problem, trials=trials, time_budget=time_budget, workers=workers, command=command, now=began)
+        budget = Budget(trials=trials, deadline=began + time_budget if time_budget is not None else float("inf"))
         try:
-            if not source.finished:
-                with cluster(problem.folder, workers * config.cpu, address), progress:
-                    progress.update()
-                    run(source, resources, clock=clock)
+            against = tuned_problem(problem, study, resources, console, start)
+            _run_trials(against, study, budget, resources, console, start, clock)
         finally:
-            source_closed = _close(source)
-            spent = study.facts.wall_seconds + clock() - start
-            study.note(replace(study.facts, exhausted=source.exhausted, wall_seconds=spent))
-        if source_closed is not None:
-            raise source_closed
-        if source.exhausted and len(study.trials) < trials:
+            study.note(replace(study.facts, wall_seconds=study.facts.wall_seconds + clock() - began))
+        if study.facts.exhausted and len(study.trials) < trials:
             told = f"nothing new was proposed after {len(study.trials)} different models: all of the space were tried"
             console.print(told, highlight=False)
     reason = all_failed(study.trials)
@@ -88,13 +84,42 @@ def search(
     return study
 
 
+def _run_trials(
+    problem: Problem,
+    study: Study,
+    budget: Budget,
+    resources: Resources,
+    console: Console,
+    start: Callable[[], object],
+    clock: Callable[[], float],
+) -> None:
+    """The baseline's repeats and the trials, as far as they are not done.
+
+    Raises:
+        RunError: where the baseline or a strategy failed.
+    """
+    progress = ProgressLine(console, lambda: _progress(study, budget.trials), now)
+    source = SearchSource(problem, study, budget, workers=resources.workers, told=progress.update, clock=clock)
+    try:
+        if not source.finished:
+            start()
+            with progress:
+                progress.update()
+                run(source, resources, clock=clock)
+    finally:
+        failed = _close(source)
+        study.note(replace(study.facts, exhausted=source.exhausted))
+    if failed is not None:
+        raise failed
+
+
 def prepare(
     study: Study, problem: Problem, *, trials: int, time_budget: float | None, workers: int, command: str, now: float
 ) -> None:
     """Write down what the study is about, and what is asked of it this time.
 
     Raises:
-        InputError: where the study was started with other data or another baseline.
+        InputError: where the study was started with other data, another baseline or another tuning of it.
     """
     known = study.facts if study.started else None
     facts = Facts(
@@ -110,6 +135,8 @@ def prepare(
         machine=machine(),
         started_at=now if known is None else known.started_at,
         plugins=digests(),
+        tune_baseline=problem.config.search.tune_baseline,
+        tuned=None if known is None else known.tuned,
         trials_wanted=trials,
         time_budget=time_budget,
         exhausted=known is not None and known.exhausted,

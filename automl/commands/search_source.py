@@ -168,7 +168,7 @@ class SearchSource:
         trial = Trial(number=0, candidate=proposal.candidate, origin=Origin.BASELINE, state=State.RUNNING)
         seeds = trial_seeds(self._problem.config.seed, self._problem.baseline.key, repeat)
         self._study.add_baseline_repeat(
-            proposal, replace(_with_outcome(trial, outcome, outcome.measurement), seeds=seeds)
+            proposal, replace(with_outcome(trial, outcome, outcome.measurement), seeds=seeds)
         )
 
     def _ended_trial(self, trial: Trial, outcome: Outcome) -> Trial:
@@ -176,7 +176,7 @@ class SearchSource:
         if outcome.stopped and measurement is not None:
             measurement = replace(measurement, ne=extrapolated_ne(outcome.curve, self._study.trials))
         seeds = trial_seeds(self._problem.config.seed, trial.candidate.key, 0)
-        return replace(_with_outcome(trial, outcome, measurement), seeds=seeds)
+        return replace(with_outcome(trial, outcome, measurement), seeds=seeds)
 
 
 def _proposed(problem: Problem, strategy: Strategy, history: History, count: int) -> list[Proposal]:
@@ -198,7 +198,8 @@ def _proposed(problem: Problem, strategy: Strategy, history: History, count: int
     return proposals
 
 
-def _with_outcome(trial: Trial, outcome: Outcome, measurement: Measurement | None) -> Trial:
+def with_outcome(trial: Trial, outcome: Outcome, measurement: Measurement | None) -> Trial:
+    """A running trial as it ended."""
     failure = outcome.failure
     if failure is None and not outcome.stopped:
         if measurement is None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
+from automl.report.common.words import changes
 from automl.study.history import Baseline, State, Trial
 from automl.study.record import Study
 from automl.study.storage import load_started
+from automl.study.tuning import Tuning
 
 
 def read_screen(folder: Path) -> str:
@@ -25,17 +27,36 @@ def screen(folder: Path, study: Study) -> str:
     """Progress, best so far, failures by reason."""
     baseline = study.baseline()
     lines = [f"study {study.facts.study_file}", f"folder {folder}"]
+    facts = study.facts
+    if facts.tune_baseline and facts.tuned is None:
+        done = f"{len(study.tunings())} of at most {facts.tune_baseline} trainings"
+        return "\n".join([*lines, f"baseline: its training is being tuned, {done}; no trial yet"])
+    lines += _tuning(study)
     if baseline is None:
-        done = len(study.baseline_repeats())
-        return "\n".join([*lines, f"baseline: {done} of {study.facts.baseline_seeds} seeds trained; no trial yet"])
+        done = f"{len(study.baseline_repeats())} of {facts.baseline_seeds} seeds trained"
+        return "\n".join([*lines, f"baseline: {done}; no trial yet"])
     lines += [_baseline(baseline), *_trials(study, baseline), *_failures(study.trials)]
     return "\n".join(lines)
 
 
 def summary(study: Study) -> str:
-    """How the search ended, in two lines."""
+    """How the search ended, in a few lines."""
     baseline = study.baseline()
-    return "" if baseline is None else "\n".join([_baseline(baseline), *_trials(study, baseline)])
+    return "" if baseline is None else "\n".join([*_tuning(study), _baseline(baseline), *_trials(study, baseline)])
+
+
+def tuning_line(found: Tuning) -> str:
+    """What the tuning of the baseline came to."""
+    if not found.changed:
+        return f"baseline   stays as brought: of {found.trainings} trainings none beats it beyond noise"
+    before, after = (sum(ne) / len(ne) for ne in (found.brought_ne, found.tuned_ne))
+    words = ", ".join(changes(found.tuned, found.brought))
+    return f"baseline   as brought NE {before:.4f}, tuned NE {after:.4f} ({found.gain_pct:+.2f}%): {words}"
+
+
+def _tuning(study: Study) -> list[str]:
+    found = study.tuning()
+    return [] if found is None else [tuning_line(found)]
 
 
 def _baseline(baseline: Baseline) -> str:

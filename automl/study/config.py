@@ -16,6 +16,7 @@ from pydantic import (
 from automl.data.describe.parts import Bytes, Part, Seconds
 from automl.data.describe.tables import DataConfig, LessonsConfig, told_data
 from automl.study.history import Limit, Metric
+from automl.study.tuning import LEAST
 
 STRATEGIES: dict[str, str] = {
     "controller": "automl.strategies.propose:controller",
@@ -45,12 +46,19 @@ def _named_in(table: Mapping[str, str]) -> BeforeValidator:
     return BeforeValidator(check)
 
 
+def _none_or_enough(value: int) -> int:
+    if 0 < value < LEAST:
+        raise ValueError(f"must be 0 (not tuned), or at least {LEAST}")
+    return value
+
+
 class SearchConfig(Part):
-    """How candidates are proposed."""
+    """How candidates are proposed, and how many trainings tune the baseline before."""
 
     strategy: Annotated[str, _named_in(STRATEGIES)] = "controller"
     batch: Annotated[int, Field(ge=1, le=1000)] = 10
     stop_early: bool = True
+    tune_baseline: Annotated[int, Field(ge=0, le=200), AfterValidator(_none_or_enough)] = 0
 
 
 class TrialConfig(Part):

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from enum import StrEnum
 
-from automl.study.plain import Codec, Plain
+from automl.study.plain import Codec, Model, Plain
 
-# The record's own attributes: repeats of the baseline, and the number that no trial has had.
-REPEATS, NEXT_NUMBER = "baseline", "next_number"
+# The record's own attributes: repeats of the baseline, trainings that tune it, and the number that no trial has had.
+REPEATS, TUNING, NEXT_NUMBER = "baseline", "tuning", "next_number"
 
 
 class Conflict(StrEnum):
@@ -21,6 +21,7 @@ class Conflict(StrEnum):
     DATA = "data"
     BASELINE = "baseline"
     PLUGINS = "content of a plug-in"
+    TUNING = "`search: {tune_baseline}`"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +31,7 @@ class Facts:
     study_file: str
     config_text: str  # the study file as it was at the last start
     data: str  # fingerprint of the encoded log, and its folder's name under data/
-    baseline_key: str
+    baseline_key: str  # of the model as brought: as its file has it
     baseline_qps: float  # rows a second, before anything else ran
     baseline_seeds: int
     workers: int
@@ -40,6 +41,8 @@ class Facts:
     started_at: float  # the first start, in seconds since the epoch
     # Files that must be loaded before the space and the trials are read, and a digest of the content of each.
     plugins: Mapping[str, str] = field(default_factory=dict)
+    tune_baseline: int = 0  # trainings that tune the baseline before anything is compared with it
+    tuned: Model | None = None  # the baseline that gains are against; None until its tuning is over, and without one
     trials_wanted: int | None = None  # the budget of the last start; None if it is not recorded
     time_budget: float | None = None  # seconds
     exhausted: bool = False  # the space held nothing new any more
@@ -69,6 +72,7 @@ class Facts:
                 {file: self.plugins[file] for file in both},
                 {file: other.plugins[file] for file in both},
             ),
+            Conflict.TUNING: (self.tune_baseline, other.tune_baseline),
         }
         return tuple(what for what, (mine, theirs) in pairs.items() if mine != theirs)
 

@@ -38,9 +38,16 @@ class Problem:
     document: Document
     config: StudyConfig
     space: SearchSpace  # bound to the log's shape, with the study's limits on cost
-    baseline: ModelSpec
+    baseline: ModelSpec  # what every gain is against
     log: EncodedLog
     plan: Plan | None = None  # the tables; None where the study has lessons in place of them
+    brought: ModelSpec | None = None  # the baseline of the file, where a tuned one stands in its place
+
+    def against(self, tuned: ModelSpec | None) -> Problem:
+        """The problem of a study whose baseline was tuned to this model; the same one where it was not tuned."""
+        if tuned is None or tuned == self.baseline:
+            return self
+        return replace(self, baseline=tuned, brought=self.brought or self.baseline)
 
 
 def load_problem(file: Path, folder: Path | None = None) -> Problem:

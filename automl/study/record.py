@@ -20,9 +20,10 @@ from optuna.distributions import (
 )
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from automl.study.facts import NEXT_NUMBER, REPEATS, Facts
+from automl.study.facts import NEXT_NUMBER, REPEATS, TUNING, Facts
 from automl.study.history import Baseline, History, Limit, Proposal, State, Trial
 from automl.study.records import ProposalJson, outcome_json, proposal_json, trial_of
+from automl.study.tuning import Tuning, TuningPlan, told
 from search_spaces.decisions import Choice, Decision, Flag, Integer, Real
 from search_spaces.knobs import Value
 from search_spaces.space import SearchSpace
@@ -57,6 +58,7 @@ class Study:
         self._limits = tuple(limits)
         self._facts: Facts | None = None
         self._repeats: tuple[Trial, ...] = ()
+        self._tunings: tuple[Trial, ...] = ()
         self._trials: dict[int, Trial] = {}
         self._ids: dict[int, int] = {}  # of the trials that Optuna has not been told the end of
         self._distributions = {decision.path: distribution(decision) for decision in space.decisions}
@@ -105,7 +107,24 @@ class Study:
         """Record one repeat that is done."""
         data = {"proposal": proposal_json(proposal), "outcome": outcome_json(trial)}
         self._study.set_user_attr(REPEATS, [*self._study.user_attrs.get(REPEATS, []), data])
-        self._load_repeats()
+        self._load_of_baseline()
+
+    def tunings(self) -> tuple[Trial, ...]:
+        """The trainings that tuned the baseline, as they ended: automl/study/tuning.py reads them."""
+        return self._tunings
+
+    def add_tuning(self, trial: Trial) -> None:
+        """Record one training of the tuning that has ended."""
+        proposal = proposal_json(Proposal(trial.candidate, trial.origin, trial.forecast))
+        data = {"number": trial.number, "round": trial.round, "proposal": proposal, "outcome": outcome_json(trial)}
+        self._study.set_user_attr(TUNING, [*self._study.user_attrs.get(TUNING, []), data])
+        self._load_of_baseline()
+
+    def tuning(self) -> Tuning | None:
+        """The baseline as brought and as tuned; None where it is not tuned, or not yet."""
+        if self._facts is None or self._facts.tuned is None:
+            return None
+        return told(self._tunings, TuningPlan.of(self._facts.tune_baseline), self._facts.tuned)
 
     def history(self) -> History:
         """All trials so far, for a search strategy.
@@ -148,11 +167,13 @@ class Study:
         return max(int(self._study.user_attrs.get(NEXT_NUMBER, 1)), max(self._trials, default=0) + 1)
 
     def adopt(self, old: Study) -> None:
-        """Take over the facts and the baseline of a study of another space, and its numbers as given."""
+        """Take over the facts, the baseline and its tuning of a study of another space, and its numbers as given."""
         if old.started:
             self.note(old.facts)
         for repeat in old.baseline_repeats():
             self.add_baseline_repeat(Proposal(repeat.candidate, repeat.origin, repeat.forecast), repeat)
+        for tuning in old.tunings():
+            self.add_tuning(tuning)
         self._study.set_user_attr(NEXT_NUMBER, old.next_number)
 
     def copy(self, trial: Trial, values: Mapping[str, Value]) -> None:
@@ -184,7 +205,7 @@ class Study:
 
     def _load(self) -> None:
         self._facts = Facts.of_json(self._study.user_attrs)
-        self._load_repeats()
+        self._load_of_baseline()
         for frozen in self._study.get_trials(deepcopy=False):
             attrs = frozen.user_attrs
             outcome = json.loads(attrs["outcome"]) if "outcome" in attrs else None
@@ -192,9 +213,11 @@ class Study:
             self._trials[trial.number] = trial
         self._ids = {_number(frozen): frozen._trial_id for frozen in self._unfinished()}
 
-    def _load_repeats(self) -> None:
+    def _load_of_baseline(self) -> None:
         done = self._study.user_attrs.get(REPEATS, [])
         self._repeats = tuple(trial_of(0, 0, item["proposal"], item["outcome"]) for item in done)
+        tried = self._study.user_attrs.get(TUNING, [])
+        self._tunings = tuple(trial_of(t["number"], t["round"], t["proposal"], t["outcome"]) for t in tried)
 
     def _unfinished(self) -> list[FrozenTrial]:
         return self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))

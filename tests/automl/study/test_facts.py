@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from automl.study.facts import Conflict, Facts
-from tests.worlds.studies import study_facts
+from tests.worlds.studies import HUMAN, study_facts
 
 # As version 0.1.0 wrote them.
 RECORDED = {
@@ -41,7 +41,7 @@ def test_facts_of_a_recorded_study() -> None:
     assert facts is not None
     assert (facts.study_file, facts.data, facts.baseline_seeds) == ("/studies/feed/study.yaml", "aa11", 3)
     assert (facts.trials_wanted, facts.time_budget, facts.wall_seconds) == (40, None, 12.5)
-    before = {"plugins": {}}  # there were none
+    before = {"plugins": {}, "tune_baseline": 0, "tuned": None}  # there were none
     assert facts.to_json() == {name: {**RECORDED, **before}[name] for name in facts.to_json()}
 
 
@@ -54,6 +54,8 @@ def test_facts_survive_json() -> None:
             time_budget=60.0,
             exhausted=True,
             wall_seconds=3.5,
+            tune_baseline=16,
+            tuned=HUMAN,
         ),
     ):
         assert Facts.of_json(json.loads(json.dumps(facts.to_json()))) == facts
