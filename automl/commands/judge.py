@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from automl.commands.repeats import BASELINE, Failed, scored_window
+from automl.commands.repeats import BASELINE, FINAL, Failed, days_of_test, later_days, scored_window
 from automl.data.store.log import EncodedLog
 from automl.ranking.model import build_model
 from automl.ranking.process import prepare_process
 from automl.ranking.throughput import time_ratio, timed_batches
 from automl.runtime.work import make_clock
 from automl.stats.compared import ScoredRows
-from automl.stats.significance import Gain, seeds_wanted, verdict
+from automl.stats.significance import NO_GAIN, Gain, seeds_wanted, verdict
 from automl.stats.verdicts import Verdict
 from automl.strategies.picks import Pick
 from automl.study.history import Speed
 from automl.study.problem import Problem
 from automl.study.record import Study
-from automl.study.results import FinalBaseline, FinalPick, Finals, Unfit
+from automl.study.results import BaselineDay, DayGain, FinalBaseline, FinalPick, Finals, Unfit
 from search_spaces.model import ModelSpec
 
 Floats = NDArray[np.float64]
@@ -52,43 +53,80 @@ def judge(
     """
     window, failed = scored_window(log, "test"), failed or {}
     fit = [pick for pick in chosen if str(pick.trial) not in failed]
-    gains = window.gains(probs[BASELINE], [probs[str(pick.trial)] for pick in fit])
+    base = probs[BASELINE]
+    days = _days(problem, log, window) if len(days_of_test(problem, log)) > 1 else ()
+    gains = window.gains(base, [probs[str(pick.trial)] for pick in fit])
     speeds = time_together(problem, log, [models[str(pick.trial)] for pick in fit])
     baseline, margin = study.baseline(), problem.config.finals.margin_pct
     assert baseline is not None
     seen = {trial.number: baseline.gain_pct(trial.measurement.ne) for trial in study.trials if trial.measurement}
-    judged = {
-        pick.trial: _judged(pick, seen, window.ne(probs[str(pick.trial)]), gain, speed, margin)
-        for pick, gain, speed in zip(fit, gains, speeds, strict=True)
-    }
-    base = window.ne(probs[BASELINE])
+    judged: dict[int, FinalPick] = {}
+    for pick, gain, speed in zip(fit, gains, speeds, strict=True):
+        of_pick = probs[str(pick.trial)]
+        by_day = [(day.name, day.gain(base, of_pick)) for day in days]
+        judged[pick.trial] = FinalPick(
+            trial=pick.trial,
+            role=pick.role,
+            ne=float(window.ne(of_pick).mean()),
+            ne_gain_pct=gain.pct,
+            ci_low_pct=gain.low_pct,
+            ci_high_pct=gain.high_pct,
+            p_corrected=gain.p_corrected,
+            order_std_pct=gain.order_std_pct,
+            examples_std_pct=gain.examples_std_pct,
+            examples_std_first_day_pct=by_day[0][1].examples_std_pct if by_day else gain.examples_std_pct,
+            qps_ratio=speed.qps_ratio,
+            qps_ratio_low=speed.qps_ratio_low,
+            search_ne_gain_pct=seen.get(pick.trial, math.nan),
+            confirmed_ne_gain_pct=pick.shrunken_gain_pct,
+            verdict=verdict(gain, speed.qps_ratio_low, margin),
+            days=tuple(
+                DayGain(day=name, ne_gain_pct=one.pct, ci_low_pct=one.low_pct, ci_high_pct=one.high_pct)
+                for name, one in by_day
+            ),
+        )
+    ne_S = window.ne(base)
     wide = any(pick.half_width_pct > margin for pick in judged.values())
     return Finals(
-        baseline=FinalBaseline(ne=float(base.mean()), ne_std=float(base.std(ddof=1)), qps=baseline.qps),
+        baseline=FinalBaseline(ne=float(ne_S.mean()), ne_std=float(ne_S.std(ddof=1)), qps=baseline.qps),
         margin_pct=margin,
-        seeds=len(base),
+        seeds=len(ne_S),
         seeds_wanted=seeds_wanted(gains, margin) if wide else 0,
         picks=tuple(
             judged[pick.trial] if pick.trial in judged else _unfit(pick, seen, failed[str(pick.trial)])
             for pick in chosen
         ),
+        progressive=bool(later_days(problem, log, FINAL)),
+        days=tuple(day.of(base) for day in days),
     )
 
 
-def _judged(pick: Pick, seen: Mapping[int, float], ne_S: Floats, gain: Gain, speed: Speed, margin: float) -> FinalPick:
-    return FinalPick(
-        trial=pick.trial,
-        role=pick.role,
-        ne=float(ne_S.mean()),
-        ne_gain_pct=gain.pct,
-        ci_low_pct=gain.low_pct,
-        ci_high_pct=gain.high_pct,
-        p_corrected=gain.p_corrected,
-        qps_ratio=speed.qps_ratio,
-        qps_ratio_low=speed.qps_ratio_low,
-        search_ne_gain_pct=seen.get(pick.trial, math.nan),
-        confirmed_ne_gain_pct=pick.shrunken_gain_pct,
-        verdict=verdict(gain, speed.qps_ratio_low, margin),
+@dataclass(frozen=True, slots=True)
+class _Day:
+    """A day of the test window, and which of its rows are of it."""
+
+    name: str
+    window: ScoredRows
+    rows_N: NDArray[np.bool_]
+
+    def gain(self, base_SN: Floats, probs_SN: Floats) -> Gain:
+        """Of a model against the baseline, on this day alone; nothing but NaN where it has one class."""
+        part = self.window.part(self.rows_N)
+        if not part.both_classes:
+            return NO_GAIN
+        (found,) = part.gains(base_SN[:, self.rows_N], [probs_SN[:, self.rows_N]])
+        return found
+
+    def of(self, base_SN: Floats) -> BaselineDay:
+        ne_S = self.window.part(self.rows_N).ne(base_SN[:, self.rows_N])
+        return BaselineDay(day=self.name, rows=int(self.rows_N.sum()), ne=float(ne_S.mean()))
+
+
+def _days(problem: Problem, log: EncodedLog, window: ScoredRows) -> tuple[_Day, ...]:
+    start, rows_N = log.windows["test"].start, np.arange(len(window))
+    return tuple(
+        _Day(day.isoformat(), window, (rows_N >= rows.start - start) & (rows_N < rows.stop - start))
+        for day, rows in days_of_test(problem, log)
     )
 
 
@@ -101,6 +139,9 @@ def _unfit(pick: Pick, seen: Mapping[int, float], failed: Failed) -> FinalPick:
         ci_low_pct=math.nan,
         ci_high_pct=math.nan,
         p_corrected=math.nan,
+        order_std_pct=math.nan,
+        examples_std_pct=math.nan,
+        examples_std_first_day_pct=math.nan,
         qps_ratio=math.nan,
         qps_ratio_low=math.nan,
         search_ne_gain_pct=seen.get(pick.trial, math.nan),

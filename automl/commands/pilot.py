@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from rich.console import Console
 
 from automl.commands.search import search
@@ -15,7 +17,7 @@ def pilot_line(problem: Problem, workers: int, console: Console) -> str:
     assert baseline is not None
     spread = 100 * baseline.ne_std / baseline.ne
     seeds = problem.config.finals.seeds
-    smallest = detectable_pct(spread, seeds)
+    smallest = detectable_pct(math.sqrt(2) * spread, seeds)  # two models, neither of which knows the other's luck
     return (
         f"noise: baseline NE {baseline.ne:.4f}, seed spread {spread:.2f}%; with {seeds} seeds the smallest NE gain "
         f"that can be told from chance is about {smallest:.2f}%"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -122,12 +123,19 @@ class RepeatsSource:
 
     def _job(self, name: str, repeat: int) -> Job:
         payload = trained_again(self._problem, self._log, self._models[name], self._stage, repeat)
+        days = later_days(self._problem, self._log, self._stage)
         trial = self._problem.config.trial
         return Job(
             f"{self._stage.name}-{name}-{repeat}",
-            replace(payload, predictions=str(self._file(name, repeat))),
-            Limits(timeout_s=2 * trial.timeout, memory_bytes=trial.memory),
+            replace(payload, predictions=str(self._file(name, repeat)), days=days),
+            Limits(timeout_s=2 * self._longer(days) * trial.timeout, memory_bytes=trial.memory),
         )
+
+    def _longer(self, days: tuple[int, ...]) -> float:
+        """How many times the rows before the scored window are trained on, with its own days."""
+        first: int = self._log.windows[self._stage.train[0]].start
+        start: int = self._log.windows[self._stage.score].start
+        return ((days[-1] if days else start) - first) / (start - first)
 
 
 def predictions_folder(problem: Problem, log: EncodedLog) -> Path:
@@ -136,8 +144,24 @@ def predictions_folder(problem: Problem, log: EncodedLog) -> Path:
 
 
 def predictions_file(problem: Problem, log: EncodedLog, model: ModelSpec, stage: Stage, repeat: int) -> Path:
-    """Where the predictions of one training stand, whoever has it done: a file that is there is not made again."""
-    return predictions_folder(problem, log) / f"{model.key}-{stage.first_order + repeat}.npy"
+    """Where the predictions of one training stand, whoever has it done: a file that is there is not made again.
+
+    Its name says which model, which order, and whether the days were trained on one after the other.
+    """
+    daily = "-daily" if later_days(problem, log, stage) else ""
+    return predictions_folder(problem, log) / f"{model.key}-{stage.first_order + repeat}{daily}.npy"
+
+
+def days_of_test(problem: Problem, log: EncodedLog) -> tuple[tuple[dt.date, slice], ...]:
+    """The days of the test window, each with its rows; none where windows are shares of the rows."""
+    return () if problem.config.data.split.random is not None else log.days(FINAL.score)
+
+
+def later_days(problem: Problem, log: EncodedLog, stage: Stage) -> tuple[int, ...]:
+    """Rows at which the later days of a stage's window begin, where it is scored day by day."""
+    if stage != FINAL or not problem.config.finals.progressive:
+        return ()
+    return tuple(rows.start for _, rows in days_of_test(problem, log)[1:])
 
 
 def trained_again(

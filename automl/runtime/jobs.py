@@ -41,7 +41,11 @@ class Payload(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainModel:
-    """One model to be built, timed, trained and scored. Another `work` is another way to train it."""
+    """One model to be built, timed, trained and scored. Another `work` is another way to train it.
+
+    With `days` the scored window is gone through day by day: each is scored with what was known before it, then trained
+    on, but for the last.
+    """
 
     model: Mapping[str, Any]  # tree of the model
     log: str  # folder of the encoded log
@@ -49,10 +53,11 @@ class TrainModel:
     score: str = "validate"
     weights_seed: int = 0
     order_seed: int = 0
+    days: tuple[int, ...] = ()  # rows of the scored window at which another day begins; its first is not among them
     stops: tuple[float, ...] = ()  # shares of the training at which the driver may end it
     timing: Timing | None = None
     predictions: str | None = None  # file for the probabilities of the scored rows (NumPy, float64)
-    weights: str | None = None  # file for the weights of the trained model (torch, its state_dict)
+    weights: str | None = None  # file for the weights as trained on `train` (torch, the model's state_dict)
     work: str = TRAININGS["standard"]
 
 

@@ -20,18 +20,25 @@ from automl.ranking.clocks import AnalyticClock, Clock
 from automl.ranking.model import RankingModel, build_model
 from automl.ranking.place import CpuClock
 from automl.ranking.progress import Progress
-from automl.ranking.scoring import score, scores_of
+from automl.ranking.scoring import Scores, score, scores_of
+from automl.ranking.stepper import Stepper
 from automl.ranking.throughput import time_ratio, timed_batches
-from automl.ranking.training import Diverged, train
+from automl.ranking.training import Diverged, make_stepper, train
 from automl.runtime.jobs import CURVE_POINTS, Step, Timing, TrainModel
+from automl.stats.seeds import seed_of
 from automl.study.history import CurvePoint, Failure, Measurement, Speed
 from search_spaces.model import ModelSpec
 
+Floats = NDArray[np.float64]
 _REFERENCE_SEED = 0  # speed does not depend on the weights
 
 
 class Training(Protocol):
-    """What trains a model over rows of a log, as automl.ranking.training.train does."""
+    """What trains a model over rows of a log, as automl.ranking.training.train does.
+
+    It is called once, and once more for each day that is scored and then trained on: then it is given the same
+    `stepper` every time, whose state it goes on with.
+    """
 
     def __call__(
         self,
@@ -43,6 +50,7 @@ class Training(Protocol):
         order_seed: int,
         weights_seed: int,
         points: int,
+        stepper: Stepper | None,
     ) -> Iterator[Progress]: ...
 
 
@@ -92,6 +100,7 @@ def train_and_score(asked: TrainModel, training: Training = train) -> Iterator[S
             cpu_seconds=watch.cpu_seconds,
         )
         return
+    stepper = make_stepper(model, spec, log, weights_seed=asked.weights_seed) if asked.days else None
     curve: list[CurvePoint] = []
     stops = list(asked.stops)
     train_cpu = Stopwatch()
@@ -104,6 +113,7 @@ def train_and_score(asked: TrainModel, training: Training = train) -> Iterator[S
             order_seed=asked.order_seed,
             weights_seed=asked.weights_seed,
             points=CURVE_POINTS,
+            stepper=stepper,
         ):
             curve.append(CurvePoint(point.rows, point.window_ne, point.lifetime_ne))
             share = len(curve) / CURVE_POINTS
@@ -114,7 +124,10 @@ def train_and_score(asked: TrainModel, training: Training = train) -> Iterator[S
                 watch.resume()
         watch.lap("train")
         train_qps = curve[-1].rows / max(train_cpu.cpu_seconds, 1e-9)
-        scored = _score(model, log, asked, replace(start, speed=replace(speed, train_qps=train_qps)))
+        if asked.weights is not None:
+            _save_weights(Path(asked.weights), model)
+        days = _days(model, spec, log, asked, training, stepper)
+        scored = _scored(np.concatenate(list(days)), log, asked)
     except Diverged as diverged:
         yield Step(
             share=len(curve) / CURVE_POINTS,
@@ -129,7 +142,14 @@ def train_and_score(asked: TrainModel, training: Training = train) -> Iterator[S
     yield Step(
         share=1.0,
         curve=tuple(curve),
-        measurement=replace(scored, seconds=dict(watch.seconds)),
+        measurement=replace(
+            start,
+            ne=scored.ne,
+            auc=scored.auc,
+            calibration=scored.calibration,
+            speed=replace(speed, train_qps=train_qps),
+            seconds=dict(watch.seconds),
+        ),
         done=True,
         cpu_seconds=watch.cpu_seconds,
     )
@@ -186,19 +206,42 @@ def _broken_limit(timing: Timing | None, speed: Speed) -> str | None:
     return None
 
 
-def _score(model: RankingModel, log: EncodedLog, asked: TrainModel, start: Measurement) -> Measurement:
-    rows = log.windows[asked.score]
-    probs_N = score(model, log, rows)
-    scores = scores_of(probs_N, log, rows, negatives_kept=log.negatives_kept)
+def _days(
+    model: RankingModel,
+    spec: ModelSpec,
+    log: EncodedLog,
+    asked: TrainModel,
+    training: Training,
+    stepper: Stepper | None,
+) -> Iterator[Floats]:
+    """Probabilities of the scored window, a day at a time: what a model says of a day that it has learnt up to."""
+    window = log.windows[asked.score]
+    days = [slice(*span) for span in pairwise((window.start, *asked.days, window.stop))]
+    once = replace(spec, train=replace(spec.train, epochs=1))
+    for number, day in enumerate(days):
+        yield score(model, log, day)
+        if number + 1 < len(days):
+            seeds = [seed_of("day", seed, number) for seed in (asked.order_seed, asked.weights_seed)]
+            for _ in training(
+                model, once, log, day, order_seed=seeds[0], weights_seed=seeds[1], points=1, stepper=stepper
+            ):
+                pass
+
+
+def _scored(probs_N: Floats, log: EncodedLog, asked: TrainModel) -> Scores:
+    """What predictions of the scored window are worth; they are written where that is asked for."""
+    scores = scores_of(probs_N, log, log.windows[asked.score], negatives_kept=log.negatives_kept)
     if asked.predictions is not None:
         save_predictions(Path(asked.predictions), probs_N)
-    if asked.weights is not None:
-        with whole_file(Path(asked.weights)) as part:
-            torch.save(model.state_dict(), part)
-    return replace(start, ne=scores.ne, auc=scores.auc, calibration=scores.calibration)
+    return scores
 
 
-def save_predictions(path: Path, probs_N: NDArray[np.float64]) -> None:
+def _save_weights(file: Path, model: RankingModel) -> None:
+    with whole_file(file) as part:
+        torch.save(model.state_dict(), part)
+
+
+def save_predictions(path: Path, probs_N: Floats) -> None:
     """As .npy; a file that is there is whole."""
     with whole_file(path) as part, part.open("wb") as file:
         np.save(file, probs_N)

@@ -1,6 +1,6 @@
 """What predictions of some rows are worth, paired: models trained S times each, all scored on the same rows.
 
-N rows, S seeds (or orders of the data), K models that are compared with one.
+N rows, S seeds (or orders of the data) at most, K models that are compared with one.
 """
 
 from __future__ import annotations
@@ -62,15 +62,18 @@ class ScoredRows:
     def gains(self, base_SN: Floats, others: Sequence[Floats]) -> tuple[Gain, ...]:
         """K models (S, N) against one, seed by seed and row by row; Holm's correction is over the K.
 
+        A model with fewer seeds is compared on its own, the first of the S.
+
         Raises:
             ValueError: with fewer than two seeds, rows of one class, or rows that all share one luck.
         """
         if not others:
             return ()
-        losses_N = self._losses(base_SN)
-        spread_K = np.array([self._examples_std(self._losses(probs_SN) - losses_N) for probs_SN in others])
-        ne_KS = np.stack([self.ne(probs_SN) for probs_SN in others])
-        return gains(self.ne(base_SN), ne_KS, spread_K, len(np.unique(self._luck())) - 1)
+        spread = [
+            self._examples_std(self._losses(probs_SN) - self._losses(base_SN[: len(probs_SN)])) for probs_SN in others
+        ]
+        found = [self.ne(probs_SN) for probs_SN in others]
+        return gains(self.ne(base_SN), found, np.array(spread), len(np.unique(self._luck())) - 1)
 
     def _luck(self) -> NDArray[np.int32]:
         """Clusters, or the rows themselves where there is one cluster."""

@@ -4,8 +4,9 @@ Two sources of luck: the seed of a training, and the examples that happen to be 
 
 Seeds: model and baseline were trained S times, each time on one order of the data for both. What an order does to one
 it does to the other (on KuaiRand most of the spread over seeds is of that kind), so differences are taken order by
-order, and Student's t has S - 1 degrees of freedom. No variance is pooled over models: where one pick is three times as
-noisy as the others, a pooled interval of 95% holds its truth in 77 to 86% of the cases only.
+order, and Student's t has S - 1 degrees of freedom. Models may have been trained on different numbers of orders. No
+variance is pooled over models: where one pick is three times as noisy as the others, a pooled interval of 95% holds its
+truth in 77 to 86% of the cases only.
 
 Examples: the loss of both models is compared row by row, averaged over the seeds, and rows that share luck (a user, a
 day) are summed first. A bootstrap over three seeds alone is too narrow.
@@ -14,8 +15,8 @@ day) are summed first. A bootstrap over three seeds alone is too narrow.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,65 +40,100 @@ class Gain:
     high_pct: float
     p: float  # two-sided, of one comparison alone
     p_corrected: float  # Holm over all picks
+    orders: int  # of the data, on each of which both were trained
     order_std_pct: float  # of the differences between two orders of the data
     examples_std_pct: float  # what comes from the choice of examples: seeds do not narrow it
     examples_freedom: float
 
+    @property
+    def half_width_pct(self) -> float:
+        """Half of the interval."""
+        return 0.5 * (self.high_pct - self.low_pct)
+
+
+NO_GAIN = Gain(
+    pct=math.nan,
+    low_pct=math.nan,
+    high_pct=math.nan,
+    p=math.nan,
+    p_corrected=math.nan,
+    orders=0,
+    order_std_pct=math.nan,
+    examples_std_pct=math.nan,
+    examples_freedom=math.nan,
+)
+"""Of rows on which NE is not defined."""
+
 
 def gains(
-    baseline_ne_S: Floats, picks_ne_KS: Floats, examples_std_K: Floats, examples_freedom: float = math.inf
+    baseline_ne_S: Floats, picks_ne: Iterable[Floats], examples_std_K: Floats, examples_freedom: float = math.inf
 ) -> tuple[Gain, ...]:
-    """Compare K picks with the baseline, all trained S times; the s-th time on the same order of the data.
+    """Compare K picks with the baseline, trained S times at most; the s-th time on the same order of the data.
 
     Args:
         baseline_ne_S: NE of the baseline by seed.
-        picks_ne_KS: NE of each pick by seed.
+        picks_ne: NE of each pick by seed. One with fewer of them is compared on its own, the first.
         examples_std_K: standard error of the NE difference that comes from the choice of examples.
         examples_freedom: its degrees of freedom: one less than there are clusters of examples.
 
     Raises:
         ValueError: with fewer than two seeds, or NE that is not finite.
     """
-    seeds = len(baseline_ne_S)
-    differences_KS = picks_ne_KS - baseline_ne_S
-    if seeds < 2 or not np.isfinite(differences_KS).all():
-        raise ValueError(f"gains must come from at least two seeds with finite NE, but found {differences_KS.tolist()}")
-    base = float(baseline_ne_S.mean())
-    found = [
-        _interval(float(d_S.mean()), (float(d_S.var(ddof=1)) / seeds, seeds - 1), (std**2, examples_freedom), base)
-        for d_S, std in zip(differences_KS, examples_std_K.tolist(), strict=True)
-    ]
-    corrected = multipletests([p for *_, p in found], method="holm")[1] if found else []
-    return tuple(
-        Gain(
-            pct=pct,
-            low_pct=low,
-            high_pct=high,
-            p=p,
-            p_corrected=float(holm),
-            order_std_pct=100 * float(d_S.std(ddof=1)) / base,
-            examples_std_pct=100 * std / base,
-            examples_freedom=examples_freedom,
-        )
-        for (pct, low, high, p), holm, d_S, std in zip(
-            found, corrected, differences_KS, examples_std_K.tolist(), strict=True
-        )
+    pairs = [(baseline_ne_S[: len(ne_S)], ne_S) for ne_S in picks_ne]
+    for base_S, ne_S in pairs:
+        differences = (ne_S - base_S).tolist()
+        if len(differences) < 2 or not np.isfinite(differences).all():
+            raise ValueError(f"gains must come from at least two seeds with finite NE, but found {differences}")
+    errors = [(std, examples_freedom) for std in examples_std_K.tolist()]
+    alone = [_alone(base_S, ne_S, *error) for (base_S, ne_S), error in zip(pairs, errors, strict=True)]
+    corrected = multipletests([gain.p for gain in alone], method="holm")[1] if alone else []
+    return tuple(replace(gain, p_corrected=float(p)) for gain, p in zip(alone, corrected, strict=True))
+
+
+def _alone(base_S: Floats, ne_S: Floats, examples_std: float, examples_freedom: float) -> Gain:
+    """One comparison, not corrected."""
+    difference_S, base, orders = ne_S - base_S, float(base_S.mean()), len(ne_S)
+    of_orders = (float(difference_S.var(ddof=1)) / orders, orders - 1)
+    pct, low, high, p = _interval(float(difference_S.mean()), of_orders, (examples_std**2, examples_freedom), base)
+    return Gain(
+        pct=pct,
+        low_pct=low,
+        high_pct=high,
+        p=p,
+        p_corrected=p,
+        orders=orders,
+        order_std_pct=100 * float(difference_S.std(ddof=1)) / base,
+        examples_std_pct=100 * examples_std / base,
+        examples_freedom=examples_freedom,
     )
 
 
 def seeds_wanted(found: Sequence[Gain], margin_pct: float, most: int = 100) -> int | None:
     """Seeds with which every interval would reach no further than the margin from its gain; None where none do."""
     for seeds in range(2, most + 1):
-        if all(_half_width_pct(gain, seeds) <= margin_pct for gain in found):
+        if all(_half_width(gain, seeds) <= margin_pct for gain in found):
             return seeds
     return None
 
 
-def _half_width_pct(gain: Gain, seeds: int) -> float:
-    of_seeds = (gain.order_std_pct**2 / seeds, float(seeds - 1))
-    of_examples = (gain.examples_std_pct**2, gain.examples_freedom)
-    variance = of_seeds[0] + of_examples[0]
-    return _quantile(LEVEL, (of_seeds, of_examples)) * math.sqrt(variance) if variance else 0.0
+def _half_width(gain: Gain, orders: int) -> float:
+    return detectable_pct(gain.order_std_pct, orders, gain.examples_std_pct, gain.examples_freedom)
+
+
+def detectable_pct(
+    order_std_pct: float, orders: int, examples_std_pct: float = 0.0, examples_freedom: float = math.inf
+) -> float:
+    """The smallest NE gain whose interval leaves out 0: half the width that both sources of luck give it.
+
+    Args:
+        order_std_pct: standard deviation of a gain between two orders of the data, both models trained on the same.
+        orders: on how many of them both are trained.
+        examples_std_pct: standard error from the choice of examples, and its degrees of freedom.
+    """
+    of_orders = (order_std_pct**2 / orders, float(orders - 1))
+    of_examples = (examples_std_pct**2, examples_freedom)
+    variance = of_orders[0] + of_examples[0]
+    return _quantile(LEVEL, (of_orders, of_examples)) * math.sqrt(variance) if variance else 0.0
 
 
 def _interval(difference: float, seeds: Source, examples: Source, base: float) -> tuple[float, float, float, float]:
@@ -155,8 +191,3 @@ def verdict(gain: Gain, qps_ratio_low: float, margin_pct: float) -> Verdict:
     if gain.high_pct <= margin_pct and qps_ratio_low > FASTER:
         return Verdict.FASTER
     return Verdict.WORSE if gain.low_pct > 0 else Verdict.NO_BETTER
-
-
-def detectable_pct(seed_std_pct: float, seeds: int) -> float:
-    """The smallest NE gain whose interval would leave out 0, from the spread over seeds alone (percent of NE)."""
-    return float(stdtrit(seeds - 1, 1 - LEVEL / 2)) * seed_std_pct * math.sqrt(2.0 / seeds)

@@ -27,6 +27,25 @@ class FinalBaseline:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BaselineDay:
+    """A day of the test window."""
+
+    day: str  # 2022-05-07
+    rows: int
+    ne: Number  # of the baseline, mean over its seeds; NaN where the day has one class
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayGain:
+    """The gain of a pick on one day alone, in percent; NaN where the day has one class."""
+
+    day: str
+    ne_gain_pct: Number
+    ci_low_pct: Number  # interval of 95%, not corrected
+    ci_high_pct: Number
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Unfit:
     """Why a pick must not be shipped: what became of it on an order of the finals."""
 
@@ -47,11 +66,15 @@ class FinalPick:
     ci_low_pct: Number  # interval of 95% of the gain
     ci_high_pct: Number
     p_corrected: Number  # Holm over the picks
+    order_std_pct: Number  # of the gain between two orders of the data
+    examples_std_pct: Number  # standard error from the choice of examples: seeds do not narrow it
+    examples_std_first_day_pct: Number  # the same with the first test day alone
     qps_ratio: Number
     qps_ratio_low: Number  # of the interval of 95%
     search_ne_gain_pct: Number  # what the search had seen in one run
     confirmed_ne_gain_pct: Number  # what its repeats on the validation window made of it, shrunken
     verdict: Verdict
+    days: tuple[DayGain, ...] = ()  # where the test window has several
     unfit: Unfit | None = None  # where that is the verdict
 
     @property
@@ -81,6 +104,8 @@ class Finals:
     seeds: int
     seeds_wanted: int | None  # to narrow every interval to the margin; 0: those that were run; None: no number would
     picks: tuple[FinalPick, ...]
+    progressive: bool = False  # each day of the test window was scored, then trained on
+    days: tuple[BaselineDay, ...] = ()  # of the test window, where it has several
     trials: int | None = None  # of the search that had ended when the picks were made; None where that is not known
     confirmed: Mapping[int, tuple[Number, ...]] | None = None  # trial -> NE gains of its repeats, as picked from
 

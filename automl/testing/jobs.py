@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from automl.data.describe.tables import DataConfig
 from automl.data.encode.log import encode_log
@@ -101,6 +102,17 @@ def hold_trained(asked: TrainModel) -> None:
     probs_N = np.load(asked.predictions)
     same = np.allclose(score(model, log, log.windows[asked.score]), probs_N, rtol=0, atol=1e-6)
     hold(same, "the weights that it writes must be those that it predicts with")
+    _hold_days(asked, probs_N, log.windows[asked.score])
+
+
+def _hold_days(asked: TrainModel, plain_N: NDArray[np.float64], window: slice) -> None:
+    half = (window.stop - window.start) // 2
+    hold_job(replace(asked, days=(window.start + half,)))
+    assert asked.predictions is not None
+    probs_N = np.load(asked.predictions)
+    same = probs_N.shape == plain_N.shape and np.allclose(probs_N[:half], plain_N[:half], rtol=0, atol=1e-6)
+    hold(same, "with `days`, the first of them must be scored as without")
+    hold(not np.allclose(probs_N[half:], plain_N[half:], rtol=0, atol=1e-6), "a day must be learnt once it is scored")
 
 
 def hold_failures(asked: TrainModel) -> None:

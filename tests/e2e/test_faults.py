@@ -50,7 +50,8 @@ def test_search_in_which_every_trial_is_too_slow_fails_with_the_reason(tmp_path:
 
 
 def test_finals_go_on_without_a_pick_that_diverges_on_one_order(tmp_path: Path) -> None:
-    searched = _search(tmp_path, "unsteady", 4, stop_early=False)
+    """Of three test days, which are scored one by one."""
+    searched = _search(tmp_path, "unsteady", 4, test_days=3, stop_early=False)
     assert searched.returncode == 0, searched.stderr
     first, second = toolkit.open_study(tmp_path).history.trials[:2]
     (tmp_path / UNSTEADY).write_text(json.dumps(first.candidate.model.to_tree()))
@@ -61,5 +62,7 @@ def test_finals_go_on_without_a_pick_that_diverges_on_one_order(tmp_path: Path) 
     unfit, judged = json.loads((tmp_path / "finals.json").read_text())["picks"]
     assert (unfit["verdict"], unfit["ne_gain_pct"], unfit["unfit"]["order"]) == ("unfit", None, 2)
     assert judged["ci_low_pct"] < judged["ci_high_pct"]
+    assert [day["day"] for day in judged["days"]] == ["2024-03-09", "2024-03-10", "2024-03-11"]
+    assert "3 test days, each scored, then trained on" in done.stdout
     assert "Unfit to ship: diverged on order 2" in (tmp_path / "report.html").read_text()
     assert left_behind(tmp_path) == []

@@ -34,7 +34,10 @@ data:
   features:
     categorical: {user_id: {}, item_id: {}, category: {}, tab: {}, device: {}}
     dense: [price]
-  split: {train: [2024-03-04, 2024-03-09], validate: [2024-03-10, 2024-03-10], test: [2024-03-11, 2024-03-11]}
+  split:
+    train: [2024-03-04, 2024-03-%(train)02d]
+    validate: [2024-03-%(validate)02d, 2024-03-%(validate)02d]
+    test: [2024-03-%(test)02d, 2024-03-11]
 space: space.yaml
 baseline: baseline.yaml
 search: {strategy: %(strategy)s, batch: 4, stop_early: %(stop_early)s}
@@ -73,15 +76,17 @@ def write_study(
     timeout: str = "60s",
     clock: str = "analytic",
     stop_early: bool = True,
+    test_days: int = 1,
 ) -> Path:
-    """A study that runs in seconds; its file."""
+    """A study that runs in seconds; its file. Its windows end with the log, 2024-03-11."""
     simulate(folder / "log", rows=rows, users=300, items=100, seed=1)
     (folder / "space.yaml").write_text(SPACE)
     (folder / "baseline.yaml").write_text(BASELINE)
     file = folder / "study.yaml"
     file.write_text(
-        STUDY % {"strategy": strategy, "timeout": timeout, "clock": clock, "stop_early": str(stop_early).lower()}
-    )
+        STUDY % {"strategy": strategy, "timeout": timeout, "clock": clock, "stop_early": str(stop_early).lower(),
+                 "train": 10 - test_days, "validate": 11 - test_days, "test": 12 - test_days}
+    )  # fmt: skip
     return file
 
 

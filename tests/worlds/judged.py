@@ -1,4 +1,4 @@
-"""A small study on a simulated log whose finals can be judged: on one test day, clustered by user."""
+"""A small study on a simulated log whose finals can be judged: on one test day or three, clustered by user."""
 
 from __future__ import annotations
 
@@ -25,10 +25,18 @@ seed: 5
 JUDGED_BASELINE = "embedding: {dim: 32, lr: 0.05}\ninteraction: [{cross: {rank: 16}}]\ndeep: [{mlp: {width: 256}}]\n"
 
 
-def write_judged_study(folder: Path) -> Path:
-    """The log, the study and its baseline; the study file."""
+LAST_DAY = (
+    "split: {train: [2024-03-04, 2024-03-09], validate: [2024-03-10, 2024-03-10], test: [2024-03-11, 2024-03-11]}"
+)
+THREE_DAYS = (
+    "split: {train: [2024-03-04, 2024-03-07], validate: [2024-03-08, 2024-03-08], test: [2024-03-09, 2024-03-11]}"
+)
+
+
+def write_judged_study(folder: Path, *, three_days: bool = False) -> Path:
+    """The log, the study and its baseline; the study file. `three_days`: of test, in place of one."""
     simulate(folder / "log", rows=16_000, users=400, items=80, seed=3)
     (folder / "baseline.yaml").write_text(JUDGED_BASELINE)
     file = folder / "study.yaml"
-    file.write_text(JUDGED_STUDY)
+    file.write_text(JUDGED_STUDY.replace(LAST_DAY, THREE_DAYS) if three_days else JUDGED_STUDY)
     return file

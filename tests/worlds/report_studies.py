@@ -29,7 +29,7 @@ from automl.study.history import (
     State,
     Trial,
 )
-from automl.study.results import FinalBaseline, FinalPick, Finals, Unfit
+from automl.study.results import BaselineDay, DayGain, FinalBaseline, FinalPick, Finals, Unfit
 from automl.testing.made_up import HUMAN, INPUTS, small_space, true_qps_ratio
 from predictors.evaluate import Ranked
 from search_spaces.model import ModelSpec
@@ -317,11 +317,23 @@ def make_finals(history: History, verdicts: Sequence[str] = ("better", "faster",
             ci_low_pct=gain - half,
             ci_high_pct=gain + half,
             p_corrected=p,
+            order_std_pct=0.06,
+            examples_std_pct=0.04,
+            examples_std_first_day_pct=0.056,
             qps_ratio=0.98 * ratio,
             qps_ratio_low=0.96 * ratio,
             search_ne_gain_pct=searched,
             confirmed_ne_gain_pct=searched,
             verdict=verdict,
+            days=tuple(
+                DayGain(
+                    day=day,
+                    ne_gain_pct=gain + off,
+                    ci_low_pct=gain + off - 1.5 * half,
+                    ci_high_pct=gain + off + 1.5 * half,
+                )
+                for day, off in (("2022-05-07", -0.04), ("2022-05-08", 0.04))
+            ),
         )
         picks.append(pick)
     return Finals(
@@ -330,6 +342,11 @@ def make_finals(history: History, verdicts: Sequence[str] = ("better", "faster",
         seeds=5,
         seeds_wanted=0,
         picks=tuple(picks),
+        progressive=True,
+        days=(
+            BaselineDay(day="2022-05-07", rows=18_000, ne=0.8671),
+            BaselineDay(day="2022-05-08", rows=18_869, ne=0.8690),
+        ),
         trials=100,
         confirmed={},
     )
@@ -337,9 +354,20 @@ def make_finals(history: History, verdicts: Sequence[str] = ("better", "faster",
 
 def unfit(pick: FinalPick, order: int = 3) -> FinalPick:
     """As a pick that diverged on an order of the finals."""
-    nothing = dict.fromkeys(("ne", "ne_gain_pct", "ci_low_pct", "ci_high_pct", "p_corrected"), math.nan)
+    measured = (
+        "ne",
+        "ne_gain_pct",
+        "ci_low_pct",
+        "ci_high_pct",
+        "p_corrected",
+        "order_std_pct",
+        "examples_std_pct",
+        "examples_std_first_day_pct",
+        "qps_ratio",
+        "qps_ratio_low",
+    )
     found = Unfit(order=order, kind="diverged", reason="NE rose to 3.2 after 512 rows")
-    return replace(pick, **nothing, qps_ratio=math.nan, qps_ratio_low=math.nan, verdict=Verdict.UNFIT, unfit=found)
+    return replace(pick, **dict.fromkeys(measured, math.nan), verdict=Verdict.UNFIT, days=(), unfit=found)
 
 
 def shares() -> dict[str, dict[str, float]]:

@@ -5,6 +5,7 @@ Shapes: N examples sorted by time, F id fields, D dense features, T tasks of a t
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +15,7 @@ from typing import NotRequired, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
+from automl.data.columns.times import days_of, midnight
 from automl.data.store.folder import Kind
 from search_spaces.model import InputShape
 
@@ -58,6 +60,7 @@ class EncodedLog:
     label: str
     negatives_kept: float | None
     fingerprint: str
+    timezone: str  # whose days the windows are made of
     notes: tuple[str, ...]
     ids_NF: NDArray[np.int32]
     dense_ND: NDArray[np.float32]
@@ -79,6 +82,21 @@ class EncodedLog:
             id_counts = tuple(tuple(counts[f"arr_{k}"].tolist()) for k in range(len(self.fields)))
         rows = sum(self.windows[name].stop - self.windows[name].start for name in self.fit)
         return InputShape(id_counts, len(self.dense), rows)
+
+    def days(self, window: str) -> tuple[tuple[dt.date, slice], ...]:
+        """The local days of a window that hold rows, in order, each with its rows; none where the log has no time.
+
+        Where the window is a share of the rows, these are days of its rows and not of the log's.
+        """
+        rows = self.windows[window]
+        if self.times_N is None or rows.start == rows.stop:
+            return ()
+        times = self.times_N[rows]
+        days = days_of(int(times[0]), int(times[-1]), self.timezone)
+        edges = np.searchsorted(times, [midnight(day, self.timezone) for day in days[1:]])
+        bounds = [rows.start, *(rows.start + int(edge) for edge in edges), rows.stop]
+        spans = zip(days, map(slice, bounds[:-1], bounds[1:]), strict=True)
+        return tuple((day, span) for day, span in spans if span.start < span.stop)
 
     def __reduce__(self) -> tuple[Callable[[Path], EncodedLog], tuple[Path]]:
         return open_log, (self.folder,)
@@ -103,6 +121,7 @@ def open_log(folder: Path | str) -> EncodedLog:
         label=facts["label"],
         negatives_kept=facts["negatives_kept"],
         fingerprint=facts["fingerprint"],
+        timezone=facts["timezone"],
         notes=tuple(facts["notes"]),
         ids_NF=there.column("ids", np.int32),
         dense_ND=there.column("dense", np.float32),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from automl.report.study.days import days_words
 from automl.report.study.notes import unfit_words, wide_words
 from automl.stats.verdicts import Verdict
 from automl.study.results import FinalPick, Finals
@@ -10,8 +11,8 @@ from automl.study.results import FinalPick, Finals
 def finals_lines(found: Finals) -> list[str]:
     """The finals in words, a line a pick."""
     lines = [_line(pick, found.margin_pct) for pick in found.picks]
-    wide = wide_words(found.half_width_pct, found.margin_pct, found.seeds_wanted)
-    return [*lines, wide] if wide else lines
+    said = days_words(found), wide_words(found.half_width_pct, found.margin_pct, found.seeds_wanted)
+    return [*lines, *(words for words in said if words)]
 
 
 def _line(pick: FinalPick, margin_pct: float) -> str:

@@ -10,6 +10,7 @@ from automl.report.common.shell import Chart, render_page, script_json, write_pa
 from automl.report.common.words import architecture, changes, difference, training
 from automl.report.study import figures, search_figures, trust_figures
 from automl.report.study.data import ReportData
+from automl.report.study.days import day_table
 from automl.report.study.derived import SECONDS_PER_HOUR, View, trial_seconds
 from automl.report.study.front_figure import front
 from automl.report.study.notes import search_notes
@@ -53,6 +54,7 @@ def render(view: View, out_dir: Path) -> str:
             "sections": SECTIONS,
             "answer": answer(view, out_dir),
             "notes": [*view.data.notes, *search_notes(view)],
+            "days": day_table(view),
             "facts": view.data.facts,
             "failures": view.failure_counts,
             "importances": knobs,

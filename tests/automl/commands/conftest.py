@@ -17,3 +17,10 @@ def problem(tmp_path_factory: pytest.TempPathFactory) -> Problem:
 @pytest.fixture(scope="package")
 def log(problem: Problem) -> EncodedLog:
     return encode(problem, FINALS_FIT)
+
+
+@pytest.fixture(scope="package")
+def daily(tmp_path_factory: pytest.TempPathFactory) -> tuple[Problem, EncodedLog]:
+    """The same with three days of test."""
+    problem = load_problem(write_judged_study(tmp_path_factory.mktemp("daily"), three_days=True))
+    return problem, encode(problem, FINALS_FIT)

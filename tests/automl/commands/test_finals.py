@@ -11,7 +11,18 @@ from numpy.typing import NDArray
 
 from automl.commands.finals import run_finals
 from automl.commands.judge import confirmed_gains
-from automl.commands.repeats import BASELINE, CONFIRM, FINAL, Failed, RepeatsSource, scored_window
+from automl.commands.repeats import (
+    BASELINE,
+    CONFIRM,
+    FINAL,
+    Failed,
+    RepeatsSource,
+    days_of_test,
+    later_days,
+    scored_window,
+)
+from automl.data.describe.split import SplitConfig
+from automl.data.describe.tables import DataConfig
 from automl.data.store.log import EncodedLog
 from automl.runtime.errors import RunError
 from automl.runtime.jobs import Done, Job, Outcome, Progress, TrainModel
@@ -127,6 +138,45 @@ def test_without_a_baseline_nothing_is_compared(problem: Problem, log: EncodedLo
     assert all_jobs(source) == []
     with pytest.raises(RunError, match="baseline must train on every order, but it failed on order 1: memory: held"):
         _ = source.failed
+
+
+def test_several_test_days_are_scored_one_by_one(daily: tuple[Problem, EncodedLog], tmp_path: Path) -> None:
+    problem, log = daily
+    source = source_of(problem, log, tmp_path)
+    starts = tuple(rows.start for _, rows in log.days("test"))
+    job = source.next(0)
+    assert isinstance(job, Job)
+    assert asked(job).days == starts[1:]
+    assert len(starts) == 3
+    rows = {name: window.stop - window.start for name, window in log.windows.items()}
+    longer = (starts[-1] - log.windows["train"].start) / (rows["train"] + rows["validate"])
+    assert job.limits.timeout_s == pytest.approx(20.0 * longer), "for the rows that are trained on beside"
+    repeats = RepeatsSource(replace(problem, folder=tmp_path), problem.log, {BASELINE: problem.baseline}, 2, CONFIRM)
+    assert asked(all_jobs(repeats)[0]).days == ()
+
+
+def test_predictions_of_another_way_of_scoring_are_not_mixed_in(
+    daily: tuple[Problem, EncodedLog], tmp_path: Path
+) -> None:
+    problem, log = daily
+    for job in all_jobs(by_day := source_of(problem, log, tmp_path)):
+        finish(by_day, job, 0.5)
+    finals = problem.config.finals.model_copy(update={"progressive": False})
+    plain = replace(problem, config=problem.config.model_copy(update={"finals": finals}))
+    at_once = source_of(plain, log, tmp_path)
+    assert (at_once.waiting, at_once.whole()) == (4, {})
+    assert {asked(job).days for job in all_jobs(at_once)} == {()}
+    assert source_of(problem, log, tmp_path).waiting == 0
+
+
+def test_shares_of_the_rows_have_no_days(daily: tuple[Problem, EncodedLog]) -> None:
+    problem, log = daily
+    split = SplitConfig.model_validate({"random": {"train": 0.6, "validate": 0.2, "test": 0.2}})
+    assert isinstance(problem.config.data, DataConfig)
+    data = problem.config.data.model_copy(update={"split": split})
+    drawn = replace(problem, config=problem.config.model_copy(update={"data": data}))
+    assert (len(days_of_test(problem, log)), days_of_test(drawn, log)) == (3, ())
+    assert later_days(drawn, log, FINAL) == ()
 
 
 def test_repeats_before_the_picks_never_see_the_test_window(problem: Problem, tmp_path: Path) -> None:

@@ -205,3 +205,49 @@ def test_seeds_that_all_agree_leave_the_luck_of_the_examples(court: Court) -> No
     half = 0.5 * (pick.ci_high_pct - pick.ci_low_pct)
     base = ne_of(court.labels, sigmoid(first))
     assert half == pytest.approx(100 * 1.97 * std / base, rel=0.02)
+
+
+# ---------------------------------------------------------------- days
+
+
+@pytest.fixture
+def daily_court(daily: tuple[Problem, EncodedLog], tmp_path: Path) -> Court:
+    problem, log = daily
+    return Court(problem, log, begun_study(tmp_path, space=problem.space))
+
+
+def test_each_day_is_compared_on_its_own(daily_court: Court) -> None:
+    found = daily_court.hears(0.15)
+    log, start = daily_court.log, daily_court.log.windows["test"].start
+    assert found.progressive
+    assert [day.day for day in found.days] == ["2024-03-09", "2024-03-10", "2024-03-11"]
+    (pick,) = found.picks
+    for (_, rows), base, gain in zip(log.days("test"), found.days, pick.days, strict=True):
+        here = slice(rows.start - start, rows.stop - start)
+        labels = daily_court.labels[here]
+        ne = {
+            name: np.mean([ne_of(labels, row[here], np.ones(len(labels))) for row in probs])
+            for name, probs in daily_court.probs.items()
+        }
+        assert (base.rows, gain.day) == (rows.stop - rows.start, base.day)
+        assert base.ne == pytest.approx(ne[BASELINE])
+        assert gain.ne_gain_pct == pytest.approx(100 * (ne["1"] / ne[BASELINE] - 1))
+        assert gain.ci_low_pct < gain.ne_gain_pct < gain.ci_high_pct
+    assert 0 < pick.examples_std_pct < pick.examples_std_first_day_pct, "days narrow the examples' part"
+
+
+def test_a_day_of_one_class_has_no_gain(daily_court: Court) -> None:
+    rows = daily_court.log.days("test")[1][1]
+    labels = np.array(daily_court.log.labels_N)
+    labels[rows] = 0.0
+    daily_court.log = replace(daily_court.log, labels_N=labels)
+    found = daily_court.hears(0.1)
+    assert [math.isnan(day.ne_gain_pct) for day in found.picks[0].days] == [False, True, False]
+    assert [math.isnan(day.ne) for day in found.days] == [False, True, False]
+    json.dumps(found.to_json(), allow_nan=False)
+
+
+def test_one_day_is_not_told_apart(court: Court) -> None:
+    found = court.hears(0.1)
+    assert (found.progressive, found.days, found.picks[0].days) == (False, (), ())
+    assert found.picks[0].examples_std_first_day_pct == found.picks[0].examples_std_pct

@@ -25,7 +25,7 @@ def test_a_pilot_tells_what_can_be_seen(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(pilot, "search", search)
     problem = cast(Problem, SimpleNamespace(config=study_config(finals={"seeds": 5})))
     line = pilot_line(problem, 3, Console(quiet=True))
-    smallest = detectable_pct(100 * 0.00095 / 0.8634, 5)
+    smallest = detectable_pct(100 * 2**0.5 * 0.00095 / 0.8634, 5)
     assert line == (
         "noise: baseline NE 0.8634, seed spread 0.11%; with 5 seeds the smallest NE gain that can be told from chance "
         f"is about {smallest:.2f}%"

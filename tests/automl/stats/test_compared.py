@@ -49,6 +49,16 @@ def test_gains_are_of_ne_by_seed_and_of_losses_row_by_row(kept: float | None) ->
     assert found.gains(base, []) == ()
 
 
+def test_a_model_of_fewer_seeds_is_paired_with_the_first_of_the_other() -> None:
+    found = rows()
+    base, whole, short = probs(found, 0.3, 1), probs(found, 0.6, 2), probs(found, 0.6, 3)[:2]
+    both = found.gains(base, [whole, short])
+    (alone,) = found.gains(base[:2], [short])
+    for name in ("pct", "low_pct", "high_pct", "p", "orders", "examples_std_pct"):
+        assert getattr(both[1], name) == pytest.approx(getattr(alone, name)), name
+    assert [gain.orders for gain in both] == [SEEDS, 2]
+
+
 def test_rows_of_one_cluster_have_each_their_own_luck() -> None:
     one = rows(clusters=1)
     apart = ScoredRows(one.labels_N, one.weights_N, np.arange(ROWS, dtype=np.int32))

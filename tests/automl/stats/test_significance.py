@@ -136,6 +136,19 @@ def test_rows_of_one_user_are_not_independent() -> None:
 # ---------------------------------------------------------------- oracles
 
 
+def test_a_model_with_fewer_orders_is_compared_on_its_own() -> None:
+    rng = np.random.default_rng(8)
+    ne = BASE + rng.normal(0, SEED_STD, (3, 6))
+    found = gains(ne[0], [ne[1], ne[2][:3]], np.array([2e-4, 3e-4]), 30)
+    alone = [
+        gains(ne[0], ne[1:2], np.array([2e-4]), 30)[0],
+        gains(ne[0][:3], [ne[2][:3]], np.array([3e-4]), 30)[0],
+    ]
+    for one, other in zip(found, alone, strict=True):
+        assert replace(one, p_corrected=0.0) == replace(other, p_corrected=0.0)
+    assert [gain.orders for gain in found] == [6, 3]
+
+
 def test_without_luck_of_the_examples_it_is_the_paired_t_test() -> None:
     rng = np.random.default_rng(0)
     ne = BASE + np.array([0.0, -1e-3, 5e-4])[:, None] + rng.normal(0, 3e-3, 4) + rng.normal(0, SEED_STD, (3, 4))
@@ -293,6 +306,7 @@ LOOKS = Gain(
     high_pct=-0.1,
     p=0.01,
     p_corrected=0.03,
+    orders=5,
     order_std_pct=0.1,
     examples_std_pct=0.05,
     examples_freedom=math.inf,
@@ -323,14 +337,16 @@ def test_verdicts(changes: dict[str, float], qps_low: float, word: str) -> None:
 # ---------------------------------------------------------------- what can be seen at all
 
 
-def test_detectable_is_the_half_width_of_the_seeds_part() -> None:
-    """Two models of this spread differ by root two of it."""
+@pytest.mark.parametrize("examples", [0.0, 4e-4])
+def test_detectable_is_the_half_width(examples: float) -> None:
     for seeds in (2, 3, 5):
         pattern = np.linspace(-1, 1, seeds)
-        difference = math.sqrt(2) * 0.0011 * BASE * pattern / pattern.std(ddof=1)
-        (gain,) = gains(np.full(seeds, BASE), (BASE + difference)[None, :], np.zeros(1))
-        assert detectable_pct(0.11, seeds) == pytest.approx(gain.high_pct - gain.pct)
-    assert detectable_pct(0.11, 5) == pytest.approx(0.193, abs=1e-3)
+        difference = 0.0011 * BASE * pattern / pattern.std(ddof=1)
+        (gain,) = gains(np.full(seeds, BASE), [BASE + difference], np.array([examples]), 12)
+        found = detectable_pct(0.11, seeds, 100 * examples / BASE, 12)
+        assert found == pytest.approx(gain.half_width_pct)
+    assert detectable_pct(math.sqrt(2) * 0.11, 5) == pytest.approx(0.193, abs=1e-3)
+    assert detectable_pct(0.0, 5) == 0.0
 
 
 def test_more_seeds_detect_less_and_it_grows_with_the_spread() -> None:
@@ -341,7 +357,7 @@ def test_more_seeds_detect_less_and_it_grows_with_the_spread() -> None:
 
 def test_a_detectable_gain_is_found_about_half_the_time() -> None:
     rng = np.random.default_rng(8)
-    true = -detectable_pct(100 * SEED_STD / BASE, 5) * BASE / 100
+    true = -detectable_pct(100 * math.sqrt(2) * SEED_STD / BASE, 5) * BASE / 100
     below = sum(
         gains(ne[0], ne[1:], np.zeros(1))[0].high_pct < 0
         for _ in range(400)

@@ -10,7 +10,16 @@ from pathlib import Path
 import pytest
 
 from automl.stats.verdicts import Verdict
-from automl.study.results import FinalBaseline, FinalPick, Finals, Unfit, read_finals, write_finals
+from automl.study.results import (
+    BaselineDay,
+    DayGain,
+    FinalBaseline,
+    FinalPick,
+    Finals,
+    Unfit,
+    read_finals,
+    write_finals,
+)
 from search_spaces.errors import InputError
 
 PICK = FinalPick(
@@ -21,11 +30,15 @@ PICK = FinalPick(
     ci_low_pct=-0.3,
     ci_high_pct=-0.1,
     p_corrected=0.01,
+    order_std_pct=0.05,
+    examples_std_pct=0.03,
+    examples_std_first_day_pct=0.06,
     qps_ratio=1.1,
     qps_ratio_low=1.0,
     search_ne_gain_pct=-0.4,
     confirmed_ne_gain_pct=-0.25,
     verdict=Verdict.BETTER,
+    days=(DayGain(day="2022-05-07", ne_gain_pct=-0.2, ci_low_pct=-0.5, ci_high_pct=0.1),),
 )
 UNSURE = replace(
     PICK, trial=9, role="fast", ci_low_pct=-0.1, ci_high_pct=0.15, p_corrected=0.6, verdict=Verdict.NO_BETTER
@@ -36,6 +49,8 @@ FOUND = Finals(
     seeds=5,
     seeds_wanted=0,
     picks=(PICK, UNSURE),
+    progressive=True,
+    days=(BaselineDay(day="2022-05-07", rows=1000, ne=0.88),),
     trials=100,
     confirmed={7: (-0.2, -0.3), 9: (0.1, math.inf)},
 )

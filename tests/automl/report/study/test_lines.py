@@ -10,7 +10,7 @@ from tests.worlds.report_studies import make_finals, rich_history, unfit
 
 
 def test_the_finals_in_words() -> None:
-    found = make_finals(rich_history())
+    found = replace(make_finals(rich_history()), days=())
     picks = tuple(replace(pick, trial=61, qps_ratio=1.02) for pick in found.picks)
     assert finals_lines(replace(found, picks=picks)) == [
         "#61   accurate   NE -0.21% [-0.34, -0.08]   QPS x1.02   better (p 0.001)",
@@ -31,4 +31,5 @@ def test_a_pick_that_is_unfit_says_why() -> None:
         "#61   accurate   unfit to ship: diverged on order 3: NE rose to 3.2 after 512 rows",
         "#61   fast       unfit to ship: failed (lost) on order 1: its process ended",
     ]
-    assert len(lines) == 4
+    assert len(lines) == 5
+    assert lines[4].startswith("2 test days, each scored, then trained on.")

@@ -1,0 +1,115 @@
+"""What a worker does with a model: days that are scored one by one, each with what was known before it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from automl.data.store.log import EncodedLog
+from automl.ranking.model import RankingModel, build_model
+from automl.ranking.progress import Progress
+from automl.ranking.scoring import score
+from automl.ranking.training import make_stepper, train
+from automl.runtime.jobs import TrainModel
+from automl.runtime.work import train_and_score, window_rows
+from automl.stats.seeds import seed_of
+from automl.study.problem import FINALS_FIT, encode, load_problem
+from search_spaces.model import ModelSpec
+from tests.worlds.judged import write_judged_study
+
+SPEC = ModelSpec.from_tree(
+    {
+        "embedding": {"dim": 8, "lr": 0.05},
+        "interaction": [{"cross": {"rank": 4}}],
+        "deep": [{"mlp": {"width": 16, "dropout": 0.2}}],
+        "train": {"batch_size": 128, "dense_lr": 0.003, "epochs": 2},
+    }
+)
+Floats = NDArray[np.float64]
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> EncodedLog:
+    problem = load_problem(write_judged_study(tmp_path_factory.mktemp("work"), three_days=True))
+    return encode(problem, FINALS_FIT)
+
+
+def asked(log: EncodedLog, folder: Path, **changes: Any) -> TrainModel:
+    plain = TrainModel(
+        model=SPEC.to_tree(),
+        log=str(log.folder),
+        train=FINALS_FIT,
+        score="test",
+        weights_seed=11,
+        order_seed=22,
+        predictions=str(folder / "probs.npy"),
+        weights=str(folder / "weights.pt"),
+    )
+    return replace(plain, **changes)
+
+
+def predicted(job: TrainModel) -> Floats:
+    assert list(train_and_score(job))[-1].failure is None
+    assert job.predictions is not None
+    probs_N: Floats = np.load(job.predictions)
+    return probs_N
+
+
+def starts(log: EncodedLog) -> tuple[int, ...]:
+    return tuple(rows.start for _, rows in log.days("test")[1:])
+
+
+def test_each_day_is_scored_with_what_was_known_before_it(log: EncodedLog, tmp_path: Path) -> None:
+    """By hand: one optimizer goes on from day to day, one pass each, and the last day is not trained."""
+    model = build_model(SPEC, log.inputs, seed=11)
+    stepper = make_stepper(model, SPEC, log, weights_seed=11)
+    list(train(model, SPEC, log, window_rows(log, FINALS_FIT), order_seed=22, weights_seed=11, stepper=stepper))
+    once = replace(SPEC, train=replace(SPEC.train, epochs=1))
+    parts, days = [], [rows for _, rows in log.days("test")]
+    for number, rows in enumerate(days):
+        parts.append(score(model, log, rows))
+        seeds = {name: seed_of("day", seed, number) for name, seed in (("order_seed", 22), ("weights_seed", 11))}
+        list(train(model, once, log, rows, **seeds, stepper=stepper))
+    found = predicted(asked(log, tmp_path, days=starts(log)))
+    np.testing.assert_array_equal(found, np.concatenate(parts))
+    plain = predicted(asked(log, tmp_path))
+    first = len(parts[0])
+    np.testing.assert_array_equal(found[:first], plain[:first])
+    assert not np.allclose(found[first:], plain[first:], atol=1e-4)
+
+
+def test_what_is_kept_is_the_model_before_the_test_days(log: EncodedLog, tmp_path: Path) -> None:
+    plain = asked(log, tmp_path, weights=str(tmp_path / "plain.pt"))
+    daily = asked(log, tmp_path, weights=str(tmp_path / "daily.pt"), days=starts(log))
+    predicted(plain)
+    predicted(daily)
+    assert plain.weights is not None
+    assert daily.weights is not None
+    before, after = torch.load(plain.weights), torch.load(daily.weights)
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_a_loop_of_ones_own_is_given_the_days_too(log: EncodedLog, tmp_path: Path) -> None:
+    told: list[tuple[slice, int, int, object]] = []
+
+    def loop(model: RankingModel, spec: ModelSpec, log: EncodedLog, rows: slice, **how: Any) -> Iterator[Progress]:
+        told.append((rows, spec.train.epochs, how["order_seed"], how["stepper"]))
+        yield from train(model, spec, log, rows, **how)
+
+    list(train_and_score(asked(log, tmp_path, days=starts(log)), training=loop))
+    days = [rows for _, rows in log.days("test")]
+    assert [rows for rows, *_ in told] == [window_rows(log, FINALS_FIT), *days[:-1]]
+    assert [epochs for _, epochs, *_ in told] == [2, 1, 1]
+    assert len({seed for *_, seed, _ in told}) == 3
+    assert len({id(stepper) for *_, stepper in told}) == 1
+    assert told[0][3] is not None
+    told.clear()
+    list(train_and_score(asked(log, tmp_path), training=loop))
+    assert [stepper for *_, stepper in told] == [None]
