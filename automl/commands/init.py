@@ -33,6 +33,7 @@ def init_study(folder: Path, data: Path | None, template: str, label: str | None
         found = draft(data, label=label)
         texts["study.yaml"] = drafted(texts["study.yaml"], found, data, folder)
         lines += found.lines()
+        lines.append(f"{folder / 'baseline.yaml'} is a draft: put the model that you ship in its place")
     else:
         from automl.data.simulated.log import simulate
 

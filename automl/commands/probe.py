@@ -17,16 +17,23 @@ _WORKER_BYTES = 450 << 20  # a process with torch and Ray, before it holds a mod
 
 
 def cost_line(problem: Problem, workers: int, clock: Callable[[], float]) -> str:
-    """Time and memory of a trial, and of a hundred. The process is set up as a trial's worker is: one thread."""
+    """Time and memory of a trial, of a hundred, and of the tuning of the baseline. The process is set up as a trial's
+    worker is: one thread."""
     prepare_process()
     before = anonymous_bytes()
     seconds = probe_seconds(problem, problem.baseline, clock)
     held = max(anonymous_bytes() - before, 0) + _WORKER_BYTES
-    total = seconds * _TRIALS / workers
+    tunings = problem.config.search.tune_baseline
+    tuning = f"; before them {tunings} trainings tune the baseline, about {_minutes(seconds * tunings / workers)}"
     return (
         f"cost: a trial about {max(seconds, 1):.0f} s (the baseline's), {_TRIALS} trials about "
-        f"{max(total / 60, 1):.0f} min on {workers} workers, {workers * held / 2**30:.1f} GiB"
+        f"{_minutes(seconds * _TRIALS / workers)} on {workers} workers, {workers * held / 2**30:.1f} GiB"
+        f"{tuning if tunings else ''}"
     )
+
+
+def _minutes(seconds: float) -> str:
+    return f"{max(seconds / 60, 1):.0f} min"
 
 
 def probe_seconds(problem: Problem, model: ModelSpec, clock: Callable[[], float]) -> float:

@@ -42,6 +42,7 @@ def report_data(
     return ReportData(
         facts=_facts(study, space, log, config),
         history=history,
+        tuning=study.tuning(),
         finals=finals,
         picks=roles(chosen),
         expected={pick.trial: pick.shrunken_gain_pct for pick in chosen},
@@ -72,7 +73,9 @@ def _facts(study: Study, space: SearchSpace, log: EncodedLog | None, config: Stu
         split_days=_windows(config.data.split, log),
         seed=config.seed,
         strategy=config.search.strategy,
-        core_seconds_inside_trials=sum(t.cpu_seconds or 0.0 for t in (*study.trials, *study.baseline_repeats())),
+        core_seconds_inside_trials=sum(
+            t.cpu_seconds or 0.0 for t in (*study.trials, *study.baseline_repeats(), *study.tunings())
+        ),
         qps_conditions=_qps_words(config.qps),
         bayes_ne=bayes_ne(file.parent, config.data),
         data_notes=log.notes if log else (),

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from automl.study.facts import Facts
 from automl.study.history import History
 from automl.study.results import Finals
+from automl.study.tuning import Tuning
 from predictors.evaluate import Ranked
 
 ROLES = ("accurate", "balanced", "fast", "unlimited")
@@ -44,6 +45,7 @@ class ReportData:
 
     facts: StudyFacts
     history: History
+    tuning: Tuning | None = None  # of the baseline, where it was tuned
     finals: Finals | None = None
     picks: Mapping[str, int] | None = None
     expected: Mapping[int, float] = field(default_factory=dict)  # trial number -> NE gain

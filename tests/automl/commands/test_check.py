@@ -75,6 +75,12 @@ def test_a_study_in_words(folder: Path) -> None:
     )
 
 
+def test_what_the_tuning_of_the_baseline_costs_is_told_beside_the_trials(folder: Path) -> None:
+    (folder / "tuned.yaml").write_text(STUDY + "search: {tune_baseline: 30}\n")
+    *_, cost = checked(folder, "tuned.yaml")
+    assert cost.endswith("GiB; before them 30 trainings tune the baseline, about 2 min")
+
+
 def test_a_baseline_outside_of_the_space_is_told(folder: Path) -> None:
     (folder / "outside.yaml").write_text(BASELINE.replace("dim: 4", "dim: 5"))
     (folder / "far.yaml").write_text(STUDY.replace("baseline.yaml", "outside.yaml"))

@@ -71,6 +71,8 @@ def test_templates_explain_themselves() -> None:
         assert sum("#" in line for line in text.splitlines()) > 12
         assert "docs/study.md" in text
         assert "docs/space.md" in template_text(template, "space.yaml")
+        assert "tune_baseline: 16" in text
+        assert "A draft of the model to beat" in template_text(template, "baseline.yaml")
 
 
 def test_a_log_of_ones_own_is_drafted(tmp_path: Path, log: Path) -> None:
@@ -83,6 +85,8 @@ def test_a_log_of_ones_own_is_drafted(tmp_path: Path, log: Path) -> None:
     problem = load_problem(folder / "study.yaml")
     assert problem.config.name == "feed"
     assert problem.log.label == "click"
+    assert problem.config.search.tune_baseline == 16
+    assert f"{folder / 'baseline.yaml'} is a draft: put the model that you ship in its place" in lines
     assert "dwell_ms" not in (*problem.log.fields, *problem.log.dense)
     assert not (folder / "log").exists()
 
