@@ -8,7 +8,8 @@ Windows: train 2017-03-01..09-03, validate 10-02..10-15, test 11-13..12-03. The 
 are left out between the windows: when a window starts, all labels before the gap are known. January and February only
 count as the past. Within the test window no day may be trained on: its labels are known four weeks later.
 
-The past (`times_bought`, `days_since`) is of the same household and product, from strictly earlier times.
+The past is of the same household and product, from strictly earlier times: `times_bought` in the last 56 days, and
+`days_since` the last time, 56 at most. Without a bound both would grow over the year, and models would have to guess.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from ruamel.yaml import YAML
 
 from automl.files.whole import whole_file
@@ -30,7 +32,7 @@ from search_spaces.errors import InputError
 
 ROOT = Path(__file__).parents[1]
 STUDIES = ROOT / "studies"
-AHEAD = pd.Timedelta(days=28)
+AHEAD, BACK = pd.Timedelta(days=28), pd.Timedelta(days=56)
 THIRDS = 3
 
 _PRODUCT = ("manufacturer_id", "department", "brand", "product_category", "product_type", "package_size")
@@ -108,12 +110,22 @@ def labelled(bought: pd.DataFrame) -> pd.DataFrame:
     visits = bought[[*pair, when]].drop_duplicates().sort_values([*pair, when])
     times = visits.groupby(pair, sort=False)[when]
     visits[LABEL] = ((times.shift(-1) - visits[when]) <= AHEAD).astype(np.int8)
-    visits["times_bought"] = times.cumcount()
-    visits["days_since"] = (visits[when] - times.shift(1)).dt.total_seconds() / 86_400  # missing: the first time
+    visits["times_bought"] = seen_before(times.ngroup().to_numpy(), visits[when].to_numpy().astype("datetime64[s]"))
+    since = (visits[when] - times.shift(1)).clip(upper=BACK)
+    visits["days_since"] = since.dt.total_seconds() / 86_400  # missing: the first time
     known = bought[bought[when] + AHEAD <= bought[when].max()]
     whole = amounts(known).merge(visits, on=[*pair, when], how="left")
     kept = [*_IDS, when, *_AMOUNTS, "coupon", *_PAST, LABEL]
     return whole.sort_values([when, *pair, "basket_id"], kind="stable")[kept].reset_index(drop=True)
+
+
+def seen_before(group: NDArray[np.int64], when: NDArray[np.datetime64]) -> NDArray[np.int64]:
+    """How many earlier rows of its group, at most BACK before it, each row has; rows are sorted by group and time."""
+    seconds = (when - when.min()).astype(np.int64)
+    back = int(BACK.total_seconds())
+    far = int(seconds.max()) + back + 1  # no row of another group is within reach
+    keys = group * far + seconds
+    return np.asarray(np.arange(len(keys)) - np.searchsorted(keys, keys - back), dtype=np.int64)
 
 
 def amounts(bought: pd.DataFrame) -> pd.DataFrame:
