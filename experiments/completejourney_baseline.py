@@ -1,4 +1,4 @@
-"""Tune the human baseline on The Complete Journey before any search: its two learning rates and batch size on a grid, two orders.
+"""Tune the human baseline on The Complete Journey before any search: two learning rates and batch size on a grid.
 
     python -m experiments.completejourney_baseline [--quick]
 
@@ -26,9 +26,9 @@ from search_spaces.source import read_text
 from search_spaces.space import model_of
 
 NAME = "completejourney_baseline"
-RATES = ((0.003, 5e-4), (0.003, 1e-3), (0.01, 5e-4), (0.01, 1e-3), (0.01, 2e-3), (0.03, 1e-3))
-BATCHES = (512, 1024, 2048)
-ORDERS = (0, 1)  # of the rows: they move a model of these many ids by 1% and more
+RATES = ((0.02, 1e-3), (0.02, 2e-3), (0.02, 4e-3), (0.05, 2e-3), (0.05, 4e-3))
+BATCHES = (256, 512, 1024)
+ORDERS = (0, 1)  # initial weights, where rows are trained in the order of time
 KNOBS = ("embedding_lr", "dense_lr", "batch_size")
 
 

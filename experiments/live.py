@@ -27,10 +27,12 @@ from automl.stats.verdicts import Verdict
 from automl.study.history import State
 from automl.study.results import Finals, read_finals, write_finals
 from experiments import completejourney, kuairand
+from experiments.kuairand import STUDIES
 from experiments.kuairand_search import search_figures
 from experiments.record import RESULTS, write_result
 
 CORES = 2
+TUNINGS = 16  # trainings that tune the baseline first
 ORDERS = 10  # of the best trials, where it is asked whether anything better was there
 DAYS = {
     "train": ["2022-04-25", "2022-05-01"],
@@ -85,7 +87,7 @@ def main() -> None:
 def live(log: str, seed: int, trials: int, seeds: int, minutes: float | None) -> None:
     """Search; where all trials have ended, run the finals and write the result."""
     name = f"live-{log}-{seed}"
-    file = LOGS[log].write(name, seed=seed)
+    file = LOGS[log].write(name, seed=seed, tune_baseline=TUNINGS)
     budget = None if minutes is None else 60 * minutes
     study = automl.search(file, trials=trials, workers=CORES, time_budget=budget, console=terminal())
     print(study.summary())
@@ -136,7 +138,7 @@ def again(log: str, seed: int, count: int) -> None:
     """The best trials of a run on ten orders, tested as picks are; goes into the run's result, its finals stay."""
     file = RESULTS / f"{result_name(log, seed)}.json"
     result = json.loads(file.read_text())
-    study = automl.open_study(LOGS[log].write(f"live-{log}-{seed}", seed=seed).parent)
+    study = automl.open_study(STUDIES / f"live-{log}-{seed}")
     finals = read_finals(study.folder)
     complete = [t for t in study.history.of_state(State.COMPLETE) if t.measurement is not None]
     best = sorted(complete, key=lambda t: t.measurement.ne if t.measurement else 0.0)[:count]
