@@ -1,4 +1,5 @@
-"""A study as a source of jobs: the baseline's repeats, then what the strategy proposes, until the budget is spent."""
+"""A study as a source of jobs: the baseline on several orders of the data, then what the strategy proposes and, in
+between, trials that are worth one more training, until the budget is spent."""
 
 from __future__ import annotations
 
@@ -10,17 +11,20 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 
+from automl.commands.repeats import CONFIRM, predictions_file, predictions_folder, trained_again
 from automl.commands.stopping import STOPS, extrapolated_ne, should_stop
 from automl.runtime.errors import RunError, explain
-from automl.runtime.jobs import Done, Job, Limits, Outcome, Progress, Timing, TrainModel, Wait
+from automl.runtime.jobs import Done, Job, Limits, Outcome, Progress, Timing, Wait
 from automl.stats.seeds import trial_seeds
 from automl.strategies import Strategy, strategy_of
-from automl.study.config import TRAININGS
-from automl.study.history import Failure, History, Measurement, Metric, Origin, Proposal, State, Trial
+from automl.strategies.again import again
+from automl.study.history import Failure, History, Measurement, Metric, Origin, Proposal, Repeat, State, Trial
 from automl.study.problem import Problem
 from automl.study.record import Study
 from search_spaces.model import ModelSpec
 from search_spaces.space import Candidate
+
+_AGAIN = "again-"  # before the names of jobs that are repeats: then the trial, then the order
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,10 +52,13 @@ class SearchSource:
         self._problem, self._study, self._budget = problem, study, budget
         self._workers, self._told, self._clock = workers, told, clock
         self._strategy: Strategy = strategy_of(problem.config.search.strategy)
-        done = {trial.seeds["repeat"] for trial in study.baseline_repeats()}  # they need not have ended in order
-        self._repeats = deque(repeat for repeat in range(problem.config.baseline_seeds) if repeat not in done)
+        done = {trial.seeds["order"] for trial in study.baseline_repeats()}  # they need not have ended in order
+        orders = range(problem.config.baseline_seeds)
+        self._baseline = deque(order for order in orders if self._seeds(problem.baseline, order)["order"] not in done)
         self._queue: deque[Trial] = deque(study.take_over())
         self._trials: dict[str, Trial] = {}
+        self._again: dict[str, tuple[int, int]] = {}  # trial and order, by the job's name
+        self._given: list[str] = []
         self._proposer = ThreadPoolExecutor(1, thread_name_prefix="propose")
         self._order: Future[list[Proposal]] | None = None
         self._exhausted = False
@@ -65,21 +72,32 @@ class SearchSource:
     @property
     def finished(self) -> bool:
         """Nothing is left to run: the budget was spent before."""
-        return not self._repeats and not self._queue and self._wanted() <= 0
+        return not self._baseline and not self._queue and self._wanted() <= 0 and self._worth_repeating(0) is None
 
     def next(self, running: int) -> Job | Wait | Done:
         if self._broken is not None:
             return Done()
-        if self._repeats:
-            return self._baseline_job(self._repeats.popleft())
+        job = self._next(running)
+        if isinstance(job, Job):
+            self._given.append(job.name)
+        return job
+
+    def _next(self, running: int) -> Job | Wait | Done:
+        if self._baseline:
+            return self._baseline_job(self._baseline.popleft())
         if self._study.baseline() is None:
             return Wait()
         if self._clock() >= self._budget.deadline:
             return Done()
         self._refill(block=running == 0)
+        number = self._worth_repeating(running)
+        if number is not None:
+            return self._repeat_job(number)
         if self._queue and len(self._study.trials) - len(self._queue) < self._budget.trials:
             return self._trial_job(self._queue.popleft())
-        return Wait() if self._order is not None or (self._wanted() > 0 and not self._exhausted) else Done()
+        if self._order is not None or (self._wanted() > 0 and not self._exhausted):
+            return Wait()
+        return Wait() if running and self._repeats_left(self._study.history()) > 0 else Done()
 
     def keep_going(self, job: Job, progress: Progress) -> bool:
         trial = self._trials.get(job.name)
@@ -88,11 +106,12 @@ class SearchSource:
         return not should_stop(trial, progress.curve, progress.qps_ratio, self._study.trials)
 
     def ended(self, job: Job, outcome: Outcome) -> None:
-        trial = self._trials.pop(job.name, None)
-        if trial is None:
-            self._end_baseline(job, outcome)
+        if job.name in self._again:
+            self._end_repeat(*self._again.pop(job.name), outcome)
+        elif job.name in self._trials:
+            self._study.end(self._ended_trial(self._trials.pop(job.name), outcome))
         else:
-            self._study.end(self._ended_trial(trial, outcome))
+            self._end_baseline(job, outcome)
         self._told()
 
     def close(self) -> None:
@@ -126,18 +145,55 @@ class SearchSource:
             partial(_proposed, self._problem, self._strategy, self._study.history(), count)
         )
 
+    # ------------------------------------------------------------------ repeats
+
+    def _worth_repeating(self, running: int) -> int | None:
+        """The trial to be trained again now, if any.
+
+        It is judged without the jobs that were given last, as many as there are workers, as if they still ran: whether
+        the engine had to wait for a proposal before it gave the last one must not decide what is trained again.
+        """
+        if self._study.baseline() is None:
+            return None
+        at_the_end = not running and not self._queue and self._wanted() <= 0
+        late = frozenset(() if at_the_end else self._given[-self._workers :])
+        history = self._study.history()
+        history = replace(history, trials=tuple(_without(trial, late) for trial in history.trials))
+        if self._repeats_left(history) <= 0:
+            return None
+        config = self._problem.config
+        names = (*late, *self._again)
+        busy = frozenset(int(name.split("-")[1]) for name in names if name.startswith(_AGAIN))
+        return again(history, config.baseline_seeds - 1, config.finals.margin_pct, busy)
+
+    def _repeats_left(self, history: History) -> int:
+        """How many more trainings the candidates that ended have earned."""
+        ended = sum(trial.ended for trial in history.trials)
+        begun = sum(len(trial.repeats) for trial in self._study.trials) + len(self._again)
+        return int(self._problem.config.search.repeats * min(ended, self._budget.trials)) - begun
+
     # ------------------------------------------------------------------ jobs
 
-    def _baseline_job(self, repeat: int) -> Job:
-        return self._job(f"baseline-{repeat}", self._problem.baseline, repeat, stops=())
+    def _baseline_job(self, order: int) -> Job:
+        return self._job(f"baseline-{order}", self._problem.baseline, order, stops=(), timed=True)
 
     def _trial_job(self, trial: Trial) -> Job:
-        job = self._job(f"trial-{trial.number}", trial.candidate.model, 0, stops=STOPS)
+        stops = STOPS if self._problem.config.search.stop_early else ()
+        job = self._job(f"trial-{trial.number}", trial.candidate.model, 0, stops=stops, timed=True)
         self._trials[job.name] = trial
         return job
 
-    def _job(self, name: str, model: ModelSpec, repeat: int, stops: tuple[float, ...]) -> Job:
-        config, seeds = self._problem.config, trial_seeds(self._problem.config.seed, model.key, repeat)
+    def _repeat_job(self, number: int) -> Job:
+        trial = next(trial for trial in self._study.trials if trial.number == number)
+        order = 1 + max((repeat.order for repeat in trial.repeats), default=0)
+        job = self._job(_again_name(number, order), trial.candidate.model, order, stops=(), timed=False)
+        self._again[job.name] = (number, order)
+        return job
+
+    def _job(self, name: str, model: ModelSpec, order: int, stops: tuple[float, ...], timed: bool) -> Job:
+        """A model on an order: what the finals would train again lies where they look for it."""
+        config = self._problem.config
+        payload = trained_again(self._problem, self._problem.log, model, CONFIRM, order - CONFIRM.first_order)
         timing = Timing(
             reference=self._problem.baseline.to_tree(),
             batch_rows=config.qps.batch_rows,
@@ -145,16 +201,15 @@ class SearchSource:
             clock=config.qps.clock,
             limits=tuple(limit for limit in config.limits if limit.metric is Metric.QPS_RATIO),
         )
-        payload = TrainModel(
-            model=model.to_tree(),
-            log=str(self._problem.log.folder),
-            weights_seed=seeds["weights"],
-            order_seed=seeds["order"],
-            stops=stops if config.search.stop_early else (),
-            timing=timing,
-            work=TRAININGS[config.trial.training],
-        )
+        file = None
+        if order >= CONFIRM.first_order:
+            predictions_folder(self._problem, self._problem.log).mkdir(parents=True, exist_ok=True)
+            file = str(predictions_file(self._problem, self._problem.log, model, CONFIRM, order - CONFIRM.first_order))
+        payload = replace(payload, stops=stops, timing=timing if timed else None, predictions=file)
         return Job(name, payload, Limits(timeout_s=config.trial.timeout, memory_bytes=config.trial.memory))
+
+    def _seeds(self, model: ModelSpec, order: int) -> dict[str, int]:
+        return trial_seeds(self._problem.config.seed, model.key, order, order=order)
 
     # ------------------------------------------------------------------ outcomes
 
@@ -163,20 +218,36 @@ class SearchSource:
             reason = outcome.failure or Failure("diverged", "NE is not a number")
             self._broken = f"the baseline must train, but it failed: {reason.kind}: {reason.reason}"
             return
-        repeat = int(job.name.rpartition("-")[2])
+        order = int(job.name.rpartition("-")[2])
         proposal = Proposal(Candidate({}, self._problem.baseline), Origin.BASELINE)
         trial = Trial(number=0, candidate=proposal.candidate, origin=Origin.BASELINE, state=State.RUNNING)
-        seeds = trial_seeds(self._problem.config.seed, self._problem.baseline.key, repeat)
+        seeds = self._seeds(self._problem.baseline, order)
         self._study.add_baseline_repeat(
             proposal, replace(with_outcome(trial, outcome, outcome.measurement), seeds=seeds)
         )
+
+    def _end_repeat(self, number: int, order: int, outcome: Outcome) -> None:
+        trial = next(trial for trial in self._study.trials if trial.number == number)
+        found, failure = outcome.measurement, _failure_of(outcome)
+        if found is not None and trial.measurement is not None:
+            speed = replace(trial.measurement.speed, train_qps=found.speed.train_qps)
+            found = replace(found, speed=speed)
+        repeat = Repeat(
+            order=order,
+            measurement=None if failure else found,
+            failure=failure,
+            started_at=outcome.started_at,
+            ended_at=outcome.ended_at,
+            cpu_seconds=outcome.cpu_seconds,
+            seeds=self._seeds(trial.candidate.model, order),
+        )
+        self._study.add_repeat(number, repeat)
 
     def _ended_trial(self, trial: Trial, outcome: Outcome) -> Trial:
         measurement = outcome.measurement
         if outcome.stopped and measurement is not None:
             measurement = replace(measurement, ne=extrapolated_ne(outcome.curve, self._study.trials))
-        seeds = trial_seeds(self._problem.config.seed, trial.candidate.key, 0)
-        return replace(with_outcome(trial, outcome, measurement), seeds=seeds)
+        return replace(with_outcome(trial, outcome, measurement), seeds=self._seeds(trial.candidate.model, 0))
 
 
 def _proposed(problem: Problem, strategy: Strategy, history: History, count: int) -> list[Proposal]:
@@ -198,14 +269,29 @@ def _proposed(problem: Problem, strategy: Strategy, history: History, count: int
     return proposals
 
 
+def _without(trial: Trial, late: frozenset[str]) -> Trial:
+    """A trial as it stood before those jobs ended."""
+    if f"trial-{trial.number}" in late:
+        return replace(trial, state=State.RUNNING, measurement=None, failure=None, curve=())
+    return replace(trial, repeats=tuple(r for r in trial.repeats if _again_name(trial.number, r.order) not in late))
+
+
+def _again_name(number: int, order: int) -> str:
+    return f"{_AGAIN}{number}-{order}"
+
+
+def _failure_of(outcome: Outcome) -> Failure | None:
+    """What it ended with, or what is wrong with what it ended with."""
+    if outcome.failure is not None or outcome.stopped:
+        return outcome.failure
+    if outcome.measurement is None:
+        return Failure("error", "its training ended without a measurement")
+    return None if math.isfinite(outcome.measurement.ne) else Failure("diverged", "NE is not a number")
+
+
 def with_outcome(trial: Trial, outcome: Outcome, measurement: Measurement | None) -> Trial:
     """A running trial as it ended."""
-    failure = outcome.failure
-    if failure is None and not outcome.stopped:
-        if measurement is None:
-            failure = Failure("error", "its training ended without a measurement")
-        elif not math.isfinite(measurement.ne):
-            failure = Failure("diverged", "NE is not a number")
+    failure = _failure_of(outcome)
     state = State.FAILED if failure else State.STOPPED if outcome.stopped else State.COMPLETE
     return replace(
         trial,

@@ -72,7 +72,7 @@ def _trials(study: Study, baseline: Baseline) -> list[str]:
     words = ", ".join(f"{counts[s]} {names.get(s, s.value)}" for s in State if counts[s]) or "none yet"
     lines = [f"trials     {words}"]
     done = [
-        (baseline.gain_pct(t.measurement.ne), t.measurement.speed.qps_ratio, t)
+        (baseline.mean_gain_pct(t), t.measurement.speed.qps_ratio, t)
         for t in study.trials
         if t.state is State.COMPLETE and t.measurement
     ]

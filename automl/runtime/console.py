@@ -77,7 +77,7 @@ def search_words(trials: tuple[Trial, ...], baseline: Baseline | None) -> str:
     done = [t for t in trials if t.state is State.COMPLETE and t.measurement]
     parts = []
     if done:
-        gains = [baseline.gain_pct(t.measurement.ne) for t in done if t.measurement]
+        gains = [baseline.mean_gain_pct(t) for t in done if t.measurement]
         ratios = [t.measurement.speed.qps_ratio for t in done if t.measurement]
         front = int(pareto.front(pareto.objectives(np.array(gains), np.array(ratios))).sum())
         equal = [ratio for gain, ratio in zip(gains, ratios, strict=True) if gain <= 0]

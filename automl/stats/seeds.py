@@ -14,8 +14,9 @@ def seed_of(*parts: str | int) -> int:
 def trial_seeds(study_seed: int, key: str, repeat: int, order: int = 0) -> dict[str, int]:
     """`weights` (initial weights, dropout) are of a model and repeat; `order` (of the data) is shared by all models.
 
-    A search trains everything on order 0, the baseline's repeats too: the order moves all models alike (on KuaiRand by
-    more than any gain), so that it must not stand between a candidate and its baseline. Finals go through many orders.
+    A search trains every trial on order 0 and repeats some on orders 1, 2 and so on, the baseline on all of these: the
+    order moves all models alike (on KuaiRand by more than any gain), so that it must not stand between a candidate and
+    its baseline. Finals go through other orders.
     """
     return {
         "weights": seed_of("weights", study_seed, key, repeat),

@@ -120,9 +120,9 @@ def _replayed(space: SearchSpace, history: History, sampler: BaseSampler) -> opt
     for trial in history.trials:
         if trial.measured and trial.state is not State.FAILED:
             assert trial.measurement is not None
-            gain = history.baseline.gain_pct(trial.measurement.ne)
+            gain = history.baseline.mean_gain_pct(trial)
             point = (gain, -math.log2(trial.measurement.speed.qps_ratio))
-            over = history.baseline.excess(history.limits, trial.measurement)
+            over = history.baseline.excess(history.limits, trial)
             study.add_trial(_told(trial.candidate, domains, point, over, generation=done // NSGA2_POPULATION))
             done += 1
         else:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from automl.stats import pareto
+from automl.strategies.believed import believe
 from automl.study.history import History, Limit, Metric, Speed, State, Trial
 from search_spaces.space import Candidate, SearchSpace
 
@@ -22,8 +23,8 @@ class Evidence:
 
     candidates: tuple[Candidate, ...]
     answers_ND: Floats
-    ne_N: Floats
-    gain_N: Floats  # percent against the baseline
+    gain_N: Floats  # percent against the baseline, mean of the trainings
+    believed_N: Floats  # the same without the luck that is to be expected
     log2_ratio_N: Floats
     log2_train_ratio_N: Floats  # NaN where it was not measured
     weight_N: Floats
@@ -37,14 +38,15 @@ class Evidence:
 
     @property
     def points(self) -> Floats:
-        """Objectives of the eligible trials, and of the baseline."""
-        measured = pareto.objectives(self.gain_N[self.eligible_N], np.exp2(self.log2_ratio_N[self.eligible_N]))
+        """What is believed of the objectives of the eligible trials, and of the baseline."""
+        chosen = self.eligible_N
+        measured = pareto.objectives(self.believed_N[chosen], np.exp2(self.log2_ratio_N[chosen]))
         return np.vstack([measured, [[0.0, 0.0]]])
 
     def front(self) -> tuple[Candidate, ...]:
         """Eligible candidates that no other one dominates, the largest hypervolume contribution first."""
         index = np.flatnonzero(self.eligible_N)
-        points = pareto.objectives(self.gain_N[index], np.exp2(self.log2_ratio_N[index]))
+        points = pareto.objectives(self.believed_N[index], np.exp2(self.log2_ratio_N[index]))
         on_front = pareto.front(points)
         worth = pareto.contributions(points[on_front])
         return tuple(self.candidates[i] for i in index[on_front][np.argsort(-worth, kind="stable")])
@@ -54,30 +56,32 @@ def gather(space: SearchSpace, history: History) -> Evidence:
     """Read the history. Failures for reasons of their own count against a candidate, a lost node does not."""
     trials = [t for t in history.of_state(State.COMPLETE, State.STOPPED) if t.measured]
     candidates = [t.candidate for t in trials]
-    ne = [_measurement_ne(t) for t in trials]
     speeds = [_speed(t) for t in trials]
-    weights = [1.0 if t.state is State.COMPLETE else STOPPED_WEIGHT for t in trials]
-    complete = [t.state is State.COMPLETE for t in trials]
+    complete = np.array([t.state is State.COMPLETE for t in trials], dtype=bool)
+    belief = believe(history, [t for t in trials if t.state is State.COMPLETE])
+    gains = np.array([history.baseline.mean_gain_pct(t) for t in trials], dtype=np.float64)
+    believed, weights = gains.copy(), np.where(complete, 1.0, STOPPED_WEIGHT)
+    gains[complete], believed[complete], weights[complete] = belief.level_N, belief.mean_N, belief.weights()
+    fit = complete & np.array([t.unfit is None for t in trials], dtype=bool)
     inside = space.locate(history.baseline.candidate.model)
     if inside is not None:
         candidates.insert(0, inside)
-        ne.insert(0, history.baseline.ne)
         speeds.insert(0, _baseline_speed(history))
-        weights.insert(0, float(max(1, len(history.baseline.trials))) ** 0.5)
-        complete.insert(0, True)
-    gains = np.array([history.baseline.gain_pct(value) for value in ne], dtype=np.float64)
+        gains, believed = (np.insert(values, 0, 0.0) for values in (gains, believed))
+        weights = np.insert(weights, 0, float(max(1, len(history.baseline.trials))) ** 0.5)
+        fit = np.insert(fit, 0, True)
     ratios = np.array([s.qps_ratio for s in speeds], dtype=np.float64)
     train = np.array([history.baseline.train_ratio(s) for s in speeds], dtype=np.float64)
-    metrics = {Metric.NE_GAIN_PCT: gains, Metric.QPS_RATIO: ratios, Metric.TRAIN_QPS_RATIO: train}
+    metrics = {Metric.NE_GAIN_PCT: believed, Metric.QPS_RATIO: ratios, Metric.TRAIN_QPS_RATIO: train}
     return Evidence(
         candidates=tuple(candidates),
         answers_ND=answers_of(space, candidates),
-        ne_N=np.array(ne, dtype=np.float64),
         gain_N=gains,
+        believed_N=believed,
         log2_ratio_N=np.log2(ratios),
         log2_train_ratio_N=np.log2(train),
-        weight_N=np.array(weights, dtype=np.float64),
-        eligible_N=np.array(complete, dtype=bool) & _within(history.limits, metrics),
+        weight_N=weights,
+        eligible_N=fit & _within(history.limits, metrics),
         failed=tuple(t.candidate for t in history.of_state(State.FAILED) if not _lost(t)),
         pending=tuple(t.candidate for t in history.of_state(State.RUNNING)),
         baseline_ne=history.baseline.ne,
@@ -100,11 +104,6 @@ def _within(limits: Sequence[Limit], metrics: Mapping[Metric, Floats]) -> NDArra
 
 def _lost(trial: Trial) -> bool:
     return trial.failure is not None and trial.failure.kind == "lost"
-
-
-def _measurement_ne(trial: Trial) -> float:
-    assert trial.measurement is not None
-    return trial.measurement.ne
 
 
 def _speed(trial: Trial) -> Speed:

@@ -96,7 +96,7 @@ def fit_outlook(space: SearchSpace, evidence: Evidence, limits: Sequence[Limit],
         train_speed = fit_speed(costs[trained], rows[trained], evidence.log2_train_ratio_N[trained], seed=seed)
     return Outlook(
         encoder=encoder,
-        ne=fit_bag(rows, normal_scores(evidence.ne_N), evidence.weight_N, seed=seed),
+        ne=fit_bag(rows, normal_scores(evidence.gain_N), evidence.weight_N, seed=seed),
         scale=ScoreScale.of(evidence.gain_N),
         speed=fit_speed(costs, rows, evidence.log2_ratio_N, seed=seed),
         train_speed=train_speed,
@@ -125,7 +125,7 @@ def track_record(history: History) -> list[Ranked]:
     """How well the forecasts ranked each round: they were made before the trials were trained."""
     trials = [t for t in history.trials if t.forecast is not None and t.measured]
     forecast = np.array([t.forecast.ne if t.forecast else np.nan for t in trials], dtype=np.float64)
-    found = np.array([t.measurement.ne if t.measurement else np.nan for t in trials], dtype=np.float64)
+    found = np.array([history.baseline.mean_gain_pct(t) for t in trials], dtype=np.float64)
     return rankings([t.round for t in trials], forecast, found)
 
 

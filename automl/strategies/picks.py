@@ -154,7 +154,7 @@ def _out_of_fold(space: SearchSpace, evidence: Evidence, seed: int) -> Floats:
     rows, _ = Encoder(space).rows_and_costs(evidence.answers_ND)
     forecast = np.full(len(evidence), math.nan)
     for number, (seen, unseen) in enumerate(KFold(FOLDS, shuffle=True, random_state=seed % (1 << 31)).split(rows)):
-        scores = normal_scores(evidence.ne_N[seen])
+        scores = normal_scores(evidence.gain_N[seen])
         bag = fit_bag(rows[seen], scores, evidence.weight_N[seen], seed=seed % (1 << 31) + number)
         forecast[unseen] = ScoreScale.of(evidence.gain_N[seen]).value(bag.predict(rows[unseen]).mean[:, 0])
     return forecast

@@ -13,6 +13,8 @@ from automl.study.plain import Codec, Model, Plain
 
 # The record's own attributes: repeats of the baseline, trainings that tune it, and the number that no trial has had.
 REPEATS, TUNING, NEXT_NUMBER = "baseline", "tuning", "next_number"
+# Before the place of one repeat of a trial: they are attributes of the study, since Optuna's ended trials never change.
+TRIAL_REPEAT = "repeat:"
 
 
 class Conflict(StrEnum):

@@ -97,6 +97,20 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Repeat:
+    """One more training of a trial's model, on another order of the data. Its speed is the trial's: it is not timed
+    again."""
+
+    order: int  # 0 is the order on which the search trains every trial
+    measurement: Measurement | None = None
+    failure: Failure | None = None
+    started_at: float | None = None
+    ended_at: float | None = None
+    cpu_seconds: float | None = None
+    seeds: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
     """One trial of the search. `number` counts from 1 and never changes; `round` is the propose() call it came from."""
 
@@ -113,10 +127,24 @@ class Trial:
     ended_at: float | None = None
     cpu_seconds: float | None = None  # of its process: what it truly used of a core
     seeds: Mapping[str, int] = field(default_factory=dict)
+    repeats: tuple[Repeat, ...] = ()  # that ended, in the order of their ends
 
     @property
     def ended(self) -> bool:
         return self.state is not State.RUNNING
+
+    @property
+    def unfit(self) -> Failure | None:
+        """Why it may not ship though it was trained to its end: one of its repeats failed. A process that was lost says
+        nothing of a model."""
+        failures = (repeat.failure for repeat in self.repeats)
+        return next((failure for failure in failures if failure is not None and failure.kind != "lost"), None)
+
+    @property
+    def trainings(self) -> tuple[tuple[int | None, float], ...]:
+        """The order's seed and the NE of each training that has one, the search's own first."""
+        done = [(self.seeds, self.measurement), *((one.seeds, one.measurement) for one in self.repeats)]
+        return tuple((seeds.get("order"), m.ne) for seeds, m in done if m is not None and math.isfinite(m.ne))
 
     @property
     def measured(self) -> bool:
@@ -164,7 +192,7 @@ class Limit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Baseline:
-    """The human's model, trained with several seeds before the search. `trials` are its repeats."""
+    """The human's model, trained on several orders of the data before the search. `trials` are its repeats."""
 
     candidate: Candidate
     trials: tuple[Trial, ...]
@@ -173,9 +201,25 @@ class Baseline:
     qps: float
     train_qps: float
 
-    def gain_pct(self, ne: float) -> float:
-        """NE gain against the baseline in percent; negative is better."""
-        return 100.0 * (ne - self.ne) / self.ne
+    def ne_on(self, order: int | None) -> float:
+        """Mean NE of its trainings on an order of the data, which is named by its seed; of all of them where it was not
+        trained on that one."""
+        same = [ne for trial in self.trials for at, ne in trial.trainings if at == order and order is not None]
+        return math.fsum(same) / len(same) if same else self.ne
+
+    def gain_pct(self, ne: float, order: int | None = None) -> float:
+        """NE gain in percent against the baseline on the same order of the data; negative is better."""
+        base = self.ne_on(order)
+        return 100.0 * (ne - base) / base
+
+    def gains_pct(self, trial: Trial) -> tuple[float, ...]:
+        """The NE gain of each of a trial's trainings, the search's own first."""
+        return tuple(self.gain_pct(ne, order) for order, ne in trial.trainings)
+
+    def mean_gain_pct(self, trial: Trial) -> float:
+        """NE gain over a trial's trainings; NaN where there is none."""
+        gains = self.gains_pct(trial)
+        return math.fsum(gains) / len(gains) if gains else math.nan
 
     def train_ratio(self, speed: Speed) -> float:
         """Training speed against the baseline's; NaN where either was not measured."""
@@ -183,28 +227,42 @@ class Baseline:
             return math.nan
         return speed.train_qps / self.train_qps
 
-    def metric(self, metric: Metric, measurement: Measurement) -> float:
-        """The figure that a Limit on `metric` judges; NaN where it was not measured."""
+    def metric(self, metric: Metric, trial: Trial) -> float:
+        """The figure of a trial that a Limit on `metric` judges; NaN where it was not measured."""
+        if trial.measurement is None:
+            return math.nan
         match metric:
             case Metric.QPS_RATIO:
-                return measurement.speed.qps_ratio
+                return trial.measurement.speed.qps_ratio
             case Metric.TRAIN_QPS_RATIO:
-                return self.train_ratio(measurement.speed)
+                return self.train_ratio(trial.measurement.speed)
             case Metric.NE_GAIN_PCT:
-                return self.gain_pct(measurement.ne)
+                return self.mean_gain_pct(trial)
 
-    def keeps(self, limits: Sequence[Limit], measurement: Measurement) -> bool:
-        """Whether a measurement keeps every limit; an unknown figure keeps none."""
-        return all(limit.excess(self.metric(limit.metric, measurement)) <= 0 for limit in limits)
+    def keeps(self, limits: Sequence[Limit], trial: Trial) -> bool:
+        """Whether a trial keeps every limit; an unknown figure keeps none."""
+        return all(limit.excess(self.metric(limit.metric, trial)) <= 0 for limit in limits)
 
-    def excess(self, limits: Sequence[Limit], measurement: Measurement) -> dict[Metric, float]:
-        """By metric, how far a measurement is beyond its limits, the worst of them; unknown figures are left out."""
+    def excess(self, limits: Sequence[Limit], trial: Trial) -> dict[Metric, float]:
+        """By metric, how far a trial is beyond its limits, the worst of them; unknown figures are left out."""
         over: dict[Metric, float] = {}
         for limit in limits:
-            beyond = limit.excess(self.metric(limit.metric, measurement))
+            beyond = limit.excess(self.metric(limit.metric, trial))
             if math.isfinite(beyond):
                 over[limit.metric] = max(beyond, over.get(limit.metric, -math.inf))
         return over
+
+
+BASELINE_SPREAD_COUNTS = 2  # degrees of freedom that the baseline's spread has in the noise of a gain
+
+
+@dataclass(frozen=True, slots=True)
+class MeanGain:
+    """NE gain in percent over so many trainings of a trial, and its standard error."""
+
+    pct: float
+    trainings: int
+    error_pct: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,3 +283,22 @@ class History:
     def taken(self) -> frozenset[str]:
         """Keys that must not be proposed: those known, and the baseline's, which is measured before any search."""
         return frozenset((*self.known(), self.baseline.candidate.key))
+
+    @property
+    def noise_pct(self) -> float:
+        """Standard deviation of the gain of one training: pooled over the trials that were trained again, and over the
+        baseline's own spread, which counts little."""
+        spread = 100.0 * self.baseline.ne_std / self.baseline.ne
+        squares, degrees = BASELINE_SPREAD_COUNTS * spread**2, BASELINE_SPREAD_COUNTS
+        for trial in self.trials:
+            if trial.repeats and len(gains := self.baseline.gains_pct(trial)) > 1:
+                mean = math.fsum(gains) / len(gains)
+                squares += math.fsum((gain - mean) ** 2 for gain in gains)
+                degrees += len(gains) - 1
+        return math.sqrt(squares / degrees)
+
+    def gain(self, trial: Trial) -> MeanGain:
+        """What a trial's trainings say of its gain; the error is of what one training's luck may be."""
+        count = len(trial.trainings)
+        error = self.noise_pct / math.sqrt(count) if count else math.nan
+        return MeanGain(self.baseline.mean_gain_pct(trial), count, error)

@@ -20,9 +20,9 @@ from optuna.distributions import (
 )
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from automl.study.facts import NEXT_NUMBER, REPEATS, TUNING, Facts
-from automl.study.history import Baseline, History, Limit, Proposal, State, Trial
-from automl.study.records import ProposalJson, outcome_json, proposal_json, trial_of
+from automl.study.facts import NEXT_NUMBER, REPEATS, TRIAL_REPEAT, TUNING, Facts
+from automl.study.history import Baseline, History, Limit, Proposal, Repeat, State, Trial
+from automl.study.records import ProposalJson, outcome_json, proposal_json, repeat_json, repeat_of, trial_of
 from automl.study.tuning import Tuning, TuningPlan, told
 from search_spaces.decisions import Choice, Decision, Flag, Integer, Real
 from search_spaces.knobs import Value
@@ -177,8 +177,13 @@ class Study:
         self._study.set_user_attr(NEXT_NUMBER, old.next_number)
 
     def copy(self, trial: Trial, values: Mapping[str, Value]) -> None:
-        """Record an ended trial of another study under its own number; `values` are its answers to this space."""
-        self._add(trial, proposal_json(Proposal(trial.candidate, trial.origin, trial.forecast)), values)
+        """Record an ended trial of another study under its own number, with its repeats; `values` are its answers to
+        this space."""
+        self._add(
+            replace(trial, repeats=()), proposal_json(Proposal(trial.candidate, trial.origin, trial.forecast)), values
+        )
+        for repeat in trial.repeats:
+            self.add_repeat(trial.number, repeat)
 
     def end(self, trial: Trial) -> None:
         """Record how a running trial ended; for good: an ended trial never changes."""
@@ -190,6 +195,20 @@ class Study:
         live.set_user_attr("outcome", json.dumps(outcome_json(trial)))
         self._trials[trial.number] = trial
         self._tell(trial)
+
+    def add_repeat(self, number: int, repeat: Repeat) -> None:
+        """Record one more training of a complete trial. What the trial itself ended with stays as it is.
+
+        Raises:
+            RuntimeError: where the trial is not complete, or was trained on that order before.
+        """
+        trial = self._trials[number]
+        if trial.state is not State.COMPLETE or repeat.order in {0, *(known.order for known in trial.repeats)}:
+            raise RuntimeError(f"trial {number} must be complete, and new to order {repeat.order}, to be repeated")
+        place = sum(len(one.repeats) for one in self._trials.values())
+        data = {"trial": number, **repeat_json(repeat)}
+        self._study.set_user_attr(f"{TRIAL_REPEAT}{place}", json.dumps(data))
+        self._trials[number] = replace(trial, repeats=(*trial.repeats, repeat))
 
     def take_over(self) -> tuple[Trial, ...]:
         """The trials that a dead driver left running: they are ours, under their numbers.
@@ -212,6 +231,15 @@ class Study:
             trial = trial_of(_number(frozen), attrs["round"], json.loads(attrs["proposal"]), outcome)
             self._trials[trial.number] = trial
         self._ids = {_number(frozen): frozen._trial_id for frozen in self._unfinished()}
+        self._load_trial_repeats()
+
+    def _load_trial_repeats(self) -> None:
+        attrs = self._study.user_attrs
+        places = sorted(int(name.removeprefix(TRIAL_REPEAT)) for name in attrs if name.startswith(TRIAL_REPEAT))
+        for place in places:
+            data = json.loads(attrs[f"{TRIAL_REPEAT}{place}"])
+            trial = self._trials[data["trial"]]
+            self._trials[trial.number] = replace(trial, repeats=(*trial.repeats, repeat_of(data)))
 
     def _load_of_baseline(self) -> None:
         done = self._study.user_attrs.get(REPEATS, [])
@@ -254,7 +282,7 @@ class Study:
         baseline = self.baseline()
         if trial.measurement is None or baseline is None:
             return {}
-        return {str(metric): over for metric, over in baseline.excess(self._limits, trial.measurement).items()}
+        return {str(metric): over for metric, over in baseline.excess(self._limits, trial).items()}
 
 
 def _number(frozen: FrozenTrial) -> int:
@@ -263,7 +291,7 @@ def _number(frozen: FrozenTrial) -> int:
 
 
 def summarize_baseline(repeats: Sequence[Trial], qps: float) -> Baseline:
-    """Mean and seed spread of the baseline's repeats."""
+    """Mean and spread of the baseline's repeats."""
     measurements = [trial.measurement for trial in repeats if trial.measurement is not None]
     ne = [m.ne for m in measurements]
     mean = math.fsum(ne) / len(ne)

@@ -13,6 +13,7 @@ from automl.study.history import (
     Measurement,
     Origin,
     Proposal,
+    Repeat,
     Speed,
     State,
     Trial,
@@ -59,6 +60,18 @@ class OutcomeJson(TypedDict):
     measurement: MeasurementJson | None
     failure: tuple[str, str] | None  # kind, reason
     curve: Sequence[tuple[int, float | None, float | None]]  # rows, NE of the window, NE of all so far
+    started_at: float | None
+    ended_at: float | None
+    cpu_seconds: float | None
+    seeds: Mapping[str, int]
+
+
+class RepeatJson(TypedDict):
+    """One more training of a trial, once it has ended."""
+
+    order: int
+    measurement: MeasurementJson | None
+    failure: tuple[str, str] | None
     started_at: float | None
     ended_at: float | None
     cpu_seconds: float | None
@@ -144,6 +157,33 @@ def outcome_json(trial: Trial) -> OutcomeJson:
         "cpu_seconds": _finite(trial.cpu_seconds),
         "seeds": dict(trial.seeds),
     }
+
+
+def repeat_json(repeat: Repeat) -> RepeatJson:
+    """What is known of a repeat that has ended."""
+    return {
+        "order": repeat.order,
+        "measurement": None if repeat.measurement is None else measurement_json(repeat.measurement),
+        "failure": None if repeat.failure is None else (repeat.failure.kind, repeat.failure.reason),
+        "started_at": _finite(repeat.started_at),
+        "ended_at": _finite(repeat.ended_at),
+        "cpu_seconds": _finite(repeat.cpu_seconds),
+        "seeds": dict(repeat.seeds),
+    }
+
+
+def repeat_of(data: RepeatJson) -> Repeat:
+    """Inverse of repeat_json."""
+    measurement, failure = data["measurement"], data["failure"]
+    return Repeat(
+        order=data["order"],
+        measurement=None if measurement is None else measurement_of(measurement),
+        failure=None if failure is None else Failure(*failure),
+        started_at=data["started_at"],
+        ended_at=data["ended_at"],
+        cpu_seconds=data["cpu_seconds"],
+        seeds=data["seeds"],
+    )
 
 
 def trial_of(number: int, round_: int, proposal: ProposalJson, outcome: OutcomeJson | None) -> Trial:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from automl.stats.seeds import trial_seeds
 from automl.study.config import StudyConfig
 from automl.study.facts import Facts
 from automl.study.history import (
@@ -39,6 +40,7 @@ HUMAN = ModelSpec(
     deep=(Mlp(width=128, dropout=0.1),),
     train=Train(batch_size=1024, dense_lr=1e-3),
 )
+STUDY_SEED = 7
 BASELINE_NE, BASELINE_STD, BASELINE_QPS, BASELINE_TRAIN_QPS = 0.90, 0.001, 100_000.0, 40_000.0
 
 
@@ -108,7 +110,7 @@ def failed(trial: Trial, kind: str = "error", reason: str = "RuntimeError: it fe
 
 def baseline_repeat(repeat: int, ne: float, *, model: ModelSpec = HUMAN) -> Trial:
     trial = Trial(number=0, candidate=Candidate({}, model), origin=Origin.BASELINE, state=State.RUNNING)
-    return complete(trial, ne=ne, seeds={"weights": 100 + repeat, "order": 200 + repeat, "repeat": repeat})
+    return complete(trial, ne=ne, seeds=trial_seeds(STUDY_SEED, model.key, repeat, order=repeat))
 
 
 def baseline(ne: float = BASELINE_NE, std: float = BASELINE_STD) -> Baseline:
@@ -176,7 +178,7 @@ def study_tree(**changes: Any) -> dict[str, Any]:
         "baseline_seeds": 2,
         "search": {"strategy": "random", "batch": 4},
         "qps": {"clock": "analytic"},
-        "seed": 7,
+        "seed": STUDY_SEED,
         **changes,
     }
     return {key: value for key, value in tree.items() if value is not None}

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from automl.report.study.data import ReportData, role_rank
 from automl.stats import pareto
-from automl.study.history import History, State, Trial
+from automl.study.history import History, Origin, State, Trial
 from automl.study.results import Finals
 
 Floats = NDArray[np.float64]
@@ -77,17 +77,20 @@ class View:
         return Point(trial, self.gain_pct(trial), speed.qps_ratio, low, high, on_front)
 
     def eligible(self, trial: Trial) -> bool:
-        """May stand on the front: trained to the end, measured, within the study's limits."""
-        return trial.state is State.COMPLETE and trial.measured and self.within_limits(trial)
+        """May stand on the front: trained to the end, measured, no repeat failed, within the study's limits."""
+        fit = trial.state is State.COMPLETE and trial.measured and trial.unfit is None
+        return fit and self.within_limits(trial)
 
     def within_limits(self, trial: Trial) -> bool:
         """Keeps every limit of the study; an unknown figure keeps none. The trial must be measured."""
-        assert trial.measurement is not None
-        return self.history.baseline.keeps(self.history.limits, trial.measurement)
+        return self.history.baseline.keeps(self.history.limits, trial)
 
     def gain_pct(self, trial: Trial) -> float:
-        """NE gain in percent; NaN where nothing was measured."""
-        return math.nan if trial.measurement is None else self.history.baseline.gain_pct(trial.measurement.ne)
+        """NE gain in percent, over all of its trainings; NaN where nothing was measured. That of a repeat of the
+        baseline is against their mean."""
+        if trial.origin is Origin.BASELINE and trial.measurement is not None:
+            return self.history.baseline.gain_pct(trial.measurement.ne)
+        return self.history.baseline.mean_gain_pct(trial)
 
     @cached_property
     def by_number(self) -> dict[int, Trial]:

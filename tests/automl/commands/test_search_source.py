@@ -12,6 +12,7 @@ from typing import Any, cast
 import pytest
 
 from automl.commands import search_source
+from automl.commands.repeats import CONFIRM, predictions_file, trained_again
 from automl.commands.search_source import Budget, SearchSource, all_failed
 from automl.commands.stopping import MIN_PEERS, STOPS
 from automl.data.store.log import EncodedLog
@@ -72,6 +73,8 @@ def strategy(monkeypatch: pytest.MonkeyPatch) -> Strategy:
 
 
 def problem_in(folder: Path, **changes: Any) -> Problem:
+    """Without repeats, where the test does not ask for them."""
+    changes["search"] = {"repeats": 0, **changes.get("search", {"strategy": "random", "batch": 4})}
     return Problem(
         file=folder / "study.yaml",
         folder=folder,
@@ -79,7 +82,7 @@ def problem_in(folder: Path, **changes: Any) -> Problem:
         config=study_config(**changes),
         space=small_space(),
         baseline=HUMAN,
-        log=cast(EncodedLog, SimpleNamespace(folder=folder / "log")),
+        log=cast(EncodedLog, SimpleNamespace(folder=folder / "log", fingerprint="f" * 32)),
     )
 
 
@@ -401,7 +404,9 @@ def test_repeats_of_the_baseline_may_end_in_any_order(tmp_path: Path, strategy: 
     assert play(again) == ["baseline-1"]
     again.close()
     repeats = again._study.baseline_repeats()
-    assert {t.seeds["weights"] for t in repeats} == {trial_seeds(7, HUMAN.key, r)["weights"] for r in range(3)}
+    seeds = [trial_seeds(7, HUMAN.key, order, order=order) for order in range(3)]
+    assert sorted(t.seeds["order"] for t in repeats) == sorted(of["order"] for of in seeds), "each on its own order"
+    assert {t.seeds["weights"] for t in repeats} == {of["weights"] for of in seeds}
 
 
 def test_a_smaller_budget_runs_nothing_beyond_it(tmp_path: Path, strategy: Strategy) -> None:
@@ -510,3 +515,112 @@ def test_a_search_in_which_all_failed_says_why() -> None:
         "every trial failed (3); most often (2): timeout: took longer than its limit of 1 s"
     )
     assert all_failed([*slow, complete(trials[2])]) is None
+
+
+# ---------------------------------------------------------------- repeats
+
+
+def lucky(folder: Path, **changes: Any) -> tuple[SearchSource, Study]:
+    """A search that may repeat as often as it has candidates, in which trial 3 is much better on the search's order."""
+    study = fresh(folder)
+    add_baseline(study, seeds=3)
+    asked_for = {"strategy": "random", "batch": 4, "repeats": 1.0, **changes.pop("search", {})}
+    return source_of(folder, study, changes.pop("trials", 6), baseline_seeds=3, search=asked_for, **changes), study
+
+
+def better(job: Job) -> Outcome:
+    """Trial 3 has -2% in the search and -1% when it is trained again; the others are 2% worse than the baseline."""
+    gains = {"trial-3": -2.0, "again-3-1": -1.0, "again-3-2": -1.0}
+    outcome = good(job)
+    assert outcome.measurement is not None
+    ne = 0.9 * (1 + gains.get(job.name, 2.0) / 100)
+    return replace(outcome, measurement=replace(outcome.measurement, ne=ne))
+
+
+def test_a_trial_that_would_change_the_front_is_trained_again_on_the_next_orders(
+    tmp_path: Path, strategy: Strategy
+) -> None:
+    source, study = lucky(tmp_path)
+    ended = play(source, end=better, workers=1)
+    source.close()
+    assert [name for name in ended if name.startswith("trial")] == names(1, 6)
+    assert {"again-3-1", "again-3-2"} <= set(ended)
+    assert ended.index("again-3-1") < ended.index("trial-6"), "ahead of new candidates"
+    trial = study.trials[2]
+    assert [repeat.order for repeat in trial.repeats] == [1, 2]
+    assert [len(t.repeats) for t in study.trials[:2]] == [0, 0], "what is far behind is not"
+    assert trial.measurement is not None
+    assert trial.measurement.ne == pytest.approx(0.9 * 0.98), "what it ended with stays"
+    assert repr(open_study(tmp_path, "ads", small_space()).trials) == repr(study.trials)
+
+
+def test_a_repeat_is_the_training_that_the_finals_would_do(tmp_path: Path, strategy: Strategy) -> None:
+    source, study = lucky(tmp_path)
+    jobs: dict[str, Job] = {}
+
+    def end(job: Job) -> Outcome:
+        jobs[job.name] = job
+        return better(job)
+
+    play(source, end=end, workers=1)
+    source.close()
+    job, problem = jobs["again-3-1"], problem_in(tmp_path)
+    expected = trained_again(problem, problem.log, MODELS[2].model, CONFIRM, 0)
+    file = predictions_file(problem, problem.log, MODELS[2].model, CONFIRM, 0)
+    assert asked(job) == replace(expected, predictions=str(file))
+    assert asked(jobs["trial-3"]).predictions is None
+    assert study.trials[2].repeats[0].seeds["order"] == asked(job).order_seed
+    assert study.baseline_repeats()[1].seeds["order"] == asked(job).order_seed, "the baseline's second order"
+
+
+@pytest.mark.parametrize(("share", "most"), [(0.0, 0), (0.2, 1), (1.0, 2)])
+def test_repeats_are_bounded_by_the_candidates_that_ended(
+    tmp_path: Path, strategy: Strategy, share: float, most: int
+) -> None:
+    source, study = lucky(tmp_path, search={"repeats": share})
+    play(source, end=better, workers=1)
+    source.close()
+    assert len(study.trials[2].repeats) == most
+
+
+def test_a_repeat_that_fails_is_written_and_the_search_goes_on(tmp_path: Path, strategy: Strategy) -> None:
+    source, study = lucky(tmp_path)
+    play(source, end=lambda job: bad(job) if job.name == "again-3-1" else better(job), workers=1)
+    source.close()
+    trial = study.trials[2]
+    assert trial.state is State.COMPLETE
+    assert trial.unfit == Failure("timeout", "took longer than its limit of 60 s")
+    assert len(trial.repeats) == 1, "unfit to ship, it is not trained a third time"
+    assert all(trial.ended for trial in study.trials)
+
+
+def test_a_killed_search_repeats_what_it_would_have_repeated(tmp_path: Path, strategy: Strategy) -> None:
+    whole, study = lucky(tmp_path / "whole")
+    play(whole, end=better, workers=1)
+    whole.close()
+    source, _ = lucky(tmp_path / "cut")
+    play(source, end=better, workers=1, until=4)
+    source.close()
+    again = open_study(tmp_path / "cut", "ads", small_space())
+    asked_for = {"strategy": "random", "batch": 4, "repeats": 1.0}
+    play(source := source_of(tmp_path / "cut", again, 6, baseline_seeds=3, search=asked_for), end=better, workers=1)
+    source.close()
+    assert repr(again.trials[2].repeats) == repr(study.trials[2].repeats)
+
+
+def test_what_is_repeated_does_not_hang_on_how_long_a_proposal_takes(tmp_path: Path, strategy: Strategy) -> None:
+    """One worker. Whether a job is given before or after the last one ended must not decide."""
+
+    def given(folder: Path, ahead: int) -> list[str]:
+        source, _ = lucky(folder, trials=16, workers=1, search={"batch": 8})
+        found, out = [], list[Job]()
+        while not isinstance(job := source.next(len(out)), Done):
+            if isinstance(job, Job):
+                out.append(job)
+                found.append(job.name)
+            if len(out) > ahead or isinstance(job, Wait):
+                source.ended(out[0], better(out.pop(0)))
+        source.close()
+        return found
+
+    assert given(tmp_path / "ahead", 1) == given(tmp_path / "waiting", 0)

@@ -4,14 +4,27 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from automl.study.history import Limit, Metric
-from tests.worlds.studies import BASELINE_NE, BASELINE_TRAIN_QPS, baseline, candidates, measured
+from automl.stats.seeds import trial_seeds
+from automl.study.history import Failure, History, Limit, Metric, Repeat, State, Trial
+from search_spaces.space import Candidate
+from tests.worlds.studies import (
+    BASELINE_NE,
+    BASELINE_STD,
+    BASELINE_TRAIN_QPS,
+    STUDY_SEED,
+    baseline,
+    candidates,
+    complete,
+    measured,
+    running,
+)
 
 NUMBERS = st.floats(-1e6, 1e6)
 BOUNDS = st.none() | NUMBERS
@@ -42,9 +55,13 @@ def test_the_least_excess_of_an_interval_is_that_of_no_value_in_it(
         assert limit.least_excess(first, last) == min(limit.excess(first), limit.excess(last))
 
 
+def _of(candidate: Candidate, **figures: Any) -> Trial:
+    return replace(running(1, candidate), state=State.COMPLETE, measurement=measured(candidate, **figures))
+
+
 def test_every_metric_has_its_figure() -> None:
     (candidate,) = candidates(1)
-    found = measured(candidate, ne=BASELINE_NE * 1.02, ratio=1.5, train_qps=BASELINE_TRAIN_QPS / 2)
+    found = _of(candidate, ne=BASELINE_NE * 1.02, ratio=1.5, train_qps=BASELINE_TRAIN_QPS / 2)
     figures = {metric: baseline().metric(metric, found) for metric in Metric}
     expected = {Metric.NE_GAIN_PCT: 2.0, Metric.QPS_RATIO: 1.5, Metric.TRAIN_QPS_RATIO: 0.5}
     assert figures == pytest.approx(expected)
@@ -53,10 +70,10 @@ def test_every_metric_has_its_figure() -> None:
 @pytest.mark.parametrize("train_qps", [None, 0.0, math.nan])
 def test_training_speed_that_was_not_measured_is_no_figure(train_qps: float | None) -> None:
     (candidate,) = candidates(1)
-    found = measured(candidate, ne=BASELINE_NE, train_qps=train_qps)
+    found = _of(candidate, ne=BASELINE_NE, train_qps=train_qps)
     assert math.isnan(baseline().metric(Metric.TRAIN_QPS_RATIO, found))
     unknown = replace(baseline(), train_qps=math.nan)
-    assert math.isnan(unknown.metric(Metric.TRAIN_QPS_RATIO, measured(candidate, ne=BASELINE_NE)))
+    assert math.isnan(unknown.metric(Metric.TRAIN_QPS_RATIO, _of(candidate, ne=BASELINE_NE)))
 
 
 def test_limits_of_one_metric_count_by_the_worst() -> None:
@@ -66,8 +83,49 @@ def test_limits_of_one_metric_count_by_the_worst() -> None:
         Limit(Metric.QPS_RATIO, high=4.0),
         Limit(Metric.TRAIN_QPS_RATIO, low=1.0),
     )
-    found = measured(candidate, ne=BASELINE_NE, ratio=1.5, train_qps=None)
+    found = _of(candidate, ne=BASELINE_NE, ratio=1.5, train_qps=None)
     assert baseline().excess(limits, found) == {Metric.QPS_RATIO: 0.5}
     assert not baseline().keeps(limits, found)
     assert not baseline().keeps(limits[2:], found), "what is not known is not kept"
     assert baseline().keeps((), found)
+
+
+def repeat(candidate: Candidate, order: int, ne: float) -> Repeat:
+    seeds = trial_seeds(STUDY_SEED, candidate.key, order, order=order)
+    return Repeat(order=order, measurement=measured(candidate, ne=ne), seeds=seeds)
+
+
+def test_each_training_is_held_against_the_baseline_on_its_own_order() -> None:
+    """The baseline has NE - std, NE, NE + std on orders 0, 1, 2: a model that follows it by 1% gains 1% on each."""
+    (candidate,) = candidates(1)
+    on = [1.01 * (BASELINE_NE + shift) for shift in (-BASELINE_STD, 0.0, BASELINE_STD)]
+    seeds = trial_seeds(STUDY_SEED, candidate.key, 0)
+    trial = complete(running(1, candidate), ne=on[0], seeds=seeds)
+    assert baseline().mean_gain_pct(trial) == pytest.approx(1.0)
+    again = replace(trial, repeats=tuple(repeat(candidate, order, on[order]) for order in (1, 2)))
+    assert baseline().gains_pct(again) == pytest.approx((1.0, 1.0, 1.0))
+    alone = History(baseline(), (trial,))
+    together = History(baseline(), (again,))
+    assert alone.noise_pct == pytest.approx(100 * BASELINE_STD / BASELINE_NE), "nothing else is known"
+    assert together.noise_pct == pytest.approx(alone.noise_pct / math.sqrt(2)), "two trainings more, without luck"
+    found = together.gain(again)
+    assert (found.pct, found.trainings) == (pytest.approx(1.0), 3)
+    assert found.error_pct == pytest.approx(together.noise_pct / math.sqrt(3))
+
+
+def test_an_order_that_the_baseline_was_not_trained_on_is_held_against_its_mean() -> None:
+    (candidate,) = candidates(1)
+    assert baseline().gain_pct(0.99 * BASELINE_NE) == pytest.approx(-1.0)
+    strange = complete(running(1, candidate), ne=0.99 * BASELINE_NE, seeds={"order": 5})
+    assert baseline().mean_gain_pct(strange) == pytest.approx(-1.0)
+    assert math.isnan(baseline().mean_gain_pct(running(1, candidate)))
+
+
+def test_a_repeat_that_failed_makes_its_trial_unfit_but_a_lost_one_does_not() -> None:
+    (candidate,) = candidates(1)
+    trial = complete(running(1, candidate))
+    lost, diverged = Failure("lost", "its process ended"), Failure("diverged", "NE is not a number")
+    assert replace(trial, repeats=(Repeat(order=1, failure=lost),)).unfit is None
+    unfit = replace(trial, repeats=(Repeat(order=1, failure=lost), Repeat(order=2, failure=diverged)))
+    assert unfit.unfit == diverged
+    assert len(unfit.trainings) == 1

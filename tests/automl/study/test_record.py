@@ -12,7 +12,7 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState
 
-from automl.study.history import Limit, Metric, Origin, Proposal, State, Trial
+from automl.study.history import Failure, Limit, Metric, Origin, Proposal, Repeat, State, Trial
 from automl.study.record import Study, distribution, summarize_baseline
 from automl.study.records import outcome_json
 from automl.study.storage import load_newest, open_study, storage_url
@@ -400,3 +400,50 @@ def test_facts_are_plain_and_stay(tmp_path: Path) -> None:
     assert in_optuna(tmp_path).user_attrs["time_budget"] == 60.0
     assert len(again.baseline_repeats()) == 3
     assert space_of(read_text(in_optuna(tmp_path).user_attrs["space"], "space.yaml")).to_yaml() == tiny().to_yaml()
+
+
+def repeated(order: int, ne: float) -> Repeat:
+    found = measured(proposals(1, space=tiny())[0].candidate, ne=ne)
+    return Repeat(order=order, measurement=found, started_at=1.0, ended_at=2.0, seeds={"order": order})
+
+
+def test_repeats_are_written_beside_what_their_trial_ended_with(tmp_path: Path) -> None:
+    study = reopened(tmp_path)
+    add_baseline(study)
+    first, second, *_ = study.begin(proposals(3, space=tiny()), 1)
+    study.end(complete(first, ne=0.9))
+    study.end(complete(second, ne=0.89))
+    before = in_optuna(tmp_path).trials[1]
+    diverged = Repeat(order=2, failure=Failure("diverged", "NE is not a number"))
+    study.add_repeat(2, repeated(1, 0.895))
+    study.add_repeat(1, repeated(1, 0.91))
+    study.add_repeat(2, diverged)
+    assert in_optuna(tmp_path).trials[1] == before, "an ended trial never changes"
+    again = reopened(tmp_path)
+    assert repr(again.trials) == repr(study.trials)
+    assert again.trials[1].repeats == (repeated(1, 0.895), diverged)
+    assert again.trials[0].repeats == (repeated(1, 0.91),)
+    assert again.trials[1].unfit == diverged.failure
+
+
+@pytest.mark.parametrize(("number", "order"), [(1, 0), (1, 1), (2, 1)])
+def test_only_a_complete_trial_is_repeated_and_an_order_once(tmp_path: Path, number: int, order: int) -> None:
+    study = reopened(tmp_path)
+    add_baseline(study)
+    first, _ = study.begin(proposals(2, space=tiny()), 1)
+    study.end(complete(first))
+    study.add_repeat(1, repeated(1, 0.9))
+    with pytest.raises(RuntimeError, match=f"trial {number} must be complete, and new to order {order}"):
+        study.add_repeat(number, repeated(order, 0.9))
+
+
+def test_repeats_go_with_their_trials_into_an_edited_space(tmp_path: Path) -> None:
+    study = reopened(tmp_path)
+    add_baseline(study)
+    for trial in study.begin(proposals(2, space=tiny()), 1):
+        study.end(complete(trial))
+        study.add_repeat(trial.number, repeated(1, 0.9))
+    wider = reopened(tmp_path, tiny(TINY.replace("[4, 8, 16]", "[4, 8, 16, 32]")))
+    assert [trial.repeats for trial in wider.trials] == [(repeated(1, 0.9),)] * 2
+    wider.add_repeat(1, repeated(2, 0.8))
+    assert [len(trial.repeats) for trial in reopened(tmp_path, wider._space).trials] == [2, 1]

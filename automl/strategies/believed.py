@@ -1,0 +1,108 @@
+"""What is believed of the trials' NE gains: a run may be lucky, so each is drawn towards what was expected of it.
+
+A training's figure is model + order of the data + luck. A model's gain is expected to be its forecast, made before it
+was trained (the middle of the others where there was none), give or take the spread of such forecasts; orders are told
+apart by what was trained on several of them, first of all the baseline, whose gain is 0. All trainings together give a
+mean and a standard deviation of each gain. None is left out, also not the one for which a trial was chosen to be
+trained again: that is what keeps the luck of the choice from flattering it. N trials.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from automl.study.history import History, Trial
+
+Floats = NDArray[np.float64]
+ROUNDS = 20  # of fitting models, orders and expectations to each other
+MIN_EXPECTED = 8  # forecasts from which their spread can be told
+MOST_LUCK = 2.0  # standard errors: what is further from what was expected than luck goes is not drawn further
+LEAST_SPREAD = 0.25  # of what is expected, in standard deviations of a training's luck
+
+
+@dataclass(frozen=True, slots=True)
+class Belief:
+    """Mean and standard deviation of NE gains in percent, and the standard deviation of one training's luck."""
+
+    mean_N: Floats
+    std_N: Floats
+    level_N: Floats  # means of the trainings, the orders' part taken out, not drawn towards anything
+    count_N: Floats  # trainings
+    noise: float
+    spread_N: Floats  # standard deviation of the gain around what was expected
+
+    def weights(self) -> Floats:
+        """(N,): what its mean is worth to a predictor, against a single training: inverse variance around what was
+        expected, which is luck and what no forecast saw."""
+        one, all_ = (self.spread_N**2 + self.noise**2 / count for count in (1.0, self.count_N))
+        return np.where(all_ > 0, one / np.maximum(all_, 1e-30), 1.0)
+
+
+def believe(history: History, trials: Sequence[Trial]) -> Belief:
+    """Of trials that were trained to their end, at least one training each."""
+    noise, count = history.noise_pct, len(trials)
+    if not count:
+        none = np.empty(0)
+        return Belief(none, none, none, none, noise, none)
+    row, order, gain = _observed(history, trials)
+    told = np.array([_forecast(history, trial) for trial in trials])
+    known = np.isfinite(told)
+    if known.sum() < MIN_EXPECTED:
+        known[:] = False
+    expected = np.where(known, np.nan_to_num(told), 0.0)
+    counts = np.bincount(row, minlength=count + 1)[:count].astype(np.float64)
+    several = np.bincount(row, minlength=count + 1) > 1
+    several[count] = True  # the baseline
+    teaches = several[row]
+    shift = np.zeros(order.max() + 1)
+    level, mean, spread = np.zeros(count), np.zeros(count + 1), np.zeros(count)
+    for _ in range(ROUNDS):
+        level = np.bincount(row, gain - shift[order], count + 1)[:count] / counts
+        for group in (known, ~known):
+            if group.any():
+                left = level[group] - expected[group]
+                middle = float(np.median(left))
+                wide = (1.4826 * float(np.median(np.abs(left - middle)))) ** 2 - noise**2 * (1 / counts[group]).mean()
+                spread[group] = np.sqrt(max(wide, (LEAST_SPREAD * noise) ** 2))
+                error = noise / np.sqrt(counts[group])
+                away = left - middle
+                luck = away * error**2 / np.maximum(spread[group] ** 2 + error**2, 1e-30)
+                mean[:count][group] = level[group] - np.clip(luck, -MOST_LUCK * error, MOST_LUCK * error)
+        rest = gain - mean[row]
+        held = np.bincount(order[teaches], minlength=len(shift))
+        shift = np.where(held > 0, np.bincount(order[teaches], rest[teaches], len(shift)) / np.maximum(held, 1), 0.0)
+        shift[0] = 0.0  # of trainings whose order the baseline does not know
+    return Belief(mean[:count], _std(spread, counts, noise), level, counts, noise, spread)
+
+
+def _observed(history: History, trials: Sequence[Trial]) -> tuple[NDArray[np.intp], NDArray[np.intp], Floats]:
+    """A row, an order and a gain for each training. The baseline is the last row, and order 0 is one it was not on."""
+    baseline = history.baseline
+    known = [seed for seed in {trial.seeds.get("order"): None for trial in baseline.trials} if seed is not None]
+    place = {seed: k for k, seed in enumerate(known, 1)}
+    found = [
+        (row, place.get(seed, 0) if seed is not None else 0, baseline.gain_pct(ne))
+        for row, trial in enumerate(trials)
+        for seed, ne in trial.trainings
+    ]
+    found += [
+        (len(trials), place[seed], baseline.gain_pct(ne))
+        for trial in baseline.trials
+        for seed, ne in trial.trainings
+        if seed is not None
+    ]
+    rows, orders, gains = zip(*found, strict=True)
+    return np.array(rows, dtype=np.intp), np.array(orders, dtype=np.intp), np.array(gains, dtype=np.float64)
+
+
+def _forecast(history: History, trial: Trial) -> float:
+    return float("nan") if trial.forecast is None else history.baseline.gain_pct(trial.forecast.ne)
+
+
+def _std(spread_N: Floats, count_N: Floats, noise: float) -> Floats:
+    luck = noise**2 / count_N
+    return np.sqrt(spread_N**2 * luck / np.maximum(spread_N**2 + luck, 1e-30))
