@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from automl.commands.judge import confirmed_gains, judge
+from automl.commands.parts import further_models, parts_of
 from automl.commands.repeats import BASELINE, CONFIRM, FINAL, RepeatsSource, Stage, scored_window
 from automl.data.store.log import EncodedLog
 from automl.runtime.cluster import cluster
@@ -82,6 +83,13 @@ def run_finals(
             trials=sum(trial.ended for trial in history.trials),
             confirmed={number: tuple(gains.tolist()) for number, gains in confirmed.items()},
         )
+        further = further_models(problem, found, final.models) if study.facts.tune_baseline else {}
+        if further:
+            models = {BASELINE: problem.baseline, **further}
+            beside = RepeatsSource(problem, log, models, found.seeds, FINAL)
+            _run(beside, resources, console, clock, start)
+            probs = {**final.whole(), **beside.whole()}
+            found = replace(found, parts=parts_of(scored_window(log, "test"), found, probs))
         write_finals(problem.folder, found)
     return found
 

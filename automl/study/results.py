@@ -96,6 +96,34 @@ class FinalPick:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PickParts:
+    """Of what the gain of a pick over the model as brought is made. In percent of NE, negative is better, intervals of
+    95%; NaN where it was not asked for or a model failed."""
+
+    trial: int
+    brought_gain_pct: Number  # against the model as brought
+    brought_ci_low_pct: Number
+    brought_ci_high_pct: Number
+    training_gain_pct: Number  # of the tuned baseline with the pick's training knobs, against the tuned baseline
+    architecture_gain_pct: Number  # of the pick against that model
+    architecture_ci_low_pct: Number
+    architecture_ci_high_pct: Number
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """The model as brought on the test window beside the tuned baseline, and the parts of each pick's gain. NaN where
+    the model as brought is the baseline."""
+
+    brought_ne: Number
+    brought_ne_std: Number
+    tuned_gain_pct: Number  # of the tuned baseline against the model as brought
+    tuned_ci_low_pct: Number
+    tuned_ci_high_pct: Number
+    picks: tuple[PickParts, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Finals:
     """Picks against the baseline, as judged on the test window."""
 
@@ -108,6 +136,7 @@ class Finals:
     days: tuple[BaselineDay, ...] = ()  # of the test window, where it has several
     trials: int | None = None  # of the search that had ended when the picks were made; None where that is not known
     confirmed: Mapping[int, tuple[Number, ...]] | None = None  # trial -> NE gains of its repeats, as picked from
+    parts: Parts | None = None  # where the baseline was tuned
 
     @property
     def half_width_pct(self) -> float:
@@ -126,7 +155,7 @@ class Finals:
     def to_json(self) -> Plain:
         """What finals.json holds: the fields, the version and what follows from the intervals."""
         shown = _FINALS.plain(self)
-        for optional in ("trials", "confirmed"):
+        for optional in ("trials", "confirmed", "parts"):
             if shown[optional] is None:
                 del shown[optional]
         widest = self.half_width_pct if math.isfinite(self.half_width_pct) else None

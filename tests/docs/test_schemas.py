@@ -10,17 +10,36 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from automl.stats.verdicts import Verdict
-from automl.study.results import Finals
+from automl.study.results import Finals, Parts, PickParts
 from tests.docs.pages import ROOT, names, page, rows, section
 from tests.worlds.report_studies import make_finals, rich_history, unfit
 
 FINALS: dict[str, Any] = json.loads((ROOT / "docs" / "schemas" / "finals.json").read_text())
+PARTS = Parts(
+    brought_ne=0.87,
+    brought_ne_std=0.001,
+    tuned_gain_pct=-0.4,
+    tuned_ci_low_pct=-0.5,
+    tuned_ci_high_pct=-0.3,
+    picks=(
+        PickParts(
+            trial=3,
+            brought_gain_pct=-0.6,
+            brought_ci_low_pct=-0.7,
+            brought_ci_high_pct=-0.5,
+            training_gain_pct=float("nan"),
+            architecture_gain_pct=float("nan"),
+            architecture_ci_low_pct=float("nan"),
+            architecture_ci_high_pct=float("nan"),
+        ),
+    ),
+)
 
 
 @pytest.fixture(scope="module")
 def found() -> Finals:
     """Every verdict, and a pick that is unfit."""
-    finals = replace(make_finals(rich_history()), confirmed={3: (-0.2, 0.1)})
+    finals = replace(make_finals(rich_history()), confirmed={3: (-0.2, 0.1)}, parts=PARTS)
     return replace(finals, picks=(*finals.picks, unfit(finals.picks[0])))
 
 
@@ -31,13 +50,16 @@ def test_the_schema_of_the_finals_is_one() -> None:
 def test_finals_are_of_their_schema(found: Finals) -> None:
     told = Draft202012Validator(FINALS)
     told.validate(json.loads(json.dumps(found.to_json())))
-    told.validate(replace(found, seeds_wanted=None, trials=None, confirmed=None).to_json())
+    told.validate(replace(found, seeds_wanted=None, trials=None, confirmed=None, parts=None).to_json())
 
 
 def test_the_schema_allows_no_key_that_is_not_written(found: Finals) -> None:
     data: Any = found.to_json()
     assert set(data) == set(FINALS["properties"])
     assert set(data["baseline"]) == set(FINALS["properties"]["baseline"]["properties"])
+    parts = FINALS["properties"]["parts"]["properties"]
+    assert set(data["parts"]) == set(parts)
+    assert set(data["parts"]["picks"][0]) == set(parts["picks"]["items"]["properties"])
     assert {key for pick in data["picks"] for key in pick} == set(FINALS["$defs"]["pick"]["properties"])
 
 

@@ -16,7 +16,7 @@ from tests.worlds.commands import automl, start, write_study
 
 def silly_study(folder: Path) -> Path:
     folder.mkdir()
-    file = write_study(folder, rows=20_000)
+    file = write_study(folder, rows=8_000)
     baseline = folder / "baseline.yaml"
     baseline.write_text(baseline.read_text().replace("lr: 0.05", "lr: 0.002").replace("0.003", "0.0002"))
     file.write_text(file.read_text().replace("batch: 4", "batch: 4, tune_baseline: 12"))
@@ -48,6 +48,12 @@ def test_tuned_killed_and_resumed(tmp_path: Path) -> None:
     assert first.history.baseline.candidate.model == first.facts.tuned
     assert first.history.baseline.ne == second.history.baseline.ne
     assert len(first.history.trials) == 3, "the tuning's trainings are no trials"
+
+    finals = first.finals(seeds=2, top=1)
+    assert finals.parts is not None
+    assert finals.parts.tuned_gain_pct < 0, "the model as brought is trained beside the picks, and is none of them"
+    assert [pick.trial for pick in finals.parts.picks] == [pick.trial for pick in finals.picks]
+    assert "Every gain on this page is against the tuned baseline." in first.report().read_text("utf-8")
 
     text = whole.read_text()
     whole.write_text(text.replace("tune_baseline: 12", "tune_baseline: 16"))

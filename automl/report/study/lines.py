@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from automl.report.study.days import days_words
 from automl.report.study.notes import unfit_words, wide_words
+from automl.report.study.tuned import parts_words
 from automl.stats.verdicts import Verdict
 from automl.study.results import FinalPick, Finals
 
 
 def finals_lines(found: Finals) -> list[str]:
-    """The finals in words, a line a pick."""
+    """The finals in words, a line a pick, and what must be said of them."""
     lines = [_line(pick, found.margin_pct) for pick in found.picks]
     said = days_words(found), wide_words(found.half_width_pct, found.margin_pct, found.seeds_wanted)
-    return [*lines, *(words for words in said if words)]
+    return [*lines, *parts_words(found), *(words for words in said if words)]
 
 
 def _line(pick: FinalPick, margin_pct: float) -> str:

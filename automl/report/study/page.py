@@ -16,7 +16,7 @@ from automl.report.study.front_figure import front
 from automl.report.study.notes import search_notes
 from automl.report.study.parallel import parallel
 from automl.report.study.tables import write_tables
-from automl.report.study.tuned import tuned_baseline
+from automl.report.study.tuned import parts_words, tuned_baseline
 from automl.report.study.verdict import answer
 from automl.study.history import State, Trial
 from search_spaces.model import ModelSpec
@@ -61,6 +61,7 @@ def render(view: View, out_dir: Path) -> str:
             "importances": knobs,
             "tiles": _tiles(view),
             "trials_json": script_json(_records(view)),
+            "parts": parts_words(view.finals),
             "tuned": tuned_baseline(view.data.tuning),
             "view": view,
             "windows": _windows(view),

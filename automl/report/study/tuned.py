@@ -5,8 +5,9 @@ from __future__ import annotations
 import statistics
 from dataclasses import dataclass
 
-from automl.report.common.formats import counted, decimal, listed, percent
+from automl.report.common.formats import counted, decimal, is_number, listed, percent
 from automl.report.common.words import changes, difference, short_difference
+from automl.study.results import Finals, Parts, PickParts
 from automl.study.tuning import Tuning
 
 
@@ -33,6 +34,48 @@ def tuned_baseline(found: Tuning | None) -> TunedBaseline | None:
         f"{listed(changes(found.tuned, found.brought))}. Its architecture is as it was."
     )
     return TunedBaseline(words, tuple(short_difference(difference(found.tuned, found.brought))))
+
+
+def parts_words(found: Finals | None) -> tuple[str, ...]:
+    """Of what the gains of the finals are made, a sentence each; none where the baseline was not tuned."""
+    if found is None or found.parts is None:
+        return ()
+    parts = found.parts
+    said = [_brought_words(parts), *(_pick_words(parts, pick) for pick in parts.picks)]
+    return tuple(words for words in (*said, *map(_architecture_words, parts.picks)) if words)
+
+
+def _brought_words(parts: Parts) -> str:
+    if not is_number(parts.brought_ne):
+        return ""
+    brought = f"{decimal(parts.brought_ne)} ± {decimal(parts.brought_ne_std)}"
+    gain = _gain(parts.tuned_gain_pct, parts.tuned_ci_low_pct, parts.tuned_ci_high_pct)
+    return f"On the test window the model as brought has NE {brought}; tuning it alone gains {gain}."
+
+
+def _pick_words(parts: Parts, pick: PickParts) -> str:
+    if not is_number(pick.brought_gain_pct):
+        return ""
+    whole = _gain(pick.brought_gain_pct, pick.brought_ci_low_pct, pick.brought_ci_high_pct)
+    tuned, rest = percent(parts.tuned_gain_pct), percent(pick.brought_gain_pct - parts.tuned_gain_pct)
+    return (
+        f"#{pick.trial} is {whole} against the model as brought: {tuned} are the training knobs of the tuned baseline, "
+        f"{rest} the rest."
+    )
+
+
+def _architecture_words(pick: PickParts) -> str:
+    if not is_number(pick.architecture_gain_pct):
+        return ""
+    built = _gain(pick.architecture_gain_pct, pick.architecture_ci_low_pct, pick.architecture_ci_high_pct)
+    return (
+        f"Of what #{pick.trial} gains over the tuned baseline, {percent(pick.training_gain_pct)} are its own training "
+        f"knobs and {built} its architecture."
+    )
+
+
+def _gain(pct: float, low_pct: float, high_pct: float) -> str:
+    return f"{percent(pct)} [{percent(low_pct)} to {percent(high_pct)}]"
 
 
 def _spread(ne: tuple[float, ...]) -> str:
