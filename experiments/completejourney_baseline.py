@@ -61,7 +61,7 @@ def measured(problem: Problem, knobs: Mapping[str, Any]) -> dict[str, float]:
     model = model_of(read_text(BASELINE.format(**knobs), "grid"))
     found = []
     for order in ORDERS:
-        seeds = trial_seeds(problem.config.seed, model.key, order, order=order)
+        seeds = trial_seeds(problem.config.seed, order)
         drawn = {"order_seed": seeds["order"], "weights_seed": seeds["weights"]}
         asked = TrainModel(model=model.to_tree(), log=str(problem.log.folder), **drawn)
         measurement = list(train_and_score(asked))[-1].measurement

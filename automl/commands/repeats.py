@@ -169,7 +169,7 @@ def trained_again(
 ) -> TrainModel:
     """A model on one of a stage's orders, with the seeds that go with it."""
     order = stage.first_order + repeat
-    seeds = trial_seeds(problem.config.seed, model.key, order, order=order)
+    seeds = trial_seeds(problem.config.seed, order)
     return TrainModel(
         model=model.to_tree(),
         log=str(log.folder),

@@ -54,7 +54,7 @@ class SearchSource:
         self._strategy: Strategy = strategy_of(problem.config.search.strategy)
         done = {trial.seeds["order"] for trial in study.baseline_repeats()}  # they need not have ended in order
         orders = range(problem.config.baseline_seeds)
-        self._baseline = deque(order for order in orders if self._seeds(problem.baseline, order)["order"] not in done)
+        self._baseline = deque(order for order in orders if self._seeds(order)["order"] not in done)
         self._queue: deque[Trial] = deque(study.take_over())
         self._trials: dict[str, Trial] = {}
         self._again: dict[str, tuple[int, int]] = {}  # trial and order, by the job's name
@@ -208,8 +208,8 @@ class SearchSource:
         payload = replace(payload, stops=stops, timing=timing if timed else None, predictions=file)
         return Job(name, payload, Limits(timeout_s=config.trial.timeout, memory_bytes=config.trial.memory))
 
-    def _seeds(self, model: ModelSpec, order: int) -> dict[str, int]:
-        return trial_seeds(self._problem.config.seed, model.key, order, order=order)
+    def _seeds(self, order: int) -> dict[str, int]:
+        return trial_seeds(self._problem.config.seed, order)
 
     # ------------------------------------------------------------------ outcomes
 
@@ -221,7 +221,7 @@ class SearchSource:
         order = int(job.name.rpartition("-")[2])
         proposal = Proposal(Candidate({}, self._problem.baseline), Origin.BASELINE)
         trial = Trial(number=0, candidate=proposal.candidate, origin=Origin.BASELINE, state=State.RUNNING)
-        seeds = self._seeds(self._problem.baseline, order)
+        seeds = self._seeds(order)
         self._study.add_baseline_repeat(
             proposal, replace(with_outcome(trial, outcome, outcome.measurement), seeds=seeds)
         )
@@ -239,7 +239,7 @@ class SearchSource:
             started_at=outcome.started_at,
             ended_at=outcome.ended_at,
             cpu_seconds=outcome.cpu_seconds,
-            seeds=self._seeds(trial.candidate.model, order),
+            seeds=self._seeds(order),
         )
         self._study.add_repeat(number, repeat)
 
@@ -247,7 +247,7 @@ class SearchSource:
         measurement = outcome.measurement
         if outcome.stopped and measurement is not None:
             measurement = replace(measurement, ne=extrapolated_ne(outcome.curve, self._study.trials))
-        return replace(with_outcome(trial, outcome, measurement), seeds=self._seeds(trial.candidate.model, 0))
+        return replace(with_outcome(trial, outcome, measurement), seeds=self._seeds(0))
 
 
 def _proposed(problem: Problem, strategy: Strategy, history: History, count: int) -> list[Proposal]:

@@ -110,7 +110,7 @@ def failed(trial: Trial, kind: str = "error", reason: str = "RuntimeError: it fe
 
 def baseline_repeat(repeat: int, ne: float, *, model: ModelSpec = HUMAN) -> Trial:
     trial = Trial(number=0, candidate=Candidate({}, model), origin=Origin.BASELINE, state=State.RUNNING)
-    return complete(trial, ne=ne, seeds=trial_seeds(STUDY_SEED, model.key, repeat, order=repeat))
+    return complete(trial, ne=ne, seeds=trial_seeds(STUDY_SEED, repeat))
 
 
 def baseline(ne: float = BASELINE_NE, std: float = BASELINE_STD) -> Baseline:

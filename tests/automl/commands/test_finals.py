@@ -78,8 +78,9 @@ def test_every_model_meets_every_seed_of_the_finals(problem: Problem, log: Encod
     assert asked(jobs[0]).order_seed == asked(jobs[1]).order_seed != asked(jobs[2]).order_seed, (
         "paired in what they see"
     )
-    assert len({asked(job).weights_seed for job in jobs}) == 4
-    searched = {trial_seeds(5, problem.baseline.key, repeat)["weights"] for repeat in range(20)}
+    weights = [asked(job).weights_seed for job in jobs]
+    assert weights[0] == weights[1] != weights[2] == weights[3], "and in what they draw"
+    searched = {trial_seeds(5, repeat)["weights"] for repeat in range(20)}
     assert not searched & {asked(job).weights_seed for job in jobs}, "the lucky seed is not drawn again"
     assert FINAL.first_order >= 20
     assert source.keep_going(jobs[0], Progress(share=0.5, curve=(), qps_ratio=None))
@@ -183,9 +184,9 @@ def test_repeats_before_the_picks_never_see_the_test_window(problem: Problem, tm
     source = RepeatsSource(replace(problem, folder=tmp_path), problem.log, {BASELINE: problem.baseline}, 3, CONFIRM)
     jobs = all_jobs(source)
     assert [(asked(job).train, asked(job).score) for job in jobs] == [(("train",), "validate")] * 3
-    of_search = trial_seeds(5, problem.baseline.key, 0)
+    of_search = trial_seeds(5, 0)
     assert of_search["order"] not in {asked(job).order_seed for job in jobs}, "the order that the trial was chosen on"
-    of_finals = {trial_seeds(5, "", 0, order=FINAL.first_order + r)["order"] for r in range(100)}
+    of_finals = {trial_seeds(5, FINAL.first_order + r)["order"] for r in range(100)}
     assert not of_finals & {asked(job).order_seed for job in jobs}
 
 

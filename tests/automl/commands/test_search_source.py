@@ -192,7 +192,7 @@ def test_a_job_says_all_that_a_worker_must_know(tmp_path: Path, strategy: Strate
     source = source_of(tmp_path, study, 1, constraints=texts, trial=trial, qps={"batch_rows": 64, "clock": "analytic"})
     job = source.next(0)
     assert isinstance(job, Job)
-    seeds = trial_seeds(7, MODELS[0].key, 0)
+    seeds = trial_seeds(7, 0)
     assert job.name == "trial-1"
     assert ModelSpec.from_tree(asked(job).model) == MODELS[0].model
     assert (asked(job).log, asked(job).train, asked(job).score) == (str(tmp_path / "log"), ("train",), "validate")
@@ -404,7 +404,7 @@ def test_repeats_of_the_baseline_may_end_in_any_order(tmp_path: Path, strategy: 
     assert play(again) == ["baseline-1"]
     again.close()
     repeats = again._study.baseline_repeats()
-    seeds = [trial_seeds(7, HUMAN.key, order, order=order) for order in range(3)]
+    seeds = [trial_seeds(7, order) for order in range(3)]
     assert sorted(t.seeds["order"] for t in repeats) == sorted(of["order"] for of in seeds), "each on its own order"
     assert {t.seeds["weights"] for t in repeats} == {of["weights"] for of in seeds}
 

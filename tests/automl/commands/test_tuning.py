@@ -121,7 +121,7 @@ def test_orders_are_none_of_the_search_or_the_finals(tmp_path: Path) -> None:
     play(TuningSource(problem_in(tmp_path), study, PLAN))
     again = [trial for trial in study.tunings() if trial.seeds["repeat"] == 1]
     assert len({trial.seeds["order"] for trial in again}) == 1, "a repeat is one order for all"
-    assert len({trial.seeds["weights"] for trial in again}) == len(again)
+    assert len({trial.seeds["weights"] for trial in again}) == 1, "and what is drawn"
 
 
 def test_a_baseline_that_fails_ends_it(tmp_path: Path) -> None:

@@ -91,7 +91,7 @@ def test_limits_of_one_metric_count_by_the_worst() -> None:
 
 
 def repeat(candidate: Candidate, order: int, ne: float) -> Repeat:
-    seeds = trial_seeds(STUDY_SEED, candidate.key, order, order=order)
+    seeds = trial_seeds(STUDY_SEED, order)
     return Repeat(order=order, measurement=measured(candidate, ne=ne), seeds=seeds)
 
 
@@ -99,7 +99,7 @@ def test_each_training_is_held_against_the_baseline_on_its_own_order() -> None:
     """The baseline has NE - std, NE, NE + std on orders 0, 1, 2: a model that follows it by 1% gains 1% on each."""
     (candidate,) = candidates(1)
     on = [1.01 * (BASELINE_NE + shift) for shift in (-BASELINE_STD, 0.0, BASELINE_STD)]
-    seeds = trial_seeds(STUDY_SEED, candidate.key, 0)
+    seeds = trial_seeds(STUDY_SEED, 0)
     trial = complete(running(1, candidate), ne=on[0], seeds=seeds)
     assert baseline().mean_gain_pct(trial) == pytest.approx(1.0)
     again = replace(trial, repeats=tuple(repeat(candidate, order, on[order]) for order in (1, 2)))
