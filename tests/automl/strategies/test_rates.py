@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -63,7 +64,7 @@ def test_the_architecture_is_never_touched() -> None:
     for model in played(HUMAN, 40):
         kept = replace(model, embedding=replace(model.embedding, lr=HUMAN.embedding.lr), train=HUMAN.train)
         assert kept == HUMAN
-        same = {"dense_lr": 1e-3, "batch_size": 1024, "schedule": "constant"}
+        same = {"average": 0.1, "dense_lr": 1e-3, "batch_size": 1024, "schedule": "constant"}
         assert replace(model.train, **same) == replace(HUMAN.train, **same)
 
 
@@ -93,3 +94,18 @@ def test_knobs_stay_within_what_they_allow() -> None:
         assert 1 <= model.train.batch_size <= ROWS
     large = replace(HUMAN, train=replace(HUMAN.train, batch_size=1 << 19))
     assert {m.train.batch_size for m in next_models(large, {}, 10, most_rows=ROWS)} == {1 << 18, 1 << 19}
+
+
+@pytest.mark.parametrize(
+    ("brought", "then"),
+    [
+        ({}, {"average": 0.0}),
+        ({"average": 0.0}, {"average": 0.1}),
+        ({"schedule": "cosine"}, {"schedule": "constant"}),
+    ],
+)
+def test_the_best_is_tried_with_another_end(brought: dict[str, Any], then: dict[str, Any]) -> None:
+    start = replace(HUMAN, train=replace(HUMAN.train, **brought))
+    *tried, last = played(start, 10)
+    best = min(tried, key=valley)
+    assert last == replace(best, train=replace(best.train, **then))
