@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import lru_cache
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
-from automl.commands.judge import confirmed_gains, judge
+from automl.commands.judge import Trained, confirmed_gains, judge
 from automl.commands.parts import further_models, parts_of
 from automl.commands.repeats import BASELINE, CONFIRM, FINAL, RepeatsSource, Stage, scored_window
 from automl.data.store.log import EncodedLog
@@ -20,6 +21,10 @@ from automl.runtime.cluster import cluster
 from automl.runtime.console import ProgressLine, now
 from automl.runtime.engine import Resources, run
 from automl.runtime.host import hold
+from automl.stats.compared import ScoredRows
+from automl.stats.planned import planned_pct
+from automl.stats.race import FIRST_LOOK, can_win, is_race, orders_of_the_rest
+from automl.stats.verdicts import FASTER
 from automl.strategies.picks import Pick, entrants, picks
 from automl.study.history import History, State
 from automl.study.problem import FINALS_FIT, Problem, encode
@@ -47,8 +52,8 @@ def run_finals(
 
     First the promising trials are trained again on train and scored on validate, on other orders of the data: the best
     single run of a search is mostly a lucky one. From what they reach on average the picks are made, and only those
-    meet the test window. `trials` names the trials to test instead. What was trained in an earlier call is not trained
-    again, so seeds may be added.
+    meet the test window, in a race. `trials` names the trials to test instead. What was trained in an earlier call is
+    not trained again, so seeds may be added.
 
     Raises:
         InputError: where the search has nothing to pick.
@@ -62,36 +67,85 @@ def run_finals(
     if not entered and not named:
         must = "must hold a trial that was trained to the end within the limits"
         raise InputError.of(str(problem.folder), must, "none", "search longer: automl search ... --trials N")
+    validate = scored_window(problem.log, CONFIRM.score)
     resources = Resources(workers=workers, cpu=config.resources.cpu, gpu=config.resources.gpu)
     with hold(problem.folder), ExitStack() as stack:
         start = lru_cache(lambda: stack.enter_context(cluster(problem.folder, workers * resources.cpu, address)))
         confirmed: dict[int, Floats] = {}
+        repeats: Mapping[str, Floats] = {}
         if not named:
             confirm = _source(problem, problem.log, study, entered, config.finals.repeats, CONFIRM)
             _run(confirm, resources, console, clock, start)
-            confirmed = confirmed_gains(scored_window(problem.log, "validate"), confirm.whole())
+            repeats = confirm.whole()
+            confirmed = confirmed_gains(validate, repeats)
         margin = config.finals.margin_pct
         chosen = named or picks(
             problem.space, history, seed=config.seed, top=top, margin_pct=margin, confirmed=confirmed
         )
         log = encode(problem, FINALS_FIT)
-        final = _source(problem, log, study, [p.trial for p in chosen], seeds or config.finals.seeds, FINAL)
-        _run(final, resources, console, clock, start)
-        found = judge(problem, log, final.whole(), chosen, study, final.models, final.failed)
+        seeds = seeds or config.finals.seeds
+        planned = _planned(validate, repeats, scored_window(log, FINAL.score), seeds)
+        if math.isfinite(planned):
+            console.print(f"planned: with {seeds} seeds an NE gain of about {planned:.2f}% can be told from chance")
+
+        def train(trials: Sequence[int], orders: int) -> Trained:
+            source = _source(problem, log, study, trials, orders, FINAL)
+            _run(source, resources, console, clock, start)
+            return Trained(source.whole(), source.failed)
+
+        trained = race(problem, log, study, [pick.trial for pick in chosen], seeds, train)
+        found = judge(problem, log, trained, chosen, study, seeds, planned)
         found = replace(
             found,
             trials=sum(trial.ended for trial in history.trials),
             confirmed={number: tuple(gains.tolist()) for number, gains in confirmed.items()},
         )
-        further = further_models(problem, found, final.models) if study.facts.tune_baseline else {}
-        if further:
-            models = {BASELINE: problem.baseline, **further}
-            beside = RepeatsSource(problem, log, models, found.seeds, FINAL)
-            _run(beside, resources, console, clock, start)
-            probs = {**final.whole(), **beside.whole()}
-            found = replace(found, parts=parts_of(scored_window(log, "test"), found, probs))
+        if study.facts.tune_baseline:
+            models = {str(pick.trial): _model(study, pick.trial) for pick in found.fit}
+            if further := further_models(problem, found, models):
+                orders = min(seeds, found.baseline.orders)
+                beside = RepeatsSource(problem, log, {BASELINE: problem.baseline, **further}, orders, FINAL)
+                _run(beside, resources, console, clock, start)
+                probs = {**beside.whole(), **trained.probs}
+                found = replace(found, parts=parts_of(scored_window(log, FINAL.score), found, probs))
         write_finals(problem.folder, found)
     return found
+
+
+def _planned(seen: ScoredRows, repeats: Mapping[str, Floats], test: ScoredRows, seeds: int) -> float:
+    """The gain that the finals will be able to tell, from the repeats before the picks; NaN without them."""
+    if not repeats:
+        return math.nan
+    others = [of_model for name, of_model in repeats.items() if name != BASELINE]
+    return planned_pct(seen, repeats[BASELINE], others, test, seeds)
+
+
+def race(
+    problem: Problem,
+    log: EncodedLog,
+    study: Study,
+    trials: Sequence[int],
+    seeds: int,
+    train: Callable[[Sequence[int], int], Trained],
+) -> Trained:
+    """Train trials and the baseline, so that trainings go where they decide (automl.stats.race).
+
+    `train(trials, orders)` has models trained on the first so many orders, and trains nothing twice. Who goes on hangs
+    on predictions alone and on what the search had timed: the same call decides the same.
+    """
+    if not is_race(seeds):
+        return train(trials, seeds)
+    first = train(trials, FIRST_LOOK)
+    fit = [trial for trial in trials if str(trial) in first.probs]
+    searched = {trial.number: trial.measurement for trial in study.trials}
+    fast = [one is not None and one.speed.qps_ratio_high > FASTER for one in map(searched.get, fit)]
+    looked = scored_window(log, FINAL.score).gains(first.probs[BASELINE], [first.probs[str(trial)] for trial in fit])
+    go_on = can_win(looked, fast, seeds, problem.config.finals.margin_pct)
+    left = [trial for trial, goes in zip(fit, go_on, strict=True) if goes]
+    if not left:
+        return first
+    rest = train(left, orders_of_the_rest(len(trials), len(left), seeds))
+    return Trained({**first.probs, **rest.probs}, {**first.failed, **rest.failed})
 
 
 def _named(problem: Problem, history: History, trials: Sequence[int]) -> tuple[Pick, ...]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from statistics import median
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,7 @@ from automl.strategies.picks import Pick
 from automl.study.history import Speed
 from automl.study.problem import Problem
 from automl.study.record import Study
-from automl.study.results import BaselineDay, DayGain, FinalBaseline, FinalPick, Finals, Unfit
+from automl.study.results import BaselineDay, DayGain, Detectable, FinalBaseline, FinalPick, Finals, Unfit
 from search_spaces.model import ModelSpec
 
 Floats = NDArray[np.float64]
@@ -38,25 +39,37 @@ def confirmed_gains(window: ScoredRows, probs: Mapping[str, Floats]) -> dict[int
     return {int(name): 100 * (window.ne(of) / base - 1) for name, of in probs.items() if name != BASELINE}
 
 
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What the finals' trainings left: predictions (orders, rows) by model, and the picks that failed on some order.
+
+    A pick may have fewer orders than the baseline: its own, the first.
+    """
+
+    probs: Mapping[str, Floats]
+    failed: Mapping[str, Failed] = field(default_factory=dict)
+
+
 def judge(
     problem: Problem,
     log: EncodedLog,
-    probs: Mapping[str, Floats],
+    trained: Trained,
     chosen: Sequence[Pick],
     study: Study,
-    models: Mapping[str, ModelSpec],
-    failed: Mapping[str, Failed] | None = None,
+    seeds: int,
+    planned_pct: float = math.nan,
 ) -> Finals:
     """Predictions of the finals to verdicts; how many trials had ended is not known here, nor what the repeats said.
 
-    `failed` are the picks without predictions on every order.
+    `seeds` is how many trainings of each model were asked for, `planned_pct` the gain that they were to tell.
     """
-    window, failed = scored_window(log, "test"), failed or {}
+    window, probs, failed = scored_window(log, "test"), trained.probs, trained.failed
     fit = [pick for pick in chosen if str(pick.trial) not in failed]
     base = probs[BASELINE]
     days = _days(problem, log, window) if len(days_of_test(problem, log)) > 1 else ()
     gains = window.gains(base, [probs[str(pick.trial)] for pick in fit])
-    speeds = time_together(problem, log, [models[str(pick.trial)] for pick in fit])
+    models = {trial.number: trial.candidate.model for trial in study.trials}
+    speeds = time_together(problem, log, [models[pick.trial] for pick in fit])
     baseline, margin = study.baseline(), problem.config.finals.margin_pct
     assert baseline is not None
     seen = {trial.number: baseline.gain_pct(trial.measurement.ne) for trial in study.trials if trial.measurement}
@@ -67,6 +80,7 @@ def judge(
         judged[pick.trial] = FinalPick(
             trial=pick.trial,
             role=pick.role,
+            orders=gain.orders,
             ne=float(window.ne(of_pick).mean()),
             ne_gain_pct=gain.pct,
             ci_low_pct=gain.low_pct,
@@ -86,12 +100,17 @@ def judge(
             ),
         )
     ne_S = window.ne(base)
-    wide = any(pick.half_width_pct > margin for pick in judged.values())
+    ne, spread = float(ne_S.mean()), float(ne_S.std(ddof=1))
+    open_ = [gain for gain in gains if gain.orders >= seeds] or gains  # not those that could not win any more
+    wide = any(gain.half_width_pct > margin for gain in open_)
     return Finals(
-        baseline=FinalBaseline(ne=float(ne_S.mean()), ne_std=float(ne_S.std(ddof=1)), qps=baseline.qps),
+        baseline=FinalBaseline(ne=ne, ne_std=spread, qps=baseline.qps, orders=len(ne_S)),
         margin_pct=margin,
-        seeds=len(ne_S),
-        seeds_wanted=seeds_wanted(gains, margin) if wide else 0,
+        seeds=seeds,
+        seeds_wanted=seeds_wanted(open_, margin) if wide else 0,
+        detectable_pct=Detectable(
+            planned=planned_pct, found=median(gain.half_width_pct for gain in open_) if open_ else math.nan
+        ),
         picks=tuple(
             judged[pick.trial] if pick.trial in judged else _unfit(pick, seen, failed[str(pick.trial)])
             for pick in chosen
@@ -134,6 +153,7 @@ def _unfit(pick: Pick, seen: Mapping[int, float], failed: Failed) -> FinalPick:
     return FinalPick(
         trial=pick.trial,
         role=pick.role,
+        orders=failed.repeat,
         ne=math.nan,
         ne_gain_pct=math.nan,
         ci_low_pct=math.nan,

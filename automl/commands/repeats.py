@@ -94,23 +94,24 @@ class RepeatsSource:
 
     @property
     def failed(self) -> Mapping[str, Failed]:
-        """By model: the first order that it failed on.
-
-        Raises:
-            RunError: where the baseline failed: there is nothing to compare with.
-        """
-        broken = self._failed.get(BASELINE)
-        if broken is not None:
-            reason = f"{broken.failure.kind}: {broken.failure.reason}"
-            raise RunError(
-                f"the baseline must train on every order, but it failed on order {broken.repeat + 1}: {reason}"
-            )
+        """By model: the first order that it failed on."""
         return self._failed
 
     def whole(self) -> dict[str, Floats]:
-        """Predictions of the models that were trained on every order."""
+        """Predictions (repeats, rows) of the models that were trained on every order.
+
+        Raises:
+            RunError: where the baseline failed.
+        """
+        self._check_baseline()
         files = {name: [self._file(name, r) for r in range(self._repeats)] for name in self._models}
         return {name: np.stack([np.load(f) for f in of]) for name, of in files.items() if all(f.exists() for f in of)}
+
+    def _check_baseline(self) -> None:
+        broken = self._failed.get(BASELINE)
+        if broken is not None:
+            kind, reason, order = broken.failure.kind, broken.failure.reason, broken.repeat + 1
+            raise RunError(f"the baseline must train on every order, but it failed on order {order}: {kind}: {reason}")
 
     def _give_up(self, name: str, failed: Failed) -> None:
         known = self._failed.get(name)

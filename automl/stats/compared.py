@@ -73,9 +73,15 @@ class ScoredRows:
             self._examples_std(self._losses(probs_SN) - self._losses(base_SN[: len(probs_SN)])) for probs_SN in others
         ]
         found = [self.ne(probs_SN) for probs_SN in others]
-        return gains(self.ne(base_SN), found, np.array(spread), len(np.unique(self._luck())) - 1)
+        return gains(self.ne(base_SN), found, np.array(spread), self.examples_freedom)
 
-    def _luck(self) -> NDArray[np.int32]:
+    @property
+    def examples_freedom(self) -> int:
+        """Degrees of freedom of what comes from the choice of examples."""
+        return len(np.unique(self.luck)) - 1
+
+    @property
+    def luck(self) -> NDArray[np.int32]:
         """Clusters, or the rows themselves where there is one cluster."""
         one = np.ptp(self.clusters_N) == 0
         return np.arange(len(self), dtype=np.int32) if one else self.clusters_N
@@ -92,4 +98,4 @@ class ScoredRows:
         if self.negatives_kept is not None:
             weights_N = np.where(self.labels_N == 1, weights_N, weights_N / self.negatives_kept)
         (sums,) = self.sums(np.full((1, len(self)), 0.5))
-        return examples_std(difference_N, weights_N, self._luck(), sums.entropy)
+        return examples_std(difference_N, weights_N, self.luck, sums.entropy)

@@ -24,6 +24,15 @@ class FinalBaseline:
     ne: Number  # mean over the seeds
     ne_std: Number
     qps: Number  # rows a second, as the search timed it
+    orders: int  # of the data that it was trained on
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detectable:
+    """The smallest NE gain in percent that the finals can tell from chance: half of the middle pick's interval."""
+
+    planned: Number  # from the repeats before the picks; NaN without them
+    found: Number  # NaN where no pick was judged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +70,7 @@ class FinalPick:
 
     trial: int
     role: str  # accurate, fast, balanced, unlimited, or named: by hand
+    orders: int  # of the data that it was trained on; fewer than the seeds where it could not win any more
     ne: Number  # mean over the seeds
     ne_gain_pct: Number
     ci_low_pct: Number  # interval of 95% of the gain
@@ -129,8 +139,9 @@ class Finals:
 
     baseline: FinalBaseline
     margin_pct: float  # by how much NE may be worse and still count as no worse
-    seeds: int
+    seeds: int  # trainings of each model as they were asked for; the race may have given one fewer, another more
     seeds_wanted: int | None  # to narrow every interval to the margin; 0: those that were run; None: no number would
+    detectable_pct: Detectable
     picks: tuple[FinalPick, ...]
     progressive: bool = False  # each day of the test window was scored, then trained on
     days: tuple[BaselineDay, ...] = ()  # of the test window, where it has several
@@ -140,8 +151,17 @@ class Finals:
 
     @property
     def half_width_pct(self) -> float:
-        """Of the widest interval; NaN where there is none."""
-        return max((pick.half_width_pct for pick in self.fit), default=math.nan)
+        """Of the widest interval, of the picks that could win to the end if there are any; NaN without intervals."""
+        return max((pick.half_width_pct for pick in self.settled), default=math.nan)
+
+    def dropped(self, pick: FinalPick) -> bool:
+        """Whether a pick was trained no further, since it could not win any more."""
+        return pick.unfit is None and pick.orders < self.seeds
+
+    @property
+    def settled(self) -> tuple[FinalPick, ...]:
+        """The picks that were trained to the end; all that were judged where none was."""
+        return tuple(pick for pick in self.fit if not self.dropped(pick)) or self.fit
 
     @property
     def fit(self) -> tuple[FinalPick, ...]:

@@ -29,7 +29,7 @@ from automl.study.history import (
     State,
     Trial,
 )
-from automl.study.results import BaselineDay, DayGain, FinalBaseline, FinalPick, Finals, Unfit
+from automl.study.results import BaselineDay, DayGain, Detectable, FinalBaseline, FinalPick, Finals, Unfit
 from automl.testing.made_up import HUMAN, INPUTS, small_space, true_qps_ratio
 from predictors.evaluate import Ranked
 from search_spaces.model import ModelSpec
@@ -312,6 +312,7 @@ def make_finals(history: History, verdicts: Sequence[str] = ("better", "faster",
         pick = FinalPick(
             trial=number,
             role=name,
+            orders=5,
             ne=history.baseline.ne * (1 + gain / 100),
             ne_gain_pct=gain,
             ci_low_pct=gain - half,
@@ -337,10 +338,11 @@ def make_finals(history: History, verdicts: Sequence[str] = ("better", "faster",
         )
         picks.append(pick)
     return Finals(
-        baseline=FinalBaseline(ne=0.8681, ne_std=0.0010, qps=history.baseline.qps),
+        baseline=FinalBaseline(ne=0.8681, ne_std=0.0010, qps=history.baseline.qps, orders=5),
         margin_pct=0.2,
         seeds=5,
         seeds_wanted=0,
+        detectable_pct=Detectable(planned=0.16, found=0.145),
         picks=tuple(picks),
         progressive=True,
         days=(
@@ -367,7 +369,9 @@ def unfit(pick: FinalPick, order: int = 3) -> FinalPick:
         "qps_ratio_low",
     )
     found = Unfit(order=order, kind="diverged", reason="NE rose to 3.2 after 512 rows")
-    return replace(pick, **dict.fromkeys(measured, math.nan), verdict=Verdict.UNFIT, days=(), unfit=found)
+    return replace(
+        pick, **dict.fromkeys(measured, math.nan), orders=order - 1, verdict=Verdict.UNFIT, days=(), unfit=found
+    )
 
 
 def shares() -> dict[str, dict[str, float]]:

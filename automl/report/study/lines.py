@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from automl.report.study.days import days_words
-from automl.report.study.notes import unfit_words, wide_words
+from automl.report.study.notes import detectable_words, unfit_words, wide_words
 from automl.report.study.tuned import parts_words
 from automl.stats.verdicts import Verdict
 from automl.study.results import FinalPick, Finals
@@ -11,18 +11,20 @@ from automl.study.results import FinalPick, Finals
 
 def finals_lines(found: Finals) -> list[str]:
     """The finals in words, a line a pick, and what must be said of them."""
-    lines = [_line(pick, found.margin_pct) for pick in found.picks]
-    said = days_words(found), wide_words(found.half_width_pct, found.margin_pct, found.seeds_wanted)
+    lines = [_line(found, pick) for pick in found.picks]
+    wide = wide_words(found.half_width_pct, found.margin_pct, found.seeds_wanted)
+    said = days_words(found), detectable_words(found.detectable_pct), wide
     return [*lines, *parts_words(found), *(words for words in said if words)]
 
 
-def _line(pick: FinalPick, margin_pct: float) -> str:
+def _line(found: Finals, pick: FinalPick) -> str:
     name = f"{f'#{pick.trial}':<5} {pick.role:<10}"
     if pick.unfit is not None:
         return f"{name} {pick.verdict} to ship: {unfit_words(pick.unfit)}"
     interval = f"[{pick.ci_low_pct:+.2f}, {pick.ci_high_pct:+.2f}]"
     figures = f"NE {pick.ne_gain_pct:+.2f}% {interval:<16} QPS x{pick.qps_ratio:.2f}"
-    return f"{name} {figures}   {_verdict_words(pick, margin_pct)}"
+    dropped = f"; could not win after {pick.orders} orders" if found.dropped(pick) else ""
+    return f"{name} {figures}   {_verdict_words(pick, found.margin_pct)}{dropped}"
 
 
 def _verdict_words(pick: FinalPick, margin_pct: float) -> str:

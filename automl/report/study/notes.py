@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from automl.report.common.formats import counted, duration, listed
+from automl.report.common.formats import counted, duration, is_number, listed
 from automl.report.study.derived import View
 from automl.report.study.search_figures import last_quarter
 from automl.stats import pareto
 from automl.strategies.outlook import RECENT, track_record, trusted
 from automl.study.history import History, Origin, State, Trial
-from automl.study.results import Unfit
+from automl.study.results import Detectable, Unfit
 from predictors.evaluate import Ranked, pooled_tau
 
 STILL_GROWING = 0.1  # of the hypervolume in the last quarter of the core time
@@ -53,6 +53,14 @@ def wide_words(half_width_pct: float, margin_pct: float, seeds_wanted: int | Non
     if seeds_wanted is None:
         return f"{wide}. No number of seeds would narrow them enough: test on more days, or on more users."
     return f"{wide}: about {seeds_wanted} seeds would narrow them (--seeds {seeds_wanted})."
+
+
+def detectable_words(found: Detectable) -> str | None:
+    """The smallest gain that the finals can show, and what was expected of them; None where no pick was judged."""
+    if not is_number(found.found):
+        return None
+    planned = f" (planned: {found.planned:.2f}%)" if is_number(found.planned) else ""
+    return f"An NE gain of {found.found:.2f}% or more can be told from chance in these finals{planned}."
 
 
 def unfit_words(unfit: Unfit) -> str:

@@ -13,7 +13,7 @@ from automl.report.study.data import ReportData
 from automl.report.study.days import day_table
 from automl.report.study.derived import SECONDS_PER_HOUR, View, trial_seconds
 from automl.report.study.front_figure import front
-from automl.report.study.notes import search_notes
+from automl.report.study.notes import detectable_words, search_notes
 from automl.report.study.parallel import parallel
 from automl.report.study.tables import write_tables
 from automl.report.study.tuned import parts_words, tuned_baseline
@@ -56,6 +56,7 @@ def render(view: View, out_dir: Path) -> str:
             "answer": answer(view, out_dir),
             "notes": [*view.data.notes, *search_notes(view)],
             "days": day_table(view),
+            "detectable": None if view.finals is None else detectable_words(view.finals.detectable_pct),
             "facts": view.data.facts,
             "failures": view.failure_counts,
             "importances": knobs,

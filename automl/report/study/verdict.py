@@ -15,7 +15,7 @@ from automl.report.study.front_figure import ROLE_LETTERS
 from automl.report.study.notes import unfit_words
 from automl.stats.verdicts import FASTER, Verdict
 from automl.study.history import State, Trial
-from automl.study.results import FinalPick
+from automl.study.results import FinalPick, Finals
 
 ROLE_MEANING = {
     "accurate": "lowest NE at the baseline's speed or faster",
@@ -153,7 +153,7 @@ def _after_finals(view: View, picks: Sequence[FinalPick]) -> Answer:
     best = _best_proven(picks)
     known = [pick for pick in picks if pick.trial in view.by_number]
     cards = tuple(_final_card(view, p, p is best) for p in sorted(known, key=lambda p: (p is not best, picks.index(p))))
-    how = f"Each model was retrained with {view.finals.seeds} seeds and scored on days the search never saw."
+    how = f"Each model was retrained {_orders(view.finals)} and scored on days the search never saw."
     if best is None:
         why = "No pick's gain can be told from chance, nor is one faster at equal quality."
         if not view.finals.fit:
@@ -172,6 +172,15 @@ def _after_finals(view: View, picks: Sequence[FinalPick]) -> Answer:
     if faster is not None and faster.qps_ratio > best.qps_ratio:
         lead += f" For more speed: #{faster.trial} at {ratio(faster.qps_ratio)} the QPS, NE no worse than {margin}."
     return Answer(headline=headline, lead=lead, cards=cards, tone="good")
+
+
+def _orders(finals: Finals) -> str:
+    """With 5 seeds; on 8 orders of the data (3 where it could not win any more)."""
+    dropped = [pick.orders for pick in finals.fit if finals.dropped(pick)]
+    if not dropped:
+        return f"with {finals.baseline.orders} seeds"
+    few = "" if len(dropped) == len(finals.fit) else f" ({min(dropped)} where it could not win any more)"
+    return f"on {finals.baseline.orders} orders of the data{few}"
 
 
 def _best_proven(picks: Sequence[FinalPick]) -> FinalPick | None:
@@ -196,6 +205,8 @@ def _final_card(view: View, pick: FinalPick, leads: bool) -> Card:
     assert view.finals is not None
     searched = ("NE gain, search", percent(pick.search_ne_gain_pct), "one run")
     style, why = BADGES[pick.verdict], _why(pick, view.finals.margin_pct)
+    if view.finals.dropped(pick):
+        why += f" It was trained on {pick.orders} orders: after them it could not win any more."
     trial = view.by_number[pick.trial]
     if pick.unfit is not None:
         return _card(view, pick.role, trial, pick.verdict, style, why, (searched,), leads)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,8 +10,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from automl.commands.finals import run_finals
-from automl.commands.judge import confirmed_gains
+from automl.commands.finals import race, run_finals
+from automl.commands.judge import Trained, confirmed_gains
 from automl.commands.repeats import (
     BASELINE,
     CONFIRM,
@@ -30,8 +31,9 @@ from automl.runtime.work import save_predictions
 from automl.stats.seeds import trial_seeds
 from automl.study.history import Failure, Origin, Proposal
 from automl.study.problem import Problem
+from automl.study.record import Study
 from search_spaces.errors import InputError
-from tests.worlds.studies import begun_study, candidates, stopped
+from tests.worlds.studies import begun_study, candidates, complete, stopped
 
 Floats = NDArray[np.float64]
 
@@ -138,7 +140,7 @@ def test_without_a_baseline_nothing_is_compared(problem: Problem, log: EncodedLo
     source.ended(first, Outcome(failure=Failure("memory", "held too much")))
     assert all_jobs(source) == []
     with pytest.raises(RunError, match="baseline must train on every order, but it failed on order 1: memory: held"):
-        _ = source.failed
+        source.whole()
 
 
 def test_several_test_days_are_scored_one_by_one(daily: tuple[Problem, EncodedLog], tmp_path: Path) -> None:
@@ -212,6 +214,76 @@ def test_only_models_that_met_every_order_are_confirmed(problem: Problem, tmp_pa
     assert list(found) == [1]
     assert [gain < 0 for gain in found[1]] == [True, False]
     assert list(source.failed) == ["2"]
+
+
+# ---------------------------------------------------------------- the race
+
+
+class Trainings:
+    """Models whose predictions are as the case wants it, order by order; what was trained is written down."""
+
+    def __init__(self, log: EncodedLog, skills: Mapping[int, float], failing: Mapping[int, int] | None = None) -> None:
+        rows = log.windows["test"]
+        self._labels, self._skills = np.asarray(log.labels_N[rows], dtype=np.float64), skills
+        self._failing = failing or {}
+        self.told: list[tuple[tuple[int, ...], int]] = []
+
+    def __call__(self, trials: Sequence[int], orders: int) -> Trained:
+        self.told.append((tuple(trials), orders))
+        failed = {str(n): Failed(self._failing[n], DIVERGED) for n in trials if self._failing.get(n, orders) < orders}
+        fit = [n for n in trials if str(n) not in failed]
+        probs = {str(n): np.stack([self._probs(n, r) for r in range(orders)]) for n in (0, *fit)}
+        return Trained({BASELINE if name == "0" else name: of for name, of in probs.items()}, failed)
+
+    def _probs(self, number: int, order: int) -> Floats:
+        noise = np.random.default_rng([number, order]).normal(0, 0.02, len(self._labels))
+        logits = -1.0 + (0.3 + self._skills.get(number, 0.0)) * (self._labels - 0.25) + noise
+        return np.asarray(1 / (1 + np.exp(-logits)), dtype=np.float64)
+
+
+DIVERGED = Failure("diverged", "NE is not a number")
+
+
+def slow_study(problem: Problem, folder: Path, count: int) -> Study:
+    """Trials that are as fast as the baseline, so that only NE may win."""
+    study = begun_study(folder, space=problem.space)
+    proposed = [Proposal(candidate, Origin.RANDOM) for candidate in candidates(count, space=problem.space)]
+    for trial in study.begin(proposed, 1):
+        study.end(complete(trial, ne=0.9, ratio=1.0))
+    return study
+
+
+def test_trainings_of_picks_that_cannot_win_go_to_the_others(problem: Problem, log: EncodedLog, tmp_path: Path) -> None:
+    study = slow_study(problem, tmp_path, 3)
+    train = Trainings(log, {1: 0.02, 2: -0.3, 3: -0.4})
+    found = race(problem, log, study, [1, 2, 3], 5, train)
+    assert train.told == [((1, 2, 3), 3), ((1,), 7)], "20 trainings in all: 12, and 4 more of each of two"
+    assert {name: len(of) for name, of in found.probs.items()} == {BASELINE: 7, "1": 7, "2": 3, "3": 3}
+    again = Trainings(log, {1: 0.02, 2: -0.3, 3: -0.4})
+    race(problem, log, study, [1, 2, 3], 5, again)
+    assert again.told == train.told
+
+
+def test_a_race_that_all_lose_ends_early(problem: Problem, log: EncodedLog, tmp_path: Path) -> None:
+    train = Trainings(log, {1: -0.3, 2: -0.3})
+    found = race(problem, log, slow_study(problem, tmp_path, 2), [1, 2], 8, train)
+    assert train.told == [((1, 2), 3)]
+    assert len(found.probs[BASELINE]) == 3
+
+
+def test_few_seeds_are_dealt_out_evenly(problem: Problem, log: EncodedLog, tmp_path: Path) -> None:
+    train = Trainings(log, {1: -0.3, 2: 0.02})
+    race(problem, log, slow_study(problem, tmp_path, 2), [1, 2], 3, train)
+    assert train.told == [((1, 2), 3)]
+
+
+def test_a_pick_that_fails_leaves_the_race(problem: Problem, log: EncodedLog, tmp_path: Path) -> None:
+    """One before the look, one after it."""
+    train = Trainings(log, {1: 0.02, 2: 0.02, 3: 0.02}, failing={1: 1, 2: 4})
+    found = race(problem, log, slow_study(problem, tmp_path, 3), [1, 2, 3], 5, train)
+    assert train.told == [((1, 2, 3), 3), ((2, 3), 5)]
+    assert {name: failed.repeat for name, failed in found.failed.items()} == {"1": 1, "2": 4}
+    assert {name for name in found.probs if name not in found.failed} == {BASELINE, "3"}
 
 
 def test_without_a_trial_to_pick_nothing_is_run(problem: Problem, tmp_path: Path) -> None:

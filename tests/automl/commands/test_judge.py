@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.metrics import log_loss
 
-from automl.commands.judge import judge
+from automl.commands.judge import Trained, judge
 from automl.commands.repeats import BASELINE, Failed
 from automl.data.store.log import EncodedLog
 from automl.stats.metrics import ne as ne_of
@@ -24,7 +24,8 @@ from automl.study.problem import Problem
 from automl.study.record import Study
 from automl.study.results import Finals, Unfit
 from search_spaces.model import ModelSpec
-from tests.worlds.studies import begun_study, candidates, complete, running
+from search_spaces.space import Candidate
+from tests.worlds.studies import begun_study, candidates, complete
 
 Floats = NDArray[np.float64]
 
@@ -32,27 +33,27 @@ Floats = NDArray[np.float64]
 class Court:
     """Two picks and the baseline: probabilities that differ from the baseline's as the case wants it."""
 
-    def __init__(self, problem: Problem, log: EncodedLog, study: Study, seeds: int = 5) -> None:
-        self.problem, self.log, self.study, self.seeds = problem, log, study, seeds
+    def __init__(self, problem: Problem, log: EncodedLog, study: Study, models: Sequence[Candidate] = ()) -> None:
+        self.problem, self.log, self.study, self.seeds = problem, log, study, 5
         rows = log.windows["test"]
         self.labels = np.asarray(log.labels_N[rows], dtype=np.float64)
         rng = np.random.default_rng(0)
-        self.logits = np.stack([self._noisy(0.0, rng) for _ in range(seeds)])
+        self.logits = np.stack([self._noisy(0.0, rng) for _ in range(self.seeds)])
         self.rng = rng
-        trials = [running(n, c) for n, c in enumerate(candidates(2, space=problem.space), 1)]
-        self.models: dict[str, ModelSpec] = {BASELINE: problem.baseline}
-        self.models |= {str(t.number): t.candidate.model for t in trials}
-        begun = study.begin([Proposal(t.candidate, Origin.RANDOM) for t in trials], 1)
+        found = models or candidates(2, space=problem.space)
+        begun = study.begin([Proposal(candidate, Origin.RANDOM) for candidate in found], 1)
         base = study.baseline()
         assert base is not None
-        for trial, gain in zip(begun, (-0.4, 0.1), strict=True):
+        for trial, gain in zip(begun, (-0.4, 0.1), strict=False):
             study.end(complete(trial, ne=base.ne * (1 + gain / 100)))
 
     def _noisy(self, skill: float, rng: np.random.Generator) -> Floats:
         """Logits that know a share of the label, and some luck of the seed."""
         return -1.0 + (0.3 + skill) * (self.labels - 0.25) + rng.normal(0, 0.02, len(self.labels))
 
-    def hears(self, *skills: float, failed: Mapping[str, Failed] | None = None) -> Finals:
+    def hears(
+        self, *skills: float, failed: Mapping[str, Failed] | None = None, orders: Mapping[str, int] | None = None
+    ) -> Finals:
         probs = {BASELINE: sigmoid(self.logits)}
         for number, skill in enumerate(skills, 1):
             probs[str(number)] = sigmoid(np.stack([self._noisy(skill, self.rng) for _ in range(self.seeds)]))
@@ -60,7 +61,9 @@ class Court:
         chosen = [Pick(number, role, -0.1) for number, role in zip((1, 2), ("accurate", "fast"), strict=False)]
         for name in failed or ():
             del probs[name]
-        return judge(self.problem, self.log, probs, chosen[: len(skills)], self.study, self.models, failed)
+        for name, count in (orders or {}).items():
+            probs[name] = probs[name][:count]
+        return judge(self.problem, self.log, Trained(probs, failed or {}), chosen[: len(skills)], self.study, seeds=5)
 
 
 def sigmoid(logits: Floats) -> Floats:
@@ -126,16 +129,29 @@ def test_a_model_that_is_the_baseline_is_no_better(court: Court) -> None:
         assert pick.smallest_margin_pct == pytest.approx(pick.ci_high_pct)
 
 
-def test_a_cheaper_model_of_the_same_quality_is_faster(court: Court) -> None:
+def test_a_cheaper_model_of_the_same_quality_is_faster(problem: Problem, log: EncodedLog, tmp_path: Path) -> None:
     """By the analytic clock the speed is what its cost says."""
-    small = court.problem.baseline.to_tree()
-    small = {**small, "interaction": [], "deep": [{"mlp": {"width": 16}}], "embedding": {"dim": 4}}
-    court.models["1"] = ModelSpec.from_tree(small)
+    tree = {**problem.baseline.to_tree(), "interaction": [], "deep": [{"mlp": {"width": 16}}], "embedding": {"dim": 4}}
+    small = problem.space.nearest(ModelSpec.from_tree(tree))
+    court = Court(problem, log, begun_study(tmp_path, space=problem.space), [small])
     court.problem = replace(court.problem, config=court.problem.config.model_copy(
         update={"finals": court.problem.config.finals.model_copy(update={"margin_pct": 5.0})}))  # fmt: skip
     (pick,) = court.hears(0.0).picks
     assert pick.qps_ratio_low > 1.05
     assert pick.verdict == "faster"
+
+
+def test_a_pick_of_fewer_orders_is_judged_on_its_own(court: Court) -> None:
+    found = court.hears(0.15, -0.15, orders={"2": 3})
+    went_on, dropped = found.picks
+    assert (found.baseline.orders, went_on.orders, dropped.orders, found.seeds) == (5, 5, 3, 5)
+    assert [found.dropped(pick) for pick in found.picks] == [False, True]
+    assert found.settled == (went_on,)
+    by_order = {name: np.array([ne_of(court.labels, row) for row in rows]) for name, rows in court.probs.items()}
+    paired = 100 * (by_order["2"].mean() / by_order[BASELINE][:3].mean() - 1)
+    assert dropped.ne_gain_pct == pytest.approx(paired), "against the baseline on the same orders"
+    assert found.half_width_pct == pytest.approx(went_on.half_width_pct), "what could not win decides no width"
+    assert found.detectable_pct.found == pytest.approx(went_on.half_width_pct)
 
 
 def test_what_it_finds_is_json(court: Court) -> None:

@@ -13,6 +13,7 @@ from automl.stats.verdicts import Verdict
 from automl.study.results import (
     BaselineDay,
     DayGain,
+    Detectable,
     FinalBaseline,
     FinalPick,
     Finals,
@@ -25,6 +26,7 @@ from search_spaces.errors import InputError
 PICK = FinalPick(
     trial=7,
     role="accurate",
+    orders=5,
     ne=0.88,
     ne_gain_pct=-0.2,
     ci_low_pct=-0.3,
@@ -44,10 +46,11 @@ UNSURE = replace(
     PICK, trial=9, role="fast", ci_low_pct=-0.1, ci_high_pct=0.15, p_corrected=0.6, verdict=Verdict.NO_BETTER
 )
 FOUND = Finals(
-    baseline=FinalBaseline(ne=0.882, ne_std=0.001, qps=1e5),
+    baseline=FinalBaseline(ne=0.882, ne_std=0.001, qps=1e5, orders=5),
     margin_pct=0.2,
     seeds=5,
     seeds_wanted=0,
+    detectable_pct=Detectable(planned=0.2, found=0.125),
     picks=(PICK, UNSURE),
     progressive=True,
     days=(BaselineDay(day="2022-05-07", rows=1000, ne=0.88),),
@@ -104,6 +107,15 @@ def test_a_file_of_another_form_is_told(tmp_path: Path, change: dict[str, object
     with pytest.raises(InputError, match=r"finals\.json") as told:
         read_finals(tmp_path)
     assert found in str(told.value)
+
+
+def test_a_pick_that_could_not_win_decides_no_width() -> None:
+    early = replace(UNSURE, orders=3)
+    found = replace(FOUND, picks=(PICK, early))
+    assert [found.dropped(pick) for pick in found.picks] == [False, True]
+    assert found.settled == (PICK,)
+    assert found.half_width_pct == pytest.approx(0.1)
+    assert replace(found, picks=(early,)).settled == (early,)
 
 
 def test_widths_and_margins_come_from_the_intervals() -> None:

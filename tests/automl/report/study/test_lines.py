@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from automl.report.study.lines import finals_lines
-from automl.study.results import Unfit
+from automl.report.study.notes import detectable_words
+from automl.study.results import Detectable, Unfit
 from tests.worlds.report_studies import make_finals, rich_history, unfit
 
 
 def test_the_finals_in_words() -> None:
     found = replace(make_finals(rich_history()), days=())
     picks = tuple(replace(pick, trial=61, qps_ratio=1.02) for pick in found.picks)
-    assert finals_lines(replace(found, picks=picks)) == [
+    lines = finals_lines(replace(found, picks=picks))
+    assert lines[:4] == [
         "#61   accurate   NE -0.21% [-0.34, -0.08]   QPS x1.02   better (p 0.001)",
         "#61   fast       NE +0.02% [-0.12, +0.16]   QPS x1.02   faster (NE no worse than +0.2%)",
         "#61   balanced   NE -0.06% [-0.21, +0.09]   QPS x1.02   no better: NE may be worse by up to 0.09%",
         "#61   unlimited  NE +0.35% [+0.19, +0.51]   QPS x1.02   worse (p 0.004)",
     ]
+    ends = "An NE gain of 0.14% or more can be told from chance in these finals (planned: 0.16%)."
+    assert lines[4:] == [ends]
     wide = replace(found, margin_pct=0.1, seeds_wanted=20)
     assert finals_lines(wide)[-1].startswith("The finals' intervals reach ±0.16%, more than the margin of 0.1%")
 
@@ -31,5 +36,19 @@ def test_a_pick_that_is_unfit_says_why() -> None:
         "#61   accurate   unfit to ship: diverged on order 3: NE rose to 3.2 after 512 rows",
         "#61   fast       unfit to ship: failed (lost) on order 1: its process ended",
     ]
-    assert len(lines) == 5
+    assert len(lines) == 6
     assert lines[4].startswith("2 test days, each scored, then trained on.")
+
+
+def test_a_pick_that_could_not_win_says_so() -> None:
+    found = make_finals(rich_history())
+    *others, last = found.picks
+    lines = finals_lines(replace(found, picks=(*others, replace(last, orders=3))))
+    assert lines[3].endswith("worse (p 0.004); could not win after 3 orders")
+    assert "could not win" not in lines[2]
+
+
+def test_what_can_be_told_is_said_as_far_as_it_is_known() -> None:
+    found = Detectable(planned=math.nan, found=0.052)
+    assert detectable_words(found) == "An NE gain of 0.05% or more can be told from chance in these finals."
+    assert detectable_words(replace(found, found=math.nan)) is None

@@ -130,6 +130,19 @@ def test_an_unfit_pick_says_why_and_does_not_lead() -> None:
     assert none.lead.startswith("No pick is fit to ship: each failed on some order of the data. Keep the baseline.")
 
 
+def test_a_race_is_told() -> None:
+    finals = make_finals(rich_history(), ("better", "worse"))
+    first, second = finals.picks
+    baseline = replace(finals.baseline, orders=7)
+    raced = replace(finals, baseline=baseline, picks=(replace(first, orders=7), replace(second, orders=3)))
+    shown = answer(View(replace(rich_data(), finals=raced)), FOLDER)
+    assert "retrained on 7 orders of the data (3 where it could not win any more) and scored" in shown.lead
+    assert shown.cards[1].why.endswith("It was trained on 3 orders: after them it could not win any more.")
+    assert "could not win" not in shown.cards[0].why
+    lost = replace(finals, baseline=replace(baseline, orders=3), picks=(replace(second, orders=3),))
+    assert "retrained on 3 orders of the data and" in answer(View(replace(rich_data(), finals=lost)), FOLDER).lead
+
+
 def test_an_interval_below_zero_may_still_be_uncertain() -> None:
     shown = proven("no better", ci_low_pct=-0.4, ci_high_pct=-0.01, p_corrected=0.08)
     assert "below 0, but not certain once several picks were tried" in shown.cards[0].why
