@@ -26,7 +26,6 @@ from experiments.record import write_result
 SEED = 7
 ORDERS = 6
 BASELINE_ORDERS = 20
-MANY_ORDERS = 40  # of the small model, which costs little
 FEW = 3  # models whose variance is taken apart
 DRAWS = 4
 TIMEZONES = {"kuairand": "Asia/Shanghai", "simulated": "UTC"}
@@ -38,7 +37,7 @@ def main() -> None:
     """Train what is missing, then write what was found."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--train", choices=["kuairand", "simulated", "none"], default="none")
-    parser.add_argument("--groups", default="own,changed,shared,more,many,weights,dropout,orders,named")
+    parser.add_argument("--groups", default="own,changed,shared,more,weights,dropout,orders")
     arguments = parser.parse_args()
     if arguments.train != "none":
         prepare_process()
@@ -106,13 +105,10 @@ def planned(names: list[str], changed: list[str], simulated: bool) -> Iterator[R
     for order in range(4 if simulated else ORDERS):
         yield from (own("own", config, order) for config in few)
         yield from (own("changed", config, order) for config in changed)
-    for group in ("shared", "named"):
-        for order in range(4 if simulated else ORDERS):
-            yield from (Run(group, config, order, order, order, group == "named") for config in few if config in CRN)
+    for order in range(4 if simulated else ORDERS):
+        yield from (Run("shared", config, order, order, order) for config in few if config in CRN)
     for order in range(ORDERS, BASELINE_ORDERS):
         yield own("more", names[0], order)
-    for order in range(ORDERS, MANY_ORDERS):
-        yield own("many", "small", order)
     for draw in range(1, 1 + DRAWS):
         for config in names[:FEW]:
             yield Run("weights", config, 0, draw, draw)

@@ -122,7 +122,6 @@ def measures_table(table: Table, shipped: Measure) -> list[dict[str, Any]]:
                 "mean_ne": float(values.mean()),
                 "pooled_std": math.sqrt(pooled_variance(values)),
                 "variance_ratio": pooled_variance(values) / pooled_variance(first),
-                "median_variance_ratio": float(np.median(values.var(axis=1, ddof=1) / first.var(axis=1, ddof=1))),
                 "paired_std_pct": paired_std_pct(values),
                 **{f"{name}_better_half": value for name, value in shares(values[best]).items()},
                 "tau": tau(values),
@@ -164,15 +163,16 @@ def control_variate(values_CO: Floats, baseline_O: Floats) -> dict[str, Any]:
 def parts(found: Lines, measure: Measure) -> dict[str, dict[str, float]]:
     """By configuration: spread (percent) over initial weights and dropout, over dropout alone, over orders alone."""
     weights, figure = measure
-    out: dict[str, dict[str, float]] = {}
+    values: dict[str, dict[str, list[float]]] = {}
     for line in found.values():
         if line["group"] in ("weights", "dropout", "orders") and "scores" in line:
-            out.setdefault(line["config"], {}).setdefault(line["group"], []).append(line["scores"][weights][figure])  # type: ignore[attr-defined]
+            groups = values.setdefault(line["config"], {})
+            groups.setdefault(line["group"], []).append(line["scores"][weights][figure])
     return {
         config: {
-            group: 100 * float(np.std(values, ddof=1)) / float(np.mean(values)) for group, values in groups.items()
+            group: 100 * float(np.std(ne, ddof=1)) / float(np.mean(ne)) for group, ne in groups.items() if len(ne) > 2
         }
-        for config, groups in out.items()
+        for config, groups in values.items()
     }
 
 

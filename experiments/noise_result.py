@@ -79,7 +79,7 @@ def headline_of(figures: Mapping[str, Any], found: Mapping[str, Mapping[str, Any
 
 def _shared_seeds(found: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Paired spreads and taus by where initial weights come from, over the same models and orders."""
-    groups = [name for name in ("own", "shared", "named") if any(line["group"] == name for line in found.values())]
+    groups = [name for name in ("own", "shared") if any(line["group"] == name for line in found.values())]
     if len(groups) < 2:
         return []
     tables = [Table.of(found, group) for group in groups]
@@ -139,7 +139,7 @@ def _luck(log: EncodedLog, store: Store) -> dict[str, dict[str, float]]:
     """Of every weights, for the models with most orders."""
     window, out = log.windows["validate"], {}
     for config in ("baseline", "small"):
-        groups = ("own", "more", "many")
+        groups = ("own", "more")
         lines = [line for line in store.found.values() if line["config"] == config and line["group"] in groups]
         logits_OMN = np.array([store.logits_MN(line["name"]) for line in lines if "scores" in line], np.float64)
         for place, weights in enumerate(WEIGHTS):

@@ -24,7 +24,7 @@ from automl.ranking.batches import chunks
 from automl.ranking.features import read_parts
 from automl.ranking.losses import LabelLoss
 from automl.ranking.model import RankingModel, build_model
-from automl.ranking.place import fetch, seeded
+from automl.ranking.place import fetch
 from automl.ranking.progress import Diverged, Prequential
 from automl.ranking.scoring import logits_of
 from automl.ranking.stepper import Stepper
@@ -37,19 +37,17 @@ Floats = NDArray[np.float64]
 SHARES = (0.05, 0.1, 0.2, 0.4)  # of the pass, whose weights are averaged
 WEIGHTS = ("last", *(f"mean{round(100 * share)}" for share in SHARES))
 REFIT_ROWS = 20_000  # the last of the training window in time
-_WIDEST = 64  # columns that are drawn for every row, however many a table has
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A training: which model, and the seeds that it is trained with; `named` draws initial weights part by part."""
+    """A training: which model, and the seeds that it is trained with."""
 
     group: str
     config: str
     order: int
     init: int
     dropout: int
-    named: bool = False
 
     @property
     def name(self) -> str:
@@ -86,10 +84,7 @@ def train_once(run: Run, spec: ModelSpec, log: EncodedLog, seed: int) -> tuple[d
     Raises:
         Diverged: with the reason.
     """
-    init = seed_of("noise weights", seed, run.init)
-    model = build_model(spec, log.inputs, seed=init)
-    if run.named:
-        draw_by_name(model, init)
+    model = build_model(spec, log.inputs, seed=seed_of("noise weights", seed, run.init))
     tails, curve = _train(
         model, spec, log, seed_of("order", seed, run.order), seed_of("noise dropout", seed, run.dropout)
     )
@@ -168,21 +163,6 @@ class Tail:
         yield
         for part, value in zip(self._parts, last, strict=True):
             part.copy_(value)
-
-
-def draw_by_name(model: RankingModel, seed: int) -> None:
-    """Initial weights anew: equal parts of two models get equal draws, whatever else they are made of."""
-    table, start = model.table, 0
-    for field, count in enumerate(table.count_F.tolist()):
-        rng = np.random.default_rng(seed_of(seed, "table", field))
-        drawn = rng.standard_normal((count, _WIDEST), dtype=np.float32)[:, : table.dim] * model.spec.embedding.init_std
-        table.weight_RE[start : start + count] = torch.from_numpy(np.ascontiguousarray(drawn))
-        start += count
-    for name, module in model.named_modules():
-        if isinstance(module, nn.Linear):
-            with seeded(seed_of(seed, name)):
-                module.reset_parameters()
-    nn.init.zeros_(model.head.bias)
 
 
 def scored(logits_N: Floats, labels_N: NDArray[np.float32], bias: float) -> dict[str, float]:
