@@ -15,7 +15,6 @@ from typing import NotRequired, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from automl.data.columns.times import days_of, midnight
 from automl.data.store.folder import Kind
 from search_spaces.model import InputShape
 
@@ -91,6 +90,8 @@ class EncodedLog:
         rows = self.windows[window]
         if self.times_N is None or rows.start == rows.stop:
             return ()
+        from automl.data.columns.times import days_of, midnight  # loads pyarrow: a study is opened without it
+
         times = self.times_N[rows]
         days = days_of(int(times[0]), int(times[-1]), self.timezone)
         edges = np.searchsorted(times, [midnight(day, self.timezone) for day in days[1:]])
