@@ -1,10 +1,10 @@
 """A/A: studies in which nothing can be better than the baseline. How often do finals say "better"?
 
-    python -m experiments.aa [--quick]
+    python -m experiments.aa [--studies 20] [--quick]
 
-The space is the baseline with one knob of no effect (dropout between 0.1 and 0.1005). Six studies of six trials, each
-with its own seed, with finals of the three trials of lowest NE and three seeds: 18 verdicts, of which at most one
-should be "better".
+The space is the baseline with one knob of no effect (dropout between 0.1 and 0.1005). Twenty studies of six trials,
+each with its own seed, with finals of the three trials of lowest NE and three seeds: 60 verdicts, of which at most
+three should be "better". A stopped run goes on.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import automl
 from automl.cli import terminal
 from automl.study.history import State
 from experiments.kuairand import TUNED, write_study
+from experiments.live import DAYS
 from experiments.record import write_result
 
 SPACE = """\
@@ -31,11 +32,13 @@ train: {{batch_size: {batch_size}, dense_lr: {dense_lr}}}
 def main() -> None:
     """Run the studies and count the verdicts."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--studies", type=int, default=20)
     parser.add_argument("--quick", action="store_true", help="one study")
     arguments = parser.parse_args()
+    studies = 1 if arguments.quick else arguments.studies
     verdicts: list[dict[str, object]] = []
-    for seed in range(1 if arguments.quick else 6):
-        file = write_study(f"aa-{seed}", space="space.yaml", strategy="random", seed=1000 + seed)
+    for seed in range(studies):
+        file = write_study(f"aa-{seed}", space="space.yaml", strategy="random", seed=1000 + seed, split=DAYS)
         file.with_name("space.yaml").write_text(SPACE.format(**TUNED))
         study = automl.search(file, trials=6, console=terminal())
         found = study.finals(seeds=3, trials=_three_best(study), console=terminal())
@@ -48,7 +51,7 @@ def main() -> None:
     counts = Counter(str(v["verdict"]) for v in verdicts)
     write_result(
         "aa",
-        settings={"studies": 1 if arguments.quick else 6, "trials": 6, "seeds": 3},
+        settings={"studies": studies, "trials": 6, "seeds": 3},
         figures={"verdicts": verdicts},
         headline={
             "picks": len(verdicts),

@@ -50,7 +50,7 @@ SPLIT = {
 CTR = "is_click"
 CVR = {"column": "long_view", "given": "is_click"}
 
-# Tuned on the grid of experiments/kuairand_baseline.py (validation window).
+# Tuned on the grid of experiments/baseline_grid.py (validation window).
 BASELINE = """\
 embedding: {{dim: 16, lr: {embedding_lr}, min_count: 2}}
 interaction: [{{cross: {{rank: 32}}}}, {{cross: {{rank: 32}}}}]
