@@ -56,12 +56,8 @@ SPLIT: Mapping[str, Sequence[str]] = {
     "test": ["2017-11-13", "2017-12-03"],
 }
 
-<<<<<<< HEAD
 # In the order of time: the labels of one household and product overlap, and shuffled rows give them away to each other
 # (NE .755, with 1% between orders; in the order of time .732, .2%). Rates from experiments/baseline_grid.py.
-=======
-# Tuned on the grid of experiments/baseline_grid.py (validation window).
->>>>>>> cab1fd8 (experiments: one grid for every log's baseline, coverage of the finals' intervals, twenty A/A studies)
 BASELINE = """\
 embedding: {{dim: 16, lr: {embedding_lr}, min_count: 2}}
 interaction: [{{cross: {{rank: 32}}}}, {{cross: {{rank: 32}}}}]
