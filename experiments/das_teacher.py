@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from automl.exfm.das.scorer import Stream
 from automl.ranking.features import read
-from automl.ranking.model import RankingModel, build_model
+from automl.ranking.model import RankingModel, build_member
 from automl.ranking.place import fetch
 from automl.ranking.process import prepare_process
 from automl.ranking.scoring import logits_of
@@ -44,4 +44,4 @@ def load_teacher(folder: Path) -> TorchScorer:
     prepare_process()
     inputs = InputShape(tuple((2,) * IDS for _ in range(FIELDS)), DENSE, 100_000)
     seed = int(folder.name.rpartition("-")[2])
-    return TorchScorer(build_model(ModelSpec.from_tree(TEACHER), inputs, seed=seed, tasks=len(TASKS)).eval())
+    return TorchScorer(build_member(ModelSpec.from_tree(TEACHER), inputs, seed=seed, tasks=len(TASKS)).eval())

@@ -21,7 +21,7 @@ from automl.exfm.handle import ExfmHandle
 from automl.exfm.problem import ExfmProblem, Student, load_exfm
 from automl.exfm.run import run_exfm
 from automl.ranking.features import Features
-from automl.ranking.model import RankingModel, build_model
+from automl.ranking.model import RankingModel, build_member, build_model
 from automl.ranking.place import CpuClock
 from automl.ranking.process import prepare_process
 from automl.ranking.served import load_served
@@ -127,7 +127,7 @@ def _speeds(problem: ExfmProblem, student: Student, exported: Path) -> dict[str,
         raise RuntimeError("the exported student must predict numbers")
     columns = problem.teacher_columns
     big = list(columns.read(stream, rows).parts(512))
-    teacher = build_model(problem.teacher, columns.inputs(stream), seed=0, tasks=len(stream.tasks))
+    teacher = build_member(problem.teacher, columns.inputs(stream), seed=0, tasks=len(stream.tasks))
     small_qps = _qps(plain, batches)
     large_qps = _qps(teacher, big)
     return {

@@ -15,7 +15,7 @@ from search_spaces.grammar import ExpressionError
 from search_spaces.guards import Guard
 from search_spaces.knobs import Knob, Value, knobs_of
 from search_spaces.plan import BlockPlan, Group, LayerPlan, Plan, Slot, StackPlan
-from search_spaces.schema import FUSE, REPEAT, WIRING
+from search_spaces.schema import FUSE, MEMBERS, REPEAT, WIRING
 from search_spaces.terms import Expression
 from search_spaces.tree import BlockTree, LayerKind, LayerTree, Question, Setting, SpaceTree, StackTree, Words
 
@@ -66,6 +66,7 @@ class _Compiler:
         self.interaction = self.stack("interaction", tree.interaction)
         self.wiring = self.slot("wiring", "wiring", tree.wiring, WIRING, (), ())
         self.deep = self.stack("deep", tree.deep)
+        self.members = self.slot("members", "members", tree.members, MEMBERS, (), ())
         self.train = self.block("train", "train", tree.train, ())
         self.distill = None if tree.distill is None else self.distillation(tree.distill)
         self.stacks = {"interaction": len(self.interaction.layers), "deep": len(self.deep.layers)}
@@ -263,6 +264,7 @@ class _Compiler:
             interaction=self.interaction,
             wiring=self.wiring,
             deep=self.deep,
+            members=self.members,
             train=self.train,
             groups={max(group.columns): group for group in self.groups},
             where=self.where,

@@ -48,6 +48,9 @@ class Costs(NamedTuple):
     def plus(self, params: Floats, flops: Floats, bytes_: Floats) -> Costs:
         return Costs(self.params + params, self.flops + flops, self.bytes + bytes_)
 
+    def times(self, members: Floats) -> Costs:
+        return Costs(self.params * members, self.flops * members, self.bytes * members)
+
     def plus_linear(self, width_in: Floats, width_out: Floats) -> Costs:
         """With linear_cost(width_in, width_out) added."""
         product = width_in * width_out
@@ -62,7 +65,7 @@ class Knobs:
 
     def __init__(self, plan: Plan) -> None:
         self._decisions = plan.decisions
-        self._slots: dict[str, Slot] = {"wiring": plan.wiring}
+        self._slots: dict[str, Slot] = {"wiring": plan.wiring, "members": plan.members}
         for part in (plan.embedding, plan.train):
             self._slots |= {f"{part.name}.{slot.name}": slot for slot in part.slots}
 
@@ -139,7 +142,8 @@ class Costing:
             by_width = zip(COST, BY_WIDTH, strict=True)
             total = total.plus(*(tower[at_0] + tower[slope] * deep_in for at_0, slope in by_width))
             deep_in = np.where(tower["present"] > 0, tower["width"], deep_in)
-        return total.plus_linear(np.where(parallel, deep_in + crossed, deep_in), one)
+        of_one = total.plus_linear(np.where(parallel, deep_in + crossed, deep_in), one)
+        return of_one.times(self.knobs.number(answers_ND, "members"))
 
     def rows(self, answers_ND: Floats) -> Rows:
         """What constraints are judged on. Costs are worked out where one asks for them."""

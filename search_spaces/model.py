@@ -37,6 +37,7 @@ WIRINGS = ("stacked", "parallel")
 FUSES = ("sum", "concat")
 SCHEDULES = ("constant", "linear", "cosine")
 ORDERS = ("shuffled", "time")
+MOST_MEMBERS = 16
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -94,6 +95,7 @@ class _ModelTree(TypedDict, total=False):
     interaction: Sequence[Mapping[str, _Knobs | str]] | None
     wiring: str
     deep: Sequence[Mapping[str, _Knobs]] | None
+    members: int
     train: _Knobs
     distill: _Knobs
 
@@ -102,6 +104,7 @@ class _ModelTree(TypedDict, total=False):
 class ModelSpec:
     """A whole model with every knob answered. Equal specs build equal models.
 
+    Several `members` are as many such graphs, each trained on an order of its own; their mean logit serves.
     `distill` says how it learns from a teacher, None that it learns from labels alone; heads `none` becomes None. It
     changes the training, never the served graph nor its cost.
     """
@@ -110,10 +113,13 @@ class ModelSpec:
     interaction: tuple[Layer, ...] = ()
     wiring: str = "stacked"
     deep: tuple[Mlp, ...] = ()
+    members: int = 1
     train: Train = field(default_factory=Train)
     distill: Distill | None = None
 
     def __post_init__(self) -> None:
+        if not 1 <= self.members <= MOST_MEMBERS:
+            raise ValueError(f"members must be between 1 and {MOST_MEMBERS}, but found {self.members}")
         if self.wiring not in WIRINGS:
             raise ValueError(f"wiring must be one of {', '.join(WIRINGS)}, but found {self.wiring!r}")
         if self.distill is not None and self.distill.heads == "none":
@@ -126,13 +132,16 @@ class ModelSpec:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def to_tree(self) -> dict[str, Any]:
-        """The form of a baseline file, all defaults filled in, `distill` only where it is set; plain data."""
+        """The form of a baseline file, all defaults filled in; plain data. `distill` only where it is set, `members`
+        where there are several."""
+        several = {} if self.members == 1 else {"members": self.members}
         taught = {} if self.distill is None else {"distill": _knob_values(self.distill)}
         return {
             "embedding": _knob_values(self.embedding),
             "interaction": [_layer_tree(layer) for layer in self.interaction],
             "wiring": self.wiring,
             "deep": [{"mlp": _knob_values(mlp)} for mlp in self.deep],
+            **several,
             "train": _knob_values(self.train),
             **taught,
         }
@@ -144,7 +153,7 @@ class ModelSpec:
         Raises:
             ValueError: naming the part and what must hold. (Files are checked with positions before this.)
         """
-        unknown = set(tree) - {"embedding", "interaction", "wiring", "deep", "train", "distill"}
+        unknown = set(tree) - {"embedding", "interaction", "wiring", "deep", "members", "train", "distill"}
         if unknown:
             raise ValueError(f"unknown keys {', '.join(sorted(unknown))}")
         told = cast(_ModelTree, tree)
@@ -153,6 +162,7 @@ class ModelSpec:
             interaction=tuple(_layer_of(layer) for layer in told.get("interaction") or ()),
             wiring=told.get("wiring", "stacked"),
             deep=tuple(_made(Mlp, _only_item(layer, "mlp")) for layer in told.get("deep") or ()),
+            members=told.get("members", 1),
             train=_made(Train, told.get("train")),
             distill=_made(Distill, told["distill"]) if "distill" in told else None,
         )
@@ -178,7 +188,7 @@ class ModelSpec:
             total += mlp.cost(Dense(deep_in))
             deep_in = mlp.width
         head_in = deep_in if self.wiring == "stacked" else deep_in + crossed
-        return total + linear_cost(head_in, 1)
+        return (total + linear_cost(head_in, 1)) * self.members
 
 
 def layer_cost(layer: Layer, fields: Fields) -> Cost:

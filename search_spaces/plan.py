@@ -166,6 +166,7 @@ class Plan:
     interaction: StackPlan
     wiring: Slot
     deep: StackPlan
+    members: Slot
     train: BlockPlan
     groups: dict[int, Group]
     where: tuple[Expression, ...]
@@ -181,6 +182,7 @@ class Plan:
             interaction=tuple(layer.build(answers) for layer in interaction.layers[: interaction.depth(answers)]),
             wiring=cast(str, self.wiring.of(answers)),
             deep=tuple(layer.build_mlp(answers) for layer in deep.layers[: deep.depth(answers)]),
+            members=cast(int, self.members.of(answers)),
             train=cast(Train, self.train.build(answers)),
             distill=None if self.distill is None else cast(Distill, self.distill.build(answers)),
         )
@@ -192,6 +194,7 @@ class Plan:
             *self.interaction.pairs([(layer.blocks, layer.fuse) for layer in model.interaction]),
             *self.wiring.pairs(model.wiring),
             *self.deep.pairs([((mlp,), None) for mlp in model.deep]),
+            *self.members.pairs(model.members),
             *self.train.pairs(model.train),
             *(self.distill.pairs(model.distill or Distill(heads="none")) if self.distill is not None else ()),
         ]

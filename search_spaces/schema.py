@@ -1,7 +1,7 @@
 """The grammar of space and model files. Reading checks all of a file and tells every mistake together.
 
-    space    plugins: [FILE], extends, embedding: KNOBS, interaction: STACK, wiring: KNOB, deep: STACK, train: KNOBS,
-             distill: KNOBS, where: [EXPRESSION]
+    space    plugins: [FILE], extends, embedding: KNOBS, interaction: STACK, wiring: KNOB, deep: STACK, members: KNOB,
+             train: KNOBS, distill: KNOBS, where: [EXPRESSION]
     STACK    a list of LAYERs, each with its own questions, or {repeat: KNOB, shared: BOOL, LAYER}
     LAYER    {one_of: {BLOCK: KNOBS, ...}, default: BLOCK} | {any_of: {BLOCK: KNOBS, ...}, fuse: KNOB, default: [BLOCK]}
              | {BLOCK: KNOBS} | {BLOCK: KNOBS, BLOCK: KNOBS, fuse: KNOB};   in deep only {mlp: KNOBS}
@@ -21,7 +21,7 @@ from search_spaces.distill import HEADS, READ_BY, Distill
 from search_spaces.domains import fixed_knob, open_knob
 from search_spaces.errors import Mistake
 from search_spaces.knobs import Checked, Knob, Value, knobs_of
-from search_spaces.model import FUSES, WIRINGS, Embedding, Train
+from search_spaces.model import FUSES, MOST_MEMBERS, WIRINGS, Embedding, Train
 from search_spaces.nodes import Step, brief
 from search_spaces.source import Document, did_you_mean, shown
 from search_spaces.tree import BlockTree, LayerKind, LayerTree, Question, Setting, SpaceTree, StackTree, Words
@@ -29,10 +29,11 @@ from search_spaces.tree import BlockTree, LayerKind, LayerTree, Question, Settin
 MAX_LAYERS = 32
 REPEAT = Knob(int, 1, ge=0, le=MAX_LAYERS, doc="how many layers")
 WIRING = Knob(str, "stacked", choices=WIRINGS, doc="how interaction and deep tower meet")
+MEMBERS = Knob(int, 1, ge=1, le=MOST_MEMBERS, doc="models side by side, whose mean logit serves")
 FUSE = Knob(str, "sum", choices=FUSES, doc="how blocks side by side become one")
 Blocks = Mapping[str, type[Checked]]
 _DEEP: Blocks = {"mlp": Mlp}
-_SECTIONS = ("embedding", "interaction", "wiring", "deep", "train", "distill")
+_SECTIONS = ("embedding", "interaction", "wiring", "deep", "members", "train", "distill")
 Path = tuple[Step, ...]
 
 
@@ -72,6 +73,7 @@ class _Reader:
             interaction=self._stack(("interaction",), data.get("interaction"), dict(INTERACTION_BLOCKS)),
             wiring=self._knob(("wiring",), data["wiring"], WIRING, "stacked") if "wiring" in data else "stacked",
             deep=self._stack(("deep",), data.get("deep"), _DEEP),
+            members=self._knob(("members",), data["members"], MEMBERS, 1) if "members" in data else 1,
             train=self._block(("train",), data.get("train"), Train),
             where=self._where(data.get("where")),
             distill=self._distill(data["distill"]) if "distill" in data else None,

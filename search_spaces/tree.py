@@ -79,6 +79,7 @@ class SpaceTree:
     interaction: StackTree
     wiring: Setting
     deep: StackTree
+    members: Setting
     train: BlockTree
     where: tuple[Words, ...] = ()
     distill: BlockTree | None = None
@@ -92,6 +93,8 @@ class SpaceTree:
         tree["interaction"] = _stack(self.interaction)
         tree["wiring"] = _setting(self.wiring)
         tree["deep"] = _stack(self.deep)
+        if self.members != 1:
+            tree["members"] = _setting(self.members)
         if self.distill is not None:  # written without knobs too: it says that there is a teacher
             tree["distill"] = _knobs(self.distill)
         if self.where:

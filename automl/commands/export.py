@@ -28,7 +28,7 @@ from automl.data.store.side_table import SideTable
 from automl.data.tables.sources import LOG, Tables
 from automl.ranking.export import ExportError, export_model
 from automl.ranking.features import read
-from automl.ranking.model import RankingModel, build_model
+from automl.ranking.model import Ranker, build_model
 from automl.ranking.process import prepare_process
 from automl.runtime.console import ProgressLine, now
 from automl.runtime.errors import RunError
@@ -91,7 +91,7 @@ def export_spec(
 
 def train_final(
     problem: Problem, spec: ModelSpec, log: EncodedLog, console: Console
-) -> tuple[RankingModel, Mapping[str, int]]:
+) -> tuple[Ranker, Mapping[str, int]]:
     """The model of the finals' first repeat, and its seeds.
 
     Raises:

@@ -16,7 +16,7 @@ from automl.exfm.student.facts import read_run
 from automl.exfm.student.jobs import assignments_of
 from automl.exfm.student.recipes import recipe_of
 from automl.ranking.export import ExportError, export_model
-from automl.ranking.model import build_model
+from automl.ranking.model import build_member
 from automl.runtime.errors import RunError
 from search_spaces.errors import InputError
 from search_spaces.source import did_you_mean
@@ -49,7 +49,7 @@ def export_student(
         [stream.fields[k] for k in assigned.columns.fields],
         [stream.dense[k] for k in assigned.columns.dense],
     )
-    model = build_model(facts.spec, assigned.columns.inputs(stream), seed=0)
+    model = build_member(facts.spec, assigned.columns.inputs(stream), seed=0)
     model.load_state_dict(torch.load(assigned.out / "model.pt", weights_only=True))
     plan = make_stream_plan(problem.config.data, problem.file.parent)
     rows_N = np.flatnonzero(chosen.members_N)[-PARITY_ROWS:]

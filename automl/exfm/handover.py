@@ -29,7 +29,7 @@ def model_of(name: str, base: Path, at: Position) -> ModelSpec:
     try:
         if pick == FRONT:
             raise InputError.of(name, "must be one model", "a whole front", "it may stand for students only")
-        return _picked(base / path, pick) if pick else load_model(base / path)
+        return _single(_picked(base / path, pick) if pick else load_model(base / path), name)
     except InputError as error:
         raise _told_at(error, name, at) from None
 
@@ -57,7 +57,15 @@ def _front(folder: Path) -> Mapping[str, ModelSpec]:
     numbers = [int(number) for number in study.pareto()["trial"] if int(number) in trials]
     if not numbers:
         raise InputError.of(str(folder), "must have a front", "no trial on it")
-    return {f"-{number}": trials[number] for number in numbers}
+    return {f"-{number}": _single(trials[number], f"{folder}#{number}") for number in numbers}
+
+
+def _single(model: ModelSpec, name: str) -> ModelSpec:
+    """On a stream every model sees the rows in the one order in which they come: members would be alike."""
+    if model.members > 1:
+        hint = "search with `members: 1` what is to learn from a stream"
+        raise InputError.of(name, "must be a model of one member", f"members: {model.members}", hint)
+    return model
 
 
 def _picked(folder: Path, pick: str) -> ModelSpec:

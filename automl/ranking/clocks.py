@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from automl.ranking.model import RankingModel
+from automl.ranking.model import Ranker
 
 FLOPS_A_SECOND = 5e10
 BYTES_A_SECOND = 5e9
@@ -14,7 +14,7 @@ BYTES_A_SECOND = 5e9
 class Clock(Protocol):
     """Seconds that `run` takes for a model to score `rows` rows."""
 
-    def seconds(self, model: RankingModel, rows: int, run: Callable[[], object]) -> float: ...
+    def seconds(self, model: Ranker, rows: int, run: Callable[[], object]) -> float: ...
 
 
 class AnalyticClock:
@@ -23,7 +23,7 @@ class AnalyticClock:
     Nothing is run. For replays and tests; not a figure to ship by.
     """
 
-    def seconds(self, model: RankingModel, rows: int, run: Callable[[], object]) -> float:
+    def seconds(self, model: Ranker, rows: int, run: Callable[[], object]) -> float:
         cost = model.spec.cost(model.inputs)
         gathered = 4 * model.inputs.fields * model.spec.embedding.dim
         return rows * (cost.flops / FLOPS_A_SECOND + (cost.bytes + gathered) / BYTES_A_SECOND)

@@ -23,7 +23,7 @@ from automl.data.store.encoder_files import write_served
 from automl.data.store.encoders import Encoders
 from automl.files.whole import whole_file
 from automl.ranking.features import Features
-from automl.ranking.model import RankingModel
+from automl.ranking.model import Ranker, members_of
 from automl.ranking.place import on_processor
 from automl.ranking.scoring import logits_of, probabilities_of
 from automl.ranking.served import FACTS, FORMAT, MODEL, Served, load_graph, load_served
@@ -41,7 +41,7 @@ class ExportError(Exception):
 
 
 def export_model(
-    model: RankingModel,
+    model: Ranker,
     encoders: Encoders,
     file: Path,
     facts: Mapping[str, Any],
@@ -65,6 +65,7 @@ def export_model(
     ):
         raise ValueError("the encoders must be those of the model's inputs, and the tasks those of its head")
     model = on_processor(model)
+    tables = [member.table.weight_RE for member in members_of(model)]
     held = BytesIO()
     torch.export.save(_exported(model), held)
     told = {
@@ -72,7 +73,7 @@ def export_model(
         "tasks": tasks,
         "negatives_kept": negatives_kept,
         "parity": None,
-        "params": sum(part.numel() for part in (model.table.weight_RE, *model.parameters())),
+        "params": sum(part.numel() for part in (*tables, *model.parameters())),
         "versions": {name: version(name) for name in ("torch", "numpy", "pyarrow")},
         "about": dict(facts),
     }
@@ -83,12 +84,12 @@ def export_model(
     told["parity"] = {"rows": len(features), "max_probability_difference": difference}
     with whole_file(file) as part, ZipFile(part, "w") as out:
         out.writestr(ZipInfo(MODEL), held.getvalue())
-        write_served(encoders.cut(model.table.count_F.tolist()), out)
+        write_served(encoders.cut(members_of(model)[0].table.count_F.tolist()), out)
         out.writestr(ZipInfo(FACTS), json.dumps(told, indent=1), ZIP_DEFLATED)
     return told
 
 
-def graph_signature(model: RankingModel) -> tuple[str, ...]:
+def graph_signature(model: Ranker) -> tuple[str, ...]:
     """The exported graph in words: each operation with what it reads, and the type and shape of what it gives.
 
     Two models with the same signature serve the same operations on the same shapes, whatever their weights are.
@@ -115,14 +116,14 @@ class _Word(str):
         return str(self)
 
 
-def _exported(model: RankingModel) -> ExportedProgram:
+def _exported(model: Ranker) -> ExportedProgram:
     served = TensorsIn(serving_graph(model))
     example, rows = Features.unknown(model.inputs, _ROWS).tensors, {0: torch.export.Dim("rows")}
     with torch.no_grad():
         return torch.export.export(served, example, dynamic_shapes=(rows,) * len(example), strict=False)
 
 
-def _difference(model: RankingModel, served: Served, features: Features) -> float:
+def _difference(model: Ranker, served: Served, features: Features) -> float:
     """Largest difference of a learned probability, the original's weights in eval mode against the loaded file's."""
     if not len(features):
         raise ValueError("parity must be checked on at least one row")

@@ -17,6 +17,7 @@ from automl.ranking.embedding import FusedEmbedding
 from automl.ranking.features import Features
 from automl.ranking.place import Noise, seeded
 from automl.ranking.sources import DenseField, Source
+from automl.stats.seeds import seed_of
 from search_spaces.blocks import Dense
 from search_spaces.model import InputShape, ModelSpec
 
@@ -88,10 +89,48 @@ class RankingModel(nn.Module):
             self.head.bias.copy_(torch.tensor([math.log(rate / (1 - rate)) for rate in clamped]))
 
 
-def build_model(spec: ModelSpec, inputs: InputShape, *, seed: int, tasks: int = 1) -> RankingModel:
-    """A model with initial weights drawn from the seed; the process's own random state is left as it was."""
+class Ensemble(nn.Module):
+    """Several models of one spec, which differ in their initial weights and in what trained them: their mean logit."""
+
+    def __init__(self, members: Sequence[RankingModel]) -> None:
+        super().__init__()
+        self.spec, self.inputs, self.tasks = members[0].spec, members[0].inputs, members[0].tasks
+        self.members = nn.ModuleList(members)
+
+    def forward(self, features: Features) -> Tensor:
+        """Logits, (B,) of one task, (B, T) of several."""
+        return torch.stack([member(features) for member in members_of(self)]).mean(0)
+
+
+Ranker = RankingModel | Ensemble
+"""What a search trains and serves."""
+
+
+def members_of(model: Ranker) -> tuple[RankingModel, ...]:
+    """The models whose mean serves: those of an ensemble, or the model itself."""
+    if isinstance(model, RankingModel):
+        return (model,)
+    return tuple(member for member in model.members if isinstance(member, RankingModel))
+
+
+def build_model(spec: ModelSpec, inputs: InputShape, *, seed: int) -> Ranker:
+    """What a spec describes, with initial weights drawn from the seed; the process's own random state is left alone.
+
+    The first member is the model that a spec of one member has.
+    """
+    members = [build_member(spec, inputs, seed=one) for one in member_seeds(spec, seed)]
+    return members[0] if len(members) == 1 else Ensemble(members)
+
+
+def build_member(spec: ModelSpec, inputs: InputShape, *, seed: int, tasks: int = 1) -> RankingModel:
+    """One graph of a spec, however many members it asks for."""
     with seeded(seed):
         return RankingModel(spec, inputs, Noise(seed), tasks)
+
+
+def member_seeds(spec: ModelSpec, seed: int) -> tuple[int, ...]:
+    """A seed for each member; the first has the one that is given."""
+    return (seed, *(seed_of("member", seed, number) for number in range(1, spec.members)))
 
 
 def _beside_each_other(parts: list[Tensor]) -> Tensor:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 import numpy as np
 import torch
@@ -21,6 +23,12 @@ class Progress:
     rows: int
     window_ne: float
     lifetime_ne: float
+
+
+def mean_progress(told: Sequence[Progress]) -> Progress:
+    """Of several models that are trained side by side on equally many rows: the mean of their NE."""
+    window, lifetime = (fmean(values) for values in zip(*((p.window_ne, p.lifetime_ne) for p in told), strict=True))
+    return Progress(told[0].rows, window, lifetime)
 
 
 class Diverged(Exception):  # noqa: N818

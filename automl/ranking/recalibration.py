@@ -14,7 +14,7 @@ from scipy.special import expit
 
 from automl.ranking.examples import Examples
 from automl.ranking.features import read_parts
-from automl.ranking.model import RankingModel
+from automl.ranking.model import Ranker, members_of
 from automl.ranking.place import fetch
 from automl.ranking.scoring import logits_of
 
@@ -29,12 +29,13 @@ def recent_rows(trained: slice) -> slice:
     return slice(max(0, trained.stop - count), trained.stop)
 
 
-def recalibrate(model: RankingModel, log: Examples, rows: slice) -> None:
-    """Move the bias of the head by `shift` of these rows. The model is left in eval mode."""
+def recalibrate(model: Ranker, log: Examples, rows: slice) -> None:
+    """Move the bias of each head by `shift` of these rows. The model is left in eval mode."""
     logits_N = fetch(logits_of(model.eval(), read_parts(log, rows)).double())
     found = shift(logits_N, log.labels_N[rows].astype(np.float64), log.weights_N[rows].astype(np.float64))
     with torch.no_grad():
-        model.head.bias.add_(found)
+        for member in members_of(model):
+            member.head.bias.add_(found)
 
 
 def shift(logits_N: Floats, labels_N: Floats, weights_N: Floats) -> float:

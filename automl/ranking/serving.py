@@ -9,15 +9,16 @@ from torch.nn.utils.fusion import fuse_linear_bn_eval
 
 from automl.ranking.blocks.mlp import MlpLayer
 from automl.ranking.features import Features
-from automl.ranking.model import RankingModel
+from automl.ranking.model import Ranker, members_of
 
 
-def serving_graph(model: RankingModel) -> RankingModel:
-    """A model that gives the same probabilities with fewer operations; the table is shared, not copied."""
-    served = copy.deepcopy(model, {id(model.table): model.table}).eval()
-    for layer in served.deep:
-        if isinstance(layer, MlpLayer):
-            _fold(layer)
+def serving_graph(model: Ranker) -> Ranker:
+    """A model that gives the same probabilities with fewer operations; tables are shared, not copied."""
+    served = copy.deepcopy(model, {id(member.table): member.table for member in members_of(model)}).eval()
+    for member in members_of(served):
+        for layer in member.deep:
+            if isinstance(layer, MlpLayer):
+                _fold(layer)
     for part in served.parameters():
         part.requires_grad_(False)
     return served
@@ -26,7 +27,7 @@ def serving_graph(model: RankingModel) -> RankingModel:
 class TensorsIn(nn.Module):
     """A model as an exported graph has it: tensors side by side, one argument each. The signature of every file."""
 
-    def __init__(self, model: RankingModel) -> None:
+    def __init__(self, model: Ranker) -> None:
         super().__init__()
         self.model = model
 

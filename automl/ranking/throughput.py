@@ -17,7 +17,7 @@ from scipy.special import stdtrit
 from automl.ranking.clocks import Clock
 from automl.ranking.examples import Encoded
 from automl.ranking.features import Features, read
-from automl.ranking.model import RankingModel
+from automl.ranking.model import Ranker
 from automl.ranking.process import keep_freed_memory
 from automl.ranking.serving import serving_graph
 from automl.study.history import Speed
@@ -42,8 +42,8 @@ def timed_batches(log: Encoded, rows: slice, batch_rows: int) -> list[Features]:
 
 
 def time_ratio(
-    model: RankingModel,
-    reference: RankingModel,
+    model: Ranker,
+    reference: Ranker,
     batches: Sequence[Features],
     *,
     max_seconds: float,
@@ -83,7 +83,7 @@ def _paired_logs(ours: _Timed, theirs: _Timed, batches: Sequence[Features], max_
 
 
 def quiet_qps(
-    model: RankingModel,
+    model: Ranker,
     batches: Sequence[Features],
     *,
     max_seconds: float,
@@ -135,7 +135,7 @@ def _steady() -> Iterator[None]:
 
 
 class _Timed:
-    def __init__(self, model: RankingModel, clock: Clock) -> None:
+    def __init__(self, model: Ranker, clock: Clock) -> None:
         self._model, self._clock, self._serve = model, clock, serving_graph(model)
 
     def seconds(self, batch: Features) -> float:

@@ -12,17 +12,21 @@ from automl.ranking.batches import chunks
 from automl.ranking.distill import TeacherLoss
 from automl.ranking.examples import Examples
 from automl.ranking.losses import LabelLoss, Loss
-from automl.ranking.model import RankingModel
-from automl.ranking.progress import Diverged, Prequential, Progress
+from automl.ranking.model import Ranker, RankingModel, member_seeds, members_of
+from automl.ranking.progress import Diverged, Prequential, Progress, mean_progress
 from automl.ranking.recalibration import recalibrate, recent_rows
 from automl.ranking.stepper import Stepper
 from search_spaces.model import ModelSpec, Train
 
-__all__ = ["Diverged", "Progress", "make_stepper", "rate_factor", "train"]
+__all__ = ["Diverged", "Progress", "Steppers", "make_steppers", "rate_factor", "train"]
+
+
+Steppers = tuple[Stepper, ...]
+"""One for each member of a model."""
 
 
 def train(
-    model: RankingModel,
+    model: Ranker,
     spec: ModelSpec,
     log: Examples,
     rows: slice,
@@ -30,26 +34,64 @@ def train(
     order_seed: int,
     weights_seed: int,
     points: int = 20,
-    stepper: Stepper | None = None,
+    steppers: Steppers | None = None,
 ) -> Iterator[Progress]:
     """Train over a window, about `points` times telling how it goes; the last point is the end.
 
-    `order_seed` decides the order of the rows, `weights_seed` dropout. A head that was never trained starts at the
-    window's base rate. A model with `distill` also learns from the log's teacher. Training goes on with the `stepper`
-    of an earlier call (`make_stepper`), or starts with one of its own. Once it is over, the model holds what
-    `train.average` and `train.recalibrate` ask for.
+    `order_seed` decides the order of the rows, `weights_seed` dropout; members are trained side by side, each on an
+    order of its own, and a point is their mean. A head that was never trained starts at the window's base rate. A model
+    with `distill` also learns from the log's teacher. Training goes on with the `steppers` of an earlier call
+    (`make_steppers`), or starts with some of its own. Once it is over, the model holds what `train.average` and
+    `train.recalibrate` ask for.
 
     Raises:
         Diverged: with the reason.
         ValueError: where the model has `distill` and the log has no teacher.
     """
+    members = members_of(model)
+    steppers = steppers or make_steppers(model, spec, log, weights_seed=weights_seed)
+    orders, noises = member_seeds(spec, order_seed), member_seeds(spec, weights_seed)
+    passes = [
+        _pass(member, stepper, spec, log, rows, order_seed=order, noise_seed=noise, points=points)
+        for member, stepper, order, noise in zip(members, steppers, orders, noises, strict=True)
+    ]
+    for told in zip(*passes, strict=True):
+        yield told[0] if len(told) == 1 else mean_progress(told)
+    if spec.train.recalibrate:
+        recalibrate(model, log, recent_rows(rows))
+
+
+def make_steppers(model: Ranker, spec: ModelSpec, log: Examples, *, weights_seed: int) -> Steppers:
+    """What trains a model: to be kept where it is to be trained on later.
+
+    Raises:
+        ValueError: where the model has `distill` and the log has no teacher.
+    """
+    seeds = member_seeds(spec, weights_seed)
+    return tuple(
+        Stepper(member, spec, _loss(member, spec, log, seed))
+        for member, seed in zip(members_of(model), seeds, strict=True)
+    )
+
+
+def _pass(
+    model: RankingModel,
+    stepper: Stepper,
+    spec: ModelSpec,
+    log: Examples,
+    rows: slice,
+    *,
+    order_seed: int,
+    noise_seed: int,
+    points: int,
+) -> Iterator[Progress]:
+    """All epochs of one member; at the end it is the mean of its last steps."""
     model.train()
-    model.noise.reseed(weights_seed)
+    model.noise.reseed(noise_seed)
     if not model.head.bias.any():
         model.start_at(_base_rate(log, rows))
     rng = np.random.default_rng(order_seed)
     settings = spec.train
-    stepper = stepper or make_stepper(model, spec, log, weights_seed=weights_seed)
     total = (rows.stop - rows.start) * settings.epochs
     tail_from = total - settings.average * (rows.stop - rows.start)
     prequential = Prequential(total, points)
@@ -68,17 +110,6 @@ def train(
                     yield prequential.point()
     stepper.settle()
     _check_weights(model)
-    if settings.recalibrate:
-        recalibrate(model, log, recent_rows(rows))
-
-
-def make_stepper(model: RankingModel, spec: ModelSpec, log: Examples, *, weights_seed: int) -> Stepper:
-    """What trains a model: to be kept where it is to be trained on later.
-
-    Raises:
-        ValueError: where the model has `distill` and the log has no teacher.
-    """
-    return Stepper(model, spec, _loss(model, spec, log, weights_seed))
 
 
 def _loss(model: RankingModel, spec: ModelSpec, log: Examples, seed: int) -> Loss:

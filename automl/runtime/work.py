@@ -17,13 +17,12 @@ from numpy.typing import NDArray
 from automl.data.store.log import EncodedLog, open_log
 from automl.files.whole import whole_file
 from automl.ranking.clocks import AnalyticClock, Clock
-from automl.ranking.model import RankingModel, build_model
+from automl.ranking.model import Ranker, build_model
 from automl.ranking.place import CpuClock
 from automl.ranking.progress import Progress
 from automl.ranking.scoring import Scores, score, scores_of
-from automl.ranking.stepper import Stepper
 from automl.ranking.throughput import time_ratio, timed_batches
-from automl.ranking.training import Diverged, make_stepper, train
+from automl.ranking.training import Diverged, Steppers, make_steppers, train
 from automl.runtime.jobs import CURVE_POINTS, Step, Timing, TrainModel
 from automl.stats.seeds import seed_of
 from automl.study.history import CurvePoint, Failure, Measurement, Speed
@@ -37,12 +36,12 @@ class Training(Protocol):
     """What trains a model over rows of a log, as automl.ranking.training.train does.
 
     It is called once, and once more for each day that is scored and then trained on: then it is given the same
-    `stepper` every time, whose state it goes on with.
+    `steppers` every time, whose state it goes on with.
     """
 
     def __call__(
         self,
-        model: RankingModel,
+        model: Ranker,
         spec: ModelSpec,
         log: EncodedLog,
         rows: slice,
@@ -50,7 +49,7 @@ class Training(Protocol):
         order_seed: int,
         weights_seed: int,
         points: int,
-        stepper: Stepper | None,
+        steppers: Steppers | None,
     ) -> Iterator[Progress]: ...
 
 
@@ -100,7 +99,7 @@ def train_and_score(asked: TrainModel, training: Training = train) -> Iterator[S
             cpu_seconds=watch.cpu_seconds,
         )
         return
-    stepper = make_stepper(model, spec, log, weights_seed=asked.weights_seed) if asked.days else None
+    steppers = make_steppers(model, spec, log, weights_seed=asked.weights_seed) if asked.days else None
     curve: list[CurvePoint] = []
     stops = list(asked.stops)
     train_cpu = Stopwatch()
@@ -113,7 +112,7 @@ def train_and_score(asked: TrainModel, training: Training = train) -> Iterator[S
             order_seed=asked.order_seed,
             weights_seed=asked.weights_seed,
             points=CURVE_POINTS,
-            stepper=stepper,
+            steppers=steppers,
         ):
             curve.append(CurvePoint(point.rows, point.window_ne, point.lifetime_ne))
             share = len(curve) / CURVE_POINTS
@@ -126,7 +125,7 @@ def train_and_score(asked: TrainModel, training: Training = train) -> Iterator[S
         train_qps = curve[-1].rows / max(train_cpu.cpu_seconds, 1e-9)
         if asked.weights is not None:
             _save_weights(Path(asked.weights), model)
-        days = _days(model, spec, log, asked, training, stepper)
+        days = _days(model, spec, log, asked, training, steppers)
         scored = _scored(np.concatenate(list(days)), log, asked)
     except Diverged as diverged:
         yield Step(
@@ -169,7 +168,7 @@ def make_clock(name: Literal["cpu", "analytic"]) -> Clock:
     return CpuClock() if name == "cpu" else AnalyticClock()
 
 
-def _time(model: RankingModel, log: EncodedLog, asked: TrainModel) -> Speed:
+def _time(model: Ranker, log: EncodedLog, asked: TrainModel) -> Speed:
     timing = asked.timing
     assert timing is not None
     reference = build_model(ModelSpec.from_tree(timing.reference), log.inputs, seed=_REFERENCE_SEED)
@@ -207,12 +206,12 @@ def _broken_limit(timing: Timing | None, speed: Speed) -> str | None:
 
 
 def _days(
-    model: RankingModel,
+    model: Ranker,
     spec: ModelSpec,
     log: EncodedLog,
     asked: TrainModel,
     training: Training,
-    stepper: Stepper | None,
+    steppers: Steppers | None,
 ) -> Iterator[Floats]:
     """Probabilities of the scored window, a day at a time: what a model says of a day that it has learnt up to."""
     window = log.windows[asked.score]
@@ -223,7 +222,7 @@ def _days(
         if number + 1 < len(days):
             seeds = [seed_of("day", seed, number) for seed in (asked.order_seed, asked.weights_seed)]
             for _ in training(
-                model, once, log, day, order_seed=seeds[0], weights_seed=seeds[1], points=1, stepper=stepper
+                model, once, log, day, order_seed=seeds[0], weights_seed=seeds[1], points=1, steppers=steppers
             ):
                 pass
 
@@ -236,7 +235,7 @@ def _scored(probs_N: Floats, log: EncodedLog, asked: TrainModel) -> Scores:
     return scores
 
 
-def _save_weights(file: Path, model: RankingModel) -> None:
+def _save_weights(file: Path, model: Ranker) -> None:
     with whole_file(file) as part:
         torch.save(model.state_dict(), part)
 

@@ -45,6 +45,9 @@ class Cost:
     def __add__(self, other: Cost) -> Cost:
         return Cost(self.params + other.params, self.flops + other.flops, self.bytes + other.bytes)
 
+    def __mul__(self, times: int) -> Cost:
+        return Cost(self.params * times, self.flops * times, self.bytes * times)
+
 
 FLOAT_BYTES = 4
 

@@ -84,7 +84,18 @@ def test_words_of_the_language_are_told() -> None:
     written = {word for row in rows(text) for word in names(row[0])}
     assert all(any(word.startswith(f"{{{kind}:") for word in written) for kind in KINDS)
     top = {names(row[0])[0] for row in rows(section(text, "Keys at the top"))[1:]}
-    assert top == {"plugins", "extends", "embedding", "interaction", "wiring", "deep", "train", "distill", "where"}
+    assert top == {
+        "plugins",
+        "extends",
+        "embedding",
+        "interaction",
+        "wiring",
+        "deep",
+        "members",
+        "train",
+        "distill",
+        "where",
+    }
     assert {names(row[0])[0] for row in rows(section(text, "Constraints: where"))[1:]} == set(COSTS)
     assert {names(row[0])[0] for row in rows(section(text, "The library"))[1:]} == set(library())
     assert f"0 to {MAX_LAYERS}" in section(text, "Stacks")

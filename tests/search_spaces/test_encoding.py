@@ -20,6 +20,7 @@ WITHOUT_DENSE = InputShape(id_counts=((900, 50, 9, 3, 1),), dense=0, train_rows=
 SPACES = {
     "fixed": """
         embedding: {dim: 8, lr: {log: [0.01, 0.1]}}
+        members: 3
         interaction: [{cross: {rank: {choice: [4, 0]}}}, {fm: {}}]
         deep: [{mlp: {width: 32}}]
         """,
@@ -27,6 +28,7 @@ SPACES = {
         embedding: {dim: {choice: [16, 4, 8]}}
         interaction: {repeat: {int: [0, 3]}, shared: true, one_of: {dot: {compress: {int: [2, 9]}}, masknet: {}}}
         wiring: {choice: [stacked, parallel]}
+        members: {choice: [1, 2, 4]}
         deep:
           repeat: {choice: [1, 3]}
           shared: true

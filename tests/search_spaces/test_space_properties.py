@@ -83,6 +83,9 @@ def trees(draw: st.DrawFn) -> dict[str, Any]:
         "train": draw(blocks(Train, ("deep.repeat == 2", "count(interaction) >= 1"))),
         "wiring": draw(st.sampled_from(["stacked", {"choice": ["stacked", "parallel"]}])),
     }
+    members = draw(st.sampled_from([None, 2, {"choice": [1, 2, 4]}, {"int": [1, 3], "when": "wiring == parallel"}]))
+    if members is not None:
+        tree["members"] = members
     shared = draw(st.booleans())
     tree["interaction"] = {"repeat": draw(REPEATS), "shared": shared, **draw(layers())}
     mlp = draw(blocks(Mlp, ("norm == none", "deep.mlp.activation != gelu or wiring == stacked", "width > 2")))

@@ -25,7 +25,7 @@ from automl.ranking.batches import Chunk, Lesson
 from automl.ranking.distill import TeacherLoss
 from automl.ranking.features import Features
 from automl.ranking.losses import LabelLoss, Loss
-from automl.ranking.model import RankingModel, build_model
+from automl.ranking.model import RankingModel, build_member
 from automl.ranking.place import busy_seconds, fetch, put
 from automl.ranking.scoring import logits_of
 from automl.ranking.stepper import Stepper
@@ -66,7 +66,7 @@ class Arm:
         weights_seed = seed_of("student", assigned.student, assigned.seed)
         spec = replace(assigned.spec, distill=distill)
         self.spec = spec
-        self.model: RankingModel = build_model(spec, assigned.columns.inputs(stream), seed=weights_seed)
+        self.model: RankingModel = build_member(spec, assigned.columns.inputs(stream), seed=weights_seed)
         self._stepper = Stepper(self.model, spec, _loss(assigned, distill, self.model, tasks, weights_seed))
         self._started = False
         self.seconds = 0.0

@@ -20,7 +20,7 @@ from automl.ranking.batches import Chunk
 from automl.ranking.examples import Encoded
 from automl.ranking.features import Features
 from automl.ranking.losses import TasksLoss
-from automl.ranking.model import RankingModel, build_model
+from automl.ranking.model import RankingModel, build_member
 from automl.ranking.place import fetch, put
 from automl.ranking.process import prepare_process
 from automl.ranking.scoring import logits_of
@@ -56,7 +56,7 @@ class Teacher:
     ) -> None:
         self.spec, self.inputs, self.columns, self.tasks, self._seed = spec, inputs, columns, tasks, seed
         seeds = [seed_of("teacher", seed, member) for member in range(members)]
-        self._models = [build_model(spec, inputs, seed=one, tasks=tasks) for one in seeds]
+        self._models = [build_member(spec, inputs, seed=one, tasks=tasks) for one in seeds]
         self._steppers = [Stepper(model, spec, TasksLoss()) for model in self._models]
         self._started = False
 
@@ -120,7 +120,7 @@ class SavedTeacher:
         inputs = InputShape(tuple((1 << 30,) * rows for rows in facts.table_rows), len(facts.columns.dense), 0)
         self._models = []
         for weights in torch.load(folder / WEIGHTS, weights_only=True, mmap=True):
-            model = build_model(facts.spec, inputs, seed=0, tasks=facts.tasks)
+            model = build_member(facts.spec, inputs, seed=0, tasks=facts.tasks)
             model.load_state_dict(weights)
             self._models.append(model)
 

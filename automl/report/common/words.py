@@ -30,7 +30,8 @@ def architecture(model: ModelSpec) -> str:
     tower = tower_words(tree["deep"])
     beside = " beside it" if model.wiring == "parallel" and crossed else ""
     parts.append(f"deep tower {tower}{beside}" if tower else "no deep tower")
-    return ", ".join(parts)
+    several = f"mean of {model.members} models, each with " if model.members > 1 else ""
+    return several + ", ".join(parts)
 
 
 def training(model: ModelSpec) -> str:
@@ -177,6 +178,8 @@ def changes(model: ModelSpec, baseline: ModelSpec) -> list[str]:
             said.append(f"{part} {in_words(old[part]) or 'none'} → {in_words(new[part]) or 'none'}")
     if new["wiring"] != old["wiring"]:
         said.append(f"wiring {old['wiring']} → {new['wiring']}")
+    if model.members != baseline.members:
+        said.append(f"members {baseline.members} → {model.members}")
     if model.distill != baseline.distill:
         said.append(f"teacher {teacher_words(baseline.distill)} → {teacher_words(model.distill)}")
     return said
@@ -189,6 +192,7 @@ def knobs(model: ModelSpec) -> dict[str, Value]:
     for part in ("embedding", "train", *(["distill"] if "distill" in tree else [])):
         flat |= {f"{part}.{name}": value for name, value in tree[part].items()}
     flat["wiring"] = tree["wiring"]
+    flat["members"] = model.members
     for part in ("interaction", "deep"):
         flat[f"{part}.repeat"] = len(tree[part])
         for index, layer in enumerate(tree[part]):

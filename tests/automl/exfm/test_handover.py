@@ -85,3 +85,9 @@ def test_a_front_is_a_student_each(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert models_of("small#17", tmp_path, AT) == {"": model()}
     with pytest.raises(InputError, match=r"exfm.yaml:7:3: small#front must be one model"):
         model_of("small#front", tmp_path, AT)
+
+
+def test_members_are_refused_since_a_stream_has_one_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "m.yaml").write_text(FILE + "members: 2\n")
+    with pytest.raises(InputError, match=r"exfm.yaml:7:3: m.yaml must be a model of one member.*members: 2"):
+        model_of("m.yaml", tmp_path, AT)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from automl.ranking.averaging import TailMean
 from automl.ranking.model import RankingModel, build_model
-from automl.ranking.training import make_stepper, train
+from automl.ranking.training import make_steppers, train
 from search_spaces.model import ModelSpec
 from tests.worlds.models import Log, planted, spec
 
@@ -91,13 +91,13 @@ def test_without_a_share_the_last_weights_stay(log: Log) -> None:
 def test_later_rows_are_learnt_from_the_mean_and_with_what_the_optimizers_know(log: Log) -> None:
     candidate = spec(train={"batch_size": BATCH, "average": 0.2, "recalibrate": False})
     model = build_model(candidate, log.inputs, seed=1)
-    stepper = make_stepper(model, candidate, log, weights_seed=1)
-    list(train(model, candidate, log, TRAIN, order_seed=1, weights_seed=1, stepper=stepper))
-    sums = stepper.state()["sums"]
+    steppers = make_steppers(model, candidate, log, weights_seed=1)
+    list(train(model, candidate, log, TRAIN, order_seed=1, weights_seed=1, steppers=steppers))
+    sums = steppers[0].state()["sums"]
     settled = all_weights(model)
     assert sums.any()
     moved = []
-    for _ in train(model, candidate, log, slice(5000, 5100), order_seed=2, weights_seed=1, stepper=stepper):
+    for _ in train(model, candidate, log, slice(5000, 5100), order_seed=2, weights_seed=1, steppers=steppers):
         moved.append(all_weights(model))
     fresh = build_model(candidate, log.inputs, seed=1)
     fresh.load_state_dict(trained(candidate, log).state_dict())

@@ -22,7 +22,7 @@ from automl.ranking.batches import Chunk, Lesson
 from automl.ranking.distill import TeacherLoss
 from automl.ranking.export import ExportError, export_model, graph_signature, load_served
 from automl.ranking.features import Features, read
-from automl.ranking.model import RankingModel, build_model
+from automl.ranking.model import Ranker, RankingModel, build_member, build_model
 from automl.ranking.place import put
 from automl.ranking.scoring import score
 from automl.ranking.stepper import Stepper
@@ -57,7 +57,7 @@ def table_of(rows: slice, inputs: InputShape) -> pa.Table:
     return pa.table({**ids, **{name: raw[:, d] for d, name in enumerate(encoders.dense)}})
 
 
-def shaken(model: RankingModel) -> RankingModel:
+def shaken(model: Ranker) -> Ranker:
     """Weights and running moments as after a training."""
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
@@ -66,13 +66,17 @@ def shaken(model: RankingModel) -> RankingModel:
     return model
 
 
-def exported(model: RankingModel, file: Path, **options: Any) -> Any:
+def exported(model: Ranker, file: Path, **options: Any) -> Any:
     return export_model(model, encoders_for(model.inputs), file, {"trial": 3}, features=ROWS, **options)
 
 
-@pytest.mark.parametrize("layer", [*BLOCKS, FUSED], ids=lambda layer: " ".join(layer))
-def test_a_file_predicts_what_the_model_predicts(layer: dict[str, Any], tmp_path: Path) -> None:
-    model = shaken(build_model(spec(interaction=[layer], deep=DEEP), LOG.inputs, seed=0))
+@pytest.mark.parametrize(
+    ("layer", "members"),
+    [*((layer, 1) for layer in (*BLOCKS, FUSED)), (FUSED, 3)],
+    ids=lambda part: " ".join(part) if isinstance(part, dict) else str(part),
+)
+def test_a_file_predicts_what_the_model_predicts(layer: dict[str, Any], members: int, tmp_path: Path) -> None:
+    model = shaken(build_model(spec(interaction=[layer], deep=DEEP, members=members), LOG.inputs, seed=0))
     told = exported(model, tmp_path / "m.automl")
     assert told["parity"]["max_probability_difference"] <= 1e-6
     served = load_served(tmp_path / "m.automl")
@@ -95,7 +99,7 @@ def test_a_model_without_dense_features_and_a_parallel_one(tmp_path: Path) -> No
 
 
 def test_several_tasks_are_columns(tmp_path: Path) -> None:
-    model = shaken(build_model(spec(), LOG.inputs, seed=0, tasks=2))
+    model = shaken(build_member(spec(), LOG.inputs, seed=0, tasks=2))
     exported(model, tmp_path / "m", tasks=("click", "buy"))
     served = load_served(tmp_path / "m")
     assert served.tasks == ("click", "buy")
@@ -121,7 +125,7 @@ def test_a_graph_that_predicts_something_else_is_refused(tmp_path: Path, monkeyp
     model = shaken(build_model(spec(), LOG.inputs, seed=0))
     real = export.serving_graph
 
-    def wrong(model: RankingModel) -> RankingModel:
+    def wrong(model: RankingModel) -> Ranker:
         served = real(model)
         served.head.bias.add_(1e-3)
         return served

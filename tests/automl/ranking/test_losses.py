@@ -9,7 +9,7 @@ from torch import Tensor
 from automl.ranking.batches import Chunk
 from automl.ranking.features import read
 from automl.ranking.losses import LabelLoss, Loss, TasksLoss, linear_backward
-from automl.ranking.model import RankingModel, build_model
+from automl.ranking.model import RankingModel, build_member, build_model
 from automl.ranking.stepper import Stepper
 from search_spaces.model import ModelSpec
 from tests.worlds.models import planted, spec
@@ -49,7 +49,7 @@ def learn(model: RankingModel, loss: Loss, candidate: ModelSpec, chunks: list[Ch
 @pytest.mark.parametrize(("loss", "tasks"), [(LabelLoss(), 1), (TasksLoss(), 1), (TasksLoss(), 2), (TasksLoss(), 3)])
 def test_gradients_are_those_of_the_sum_of_mean_losses(loss: Loss, tasks: int, weighted: bool) -> None:
     labels, weights = labels_of(tasks)[FIRST], weights_of(weighted)
-    twin = build_model(spec(deep=DEEP), LOG.inputs, seed=0, tasks=tasks).double().train()
+    twin = build_member(spec(deep=DEEP), LOG.inputs, seed=0, tasks=tasks).double().train()
     rows, dense = twin.read(read(LOG, FIRST))
     twin.noise.reseed(0)
     logits = twin.head(twin.top(twin.fields([rows, dense.double()])))
@@ -58,7 +58,7 @@ def test_gradients_are_those_of_the_sum_of_mean_losses(loss: Loss, tasks: int, w
     ) * torch.isfinite(labels)
     by_row = torch.ones(64).double() if weights is None else weights[FIRST].double()
     torch.autograd.backward((losses.sum(1) * by_row).sum() / 64)
-    model = build_model(spec(deep=DEEP), LOG.inputs, seed=0, tasks=tasks).train()
+    model = build_member(spec(deep=DEEP), LOG.inputs, seed=0, tasks=tasks).train()
     model.noise.reseed(0)
     given = labels.squeeze(1) if isinstance(loss, LabelLoss) else labels
     stepper = Stepper(model, spec(deep=DEEP), loss)
@@ -84,7 +84,7 @@ def test_a_layer_goes_back_as_autograd_does_bit_for_bit(outputs: int) -> None:
 def test_rows_without_labels_teach_nothing() -> None:
     candidate = spec(deep=[{"mlp": {"width": 16}}])
     labels = labels_of(2)
-    model = build_model(candidate, LOG.inputs, seed=0, tasks=2)
+    model = build_member(candidate, LOG.inputs, seed=0, tasks=2)
     before = {name: value.clone() for name, value in model.state_dict().items()}
     nothing = torch.full_like(labels, torch.nan)
     learn(model, TasksLoss(), candidate, [chunk_of(nothing, None, part) for part in PARTS[:2]])

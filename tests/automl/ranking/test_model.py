@@ -7,7 +7,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from automl.ranking.features import Features
-from automl.ranking.model import build_model
+from automl.ranking.model import build_model, members_of
 from search_spaces.model import InputShape, ModelSpec
 from tests.worlds.models import BLOCKS, INPUTS, spec
 
@@ -15,6 +15,7 @@ SPECS = [
     *(spec(interaction=[block], wiring=wiring) for block in BLOCKS for wiring in ("stacked", "parallel")),
     *(spec(interaction=[block | {"linear": {}, "fuse": fuse}]) for block in BLOCKS for fuse in ("sum", "concat")),
     spec(interaction=[], deep=[]),
+    spec(members=3),
     spec(interaction=[], deep=[], wiring="parallel"),
     spec(interaction=[{"fm": {}}, {"cross": {}}, {"dot": {}}, {"masknet": {}}], wiring="parallel"),
     *(
@@ -39,7 +40,8 @@ def test_cost_is_what_was_promised(candidate: ModelSpec, dense: int) -> None:
     features = batch(dense=dense)
     assert model(features).shape == (8,)
     cost = candidate.cost(inputs)
-    assert model.table.weight_RE.numel() + sum(part.numel() for part in model.parameters()) == cost.params
+    tables = [member.table.weight_RE.numel() for member in members_of(model)]
+    assert sum(tables) + sum(part.numel() for part in model.parameters()) == cost.params
     with FlopCounterMode(display=False) as counter:
         model.to("meta")(Features(*(part.to("meta") for part in features.tensors)))
     assert counter.get_total_flops() == 8 * cost.flops

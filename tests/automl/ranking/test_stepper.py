@@ -9,7 +9,7 @@ from torch import Tensor
 from automl.ranking.batches import Batch, Chunk
 from automl.ranking.features import read
 from automl.ranking.losses import LabelLoss, TasksLoss
-from automl.ranking.model import RankingModel, build_model
+from automl.ranking.model import RankingModel, build_member, build_model
 from automl.ranking.place import put
 from automl.ranking.stepper import Stepper
 from tests.worlds.models import planted, spec
@@ -20,7 +20,7 @@ PARTS = [slice(start, start + 64) for start in range(0, 640, 64)]
 
 
 def built(tasks: int = 1, seed: int = 0) -> tuple[RankingModel, Stepper]:
-    model = build_model(CANDIDATE, LOG.inputs, seed=seed, tasks=tasks).train()
+    model = build_member(CANDIDATE, LOG.inputs, seed=seed, tasks=tasks).train()
     return model, Stepper(model, CANDIDATE, LabelLoss() if tasks == 1 else TasksLoss())
 
 

@@ -16,7 +16,7 @@ from automl.data.store.log import EncodedLog
 from automl.ranking.model import RankingModel, build_model
 from automl.ranking.progress import Progress
 from automl.ranking.scoring import score
-from automl.ranking.training import make_stepper, train
+from automl.ranking.training import make_steppers, train
 from automl.runtime.jobs import TrainModel
 from automl.runtime.work import train_and_score, window_rows
 from automl.stats.seeds import seed_of
@@ -69,14 +69,14 @@ def starts(log: EncodedLog) -> tuple[int, ...]:
 def test_each_day_is_scored_with_what_was_known_before_it(log: EncodedLog, tmp_path: Path) -> None:
     """By hand: one optimizer goes on from day to day, one pass each, and the last day is not trained."""
     model = build_model(SPEC, log.inputs, seed=11)
-    stepper = make_stepper(model, SPEC, log, weights_seed=11)
-    list(train(model, SPEC, log, window_rows(log, FINALS_FIT), order_seed=22, weights_seed=11, stepper=stepper))
+    steppers = make_steppers(model, SPEC, log, weights_seed=11)
+    list(train(model, SPEC, log, window_rows(log, FINALS_FIT), order_seed=22, weights_seed=11, steppers=steppers))
     once = replace(SPEC, train=replace(SPEC.train, epochs=1))
     parts, days = [], [rows for _, rows in log.days("test")]
     for number, rows in enumerate(days):
         parts.append(score(model, log, rows))
         seeds = {name: seed_of("day", seed, number) for name, seed in (("order_seed", 22), ("weights_seed", 11))}
-        list(train(model, once, log, rows, **seeds, stepper=stepper))
+        list(train(model, once, log, rows, **seeds, steppers=steppers))
     found = predicted(asked(log, tmp_path, days=starts(log)))
     np.testing.assert_array_equal(found, np.concatenate(parts))
     plain = predicted(asked(log, tmp_path))
@@ -100,7 +100,7 @@ def test_a_loop_of_ones_own_is_given_the_days_too(log: EncodedLog, tmp_path: Pat
     told: list[tuple[slice, int, int, object]] = []
 
     def loop(model: RankingModel, spec: ModelSpec, log: EncodedLog, rows: slice, **how: Any) -> Iterator[Progress]:
-        told.append((rows, spec.train.epochs, how["order_seed"], how["stepper"]))
+        told.append((rows, spec.train.epochs, how["order_seed"], how["steppers"]))
         yield from train(model, spec, log, rows, **how)
 
     list(train_and_score(asked(log, tmp_path, days=starts(log)), training=loop))
