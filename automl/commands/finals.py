@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,47 +67,43 @@ def run_finals(
     if not entered and not named:
         must = "must hold a trial that was trained to the end within the limits"
         raise InputError.of(str(problem.folder), must, "none", "search longer: automl search ... --trials N")
-    validate = scored_window(problem.log, CONFIRM.score)
     resources = Resources(workers=workers, cpu=config.resources.cpu, gpu=config.resources.gpu)
+    seeds = seeds or config.finals.seeds
     with hold(problem.folder), ExitStack() as stack:
         start = lru_cache(lambda: stack.enter_context(cluster(problem.folder, workers * resources.cpu, address)))
-        confirmed: dict[int, Floats] = {}
+
+        def train(on: EncodedLog, models: Mapping[str, ModelSpec], orders: int, stage: Stage = FINAL) -> Trained:
+            source = RepeatsSource(problem, on, {BASELINE: problem.baseline, **models}, orders, stage)
+            _run(source, resources, console, clock, start)
+            return Trained(source.whole(), source.failed)
+
         repeats: Mapping[str, Floats] = {}
         if not named:
-            confirm = _source(problem, problem.log, study, entered, config.finals.repeats, CONFIRM)
-            _run(confirm, resources, console, clock, start)
-            repeats = confirm.whole()
-            confirmed = confirmed_gains(validate, repeats)
+            repeats = train(problem.log, _models(study, entered), config.finals.repeats, CONFIRM).probs
+        seen = scored_window(problem.log, CONFIRM.score)
+        confirmed = confirmed_gains(seen, repeats) if repeats else {}
         margin = config.finals.margin_pct
         chosen = named or picks(
             problem.space, history, seed=config.seed, top=top, margin_pct=margin, confirmed=confirmed
         )
         log = encode(problem, FINALS_FIT)
-        seeds = seeds or config.finals.seeds
-        planned = _planned(validate, repeats, scored_window(log, FINAL.score), seeds)
+        test = scored_window(log, FINAL.score)
+        planned = _planned(seen, repeats, test, seeds)
         if math.isfinite(planned):
             console.print(f"planned: with {seeds} seeds an NE gain of about {planned:.2f}% can be told from chance")
-
-        def train(trials: Sequence[int], orders: int) -> Trained:
-            source = _source(problem, log, study, trials, orders, FINAL)
-            _run(source, resources, console, clock, start)
-            return Trained(source.whole(), source.failed)
-
-        trained = race(problem, log, study, [pick.trial for pick in chosen], seeds, train)
+        models = _models(study, [pick.trial for pick in chosen])
+        even = not (config.finals.race and is_race(seeds))
+        trained = train(log, models, seeds) if even else race(test, study, models, seeds, margin, partial(train, log))
         found = judge(problem, log, trained, chosen, study, seeds, planned)
         found = replace(
             found,
             trials=sum(trial.ended for trial in history.trials),
             confirmed={number: tuple(gains.tolist()) for number, gains in confirmed.items()},
         )
-        if study.facts.tune_baseline:
-            models = {str(pick.trial): _model(study, pick.trial) for pick in found.fit}
-            if further := further_models(problem, found, models):
-                orders = min(seeds, found.baseline.orders)
-                beside = RepeatsSource(problem, log, {BASELINE: problem.baseline, **further}, orders, FINAL)
-                _run(beside, resources, console, clock, start)
-                probs = {**beside.whole(), **trained.probs}
-                found = replace(found, parts=parts_of(scored_window(log, FINAL.score), found, probs))
+        further = further_models(problem, found, models) if study.facts.tune_baseline else {}
+        if further:
+            beside = train(log, further, min(seeds, found.baseline.orders))
+            found = replace(found, parts=parts_of(test, found, {**beside.probs, **trained.probs}))
         write_finals(problem.folder, found)
     return found
 
@@ -121,30 +117,27 @@ def _planned(seen: ScoredRows, repeats: Mapping[str, Floats], test: ScoredRows, 
 
 
 def race(
-    problem: Problem,
-    log: EncodedLog,
+    test: ScoredRows,
     study: Study,
-    trials: Sequence[int],
+    models: Mapping[str, ModelSpec],
     seeds: int,
-    train: Callable[[Sequence[int], int], Trained],
+    margin_pct: float,
+    train: Callable[[Mapping[str, ModelSpec], int], Trained],
 ) -> Trained:
-    """Train trials and the baseline, so that trainings go where they decide (automl.stats.race).
+    """Train models and the baseline, so that trainings go where they decide (automl.stats.race).
 
-    `train(trials, orders)` has models trained on the first so many orders, and trains nothing twice. Who goes on hangs
-    on predictions alone and on what the search had timed: the same call decides the same.
+    `train(models, orders)` has models and the baseline trained on the first so many orders, and trains nothing twice.
+    Who goes on hangs on predictions alone and on what the search had timed: the same call decides the same.
     """
-    if not is_race(seeds):
-        return train(trials, seeds)
-    first = train(trials, FIRST_LOOK)
-    fit = [trial for trial in trials if str(trial) in first.probs]
-    searched = {trial.number: trial.measurement for trial in study.trials}
+    first = train(models, FIRST_LOOK)
+    fit = [name for name in models if name in first.probs]
+    searched = {str(trial.number): trial.measurement for trial in study.trials}
     fast = [one is not None and one.speed.qps_ratio_high > FASTER for one in map(searched.get, fit)]
-    looked = scored_window(log, FINAL.score).gains(first.probs[BASELINE], [first.probs[str(trial)] for trial in fit])
-    go_on = can_win(looked, fast, seeds, problem.config.finals.margin_pct)
-    left = [trial for trial, goes in zip(fit, go_on, strict=True) if goes]
+    looked = test.gains(first.probs[BASELINE], [first.probs[name] for name in fit])
+    left = [name for name, goes in zip(fit, can_win(looked, fast, seeds, margin_pct), strict=True) if goes]
     if not left:
         return first
-    rest = train(left, orders_of_the_rest(len(trials), len(left), seeds))
+    rest = train({name: models[name] for name in left}, orders_of_the_rest(len(models), len(left), seeds))
     return Trained({**first.probs, **rest.probs}, {**first.failed, **rest.failed})
 
 
@@ -168,13 +161,6 @@ def _named(problem: Problem, history: History, trials: Sequence[int]) -> tuple[P
     )
 
 
-def _source(
-    problem: Problem, log: EncodedLog, study: Study, trials: Sequence[int], repeats: int, stage: Stage
-) -> RepeatsSource:
-    models = {BASELINE: problem.baseline, **{str(number): _model(study, number) for number in trials}}
-    return RepeatsSource(problem, log, models, repeats, stage)
-
-
 def _run(
     source: RepeatsSource,
     resources: Resources,
@@ -190,5 +176,6 @@ def _run(
             run(source, resources, clock=clock)
 
 
-def _model(study: Study, number: int) -> ModelSpec:
-    return next(trial.candidate.model for trial in study.trials if trial.number == number)
+def _models(study: Study, numbers: Sequence[int]) -> dict[str, ModelSpec]:
+    models = {trial.number: trial.candidate.model for trial in study.trials}
+    return {str(number): models[number] for number in numbers}

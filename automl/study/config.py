@@ -95,13 +95,15 @@ class QpsConfig(Part):
 class FinalsConfig(Part):
     """Retraining of the picks: by how much NE may be worse and still count as no worse, and with how many seeds.
 
-    `progressive`: a test window of several days is scored day by day, and each day is then trained on.
+    `progressive`: a test window of several days is scored day by day, and each day is then trained on. `race`: a pick
+    that cannot win any more is trained no further, for the sake of the others.
     """
 
     margin_pct: Annotated[float, Field(gt=0)] = 0.2
     seeds: Annotated[int, Field(ge=2, le=100)] = 5
     repeats: Annotated[int, Field(ge=2, le=20)] = 3  # of promising trials on the validation window, before the picks
     progressive: bool = True
+    race: bool = True
 
 
 _LIMIT = re.compile(r"(ne|qps|train_qps)\s*(>=|<=)\s*(?:(\d+(?:\.\d+)?)\s*\*\s*)?baseline\.(ne|qps|train_qps)")

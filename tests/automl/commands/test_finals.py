@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,6 +33,7 @@ from automl.study.history import Failure, Origin, Proposal
 from automl.study.problem import Problem
 from automl.study.record import Study
 from search_spaces.errors import InputError
+from search_spaces.model import ModelSpec
 from tests.worlds.studies import begun_study, candidates, complete, stopped
 
 Floats = NDArray[np.float64]
@@ -224,11 +225,12 @@ class Trainings:
 
     def __init__(self, log: EncodedLog, skills: Mapping[int, float], failing: Mapping[int, int] | None = None) -> None:
         rows = log.windows["test"]
-        self._labels, self._skills = np.asarray(log.labels_N[rows], dtype=np.float64), skills
+        self._labels, self.skills = np.asarray(log.labels_N[rows], dtype=np.float64), skills
         self._failing = failing or {}
         self.told: list[tuple[tuple[int, ...], int]] = []
 
-    def __call__(self, trials: Sequence[int], orders: int) -> Trained:
+    def __call__(self, models: Mapping[str, ModelSpec], orders: int) -> Trained:
+        trials = [int(name) for name in models]
         self.told.append((tuple(trials), orders))
         failed = {str(n): Failed(self._failing[n], DIVERGED) for n in trials if self._failing.get(n, orders) < orders}
         fit = [n for n in trials if str(n) not in failed]
@@ -237,7 +239,7 @@ class Trainings:
 
     def _probs(self, number: int, order: int) -> Floats:
         noise = np.random.default_rng([number, order]).normal(0, 0.02, len(self._labels))
-        logits = -1.0 + (0.3 + self._skills.get(number, 0.0)) * (self._labels - 0.25) + noise
+        logits = -1.0 + (0.3 + self.skills.get(number, 0.0)) * (self._labels - 0.25) + noise
         return np.asarray(1 / (1 + np.exp(-logits)), dtype=np.float64)
 
 
@@ -253,34 +255,34 @@ def slow_study(problem: Problem, folder: Path, count: int) -> Study:
     return study
 
 
+def raced(problem: Problem, log: EncodedLog, folder: Path, seeds: int, train: Trainings) -> Trained:
+    """Of as many picks as the trainings know."""
+    study = slow_study(problem, folder, len(train.skills))
+    models = {str(trial.number): trial.candidate.model for trial in study.trials}
+    return race(scored_window(log, "test"), study, models, seeds, 0.3, train)
+
+
 def test_trainings_of_picks_that_cannot_win_go_to_the_others(problem: Problem, log: EncodedLog, tmp_path: Path) -> None:
-    study = slow_study(problem, tmp_path, 3)
     train = Trainings(log, {1: 0.02, 2: -0.3, 3: -0.4})
-    found = race(problem, log, study, [1, 2, 3], 5, train)
+    found = raced(problem, log, tmp_path / "first", 5, train)
     assert train.told == [((1, 2, 3), 3), ((1,), 7)], "20 trainings in all: 12, and 4 more of each of two"
     assert {name: len(of) for name, of in found.probs.items()} == {BASELINE: 7, "1": 7, "2": 3, "3": 3}
     again = Trainings(log, {1: 0.02, 2: -0.3, 3: -0.4})
-    race(problem, log, study, [1, 2, 3], 5, again)
+    raced(problem, log, tmp_path / "again", 5, again)
     assert again.told == train.told
 
 
 def test_a_race_that_all_lose_ends_early(problem: Problem, log: EncodedLog, tmp_path: Path) -> None:
     train = Trainings(log, {1: -0.3, 2: -0.3})
-    found = race(problem, log, slow_study(problem, tmp_path, 2), [1, 2], 8, train)
+    found = raced(problem, log, tmp_path, 8, train)
     assert train.told == [((1, 2), 3)]
     assert len(found.probs[BASELINE]) == 3
-
-
-def test_few_seeds_are_dealt_out_evenly(problem: Problem, log: EncodedLog, tmp_path: Path) -> None:
-    train = Trainings(log, {1: -0.3, 2: 0.02})
-    race(problem, log, slow_study(problem, tmp_path, 2), [1, 2], 3, train)
-    assert train.told == [((1, 2), 3)]
 
 
 def test_a_pick_that_fails_leaves_the_race(problem: Problem, log: EncodedLog, tmp_path: Path) -> None:
     """One before the look, one after it."""
     train = Trainings(log, {1: 0.02, 2: 0.02, 3: 0.02}, failing={1: 1, 2: 4})
-    found = race(problem, log, slow_study(problem, tmp_path, 3), [1, 2, 3], 5, train)
+    found = raced(problem, log, tmp_path, 5, train)
     assert train.told == [((1, 2, 3), 3), ((2, 3), 5)]
     assert {name: failed.repeat for name, failed in found.failed.items()} == {"1": 1, "2": 4}
     assert {name for name in found.probs if name not in found.failed} == {BASELINE, "3"}
