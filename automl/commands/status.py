@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 from automl.report.common.words import changes
-from automl.study.history import Baseline, State, Trial
+from automl.study.history import Baseline, MeanGain, State, Trial
 from automl.study.record import Study
 from automl.study.storage import load_started
 from automl.study.tuning import Tuning
@@ -61,7 +61,7 @@ def _tuning(study: Study) -> list[str]:
 
 def _baseline(baseline: Baseline) -> str:
     return (
-        f"baseline   NE {baseline.ne:.4f} ± {baseline.ne_std:.4f} ({len(baseline.trials)} seeds)   "
+        f"baseline   NE {baseline.ne:.4f} ± {baseline.ne_std:.4f} ({len(baseline.trials)} orders)   "
         f"QPS {_count(baseline.qps)}   train QPS {_count(baseline.train_qps)}"
     )
 
@@ -70,22 +70,36 @@ def _trials(study: Study, baseline: Baseline) -> list[str]:
     counts = Counter(trial.state for trial in study.trials)
     names = {State.RUNNING: "running or queued"}
     words = ", ".join(f"{counts[s]} {names.get(s, s.value)}" for s in State if counts[s]) or "none yet"
-    lines = [f"trials     {words}"]
+    lines = [f"trials     {words}", *_repeats(study.trials)]
+    history = study.history()
     done = [
-        (baseline.mean_gain_pct(t), t.measurement.speed.qps_ratio, t)
-        for t in study.trials
-        if t.state is State.COMPLETE and t.measurement
+        (history.gain(t), t.measurement.speed.qps_ratio, t)
+        for t in history.of_state(State.COMPLETE)
+        if t.measurement and t.unfit is None
     ]
     if done:
-        lowest = min(done, key=lambda d: d[0])
-        lines.append(f"best NE    #{lowest[2].number}: {lowest[0]:+.2f}% at QPS x{lowest[1]:.2f}")
-    equal = [d for d in done if d[0] <= 0]
+        gain, ratio, trial = min(done, key=lambda d: d[0].pct + d[0].error_pct)
+        lines.append(f"best NE    #{trial.number}: {_gain(gain)} at QPS x{ratio:.2f}")
+    equal = [d for d in done if d[0].pct <= 0]
     if equal:
-        fastest = max(equal, key=lambda d: d[1])
-        lines.append(
-            f"best QPS   #{fastest[2].number}: x{fastest[1]:.2f} at NE {fastest[0]:+.2f}%, no worse than the baseline"
-        )
+        gain, ratio, trial = max(equal, key=lambda d: d[1])
+        lines.append(f"best QPS   #{trial.number}: x{ratio:.2f} at NE {_gain(gain)}, no worse than the baseline")
     return lines
+
+
+def _gain(gain: MeanGain) -> str:
+    """Of a trial that was trained again with its standard error."""
+    if gain.trainings < 2:
+        return f"{gain.pct:+.2f}%"
+    return f"{gain.pct:+.2f}% ± {gain.error_pct:.2f}% ({gain.trainings} trainings)"
+
+
+def _repeats(trials: tuple[Trial, ...]) -> list[str]:
+    """Trainings beside the candidates' first, and what they told of those that may not ship."""
+    count = sum(len(trial.repeats) for trial in trials)
+    unfit = [f"; #{t.number} is unfit ({t.unfit.kind} on another order)" for t in trials if t.unfit is not None]
+    several = sum(bool(trial.repeats) for trial in trials)
+    return [f"repeats    {count} further trainings of {several} trials{''.join(unfit)}"] if count else []
 
 
 def _failures(trials: tuple[Trial, ...]) -> list[str]:

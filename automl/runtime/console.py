@@ -71,10 +71,10 @@ def _bar(done: int, total: int) -> str:
 
 
 def search_words(trials: tuple[Trial, ...], baseline: Baseline | None) -> str:
-    """Lowest NE, highest QPS with NE no worse than the baseline's, size of the front, stopped and failed."""
+    """Lowest NE, highest QPS with NE no worse than the baseline's, size of the front, repeats, stopped and failed."""
     if baseline is None:
         return "training the baseline"
-    done = [t for t in trials if t.state is State.COMPLETE and t.measurement]
+    done = [t for t in trials if t.state is State.COMPLETE and t.measurement and t.unfit is None]
     parts = []
     if done:
         gains = [baseline.mean_gain_pct(t) for t in done if t.measurement]
@@ -84,6 +84,8 @@ def search_words(trials: tuple[Trial, ...], baseline: Baseline | None) -> str:
         parts.append(f"best NE {min(gains):+.2f}%")
         parts += [f"best QPS at its NE x{max(equal):.2f}"] if equal else []
         parts.append(f"front {front}")
+    repeats = sum(len(t.repeats) for t in trials)
+    parts += [f"repeats {repeats}"] if repeats else []
     for state in (State.STOPPED, State.FAILED):
         count = sum(t.state is state for t in trials)
         if count:

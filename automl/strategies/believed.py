@@ -9,6 +9,7 @@ trained again: that is what keeps the luck of the choice from flattering it. N t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,7 +19,8 @@ from numpy.typing import NDArray
 from automl.study.history import History, Trial
 
 Floats = NDArray[np.float64]
-ROUNDS = 20  # of fitting models, orders and expectations to each other
+ROUNDS = 3  # of fitting orders to the spread around what was expected, and back
+OUTSIDE = 4.0  # standard deviations from what was expected, beyond which a trial tells nothing of an order
 MIN_EXPECTED = 8  # forecasts from which their spread can be told
 MOST_LUCK = 2.0  # standard errors: what is further from what was expected than luck goes is not drawn further
 LEAST_SPREAD = 0.25  # of what is expected, in standard deviations of a training's luck
@@ -44,39 +46,71 @@ class Belief:
 
 def believe(history: History, trials: Sequence[Trial]) -> Belief:
     """Of trials that were trained to their end, at least one training each."""
-    noise, count = history.noise_pct, len(trials)
+    noise, count = (
+        history.noise_pct / math.sqrt(2.0),
+        len(trials),
+    )  # a gain has the luck of the trial and the baseline's
     if not count:
         none = np.empty(0)
         return Belief(none, none, none, none, noise, none)
     row, order, gain = _observed(history, trials)
     told = np.array([_forecast(history, trial) for trial in trials])
-    known = np.isfinite(told)
-    if known.sum() < MIN_EXPECTED:
-        known[:] = False
+    known = np.isfinite(told) & (np.isfinite(told).sum() >= MIN_EXPECTED)
     expected = np.where(known, np.nan_to_num(told), 0.0)
     counts = np.bincount(row, minlength=count + 1)[:count].astype(np.float64)
-    several = np.bincount(row, minlength=count + 1) > 1
-    several[count] = True  # the baseline
-    teaches = several[row]
-    shift = np.zeros(order.max() + 1)
-    level, mean, spread = np.zeros(count), np.zeros(count + 1), np.zeros(count)
+    ours = row == count  # the baseline
+    shift = np.bincount(order[ours], gain[ours], 1 + order.max()) / np.maximum(
+        np.bincount(order[ours], minlength=1 + order.max()), 1
+    )
     for _ in range(ROUNDS):
         level = np.bincount(row, gain - shift[order], count + 1)[:count] / counts
-        for group in (known, ~known):
-            if group.any():
-                left = level[group] - expected[group]
-                middle = float(np.median(left))
-                wide = (1.4826 * float(np.median(np.abs(left - middle)))) ** 2 - noise**2 * (1 / counts[group]).mean()
-                spread[group] = np.sqrt(max(wide, (LEAST_SPREAD * noise) ** 2))
-                error = noise / np.sqrt(counts[group])
-                away = left - middle
-                luck = away * error**2 / np.maximum(spread[group] ** 2 + error**2, 1e-30)
-                mean[:count][group] = level[group] - np.clip(luck, -MOST_LUCK * error, MOST_LUCK * error)
-        rest = gain - mean[row]
-        held = np.bincount(order[teaches], minlength=len(shift))
-        shift = np.where(held > 0, np.bincount(order[teaches], rest[teaches], len(shift)) / np.maximum(held, 1), 0.0)
-        shift[0] = 0.0  # of trainings whose order the baseline does not know
-    return Belief(mean[:count], _std(spread, counts, noise), level, counts, noise, spread)
+        middle, spread = _around(level - expected, known, noise, counts)
+        away = level - expected - middle
+        plain = np.append(np.abs(away) <= OUTSIDE * np.sqrt(spread**2 + noise**2 / counts), True)[row]
+        target = gain - np.append(expected, 0.0)[row]
+        shift = _orders(
+            row[plain], order[plain], target[plain], np.append(known, False), np.append(spread, 0.0), noise, shift
+        )
+    level = np.bincount(row, gain - shift[order], count + 1)[:count] / counts
+    middle, spread = _around(level - expected, known, noise, counts)
+    error = noise / np.sqrt(counts)
+    luck = (level - expected - middle) * error**2 / np.maximum(spread**2 + error**2, 1e-30)
+    mean = level - np.clip(luck, -MOST_LUCK * error, MOST_LUCK * error)
+    return Belief(mean, _std(spread, counts, noise), level, counts, noise, spread)
+
+
+def _around(left_N: Floats, known_N: NDArray[np.bool_], noise: float, count_N: Floats) -> tuple[Floats, Floats]:
+    """The middle and the spread of what the expectations left, of those with a forecast and of the others."""
+    middle_N, spread_N = np.zeros(len(left_N)), np.zeros(len(left_N))
+    for group_N in (known_N, ~known_N):
+        if group_N.any():
+            middle_N[group_N] = middle = float(np.median(left_N[group_N]))
+            wide = (1.4826 * float(np.median(np.abs(left_N[group_N] - middle)))) ** 2
+            wide -= noise**2 * float((1.0 / count_N[group_N]).mean())
+            spread_N[group_N] = math.sqrt(max(wide, (LEAST_SPREAD * noise) ** 2))
+    return middle_N, spread_N
+
+
+def _orders(
+    row: NDArray[np.intp],
+    order: NDArray[np.intp],
+    gain: Floats,
+    known: NDArray[np.bool_],
+    spread: Floats,
+    noise: float,
+    before: Floats,
+) -> Floats:
+    """What each order does to every model: generalised least squares over all trainings, those trained once too. They
+    tell how far down a trial stood when it was chosen to be trained again."""
+    if noise == 0:
+        return before
+    ours = row == len(known) - 1
+    groups = np.column_stack([known[row] & ~ours, ~known[row] & ~ours])
+    asked = np.column_stack([np.eye(len(before))[order][:, 1:], groups[:, groups.any(axis=0)]])
+    shared = (row[:, None] == row[None, :]) * np.square(spread[row])[:, None]
+    weighed = np.linalg.solve(shared + noise**2 * np.eye(len(row)), asked).T
+    found = np.linalg.lstsq(weighed @ asked, weighed @ gain, rcond=None)[0]
+    return np.concatenate([[0.0], found[: len(before) - 1]])
 
 
 def _observed(history: History, trials: Sequence[Trial]) -> tuple[NDArray[np.intp], NDArray[np.intp], Floats]:

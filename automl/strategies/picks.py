@@ -90,12 +90,14 @@ def _field(space: SearchSpace, history: History, seed: int, confirmed: Mapping[i
     by_key = {trial.candidate.key: trial.number for trial in history.trials}
     index = [int(i) for i in np.flatnonzero(evidence.eligible_N) if evidence.candidates[i].key in by_key]
     numbers = [by_key[evidence.candidates[i].key] for i in index]
-    gain, noise = evidence.gain_N[index], 100.0 * history.baseline.ne_std / history.baseline.ne
+    counts = {trial.number: len(trial.trainings) for trial in history.trials}
+    gain = evidence.gain_N[index]
+    noise = history.noise_pct / np.sqrt([counts[number] for number in numbers])
     if confirmed:
         kept = [k for k, number in enumerate(numbers) if number in confirmed]
         index, numbers = [index[k] for k in kept], [numbers[k] for k in kept]
         gain = np.array([confirmed[number].mean() for number in numbers])
-        noise = _noise_of_means([confirmed[number] for number in numbers])
+        noise = np.full(len(numbers), _noise_of_means([confirmed[number] for number in numbers]))
     if not index:
         return None
     believed = shrunken(gain, prior_gains(space, evidence, index, seed), noise)
@@ -129,8 +131,8 @@ def _best(role: str, field: _Field, taken: set[int], margin_pct: float) -> int |
     return best if best is not None and worth[best] > 0 else None
 
 
-def shrunken(gain: Floats, prior: Floats, noise_pct: float) -> Floats:
-    """NE gains drawn towards a prior that has not seen them.
+def shrunken(gain: Floats, prior: Floats, noise_pct: Floats | float) -> Floats:
+    """NE gains drawn towards a prior that has not seen them; the noise is that of each gain, or of all of them.
 
     Empirical Bayes: a gain is prior + signal + noise, so its best guess is prior + s (measured - prior) with
     s = signal variance / (signal variance + noise variance); the signal's variance is what the noise leaves of the
@@ -138,8 +140,9 @@ def shrunken(gain: Floats, prior: Floats, noise_pct: float) -> Floats:
     """
     residual = gain - prior
     spread = float(np.median(np.abs(residual)) * 1.4826) ** 2
-    signal = max(spread - noise_pct**2, 0.0)
-    share = signal / (signal + noise_pct**2) if signal + noise_pct**2 > 0 else 1.0
+    noise = np.broadcast_to(np.asarray(noise_pct, dtype=np.float64) ** 2, gain.shape)
+    signal = max(spread - float(noise.mean()), 0.0) if len(gain) else 0.0
+    share = np.divide(signal, signal + noise, out=np.ones(len(gain)), where=signal + noise > 0)
     return np.asarray(prior + share * residual, dtype=np.float64)
 
 

@@ -54,7 +54,7 @@ class View:
 
     @cached_property
     def noise_pct(self) -> float:
-        """Standard deviation of the baseline's NE over its seeds, in percent."""
+        """Standard deviation of the baseline's NE over its repeats, in percent."""
         baseline = self.history.baseline
         return 100.0 * baseline.ne_std / baseline.ne
 
@@ -91,6 +91,15 @@ class View:
         if trial.origin is Origin.BASELINE and trial.measurement is not None:
             return self.history.baseline.gain_pct(trial.measurement.ne)
         return self.history.baseline.mean_gain_pct(trial)
+
+    def error_pct(self, trial: Trial) -> float:
+        """Standard error of its NE gain; NaN where it was trained once, or not to its end."""
+        count = len(trial.trainings)
+        return self._training_noise_pct / math.sqrt(count) if count > 1 else math.nan
+
+    @cached_property
+    def _training_noise_pct(self) -> float:
+        return self.history.noise_pct
 
     @cached_property
     def by_number(self) -> dict[int, Trial]:

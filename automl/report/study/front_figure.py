@@ -35,6 +35,7 @@ def front(view: View) -> Figure | Nothing:
             view.front,
             {"color": "$front", "size": 11, "line": {"color": "$surface", "width": 1.5}},
             error_x=_ratio_whiskers(view.front),
+            error_y=_gain_whiskers(view),
         ),
         _pick_dots(view),
         *_baseline_marks(view),
@@ -64,7 +65,8 @@ def front(view: View) -> Figure | Nothing:
     caption = (
         "Each dot is one trial on the validation window. Touch a dot for its architecture; click it for the whole "
         "model. "
-        f"The shaded band is one standard deviation of the baseline over its seeds (±{noise:.2f}%)."
+        f"The shaded band is one standard deviation of the baseline over its orders (±{noise:.2f}%). "
+        "What was trained several times stands at its mean, with one standard error."
     )
     return Figure(
         name="front",
@@ -127,6 +129,18 @@ def _staircase(points: Sequence[Point]) -> Json:
     xs = [min(2.0**-corner_log2, slowest.qps_ratio), *(p.qps_ratio for p in points), fastest.qps_ratio]
     ys = [slowest.gain_pct, *(p.gain_pct for p in points), max(corner_pct, fastest.gain_pct)]
     return line("staircase", xs, ys, {"color": "$front", "width": 1.5, "shape": "vh"})
+
+
+def _gain_whiskers(view: View) -> Json:
+    """One standard error of what was trained several times; nothing where it was trained once."""
+    errors = [view.error_pct(point.trial) for point in view.front]
+    return {
+        "type": "data",
+        "array": [0.0 if math.isnan(error) else error for error in errors],
+        "color": "$front",
+        "thickness": 1,
+        "width": 3,
+    }
 
 
 def _ratio_whiskers(points: Sequence[Point]) -> Json:

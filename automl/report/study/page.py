@@ -154,6 +154,8 @@ def _record(view: View, trial: Trial, role: str, on_front: bool) -> dict[str, ob
         measured = {
             "ne": m.ne,
             "gain": view.gain_pct(trial),
+            "trainings": len(trial.trainings),
+            "error": view.error_pct(trial),
             "ratio": m.speed.qps_ratio,
             "low": m.speed.qps_ratio_low,
             "high": m.speed.qps_ratio_high,
@@ -164,10 +166,11 @@ def _record(view: View, trial: Trial, role: str, on_front: bool) -> dict[str, ob
             "flops": m.flops,
         }
     forecast = None if trial.forecast is None else view.history.baseline.gain_pct(trial.forecast.ne)
-    failure = {"kind": trial.failure.kind, "reason": trial.failure.reason} if trial.failure else {}
+    failed = trial.failure or trial.unfit
+    failure = {"kind": failed.kind, "reason": failed.reason} if failed else {}
     return {
         "id": trial.number,
-        "state": trial.state.value,
+        "state": "unfit" if trial.unfit else trial.state.value,
         "origin": trial.origin.value,
         "round": trial.round,
         "role": role,

@@ -61,6 +61,7 @@
     tip.hidden = true;
     const facts = [
       ["NE", fixed(r.ne, 4), r.state === "stopped" ? "extrapolated" : ""], ["NE gain", percent(r.gain), is(r.forecast) ? `forecast ${percent(r.forecast)}` : ""],
+      ["Trainings", r.trainings > 1 ? String(r.trainings) : ABSENT, is(r.error) ? `NE gain ± ${r.error.toFixed(2)}%` : ""],
       ["QPS", ratio(r.ratio), is(r.low) ? `${ratio(r.low)} to ${ratio(r.high)}` : ""],
       ["AUC", fixed(r.auc, 4), ""], ["Calibration", fixed(r.calibration, 3), ""], ["Train QPS", count(r.trainQps), ""],
       ["Parameters", count(r.params), ""], ["FLOPs a row", count(r.flops), ""], ["Seconds", seconds(r.seconds), ""],
@@ -89,7 +90,8 @@
   // ---- table
   const COLUMNS = [
     { name: "Trial", key: (r) => r.id, text: (r) => "#" + r.id, num: true },
-    { name: "NE gain", key: (r) => r.gain, text: (r) => percent(r.gain), num: true },
+    { name: "NE gain", key: (r) => r.gain, text: (r) => percent(r.gain) + (is(r.error) ? ` ± ${r.error.toFixed(2)}` : ""), num: true },
+    { name: "Trainings", key: (r) => r.trainings, text: (r) => count(r.trainings), num: true, descending: true, hide: true },
     { name: "QPS", key: (r) => r.ratio, text: (r) => ratio(r.ratio), num: true, descending: true },
     { name: "NE", key: (r) => r.ne, text: (r) => fixed(r.ne, 4), num: true, hide: true },
     { name: "State", key: (r) => stateText(r), text: (r) => stateText(r) },

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from automl.commands.status import screen, summary
-from automl.study.history import Origin, Proposal
+from automl.study.history import Failure, Origin, Proposal, Repeat
 from automl.study.storage import open_study
 from tests.worlds.studies import (
     BASELINE_NE,
@@ -15,6 +15,7 @@ from tests.worlds.studies import (
     begun_study,
     complete,
     failed,
+    measured,
     proposals,
     small_space,
     stopped,
@@ -40,7 +41,7 @@ def test_before_the_first_trial(tmp_path: Path) -> None:
 def test_with_a_baseline_and_nothing_else(tmp_path: Path) -> None:
     study = begun_study(tmp_path)
     assert screen(FOLDER, study).splitlines()[2:] == [
-        "baseline   NE 0.9005 ± 0.0007 (2 seeds)   QPS 100k   train QPS 40k",
+        "baseline   NE 0.9005 ± 0.0007 (2 orders)   QPS 100k   train QPS 40k",
         "trials     none yet",
     ]
     assert summary(study).splitlines() == screen(FOLDER, study).splitlines()[2:]
@@ -82,3 +83,18 @@ def test_a_search_in_which_nothing_was_completed(tmp_path: Path) -> None:
     (trial,) = study.begin(proposals(1), 1)
     study.end(stopped(trial, ne=BASELINE_NE))
     assert [line.split()[0] for line in summary(study).splitlines()] == ["baseline", "trials"]
+
+
+def test_repeats_are_told_with_their_means_and_what_they_found_unfit(tmp_path: Path) -> None:
+    study = begun_study(tmp_path)
+    trials = study.begin(proposals(3), 1)
+    for trial, gain in zip(trials, (-1.0, -0.5, -2.0), strict=True):
+        study.end(complete(trial, ne=BASELINE_NE * (1 + gain / 100), ratio=1.5))
+    again = measured(trials[0].candidate, ne=BASELINE_NE * 0.988, ratio=1.5)
+    study.add_repeat(1, Repeat(order=1, measurement=again))
+    study.add_repeat(3, Repeat(order=1, failure=Failure("diverged", "NE is not a number")))
+    lines = screen(FOLDER, study).splitlines()
+    assert "repeats    2 further trainings of 2 trials; #3 is unfit (diverged on another order)" in lines
+    (best,) = [line for line in lines if line.startswith("best NE")]
+    assert best.startswith("best NE    #1: -1.")
+    assert best.endswith("% (2 trainings) at QPS x1.50")
