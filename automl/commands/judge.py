@@ -72,7 +72,7 @@ def judge(
     speeds = time_together(problem, log, [models[pick.trial] for pick in fit])
     baseline, margin = study.baseline(), problem.config.finals.margin_pct
     assert baseline is not None
-    seen = {trial.number: baseline.gain_pct(trial.measurement.ne) for trial in study.trials if trial.measurement}
+    seen = {trial.number: baseline.mean_gain_pct(trial) for trial in study.trials}
     judged: dict[int, FinalPick] = {}
     for pick, gain, speed in zip(fit, gains, speeds, strict=True):
         of_pick = probs[str(pick.trial)]

@@ -24,6 +24,7 @@ from automl.study.record import Study
 from search_spaces.model import ModelSpec
 from search_spaces.space import Candidate
 
+REPEATS_FROM = 2 / 3  # of the candidates: earlier, repeats take more from the search than they give to it
 _AGAIN = "again-"  # before the names of jobs that are repeats: then the trial, then the order
 
 
@@ -167,8 +168,10 @@ class SearchSource:
         return again(history, config.baseline_seeds - 1, config.finals.margin_pct, busy)
 
     def _repeats_left(self, history: History) -> int:
-        """How many more trainings the candidates that ended have earned."""
+        """How many more trainings the candidates that ended have earned; none before most of them have."""
         ended = sum(trial.ended for trial in history.trials)
+        if ended < REPEATS_FROM * self._budget.trials and not (self._exhausted and not self._queue):
+            return 0
         begun = sum(len(trial.repeats) for trial in self._study.trials) + len(self._again)
         return int(self._problem.config.search.repeats * min(ended, self._budget.trials)) - begun
 

@@ -540,12 +540,13 @@ def better(job: Job) -> Outcome:
 def test_a_trial_that_would_change_the_front_is_trained_again_on_the_next_orders(
     tmp_path: Path, strategy: Strategy
 ) -> None:
-    source, study = lucky(tmp_path)
+    source, study = lucky(tmp_path, trials=9)
     ended = play(source, end=better, workers=1)
     source.close()
-    assert [name for name in ended if name.startswith("trial")] == names(1, 6)
+    assert [name for name in ended if name.startswith("trial")] == names(1, 9)
     assert {"again-3-1", "again-3-2"} <= set(ended)
-    assert ended.index("again-3-1") < ended.index("trial-6"), "ahead of new candidates"
+    assert ended.index("trial-6") < ended.index("again-3-1"), "not before most candidates ended"
+    assert ended.index("again-3-1") < ended.index("trial-9"), "then ahead of new ones"
     trial = study.trials[2]
     assert [repeat.order for repeat in trial.repeats] == [1, 2]
     assert [len(t.repeats) for t in study.trials[:2]] == [0, 0], "what is far behind is not"

@@ -27,7 +27,7 @@ def trial(number: int, gain: float, ratio: float, repeats: int = 0) -> Trial:
     candidate = CANDIDATES[number]
     ne = BASELINE_NE * (1 + gain / 100)
     found = measured(candidate, ne=ne, ratio=ratio)
-    seeds = [trial_seeds(STUDY_SEED, candidate.key, order, order=order) for order in range(4)]
+    seeds = [trial_seeds(STUDY_SEED, order) for order in range(4)]
     more = tuple(Repeat(order=r, measurement=found, seeds=seeds[r]) for r in range(1, repeats + 1))
     return replace(complete(running(number, candidate), ne=ne, ratio=ratio, seeds=seeds[0]), repeats=more)
 
@@ -56,7 +56,7 @@ def test_what_runs_again_waits() -> None:
 def test_a_leader_that_falls_back_makes_room_for_the_next() -> None:
     lucky = trial(2, -1.2, 1.2)
     worse = measured(lucky.candidate, ne=BASELINE_NE * 0.994, ratio=1.2)
-    seeds = trial_seeds(STUDY_SEED, lucky.candidate.key, 1, order=1)
+    seeds = trial_seeds(STUDY_SEED, 1)
     fallen = replace(lucky, repeats=(Repeat(order=1, measurement=worse, seeds=seeds),))
     assert again(past(FIELD[0], lucky, *FIELD[2:]), 2, 0.2) == 2
     assert again(past(FIELD[0], fallen, *FIELD[2:]), 2, 0.2) == 3

@@ -38,14 +38,14 @@ def trained(number: int, *above: float, forecast: float | None = None) -> Trial:
     """A trial with these NE in percent above the baseline's level on orders 0, 1, ..."""
     candidate = CANDIDATES[number]
     ne = [BASELINE_NE * (1 + one / 100) for one in above]
-    first = complete(running(number, candidate), ne=ne[0], seeds=trial_seeds(STUDY_SEED, candidate.key, 0))
+    first = complete(running(number, candidate), ne=ne[0], seeds=trial_seeds(STUDY_SEED, 0))
     repeats = tuple(_repeat(candidate, order, one) for order, one in enumerate(ne[1:], 1))
     foreseen = None if forecast is None else Forecast(BASELINE_NE * (1 + forecast / 100), 0.001, 1.0)
     return replace(first, repeats=repeats, forecast=foreseen)
 
 
 def _repeat(candidate: Candidate, order: int, ne: float) -> Repeat:
-    seeds = trial_seeds(STUDY_SEED, candidate.key, order, order=order)
+    seeds = trial_seeds(STUDY_SEED, order)
     return Repeat(order=order, measurement=measured(candidate, ne=ne), seeds=seeds)
 
 
