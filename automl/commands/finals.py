@@ -88,7 +88,8 @@ def run_finals(
         )
         log = encode(problem, FINALS_FIT)
         test = scored_window(log, FINAL.score)
-        planned = _planned(seen, repeats, test, seeds)
+        picked = [repeats[name] for name in (str(pick.trial) for pick in chosen) if name in repeats]
+        planned = planned_pct(seen, repeats[BASELINE], picked, test, seeds) if picked else math.nan
         if math.isfinite(planned):
             console.print(f"planned: with {seeds} seeds an NE gain of about {planned:.2f}% can be told from chance")
         models = _models(study, [pick.trial for pick in chosen])
@@ -106,14 +107,6 @@ def run_finals(
             found = replace(found, parts=parts_of(test, found, {**beside.probs, **trained.probs}))
         write_finals(problem.folder, found)
     return found
-
-
-def _planned(seen: ScoredRows, repeats: Mapping[str, Floats], test: ScoredRows, seeds: int) -> float:
-    """The gain that the finals will be able to tell, from the repeats before the picks; NaN without them."""
-    if not repeats:
-        return math.nan
-    others = [of_model for name, of_model in repeats.items() if name != BASELINE]
-    return planned_pct(seen, repeats[BASELINE], others, test, seeds)
 
 
 def race(
