@@ -32,6 +32,7 @@ from experiments.kuairand_search import search_figures
 from experiments.record import RESULTS, write_result
 
 CORES = 2
+SPACE = "ctr-ensemble"
 TUNINGS = 16  # trainings that tune the baseline first
 ORDERS = 10  # of the best trials, where it is asked whether anything better was there
 DAYS = {
@@ -51,12 +52,13 @@ class Log:
 
 LOGS: Mapping[str, Log] = {
     "kuairand-ctr": Log(
-        partial(kuairand.write_study, label=kuairand.CTR, baseline=kuairand.TUNED, split=DAYS), faster=True
+        partial(kuairand.write_study, space=SPACE, label=kuairand.CTR, baseline=kuairand.TUNED, split=DAYS), faster=True
     ),
     "kuairand-cvr": Log(
-        partial(kuairand.write_study, label=kuairand.CVR, baseline=kuairand.TUNED_CVR, split=DAYS), faster=True
+        partial(kuairand.write_study, space=SPACE, label=kuairand.CVR, baseline=kuairand.TUNED_CVR, split=DAYS),
+        faster=True,
     ),
-    "completejourney": Log(completejourney.write_study),
+    "completejourney": Log(partial(completejourney.write_study, space=SPACE)),
 }
 
 
