@@ -191,6 +191,6 @@ def write_study(
         f"name: {name}\n{data_text()}space: {space}\nbaseline: baseline.yaml\n"
         f"search: {{strategy: {strategy}, batch: 10, tune_baseline: {tune_baseline}}}\n"
         f"trial: {{timeout: 3m, memory: 4GiB}}\n"
-        f"finals: {{margin_pct: 0.2, seeds: 5}}\nseed: {seed}\n{rest}"
+        f"finals: {{margin_pct: 0.2, seeds: 5, progressive: false}}\nseed: {seed}\n{rest}"
     )
     return file

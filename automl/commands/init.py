@@ -35,9 +35,7 @@ def init_study(folder: Path, data: Path | None, template: str, label: str | None
         lines += found.lines()
         lines.append(f"{folder / 'baseline.yaml'} is a draft: put the model that you ship in its place")
     else:
-        from automl.data.simulated.log import simulate
-
-        simulate(folder / "log")
+        template_log(folder / "log")
         lines.append(f"simulated {folder / 'log'}: put your own log in its place")
     return [*lines, *_written(folder, texts)]
 
@@ -49,11 +47,31 @@ def init_exfm(folder: Path) -> list[str]:
         InputError: where a file would be overwritten.
     """
     _check_free(folder, EXFM_FILES, "an ExFM run")
-    from automl.data.simulated.stream import simulate_stream
-
-    simulate_stream(folder / "log", rows=60_000, users=2_000, items=600, days=12, seed=7)
+    template_stream(folder / "log")
     texts = {name: template_text("exfm", name) for name in EXFM_FILES}
     return [f"simulated {folder / 'log'}: put your own log in its place", *_written(folder, texts)]
+
+
+def template_log(out: Path, seed: int = 0) -> None:
+    """The log of the templates ctr and cvr: large enough to prove a gain of 1% NE, small enough for minutes.
+
+    Raises:
+        InputError: where a log is already there.
+    """
+    from automl.data.simulated.log import simulate
+
+    simulate(out, rows=180_000, users=4_000, items=1_500, days=12, seed=seed)
+
+
+def template_stream(out: Path, seed: int = 7) -> None:
+    """The stream of the template exfm.
+
+    Raises:
+        InputError: where a log is already there.
+    """
+    from automl.data.simulated.stream import simulate_stream
+
+    simulate_stream(out, rows=100_000, users=2_000, items=600, days=12, seed=seed)
 
 
 def _check_free(folder: Path, names: Sequence[str], what: str) -> None:

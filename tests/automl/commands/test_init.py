@@ -22,14 +22,14 @@ from search_spaces.errors import InputError
 def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a small simulated log."""
     folder = tmp_path_factory.mktemp("simulated")
-    simulate(folder / "log", rows=4000, users=200, items=80, seed=2)
+    simulate(folder / "log", rows=6000, users=200, items=80, days=12, seed=2)
     return folder / "log"
 
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch, log: Path) -> None:
     """The templates' log is a small one, copied."""
-    monkeypatch.setattr(log_module, "simulate", lambda out: shutil.copytree(log, out))
+    monkeypatch.setattr(log_module, "simulate", lambda out, **_: shutil.copytree(log, out))
 
 
 @pytest.mark.usefixtures("small")

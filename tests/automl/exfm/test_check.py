@@ -28,8 +28,8 @@ def test_it_is_told_by_window_label_and_model(folder: Path) -> None:
     assert told["stream"].startswith("1,200 rows in 6 windows of 200 to 200, 2024-03-04 to 2024-03-09")
     assert "known by the end of the row's window" in told["label convert"]
     assert told["teacher"].startswith("2 x 0.0")
-    assert told["student large_domain"].endswith("none, auto, plain-averaged")
-    assert told["work"] == "18 runs of students (2 seeds), 36 models in all"
+    assert told["student large_domain"].endswith("none, auto")
+    assert told["work"] == "30 runs of students (5 seeds), 75 models in all"
 
 
 def test_a_run_has_no_pilot(folder: Path) -> None:
