@@ -22,7 +22,7 @@ from typing import Any
 
 import automl
 from automl.cli import terminal
-from automl.commands.finals import finals_lines
+from automl.report.study.lines import finals_lines
 from automl.stats.verdicts import Verdict
 from automl.study.history import State
 from automl.study.results import Finals, read_finals, write_finals
