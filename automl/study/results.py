@@ -81,7 +81,7 @@ class FinalPick:
     examples_std_first_day_pct: Number  # the same with the first test day alone
     qps_ratio: Number
     qps_ratio_low: Number  # of the interval of 95%
-    search_ne_gain_pct: Number  # what the search had seen in one run
+    search_ne_gain_pct: Number  # what the search had seen, mean over its trainings
     confirmed_ne_gain_pct: Number  # what its repeats on the validation window made of it, shrunken
     verdict: Verdict
     days: tuple[DayGain, ...] = ()  # where the test window has several

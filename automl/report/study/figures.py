@@ -65,11 +65,11 @@ def finals(view: View) -> Figure | Nothing:
     margin = f"no worse than {percent(view.finals.margin_pct)}"
     legend = (
         ("diamond", "finals, with 95% interval"),
-        ("ring-ink", "search, one run"),
+        ("ring-ink", "search"),
         ("cross", "baseline"),
         ("dotted", margin),
     )
-    caption = "A gain seen once, as the best of many, shrinks when it is measured anew: the distance between the marks."
+    caption = "What a search has seen is the best of many, and so part of it is luck: the distance between the marks."
     return Figure(
         name="finals", title=title, caption=caption, data=data, layout=layout, height=96 + 44 * len(rows), legend=legend
     )

@@ -134,13 +134,19 @@ def _said(gain: float, about: str = "") -> str:
     return f"NE {about}{abs(gain):.2f}% {'better' if gain <= 0 else 'worse'}"
 
 
+def _runs(trial: Trial) -> str:
+    """On how much a gain of the search rests."""
+    return "one run" if len(trial.trainings) == 1 else f"{len(trial.trainings)} runs"
+
+
 def _search_card(view: View, role: str, point: Point, leads: bool) -> Card:
     noise = view.noise_pct
     size = abs(point.gain_pct) / noise if noise > 0 else math.nan
-    why = f"{_said(point.gain_pct)} than the baseline in one run"
+    runs = _runs(point.trial)
+    why = f"{_said(point.gain_pct)} than the baseline in {runs}"
     why += f", {size:.1f} times the spread of its seeds." if is_number(size) else "."
     figures = [
-        ("NE seen", percent(point.gain_pct), "one run"),
+        ("NE seen", percent(point.gain_pct), runs),
         ("QPS", ratio(point.qps_ratio), f"{ratio(point.qps_ratio_low)} to {ratio(point.qps_ratio_high)}"),
     ]
     if point.trial.number in view.data.expected:
@@ -203,11 +209,11 @@ def _interval(pick: FinalPick) -> str:
 
 def _final_card(view: View, pick: FinalPick, leads: bool) -> Card:
     assert view.finals is not None
-    searched = ("NE gain, search", percent(pick.search_ne_gain_pct), "one run")
+    trial = view.by_number[pick.trial]
+    searched = ("NE gain, search", percent(pick.search_ne_gain_pct), _runs(trial))
     style, why = BADGES[pick.verdict], _why(pick, view.finals.margin_pct)
     if view.finals.dropped(pick):
         why += f" It was trained on {pick.orders} orders: after them it could not win any more."
-    trial = view.by_number[pick.trial]
     if pick.unfit is not None:
         return _card(view, pick.role, trial, pick.verdict, style, why, (searched,), leads)
     figures = (
