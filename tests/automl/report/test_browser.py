@@ -188,7 +188,7 @@ def test_table_is_filtered(desk: Page) -> None:
     assert column(page, 1) == [f"#{t.number}" for t in history.trials if t.failure and t.failure.kind == "error"]
     page.locator("#find").fill("")
     page.locator("#origin").select_option("random")
-    assert set(column(page, 6)) == {"random"}
+    assert set(column(page, 7)) == {"random"}
     page.locator("#origin").select_option("")
     page.get_by_label("front only").check()
     assert {int(text[1:]) for text in column(page, 1)} == {p.trial.number for p in View(rich_data()).front}
