@@ -118,8 +118,9 @@ def headline(found: Finals, figures: Mapping[str, Any]) -> dict[str, Any]:
     """The few numbers of a run. Gains in percent, negative is better.
 
     ne_gain_pct: the best gain that was proven; None where none was. detectable_pct: the smallest gain that these finals
-    could have told from chance. winners_curse_pct: by how much the picks looked better in the search than they are,
-    mean over the picks that are fit to ship.
+    could have told from chance. winners_curse_pct: by how much the picks looked better than they are when they were
+    picked, after their repeats; best_runs_curse_pct: the same of what the search itself had seen, often one run. Means
+    over the picks that are fit to ship.
     """
     better = [pick.ne_gain_pct for pick in found.picks if pick.verdict is Verdict.BETTER]
     shipped = [p.qps_ratio for p in found.picks if p.verdict in (Verdict.BETTER, Verdict.FASTER)]
@@ -129,7 +130,8 @@ def headline(found: Finals, figures: Mapping[str, Any]) -> dict[str, Any]:
         "ne_gain_pct": round(min(better), 3) if better else None,
         "best_ne_gain_pct": round(min(pick.ne_gain_pct for pick in found.fit), 3),
         "faster_qps_ratio": round(max(shipped, default=0.0), 2),
-        "winners_curse_pct": round(fmean(p.ne_gain_pct - p.search_ne_gain_pct for p in found.fit), 3),
+        "winners_curse_pct": round(fmean(p.ne_gain_pct - p.confirmed_ne_gain_pct for p in found.fit), 3),
+        "best_runs_curse_pct": round(fmean(p.ne_gain_pct - p.search_ne_gain_pct for p in found.fit), 3),
         "detectable_pct": round(found.detectable_pct.found, 3),
         "wall_s": round(figures["wall_seconds"], 1),
         **{state: figures["states"].get(state, 0) for state in ("complete", "stopped", "failed")},
@@ -157,6 +159,7 @@ def summarise() -> None:
     files = sorted(RESULTS.glob("live_*.json"))
     runs = [json.loads(file.read_text()) for file in files]
     for run in runs:
+        run["headline"] = headline(Finals.of_json(run["figures"]["finals"]), run["figures"])
         print(run["name"], run["headline"])
     write_result(
         "search_live",
