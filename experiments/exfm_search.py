@@ -35,7 +35,7 @@ from automl.runtime.cluster import cluster
 from automl.study.exfm_figures import AUTO, PartFigures
 from automl.study.plain import Codec
 from experiments.kuairand import STUDIES
-from experiments.kuairand_search import CORES, search_figures
+from experiments.live import CORES, search_figures
 from experiments.record import write_result
 from search_spaces.distill import Distill
 

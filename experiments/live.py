@@ -28,7 +28,6 @@ from automl.study.history import State
 from automl.study.results import Finals, read_finals, write_finals
 from experiments import completejourney, kuairand
 from experiments.kuairand import STUDIES
-from experiments.kuairand_search import search_figures
 from experiments.record import RESULTS, write_result
 
 CORES = 2
@@ -107,6 +106,28 @@ def live(log: str, seed: int, trials: int, seeds: int, minutes: float | None) ->
         figures=figures,
         headline=headline(found, figures),
     )
+
+
+def search_figures(study: automl.StudyHandle) -> dict[str, Any]:
+    """Wall time, how trials ended, what share of the cores they used, the front."""
+    facts, frame = study.facts, study.trials_dataframe()
+    trials = frame[frame["trial"] > 0]
+    inside = float(frame["cpu_seconds"].fillna(0).sum())
+    front = study.pareto()
+    return {
+        "wall_seconds": facts.wall_seconds,
+        "core_seconds_inside_trials": inside,
+        "core_share": inside / (CORES * facts.wall_seconds),
+        "states": trials["state"].value_counts().to_dict(),
+        "failures": trials["failure_kind"].dropna().value_counts().to_dict(),
+        "origins_of_front": front["origin"].value_counts().to_dict(),
+        "front": front[["trial", "ne", "ne_gain_pct", "qps_ratio", "origin", "words"]].to_dict("records"),
+        "baseline": {
+            "ne": study.history.baseline.ne,
+            "ne_std": study.history.baseline.ne_std,
+            "qps": study.history.baseline.qps,
+        },
+    }
 
 
 def result_name(log: str, seed: int) -> str:
