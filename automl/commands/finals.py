@@ -15,11 +15,12 @@ from rich.console import Console
 
 from automl.commands.judge import Trained, confirmed_gains, judge
 from automl.commands.parts import further_models, parts_of
-from automl.commands.repeats import BASELINE, CONFIRM, FINAL, RepeatsSource, Stage, scored_window
+from automl.commands.repeats import BASELINE, CONFIRM, FINAL, Failed, RepeatsSource, Stage, scored_window
 from automl.data.store.log import EncodedLog
 from automl.runtime.cluster import cluster
 from automl.runtime.console import ProgressLine, now
 from automl.runtime.engine import Resources, run
+from automl.runtime.errors import RunError
 from automl.runtime.host import hold
 from automl.stats.compared import ScoredRows
 from automl.stats.planned import planned_pct
@@ -57,7 +58,8 @@ def run_finals(
 
     Raises:
         InputError: where the search has nothing to pick.
-        RunError: where the baseline failed. A pick that does is told as unfit to ship.
+        RunError: where the baseline failed, or every promising trial before the picks. A pick that does is told as
+            unfit to ship.
     """
     console = console or Console(quiet=True)
     config = problem.config
@@ -79,9 +81,14 @@ def run_finals(
 
         repeats: Mapping[str, Floats] = {}
         if not named:
-            repeats = train(problem.log, _models(study, entered), config.finals.repeats, CONFIRM).probs
+            again = train(problem.log, _models(study, entered), config.finals.repeats, CONFIRM)
+            repeats = again.probs
+            for line in failed_lines(again.failed):
+                console.print(line, highlight=False, soft_wrap=True)
+            if len(repeats) < 2:
+                raise RunError("every promising trial failed when it was trained again: there is nothing to pick from")
         seen = scored_window(problem.log, CONFIRM.score)
-        confirmed = confirmed_gains(seen, repeats) if repeats else {}
+        confirmed = None if named else confirmed_gains(seen, repeats)
         margin = config.finals.margin_pct
         chosen = named or picks(
             problem.space, history, seed=config.seed, top=top, margin_pct=margin, confirmed=confirmed
@@ -99,7 +106,7 @@ def run_finals(
         found = replace(
             found,
             trials=sum(trial.ended for trial in history.trials),
-            confirmed={number: tuple(gains.tolist()) for number, gains in confirmed.items()},
+            confirmed={number: tuple(gains.tolist()) for number, gains in (confirmed or {}).items()},
         )
         further = further_models(problem, found, models) if study.facts.tune_baseline else {}
         if further:
@@ -132,6 +139,15 @@ def race(
         return first
     rest = train({name: models[name] for name in left}, orders_of_the_rest(len(models), len(left), seeds))
     return Trained({**first.probs, **rest.probs}, {**first.failed, **rest.failed})
+
+
+def failed_lines(failed: Mapping[str, Failed]) -> list[str]:
+    """Trials that cannot be picked, since a training of theirs failed before the picks; a line each."""
+    return [
+        f"#{name} is unfit to ship: trained again on order {one.repeat + 1} it failed: {one.failure.kind}: "
+        f"{one.failure.reason}"
+        for name, one in failed.items()
+    ]
 
 
 def _named(problem: Problem, history: History, trials: Sequence[int]) -> tuple[Pick, ...]:

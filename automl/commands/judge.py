@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import median
 
 import numpy as np
@@ -129,11 +129,15 @@ class _Day:
     rows_N: NDArray[np.bool_]
 
     def gain(self, base_SN: Floats, probs_SN: Floats) -> Gain:
-        """Of a model against the baseline, on this day alone; nothing but NaN where it has one class."""
+        """Of a model against the baseline, on this day alone; nothing but NaN where it has one class, and without an
+        interval where all of its rows share one luck."""
         part = self.window.part(self.rows_N)
         if not part.both_classes:
             return NO_GAIN
-        (found,) = part.gains(base_SN[:, self.rows_N], [probs_SN[:, self.rows_N]])
+        base_SN, probs_SN = base_SN[: len(probs_SN), self.rows_N], probs_SN[:, self.rows_N]
+        if np.ptp(part.clusters_N) == 0 and np.ptp(self.window.clusters_N) > 0:
+            return replace(NO_GAIN, pct=100 * (part.ne(probs_SN).mean() / part.ne(base_SN).mean() - 1))
+        (found,) = part.gains(base_SN, [probs_SN])
         return found
 
     def of(self, base_SN: Floats) -> BaselineDay:

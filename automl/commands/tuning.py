@@ -20,6 +20,7 @@ from automl.runtime.console import ProgressLine, now
 from automl.runtime.engine import Resources, run
 from automl.runtime.errors import RunError
 from automl.runtime.jobs import Done, Job, Limits, Outcome, Progress, TrainModel, Wait
+from automl.stats.significance import one_sided
 from automl.strategies.rates import next_models
 from automl.study.history import Origin, State, Trial
 from automl.study.problem import SEARCH_FIT, Problem
@@ -51,7 +52,7 @@ def tuned_problem(
             run(source, resources)
         if source.broken is not None:
             raise RunError(source.broken)
-        study.note(replace(study.facts, tuned=decided(study.tunings(), source.plan)))
+        study.note(replace(study.facts, tuned=decided(study.tunings(), source.plan, one_sided)))
         found = study.tuning()
         assert found is not None
         console.print(tuning_line(found), highlight=False, soft_wrap=True)

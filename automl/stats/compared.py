@@ -45,8 +45,9 @@ class ScoredRows:
 
     @property
     def both_classes(self) -> bool:
-        """Whether NE is defined on them."""
-        return 0 < float(self.labels_N.sum()) < len(self)
+        """Whether NE is defined on them: rows of either label count for something."""
+        positive = float(self.weights_N @ self.labels_N)
+        return positive > 0 and float(self.weights_N @ (1 - self.labels_N)) > 0
 
     def sums(self, probs_SN: Floats) -> tuple[NESums, ...]:
         """Of each seed."""

@@ -120,6 +120,11 @@ def _half_width(gain: Gain, orders: int) -> float:
     return detectable_pct(gain.order_std_pct, orders, gain.examples_std_pct, gain.examples_freedom)
 
 
+def one_sided(freedom: float) -> float:
+    """Standard errors beyond which a mean is below 0 at LEVEL, by Student's one-sided test."""
+    return float(stdtrit(freedom, 1 - LEVEL))
+
+
 def detectable_pct(
     order_std_pct: float, orders: int, examples_std_pct: float = 0.0, examples_freedom: float = math.inf
 ) -> float:

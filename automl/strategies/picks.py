@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sklearn.model_selection import KFold
 
 from automl.stats import pareto
+from automl.strategies.believed import LEAST_SPREAD, MOST_LUCK
 from automl.strategies.evidence import Evidence, gather
 from automl.study.history import History
 from predictors.gbdt import ScoreScale, fit_bag, normal_scores
@@ -93,7 +94,7 @@ def _field(space: SearchSpace, history: History, seed: int, confirmed: Mapping[i
     counts = {trial.number: len(trial.trainings) for trial in history.trials}
     gain = evidence.gain_N[index]
     noise = history.noise_pct / np.sqrt([counts[number] for number in numbers])
-    if confirmed:
+    if confirmed is not None:
         kept = [k for k, number in enumerate(numbers) if number in confirmed]
         index, numbers = [index[k] for k in kept], [numbers[k] for k in kept]
         gain = np.array([confirmed[number].mean() for number in numbers])
@@ -136,14 +137,17 @@ def shrunken(gain: Floats, prior: Floats, noise_pct: Floats | float) -> Floats:
 
     Empirical Bayes: a gain is prior + signal + noise, so its best guess is prior + s (measured - prior) with
     s = signal variance / (signal variance + noise variance); the signal's variance is what the noise leaves of the
-    residuals, by a robust estimate: a few bad forecasts must not make all gains real.
+    residuals, by a robust estimate: a few bad forecasts must not make all gains real. None is believed to be better
+    than it was measured by more than bad luck goes; what looks too good may be luck as a whole, since the best of many
+    is looked for.
     """
     residual = gain - prior
     spread = float(np.median(np.abs(residual)) * 1.4826) ** 2
     noise = np.broadcast_to(np.asarray(noise_pct, dtype=np.float64) ** 2, gain.shape)
-    signal = max(spread - float(noise.mean()), 0.0) if len(gain) else 0.0
-    share = np.divide(signal, signal + noise, out=np.ones(len(gain)), where=signal + noise > 0)
-    return np.asarray(prior + share * residual, dtype=np.float64)
+    usual = float(noise.mean()) if len(gain) else 0.0
+    signal = max(spread - usual, LEAST_SPREAD**2 * usual)
+    luck = residual * np.divide(noise, signal + noise, out=np.zeros(len(gain)), where=signal + noise > 0)
+    return np.asarray(gain - np.minimum(luck, MOST_LUCK * np.sqrt(noise)), dtype=np.float64)
 
 
 def prior_gains(space: SearchSpace, evidence: Evidence, index: list[int], seed: int) -> Floats:

@@ -79,7 +79,9 @@ def problem_of(document: Document, folder: Path | None = None) -> Problem:
         baseline = _load_baseline(document)
     with gathering(mistakes):
         plan = _open_tables(study)
-    if part(document, "data") is not None and part(document, "data", "lessons") is None:
+    if part(document, "data", "lessons") is not None:
+        mistakes += _several(document, space, baseline)
+    elif part(document, "data") is not None:
         mistakes += _untaught(document, space, baseline)
     if mistakes or config is None or space is None or baseline is None:
         raise InputError(mistakes)
@@ -161,6 +163,19 @@ def _untaught(document: Document, space: SearchSpace | None, baseline: ModelSpec
         wrong.append(read(base / str(part(document, "baseline"))).at_key("distill"))
     hint = "leave `distill` out, or give `data: {lessons: RUN/lessons/STUDENT, split: ...}` of an ExFM run"
     return [Mistake(at, "distill must have a log with a teacher", "a log without one", hint) for at in wrong]
+
+
+def _several(document: Document, space: SearchSpace | None, baseline: ModelSpec | None) -> list[Mistake]:
+    """A space or a baseline of several members over lessons: an ExFM run could not take what is found."""
+    base = Path(document.file).parent
+    wrong = []
+    if space is not None and space.tree.members != 1:
+        name = str(part(document, "space"))
+        wrong.append(read_space(name if is_name(name) else base / name).at_key("members"))
+    if baseline is not None and baseline.members > 1:
+        wrong.append(read(base / str(part(document, "baseline"))).at_key("members"))
+    hint = "a student reads a stream in its one order, where members would be alike: leave `members` out"
+    return [Mistake(at, "members must be 1 where a student is searched", "more", hint) for at in wrong]
 
 
 def _load_space(document: Document) -> SearchSpace | None:

@@ -8,7 +8,7 @@ on further orders, and only these decide: on the first, the best was chosen for 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from automl.study.history import State, Trial
@@ -16,7 +16,6 @@ from search_spaces.model import ModelSpec
 
 BROUGHT = 0  # number of the model as brought
 LEAST = 12  # trainings that a tuning must be given
-ERRORS = 2.0  # standard errors by which a model must beat the one as brought
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,16 +71,17 @@ def leading(trials: Sequence[Trial], plan: TuningPlan) -> tuple[int, ...]:
     return tuple(sorted(better, key=lambda number: (tried[number], number))[: plan.leaders])
 
 
-def decided(trials: Sequence[Trial], plan: TuningPlan) -> ModelSpec:
-    """The model of lowest mean NE over the further orders, if it beats the one as brought by more than ERRORS standard
-    errors of their paired differences (spread pooled over the leading models); else the model as brought.
+def decided(trials: Sequence[Trial], plan: TuningPlan, errors: Callable[[int], float]) -> ModelSpec:
+    """The model of lowest mean NE over the further orders, if it beats the one as brought by enough standard
+    errors of their paired differences; else the model as brought. `errors(freedom)` says how many are enough, for a
+    spread (pooled over the leading models) of so many degrees of freedom.
 
     A model that failed on one order is out.
     """
     base = _further(trials, BROUGHT, plan)
     found = {number: _further(trials, number, plan) for number in leading(trials, plan)}
     whole = {number: ne for number, ne in found.items() if len(ne) == plan.orders and math.isfinite(math.fsum(ne))}
-    chosen = _beats(base, whole) if whole else BROUGHT
+    chosen = _beats(base, whole, errors) if whole else BROUGHT
     return next(trial.candidate.model for trial in trials if trial.number == chosen)
 
 
@@ -98,13 +98,14 @@ def told(trials: Sequence[Trial], plan: TuningPlan, tuned: ModelSpec) -> Tuning:
     )
 
 
-def _beats(base: tuple[float, ...], found: Mapping[int, tuple[float, ...]]) -> int:
+def _beats(base: tuple[float, ...], found: Mapping[int, tuple[float, ...]], errors: Callable[[int], float]) -> int:
     differences = {n: [a - b for a, b in zip(ne, base, strict=True)] for n, ne in found.items()}
     means = {n: math.fsum(d) / len(d) for n, d in differences.items()}
     squares = math.fsum((x - means[n]) ** 2 for n, d in differences.items() for x in d)
-    variance = squares / sum(len(d) - 1 for d in differences.values())
+    freedom = sum(len(d) - 1 for d in differences.values())
+    error = math.sqrt(squares / freedom / len(base))
     best = min(means, key=lambda n: (means[n], n))
-    return best if means[best] < -ERRORS * math.sqrt(variance / len(base)) else BROUGHT
+    return best if means[best] < -errors(freedom) * error else BROUGHT
 
 
 def _further(trials: Sequence[Trial], number: int, plan: TuningPlan) -> tuple[float, ...]:

@@ -49,7 +49,9 @@ def day_table(view: View) -> DayTable | None:
 
 
 def _cell(gain: float, low: float, high: float) -> tuple[str, str]:
-    return percent(gain), f"{percent(low)} to {percent(high)}" if is_number(low) else "one class"
+    if not is_number(gain):
+        return percent(gain), "one class"
+    return percent(gain), f"{percent(low)} to {percent(high)}" if is_number(low) else "one cluster"
 
 
 def days_words(finals: Finals) -> str | None:
@@ -65,10 +67,11 @@ def _examples_words(finals: Finals) -> str:
     whole = _middle([pick.examples_std_pct for pick in finals.fit])
     first = _middle([pick.examples_std_first_day_pct for pick in finals.fit])
     orders = _middle([pick.order_std_pct for pick in finals.fit])
-    if whole is None or first is None or orders is None:
+    if whole is None or orders is None:
         return ""
+    alone = "" if first is None else f" (the first day alone: ±{first:.3f}%)"
     return (
-        f" The choice of examples moves a gain by ±{whole:.3f}% (the first day alone: ±{first:.3f}%), "
+        f" The choice of examples moves a gain by ±{whole:.3f}%{alone}, "
         f"the order of the data by ±{orders:.3f}% a training (standard errors, the middle pick)."
     )
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from automl.commands.finals import race, run_finals
+from automl.commands.finals import failed_lines, race, run_finals
 from automl.commands.judge import Trained, confirmed_gains
 from automl.commands.repeats import (
     BASELINE,
@@ -302,3 +302,9 @@ def test_named_trials_must_be_trained_to_their_end(problem: Problem, tmp_path: P
     study.end(stopped(trial))
     with pytest.raises(InputError, match="must hold the trials, trained to their end, but found no #1, #9"):
         run_finals(problem, study, trials=[1, 9])
+
+
+def test_trials_that_fail_before_the_picks_are_told() -> None:
+    failed = {"7": Failed(1, Failure("diverged", "NE rose to 4"))}
+    (line,) = failed_lines(failed)
+    assert line == "#7 is unfit to ship: trained again on order 2 it failed: diverged: NE rose to 4"

@@ -263,6 +263,26 @@ def test_a_day_of_one_class_has_no_gain(daily_court: Court) -> None:
     json.dumps(found.to_json(), allow_nan=False)
 
 
+def test_a_day_on_which_no_row_counts_has_no_gain(daily_court: Court) -> None:
+    rows = daily_court.log.days("test")[1][1]
+    weights = np.array(daily_court.log.weights_N)
+    weights[rows] = 0.0
+    daily_court.log = replace(daily_court.log, weights_N=weights)
+    found = daily_court.hears(0.1)
+    assert [math.isnan(day.ne_gain_pct) for day in found.picks[0].days] == [False, True, False]
+
+
+def test_a_day_whose_rows_share_one_luck_has_no_interval(daily_court: Court) -> None:
+    clusters = np.array(daily_court.log.clusters_N)
+    for number, (_, rows) in enumerate(daily_court.log.days("test")):
+        clusters[rows] = number
+    daily_court.log = replace(daily_court.log, clusters_N=clusters)
+    (pick,) = daily_court.hears(0.1).picks
+    assert all(math.isnan(day.ci_low_pct) and not math.isnan(day.ne_gain_pct) for day in pick.days)
+    assert math.isnan(pick.examples_std_first_day_pct)
+    assert not math.isnan(pick.ci_low_pct)
+
+
 def test_one_day_is_not_told_apart(court: Court) -> None:
     found = court.hears(0.1)
     assert (found.progressive, found.days, found.picks[0].days) == (False, (), ())

@@ -199,7 +199,23 @@ def test_few_trials_are_drawn_towards_their_median_and_keep_their_order(gains: l
 def test_noise_as_large_as_the_spread_leaves_nothing_to_believe() -> None:
     gains = {n: (0.1 * ((-1) ** n), 1.0) for n in range(1, 9)}
     assert list(believed(history(trials_of(gains), std=0.0)).values()) == pytest.approx([-0.1, 0.1] * 4)
-    assert list(believed(history(trials_of(gains), std=0.01)).values()) == pytest.approx([0.0] * 8)
+    believed_in = believed(history(trials_of(gains), std=0.01))
+    assert list(believed_in.values()) == pytest.approx([0.0] * 8, abs=0.01)
+    assert believed_in[1] < believed_in[2], "what is left tells equals apart"
+
+
+def test_a_trial_that_is_far_worse_than_luck_goes_is_not_believed_to_be_good() -> None:
+    means = {1: 5.74, 2: -0.07, 3: -0.28, 4: 5.23, 5: -0.18, 6: -0.05, 7: 0.34, 8: -0.16, 9: 0.19}
+    past = history(trials_of({n: (gain, 1.0) for n, gain in means.items()}), std=0.0)
+    confirmed = {n: np.array([gain - 0.57, gain + 0.57]) for n, gain in means.items()}
+    chosen = {pick.role: pick for pick in picks(SPACE, past, seed=1, margin_pct=0.2, confirmed=confirmed)}
+    assert chosen["accurate"].trial == 3
+    assert not {pick.trial for pick in chosen.values()} & {1, 4}
+
+
+def test_where_no_repeat_was_whole_nothing_is_picked() -> None:
+    past = history(trials_of({1: (-0.3, 1.2), 2: (-0.1, 1.5)}), std=0.0)
+    assert picks(SPACE, past, seed=1, confirmed={}) == ()
 
 
 def true_gain(candidate: Candidate) -> float:

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from automl.stats.significance import one_sided
 from automl.study.history import Origin, State, Trial
 from automl.study.tuning import BROUGHT, LEAST, TuningPlan, decided, first_ne, leading, told
 from search_spaces.model import ModelSpec
@@ -52,7 +53,7 @@ def test_only_the_best_below_the_model_as_brought_are_trained_again() -> None:
 
 def test_the_lowest_mean_over_the_further_orders_is_taken() -> None:
     tried = trainings([[0.90, 0.901, 0.899], [0.88, 0.897, 0.896], [0.885, 0.892, 0.889]])
-    assert decided(tried, PLAN) == model(2), "the first was lucky on the first order"
+    assert decided(tried, PLAN, one_sided) == model(2), "the first was lucky on the first order"
     found = told(tried, PLAN, model(2))
     assert (found.changed, found.trainings, found.brought_ne, found.tuned_ne) == (
         True,
@@ -65,7 +66,7 @@ def test_the_lowest_mean_over_the_further_orders_is_taken() -> None:
 
 def test_within_noise_the_model_as_brought_stays() -> None:
     tried = trainings([[0.90, 0.900, 0.900], [0.88, 0.890, 0.908], [0.885, 0.905, 0.897]])
-    assert decided(tried, PLAN) == HUMAN
+    assert decided(tried, PLAN, one_sided) == HUMAN
     found = told(tried, PLAN, HUMAN)
     assert not found.changed
     assert found.gain_pct == 0.0
@@ -73,18 +74,18 @@ def test_within_noise_the_model_as_brought_stays() -> None:
 
 def test_nothing_worth_a_second_training_leaves_no_spread() -> None:
     tried = trainings([[0.90], [0.91], [None]])
-    assert decided(tried, PLAN) == HUMAN
+    assert decided(tried, PLAN, one_sided) == HUMAN
     assert math.isnan(told(tried, PLAN, HUMAN).gain_pct)
 
 
 def test_a_model_that_fails_on_one_order_is_out() -> None:
     tried = trainings([[0.90, 0.901, 0.899], [0.87, 0.88, None], [0.885, 0.892, 0.889]])
-    assert decided(tried, PLAN) == model(2)
+    assert decided(tried, PLAN, one_sided) == model(2)
 
 
 def test_a_model_that_is_no_better_seldom_takes_the_place() -> None:
     rng, taken = np.random.default_rng(0), 0
     for _ in range(400):
         rows = 0.9 + 0.0005 * rng.standard_normal((10, 3))
-        taken += decided(trainings(rows.tolist()), TuningPlan(explored=10, leaders=2, orders=2)) != HUMAN
-    assert taken <= 100
+        taken += decided(trainings(rows.tolist()), TuningPlan(explored=10, leaders=2, orders=2), one_sided) != HUMAN
+    assert taken <= 50
