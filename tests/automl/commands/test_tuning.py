@@ -15,6 +15,7 @@ from automl.commands.status import screen, summary
 from automl.commands.tuning import TuningSource
 from automl.data.store.log import EncodedLog
 from automl.runtime.jobs import Done, Job, Outcome, TrainModel, Wait
+from automl.stats.significance import one_sided
 from automl.study.history import Failure
 from automl.study.problem import Problem
 from automl.study.record import Study
@@ -88,7 +89,7 @@ def test_the_plan_is_worked_off_and_the_best_is_trained_again(tmp_path: Path) ->
     assert len(names) == 16
     assert [name for name in names if name.startswith("tune-0-")] == ["tune-0-0", "tune-0-1", "tune-0-2"]
     assert {trial.seeds["repeat"] for trial in study.tunings()} == {0, 1, 2}
-    assert decided(study.tunings(), PLAN) != HUMAN
+    assert decided(study.tunings(), PLAN, one_sided) != HUMAN
 
 
 def test_a_wave_waits_for_the_one_before(tmp_path: Path) -> None:
@@ -113,7 +114,7 @@ def test_whatever_is_killed_in_between_the_tuned_model_is_the_same(tmp_path: Pat
         )
 
     assert found(cut) == found(whole)
-    assert decided(cut.tunings(), PLAN) == decided(whole.tunings(), PLAN)
+    assert decided(cut.tunings(), PLAN, one_sided) == decided(whole.tunings(), PLAN, one_sided)
 
 
 def test_orders_are_none_of_the_search_or_the_finals(tmp_path: Path) -> None:
@@ -168,7 +169,7 @@ def test_the_screen_tells_of_it_at_every_stage(tmp_path: Path) -> None:
     told = screen(tmp_path, study).splitlines()[2:]
     assert told == ["baseline: its training is being tuned, 4 of at most 16 trainings; no trial yet"]
     play(TuningSource(problem_in(tmp_path), study, PLAN))
-    tuned = decided(study.tunings(), PLAN)
+    tuned = decided(study.tunings(), PLAN, one_sided)
     study.note(replace(study.facts, tuned=tuned))
     line, then = screen(tmp_path, study).splitlines()[2:]
     assert line.startswith("baseline   as brought NE 0.89")
@@ -184,7 +185,7 @@ def test_the_screen_tells_of_it_at_every_stage(tmp_path: Path) -> None:
 def test_an_edited_space_takes_the_tuning_along(tmp_path: Path) -> None:
     study = fresh(tmp_path)
     play(TuningSource(problem_in(tmp_path), study, PLAN))
-    study.note(replace(study.facts, tuned=decided(study.tunings(), PLAN)))
+    study.note(replace(study.facts, tuned=decided(study.tunings(), PLAN, one_sided)))
     edited = open_study(tmp_path, "ads", load_space("dhen-small", INPUTS))
     assert edited.tuning() == study.tuning()
     assert edited.tunings() == study.tunings()
