@@ -1,6 +1,6 @@
 """The main job on the simulated log, as its user would type it: init, check, search, finals, report; then an ExFM run.
 
-    python -m experiments.demo [--trials 50] [--folder demo] [--seed 1]
+    python -m experiments.demo [--trials 30] [--folder demo] [--seed 1]
 
 With --seed another world is simulated, and the study draws anew. What stands at the end is in FOLDER/demo.json too.
 """
@@ -22,7 +22,7 @@ import pandas as pd
 from automl.commands.init import template_log, template_stream
 from automl.stats.metrics import ne
 
-TRIALS = 50
+TRIALS = 30
 
 
 def main() -> None:
