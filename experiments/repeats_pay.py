@@ -59,7 +59,9 @@ class NoisyWorld:
         return self.human * (1.0 + (self.gain(candidate) + common + own) / 100.0)
 
     def baseline(self) -> Baseline:
-        return summarize_baseline([self.ended(_begun(0, _human()), order) for order in range(ORDERS)], world.HUMAN_QPS)
+        return summarize_baseline(
+            [self.ended(world.running(0, 0, _human()), order) for order in range(ORDERS)], world.HUMAN_QPS
+        )
 
     def ended(self, trial: Trial, order: int = 0) -> Trial:
         done = world.ended(trial, 0.0)
@@ -130,7 +132,8 @@ def play(strategy: Strategy, rule: Rule, seed: int, trainings: int, share: float
         else:
             if not queue:
                 queue = list(strategy(space, history, 10, seed))
-            done = made.ended(_begun(len(history.trials) + 1, queue.pop(0)))
+            number = len(history.trials) + 1
+            done = made.ended(world.running(number, number // 10, queue.pop(0)))
             history = replace(history, trials=(*history.trials, done))
         spent += 1
     return made, history
@@ -182,17 +185,6 @@ def _ratio(trial: Trial) -> float:
 
 def _human() -> Proposal:
     return Proposal(Candidate({}, world.HUMAN), Origin.BASELINE)
-
-
-def _begun(number: int, proposal: Proposal) -> Trial:
-    return Trial(
-        number=number,
-        candidate=proposal.candidate,
-        origin=proposal.origin,
-        forecast=proposal.forecast,
-        state=State.RUNNING,
-        round=number // 10,
-    )
 
 
 def _normal(*parts: str | int) -> float:

@@ -154,28 +154,37 @@ def _check_clusters(config: StudyConfig, document: Document, log: EncodedLog) ->
 
 def _untaught(document: Document, space: SearchSpace | None, baseline: ModelSpec | None) -> list[Mistake]:
     """A space or a baseline that would learn from a teacher where the log has none."""
-    base = Path(document.file).parent
-    wrong = []
-    if space is not None and space.tree.distill is not None:
-        name = str(part(document, "space"))
-        wrong.append(read_space(name if is_name(name) else base / name).at_key("distill"))
-    if baseline is not None and baseline.distill is not None:
-        wrong.append(read(base / str(part(document, "baseline"))).at_key("distill"))
+    wrong = _told_in(
+        document,
+        "distill",
+        space=space is not None and space.tree.distill is not None,
+        baseline=baseline is not None and baseline.distill is not None,
+    )
     hint = "leave `distill` out, or give `data: {lessons: RUN/lessons/STUDENT, split: ...}` of an ExFM run"
     return [Mistake(at, "distill must have a log with a teacher", "a log without one", hint) for at in wrong]
 
 
 def _several(document: Document, space: SearchSpace | None, baseline: ModelSpec | None) -> list[Mistake]:
     """A space or a baseline of several members over lessons: an ExFM run could not take what is found."""
-    base = Path(document.file).parent
-    wrong = []
-    if space is not None and space.tree.members != 1:
-        name = str(part(document, "space"))
-        wrong.append(read_space(name if is_name(name) else base / name).at_key("members"))
-    if baseline is not None and baseline.members > 1:
-        wrong.append(read(base / str(part(document, "baseline"))).at_key("members"))
+    wrong = _told_in(
+        document,
+        "members",
+        space=space is not None and space.tree.members != 1,
+        baseline=baseline is not None and baseline.members > 1,
+    )
     hint = "a student reads a stream in its one order, where members would be alike: leave `members` out"
     return [Mistake(at, "members must be 1 where a student is searched", "more", hint) for at in wrong]
+
+
+def _told_in(document: Document, key: str, *, space: bool, baseline: bool) -> list[Position]:
+    """Where the files of space and baseline have a key at their top; only of those that are asked for."""
+    base, found = Path(document.file).parent, []
+    if space:
+        name = str(part(document, "space"))
+        found.append(read_space(name if is_name(name) else base / name).at_key(key))
+    if baseline:
+        found.append(read(base / str(part(document, "baseline"))).at_key(key))
+    return found
 
 
 def _load_space(document: Document) -> SearchSpace | None:

@@ -90,7 +90,8 @@ def failed(trial: Trial) -> Trial:
     return replace(trial, state=State.FAILED, failure=Failure("diverged", "NE is not finite"))
 
 
-def _running(number: int, round_: int, proposal: Proposal) -> Trial:
+def running(number: int, round_: int, proposal: Proposal) -> Trial:
+    """A trial that was begun."""
     return Trial(
         number=number,
         candidate=proposal.candidate,
@@ -116,7 +117,7 @@ class Search:
     def begin(self, proposals: list[Proposal]) -> None:
         first = len(self.history.trials) + 1
         round_ = max((t.round for t in self.history.trials), default=0) + 1
-        begun = tuple(_running(n, round_, p) for n, p in enumerate(proposals, first))
+        begun = tuple(running(n, round_, p) for n, p in enumerate(proposals, first))
         self.history = replace(self.history, trials=self.history.trials + begun)
 
     def end_all(self) -> None:
