@@ -28,10 +28,10 @@ from numpy.typing import NDArray
 from ruamel.yaml import YAML
 
 from automl.files.whole import whole_file
+from experiments.studies import write_files
 from search_spaces.errors import InputError
 
 ROOT = Path(__file__).parents[1]
-STUDIES = ROOT / "studies"
 AHEAD, BACK = pd.Timedelta(days=28), pd.Timedelta(days=56)
 THIRDS = 3
 
@@ -183,14 +183,14 @@ def write_study(
     Raises:
         InputError: where the package is not installed.
     """
-    folder = STUDIES / name
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "baseline.yaml").write_text(BASELINE.format(**baseline))
-    file = folder / "study.yaml"
-    file.write_text(
-        f"name: {name}\n{data_text()}space: {space}\nbaseline: baseline.yaml\n"
-        f"search: {{strategy: {strategy}, batch: 10, tune_baseline: {tune_baseline}}}\n"
-        f"trial: {{timeout: 3m, memory: 4GiB}}\n"
-        f"finals: {{margin_pct: 0.2, seeds: 5, progressive: false}}\nseed: {seed}\n{rest}"
+    return write_files(
+        name,
+        data=data_text(),
+        baseline=BASELINE.format(**baseline),
+        space=space,
+        strategy=strategy,
+        seed=seed,
+        tune_baseline=tune_baseline,
+        rest=rest,
+        finals="margin_pct: 0.2, seeds: 5, progressive: false",
     )
-    return file

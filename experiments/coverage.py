@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import stdtrit
 
 from automl.cli import terminal
 from automl.commands.repeats import BASELINE, FINAL, RepeatsSource, scored_window
@@ -100,26 +101,31 @@ def covered(window: ScoredRows, base_SN: Floats, of_SN: Floats, seeds: int) -> d
     """Shares of intervals that hold the gain: whole ones from a tenth of the users, and of orders alone."""
     rng = np.random.default_rng(seeds)
     truth = 100 * (window.ne(of_SN) / window.ne(base_SN) - 1).mean()
-    of_orders, whole = [], []
+    difference_S = _differences(window, base_SN, of_SN)
     tenth_N = tenths(window, rng)
+    rest = [
+        _differences(window.part(many_N), base_SN[:, many_N], of_SN[:, many_N]).mean()
+        for many_N in (tenth_N != tenth for tenth in range(TENTHS))
+    ]
+    of_orders, whole = [], []
     for chosen in drawn(len(base_SN), seeds, rng):
         left = np.setdiff1d(np.arange(len(base_SN)), chosen)
-        ne_base, ne_of = window.ne(base_SN), window.ne(of_SN)
-        difference = 100 * (ne_of - ne_base) / ne_base.mean()
-        of_orders.append(holds_orders(difference, chosen, left))
+        of_orders.append(holds_orders(difference_S, chosen, left))
         tenth = int(rng.integers(TENTHS))
-        few, many = window.part(tenth_N == tenth), window.part(tenth_N != tenth)
-        (gain,) = few.gains(base_SN[np.ix_(chosen, tenth_N == tenth)], [of_SN[np.ix_(chosen, tenth_N == tenth)]])
-        ne_base, ne_of = many.ne(base_SN[:, tenth_N != tenth]), many.ne(of_SN[:, tenth_N != tenth])
-        rest = 100 * (ne_of - ne_base).mean() / ne_base.mean()
-        whole.append(gain.low_pct <= rest <= gain.high_pct)
+        few_N = tenth_N == tenth
+        (gain,) = window.part(few_N).gains(base_SN[np.ix_(chosen, few_N)], [of_SN[np.ix_(chosen, few_N)]])
+        whole.append(gain.low_pct <= rest[tenth] <= gain.high_pct)
     return {"gain_pct": float(truth), "orders": fmean(of_orders), "whole": fmean(whole)}
+
+
+def _differences(window: ScoredRows, base_SN: Floats, of_SN: Floats) -> Floats:
+    """Of NE by order, in percent of the baseline's mean."""
+    ne_S = window.ne(base_SN)
+    return np.asarray(100 * (window.ne(of_SN) - ne_S) / ne_S.mean(), dtype=np.float64)
 
 
 def holds_orders(difference_S: Floats, chosen: NDArray[np.intp], left: NDArray[np.intp]) -> bool:
     """Whether Student's interval of the chosen orders, widened by what the others' mean does not know, holds it."""
-    from scipy.special import stdtrit
-
     inside, outside = difference_S[chosen], difference_S[left]
     error = inside.std(ddof=1) * np.sqrt(1 / len(inside) + 1 / len(outside))
     return bool(abs(inside.mean() - outside.mean()) <= stdtrit(len(inside) - 1, 0.975) * error)

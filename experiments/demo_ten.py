@@ -17,8 +17,8 @@ from statistics import fmean
 from typing import Any
 
 from experiments.demo import TRIALS
-from experiments.kuairand import STUDIES
 from experiments.record import write_result
+from experiments.studies import STUDIES
 
 Run = dict[str, Any]
 

@@ -29,8 +29,9 @@ from automl.ranking.throughput import quiet_qps, time_ratio
 from automl.study.exfm_figures import AUTO, NONE
 from automl.study.exfm_results import StudentResult
 from experiments.exfm_world import COUNTERS, stream_data
-from experiments.kuairand import STUDIES, write_study
+from experiments.kuairand import write_study
 from experiments.record import write_result
+from experiments.studies import STUDIES
 
 _SPLIT = {
     "train": ["2022-04-25", "2022-04-29"],

@@ -34,9 +34,9 @@ from automl.report.study.lines import finals_lines
 from automl.runtime.cluster import cluster
 from automl.study.exfm_figures import AUTO, PartFigures
 from automl.study.plain import Codec
-from experiments.kuairand import STUDIES
 from experiments.live import CORES, search_figures
 from experiments.record import write_result
+from experiments.studies import STUDIES
 from search_spaces.distill import Distill
 
 SEARCHED = "searched"

@@ -26,8 +26,8 @@ from automl.exfm.problem import ExfmProblem, load_exfm
 from automl.exfm.run import run_exfm
 from automl.stats.metrics import NESums
 from automl.study.exfm_figures import AUTO, NONE, PartFigures
-from experiments.kuairand import STUDIES
 from experiments.record import write_result
+from experiments.studies import STUDIES
 
 RECIPES = ("plain", "calibrated", "auxiliary-averaged", "auxiliary-adapter", "plain-averaged", "calibrated-averaged")
 _FILE = """\

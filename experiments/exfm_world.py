@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from experiments.kuairand import DAYS, STUDIES, data_text
+from experiments.kuairand import DAYS, data_text
+from experiments.studies import STUDIES
 
 TEACHER = """\
 embedding: {dim: 16, lr: 0.07, min_count: 1}

@@ -17,9 +17,8 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from experiments.studies import write_files
 from search_spaces.errors import InputError
-
-STUDIES = Path(__file__).parents[1] / "studies"
 
 _USER = (
     "user_active_degree is_live_streamer is_video_author follow_user_num_range fans_user_num_range "
@@ -99,15 +98,13 @@ def write_study(
     rest: str = "",
 ) -> Path:
     """Write studies/NAME/study.yaml and its baseline; the study file's path. `counters` are blocks of features."""
-    folder = STUDIES / name
-    folder.mkdir(parents=True, exist_ok=True)
-    data = data_text(label=label, split=split, counters=counters)
-    (folder / "baseline.yaml").write_text(BASELINE.format(**baseline))
-    file = folder / "study.yaml"
-    file.write_text(
-        f"name: {name}\n{data}space: {space}\nbaseline: baseline.yaml\n"
-        f"search: {{strategy: {strategy}, batch: 10, tune_baseline: {tune_baseline}}}\n"
-        f"trial: {{timeout: 3m, memory: 4GiB}}\n"
-        f"finals: {{margin_pct: 0.2, seeds: 5}}\nseed: {seed}\n{rest}"
+    return write_files(
+        name,
+        data=data_text(label=label, split=split, counters=counters),
+        baseline=BASELINE.format(**baseline),
+        space=space,
+        strategy=strategy,
+        seed=seed,
+        tune_baseline=tune_baseline,
+        rest=rest,
     )
-    return file

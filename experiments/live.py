@@ -27,8 +27,8 @@ from automl.stats.verdicts import Verdict
 from automl.study.history import State
 from automl.study.results import Finals, read_finals, write_finals
 from experiments import completejourney, kuairand
-from experiments.kuairand import STUDIES
 from experiments.record import RESULTS, write_result
+from experiments.studies import STUDIES
 
 CORES = 2
 SPACE = "ctr-ensemble"

@@ -17,11 +17,12 @@ from automl.ranking.process import prepare_process
 from automl.ranking.progress import Diverged
 from automl.stats.seeds import seed_of
 from automl.study.problem import Problem, load_problem
-from experiments.kuairand import STUDIES, write_study
+from experiments.kuairand import write_study
 from experiments.noise_models import hastened, models, slowed
 from experiments.noise_result import SHIPPED, figures_of, headline_of
 from experiments.noise_train import REFIT_ROWS, SHARES, Run, Store, train_once
 from experiments.record import write_result
+from experiments.studies import STUDIES
 
 SEED = 7
 ORDERS = 6
