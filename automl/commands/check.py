@@ -48,7 +48,7 @@ def study_lines(
     problem = problem_of(document, folder)
     from automl.commands.probe import cost_line
 
-    lines = [_data_line(problem), *(f"note: {note}" for note in problem.log.notes)]
+    lines = [_data_line(problem), *(f"note: {note.text}" for note in problem.log.notes)]
     lines += [_space_line(problem.space) + _params_words(problem), cost_line(problem, workers, clock)]
     if pilot is not None:
         from automl.commands.pilot import pilot_line

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from automl.data.columns.numbers import Scales
 from automl.data.describe.tables import TablesConfig
 from automl.data.encode.spill import Rows, Spill
-from automl.data.store.folder import FORMAT, is_whole
+from automl.data.store.folder import is_whole
 from automl.data.tables.hashing import digest_table
 from automl.data.tables.sources import LOG, MADE, Tables
 from automl.files.whole import whole_folder
@@ -40,14 +40,15 @@ def spans_of(rows: Mapping[str, int]) -> dict[str, tuple[int, int]]:
     return dict(zip(rows, pairwise([0, *ends]), strict=True))
 
 
-def fingerprint_of(tables: Tables[TablesConfig], cache: Path, what: object) -> str:
-    """16 hex digits of the tables' content and of what is made of them; where the tables lie does not matter."""
+def fingerprint_of(tables: Tables[TablesConfig], cache: Path, form: int, what: object) -> str:
+    """16 hex digits of the tables' content and of what is made of them, in which format; where the tables lie does not
+    matter."""
     cache.mkdir(parents=True, exist_ok=True)
     tree = tables.config.model_dump(mode="json", exclude={"path": True, "join": {"__all__": {"path"}}})
     if tree["features"]["counters"] is None:
         del tree["features"]["counters"]  # the name of a log that has none is what it was before there were any
     digests = [digest_table(table, cache) for table in (tables.log, *tables.sides)]
-    text = json.dumps([FORMAT, tree, digests, what], sort_keys=True)
+    text = json.dumps([form, tree, digests, what], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

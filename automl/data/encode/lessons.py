@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from automl.data.describe.split import split_mistakes
 from automl.data.describe.tables import LessonsConfig
 from automl.data.encode.common import made_once, spans_of
-from automl.data.store.folder import FORMAT, write_columns
+from automl.data.store.folder import write_columns
 from automl.data.store.lessons import LessonLog, open_lessons
 from automl.data.store.log import LOG, EncodedLog, open_log
+from automl.data.store.told import Note
 from automl.data.tables.sources import at_nothing
 from automl.data.tables.windows import WINDOWS, DaySplit, Locate, split_of
 from search_spaces.errors import InputError, Mistake
@@ -50,7 +51,7 @@ def encode_lessons(
     assert isinstance(split, DaySplit)
     windows = _windows(lessons, split)
     _check(lessons, windows, where)
-    what = [FORMAT, lessons.facts["fingerprint"], config.split.model_dump(mode="json"), sorted(fit)]
+    what = [LOG.format, lessons.facts["fingerprint"], config.split.model_dump(mode="json"), sorted(fit)]
     fingerprint = hashlib.sha256(json.dumps(what).encode()).hexdigest()[:16]
     cache.mkdir(parents=True, exist_ok=True)
     return open_log(made_once(cache, fingerprint, lambda folder: _bind(lessons, windows, folder, fit, fingerprint)))
@@ -104,7 +105,8 @@ def _bind(
             "fit": list(fit),
             "fingerprint": fingerprint,
             "timed": True,
-            "notes": [*facts["notes"], *_notes(lessons, windows, counts)],
+            "notes": [note.to_json() for note in _notes(lessons, windows, counts)],
+            "features": [],
         },
     )
 
@@ -143,12 +145,12 @@ def _blocks(
             }
 
 
-def _notes(lessons: LessonLog, windows: Mapping[str, slice], counts: list[NDArray[np.int64]]) -> list[str]:
+def _notes(lessons: LessonLog, windows: Mapping[str, slice], counts: list[NDArray[np.int64]]) -> list[Note]:
     own, train = lessons.facts["own"], windows["train"]
     share = np.isfinite(lessons.teacher_NT[train, own]).mean()
     outside = len(lessons) - sum(rows.stop - rows.start for rows in windows.values())
-    notes = [f"the teacher spoke of {share:.1%} of the training rows"]
+    notes = [*map(Note, lessons.facts["notes"]), Note(f"the teacher spoke of {share:.1%} of the training rows")]
     if outside:
-        notes.append(f"{outside} of {len(lessons)} rows lie outside of the windows")
+        notes.append(Note(f"{outside} of {len(lessons)} rows lie outside of the windows"))
     empty = [field for field, seen in zip(lessons.facts["fields"], counts, strict=True) if not len(seen)]
-    return [*notes, *(f"{field} has no value in the fit windows" for field in empty)]
+    return [*notes, *(Note(f"{field} has no value in the fit windows", "feature") for field in empty)]

@@ -19,6 +19,7 @@ from automl.data.columns.vocabulary import Vocabulary, fit_vocabulary
 from automl.data.describe.tables import DataConfig
 from automl.data.encode.common import fingerprint_of, is_log_scaled, kind_of, made_once, spans_of, with_dense
 from automl.data.encode.counting import count_log
+from automl.data.encode.drift import Drift
 from automl.data.encode.plan import Plan, make_plan
 from automl.data.encode.reader import Reader
 from automl.data.encode.rows import scan
@@ -26,6 +27,7 @@ from automl.data.encode.spill import Rows
 from automl.data.store.encoder_files import write_encoders
 from automl.data.store.folder import write_columns
 from automl.data.store.log import LOG, EncodedLog, LogFacts, open_log
+from automl.data.store.told import Note
 from automl.data.tables.sources import at_nothing
 from automl.data.tables.windows import WINDOWS, DaySplit, Locate
 from search_spaces.errors import InputError, Mistake
@@ -51,7 +53,7 @@ def encode_plan(plan: Plan, cache: Path, *, fit: tuple[str, ...]) -> EncodedLog:
     Raises:
         InputError: with every mistake of the rows that was found together.
     """
-    fingerprint = fingerprint_of(plan, cache, sorted(fit))
+    fingerprint = fingerprint_of(plan, cache, LOG.format, sorted(fit))
     return open_log(made_once(cache, fingerprint, lambda folder: _encode(plan, folder, fit, fingerprint)))
 
 
@@ -77,12 +79,15 @@ def _encode(plan: Plan, folder: Path, fit: Sequence[str], fingerprint: str) -> N
     moments = _with_counters(tally, counters, fits)
     scales = Scales(moments.mean, moments.scale, (*tally.log, *(False for _ in counters)))
     timed = plan.config.time is not None
-    write_columns(folder, count, _blocks(with_dense(spill, counters, scales), vocabularies, timed))
+    drift = Drift(*_names(plan))
+    parts = _watched(with_dense(spill, counters, scales), vocabularies, counters, tally.rows, drift)
+    write_columns(folder, count, _blocks(parts, timed))
     for scratch in ("spill", "counting"):
         shutil.rmtree(folder / scratch, ignore_errors=True)
     np.savez(folder / "id_counts.npz", *(vocabulary.counts for vocabulary in vocabularies))
     write_encoders(folder, vocabularies, scales)
-    LOG.write(folder, _facts(plan, tally, fit, fingerprint, (*first.notes, *_notes(plan, reader, tally))))
+    notes = [*map(Note, first.notes), *_notes(plan, reader, tally), *drift.notes()]
+    LOG.write(folder, _facts(plan, tally, fit, fingerprint, drift, notes))
 
 
 def _with_counters(tally: _Tally, counters: NDArray[np.float32], fits: set[int]) -> Moments:
@@ -144,28 +149,62 @@ def _count(counts: NDArray[np.int64], codes: NDArray[np.int32]) -> None:
         counts[seen] += times
 
 
-def _blocks(
-    parts: Iterable[tuple[Rows, NDArray[np.float32]]], vocabularies: Sequence[Vocabulary], timed: bool
-) -> Iterator[dict[str, NDArray[np.generic]]]:
-    """Columns of sorted rows; ids by their frequency."""
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Sorted rows with what models read of them: ids by their frequency, dense columns and counters standardised."""
+
+    rows: Rows
+    ids_nF: NDArray[np.int32]
+    dense_nD: NDArray[np.float32]
+
+
+def _watched(
+    parts: Iterable[tuple[Rows, NDArray[np.float32]]],
+    vocabularies: Sequence[Vocabulary],
+    counters_CN: NDArray[np.float32],
+    window_rows: NDArray[np.int64],
+    drift: Drift,
+) -> Iterator[_Part]:
+    """The parts as they are written, each of one window, counted as they pass."""
+    ends, done = np.cumsum(window_rows), 0
     for rows, dense in parts:
-        ids = rows["ids"][:, : len(vocabularies)].copy()
+        codes = rows["ids"][:, : len(vocabularies)]
+        ids = codes.copy()
         for k, vocabulary in enumerate(vocabularies):
             ids[:, k] = vocabulary.recode[ids[:, k]]
+        span = slice(done, done + len(rows))
+        given = ~np.isnan(np.concatenate([rows["dense"], counters_CN[:, span].T], 1))
+        drift.add(int(np.searchsorted(ends, done, side="right")), codes > 0, ids > 0, dense, given)
+        done = span.stop
+        yield _Part(rows, ids, dense)
+
+
+def _blocks(parts: Iterable[_Part], timed: bool) -> Iterator[dict[str, NDArray[np.generic]]]:
+    """Columns of sorted rows."""
+    for part in parts:
         yield {
-            "ids": ids,
-            "dense": dense,
-            "labels": rows["label"],
-            "weights": rows["weight"],
-            "clusters": rows["cluster"],
-            **({"times": rows["time"]} if timed else {}),
+            "ids": part.ids_nF,
+            "dense": part.dense_nD,
+            "labels": part.rows["label"],
+            "weights": part.rows["weight"],
+            "clusters": part.rows["cluster"],
+            **({"times": part.rows["time"]} if timed else {}),
         }
 
 
-def _facts(plan: Plan, tally: _Tally, fit: Sequence[str], fingerprint: str, notes: Sequence[str]) -> LogFacts:
+def _names(plan: Plan) -> tuple[list[str], list[str], list[str]]:
+    """Of id features, dense features and counters, in the order of the columns."""
+    counters = list(plan.config.features.counter_names)
+    return [source.column for source in plan.categorical], [source.column for source in plan.dense], counters
+
+
+def _facts(
+    plan: Plan, tally: _Tally, fit: Sequence[str], fingerprint: str, drift: Drift, notes: Sequence[Note]
+) -> LogFacts:
+    fields, dense, counters = _names(plan)
     return {
-        "fields": [source.column for source in plan.categorical],
-        "dense": [*(source.column for source in plan.dense), *plan.config.features.counter_names],
+        "fields": fields,
+        "dense": [*dense, *counters],
         "windows": spans_of(dict(zip(WINDOWS, tally.rows.tolist(), strict=True))),
         "base_rates": dict(zip(WINDOWS, (tally.positives / tally.weights).tolist(), strict=True)),
         "fit": list(fit),
@@ -174,26 +213,29 @@ def _facts(plan: Plan, tally: _Tally, fit: Sequence[str], fingerprint: str, note
         "fingerprint": fingerprint,
         "timed": plan.config.time is not None,
         "timezone": plan.timezone,
-        "notes": list(notes),
+        "notes": [note.to_json() for note in notes],
+        "features": [feature.to_json() for feature in drift.features()],
     }
 
 
-def _notes(plan: Plan, reader: Reader, tally: _Tally) -> list[str]:
+def _notes(plan: Plan, reader: Reader, tally: _Tally) -> list[Note]:
     """What a reader of the study should know of the rows."""
     examples = reader.rows - reader.outside - reader.not_given
     twice = examples - int(tally.rows.sum())
     notes = []
     if twice:
-        notes.append(f"{twice} of {examples} rows are exact duplicates and were dropped")
+        notes.append(Note(f"{twice} of {examples} rows are exact duplicates and were dropped"))
     if reader.outside:
-        notes.append(f"{reader.outside} of {reader.rows} rows lie outside of the windows")
+        notes.append(Note(f"{reader.outside} of {reader.rows} rows lie outside of the windows"))
     if reader.not_given:
-        notes.append(f"{reader.not_given} rows are no examples: {plan.config.label.given} is not 1")
-    notes += reader.notes()
+        notes.append(Note(f"{reader.not_given} rows are no examples: {plan.config.label.given} is not 1"))
+    notes += map(Note, reader.notes())
     for k, source in enumerate(plan.categorical):
         if not tally.id_counts[k][1:].any():
-            notes.append(f"{source.column} has no value in the fit windows")
+            at = ("features", "categorical", source.column)
+            notes.append(Note(f"{source.column} has no value in the fit windows", "feature", at))
     for k, source in enumerate(plan.dense):
         if tally.moments.spread[k] == 0:
-            notes.append(f"{source.column} is constant in the fit windows")
+            at = ("features", "dense", source.column)
+            notes.append(Note(f"{source.column} is constant in the fit windows", "feature", at))
     return notes

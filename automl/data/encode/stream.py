@@ -45,7 +45,7 @@ def encode_stream(config: StreamDataConfig, base: Path, cache: Path, *, where: L
         InputError: with every mistake of the description, or of the rows, that was found together.
     """
     plan = make_stream_plan(config, base, where)
-    fingerprint = fingerprint_of(plan, cache, STREAM.name)
+    fingerprint = fingerprint_of(plan, cache, STREAM.format, STREAM.name)
     return open_stream(made_once(cache, fingerprint, lambda folder: _encode(plan, folder, fingerprint)))
 
 

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from search_spaces.errors import InputError
 
-FORMAT = 1
 _FACTS = "facts.json"
 _FIRST = "log"  # the kind that facts do not name, as before there were others
 Facts = TypeVar("Facts", bound=Mapping[str, object])
@@ -42,12 +41,16 @@ class ColumnFolder(Generic[Facts]):
 
 @dataclass(frozen=True, slots=True)
 class Kind(Generic[Facts]):
-    """A kind of folder: its name among the facts, and for errors what it is, where there are some, how to renew one."""
+    """A kind of folder: its name among the facts, and for errors what it is, where there are some, how to renew one.
+
+    A folder of another format is refused. Logs and streams are encoded anew then: their fingerprints hold it.
+    """
 
     name: str
     words: str
     where: str = ""
     renewed: str = ""
+    format: int = 1
 
     def open(self, folder: Path) -> ColumnFolder[Facts]:
         """Read the facts; columns are mapped when they are asked for.
@@ -60,14 +63,15 @@ class Kind(Generic[Facts]):
         found = facts.get("kind", _FIRST)
         if found != self.name:
             raise InputError.of(str(folder), must, f"an encoded {found}", self.where)
-        if facts["format"] != FORMAT:
-            raise InputError.of(str(folder), f"{must} of format {FORMAT}", f"format {facts['format']}", self.renewed)
+        if facts["format"] != self.format:
+            must, found = f"{must} of format {self.format}", f"format {facts['format']}"
+            raise InputError.of(str(folder), must, found, self.renewed)
         return ColumnFolder(folder, cast(Facts, facts))
 
     def write(self, folder: Path, facts: Facts) -> None:
         """Written last: a folder with facts is a whole one."""
         kind = {} if self.name == _FIRST else {"kind": self.name}
-        (folder / _FACTS).write_text(json.dumps({"format": FORMAT, **kind, **facts}, indent=1))
+        (folder / _FACTS).write_text(json.dumps({"format": self.format, **kind, **facts}, indent=1))
 
 
 def read_facts(folder: Path, must: str, hint: str = "") -> dict[str, Any]:

@@ -16,11 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from automl.data.store.folder import Kind
+from automl.data.store.told import Feature, FeatureJson, Note, NoteJson
 from search_spaces.model import InputShape
 
 
 class LogFacts(TypedDict):
-    """What a log says of itself, beside its columns. Windows are spans of rows; `tasks` and `own` are a teacher's."""
+    """What a log says of itself, beside its columns. Windows are spans of rows; `tasks` and `own` are a teacher's.
+
+    `features` of lessons are none: what was missing is not known any more.
+    """
 
     fields: list[str]
     dense: list[str]
@@ -32,12 +36,13 @@ class LogFacts(TypedDict):
     fingerprint: str
     timed: bool
     timezone: str
-    notes: list[str]
+    notes: list[NoteJson]
+    features: list[FeatureJson]
     tasks: NotRequired[list[str]]
     own: NotRequired[int]
 
 
-LOG: Kind[LogFacts] = Kind("log", "an encoded log", renewed="remove the folder; it is made anew")
+LOG: Kind[LogFacts] = Kind("log", "an encoded log", renewed="remove the folder; it is made anew", format=2)
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +52,7 @@ class EncodedLog:
     ids_NF (int32): 0 is missing or out of vocabulary, k the k-th most frequent id of the fit windows.
     dense_ND (float32): standardised over the fit windows, missing is 0. clusters_N: rows that depend share a number.
     A log with a teacher has its logits of each task (teacher_NT, NaN: it says nothing), its age in hours when it said
-    so, and the place of the label among the tasks.
+    so, and the place of the label among the tasks. features: what the windows hold of each, id features first.
     """
 
     folder: Path
@@ -60,7 +65,8 @@ class EncodedLog:
     negatives_kept: float | None
     fingerprint: str
     timezone: str  # whose days the windows are made of
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
+    features: tuple[Feature, ...]
     ids_NF: NDArray[np.int32]
     dense_ND: NDArray[np.float32]
     labels_N: NDArray[np.float32]
@@ -123,7 +129,8 @@ def open_log(folder: Path | str) -> EncodedLog:
         negatives_kept=facts["negatives_kept"],
         fingerprint=facts["fingerprint"],
         timezone=facts["timezone"],
-        notes=tuple(facts["notes"]),
+        notes=tuple(map(Note.of_json, facts["notes"])),
+        features=tuple(map(Feature.of_json, facts["features"])),
         ids_NF=there.column("ids", np.int32),
         dense_ND=there.column("dense", np.float32),
         labels_N=there.column("labels", np.float32),

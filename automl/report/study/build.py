@@ -78,7 +78,7 @@ def _facts(study: Study, space: SearchSpace, log: EncodedLog | None, config: Stu
         ),
         qps_conditions=_qps_words(config.qps),
         bayes_ne=bayes_ne(file.parent, config.data),
-        data_notes=log.notes if log else (),
+        data_notes=tuple(note.text for note in log.notes) if log else (),
         margin_pct=config.finals.margin_pct,
     )
 

@@ -17,6 +17,7 @@ from automl.data.encode.lessons import encode_lessons
 from automl.data.store.folder import write_columns
 from automl.data.store.lessons import LESSONS, open_lessons
 from automl.data.store.log import EncodedLog, open_log
+from automl.data.store.told import Note
 from search_spaces.errors import InputError
 
 DAY = 86_400 * 10**9
@@ -80,8 +81,8 @@ def test_rows_of_the_windows_with_what_the_teacher_said(tmp_path: Path) -> None:
     assert (log.weights_N == 1).all()
     assert log.own == 1
     assert log.base_rates["validate"] == pytest.approx(parts["labels"][day == 3].mean())
-    assert log.notes[0] == "of student small"
-    assert f"{(day == 4).sum()} of 600 rows lie outside of the windows" in log.notes
+    assert log.notes[0] == Note("of student small")
+    assert f"{(day == 4).sum()} of 600 rows lie outside of the windows" in [note.text for note in log.notes]
     again = pickle.loads(pickle.dumps(log))
     np.testing.assert_array_equal(again.teacher_NT, log.teacher_NT)
 

@@ -17,6 +17,7 @@ import pytest
 from automl.data.describe.tables import DataConfig
 from automl.data.encode.log import encode_log
 from automl.data.store.log import EncodedLog, open_log
+from automl.data.store.told import Note
 
 Describe = Callable[..., DataConfig]
 Write = Callable[..., Path]
@@ -142,7 +143,7 @@ def test_joined_columns_and_keys_that_are_not_there(
     pairs = {(int(u) % 7, int(i)) for u, i in zip(user[~missing], log.ids_NF[~missing, 1], strict=True)}
     assert len(pairs) == 7  # one id a city
     assert np.corrcoef(user[~missing] % 50, log.dense_ND[~missing, 0])[0, 1] == pytest.approx(1.0)
-    assert any(f"{missing.sum()} rows have no user in users.parquet" in note for note in log.notes)
+    assert any(f"{missing.sum()} rows have no user in users.parquet" in note.text for note in log.notes)
 
 
 def test_local_hours_days_and_clusters(
@@ -165,7 +166,7 @@ def test_local_hours_days_and_clusters(
         assert train.groupby("id")["value"].nunique().max() == 1
     assert pd.Series(local.date).groupby(np.asarray(log.clusters_N)).nunique().max() == 1
     assert len(set(log.clusters_N)) == 6
-    assert any("lie outside of the windows" in note for note in log.notes)  # Kolkata's 7 January has begun
+    assert any("lie outside of the windows" in note.text for note in log.notes)  # Kolkata's 7 January has begun
 
 
 @pytest.mark.parametrize("rows", [64, 1000])
@@ -180,7 +181,7 @@ def test_duplicates_are_dropped_wherever_they_lie(
     dropped = encode_log(describe(drop_duplicates=True), tmp_path, tmp_path / "cache")
     clean = encode_log(describe(drop_duplicates=True), tmp_path / "once", tmp_path / "cache")
     assert same(dropped, clean)
-    assert any("300 of 900 rows are exact duplicates" in note for note in dropped.notes)
+    assert any("300 of 900 rows are exact duplicates" in note.text for note in dropped.notes)
     kept = encode_log(describe(), tmp_path, tmp_path / "cache")
     assert len(kept) == 900
 
@@ -248,7 +249,7 @@ def test_any_form_of_time_gives_the_same(
     config = describe(time={"column": "time_ms", "unit": unit, "timezone": zone})
     log = encode_log(config, tmp_path / "other", tmp_path / "cache")
     assert same(expected, log)
-    assert any("told by its size" in note for note in log.notes) == (form == "told by size")
+    assert any("told by its size" in note.text for note in log.notes) == (form == "told by size")
 
 
 def test_a_random_split_without_time(tmp_path: Path, columns: dict[str, Any], write: Write, describe: Describe) -> None:
@@ -342,4 +343,4 @@ def test_columns_of_every_kind(tmp_path: Path, columns: dict[str, Any], write: W
     log = encode_log(describe(features=features, drop_duplicates=True), tmp_path, tmp_path / "cache")
     assert [len(counts) for counts in log.inputs.id_counts] == [0, 2, 2, 9, 9, 9, 8]
     np.testing.assert_allclose(log.dense_ND[log.windows["train"]].std(axis=0)[:2], 1.0, rtol=1e-4)
-    assert "none has no value in the fit windows" in log.notes
+    assert Note("none has no value in the fit windows", "feature", ("features", "categorical", "none")) in log.notes

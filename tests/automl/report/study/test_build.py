@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from automl.data.store.log import EncodedLog
+from automl.data.store.told import Note
 from automl.report.study.build import MIN_FOR_IMPORTANCE, bayes_ne, report_data
 from automl.report.study.data import ReportData
 from automl.report.study.derived import View
@@ -91,8 +92,8 @@ def make_log(**changes: Any) -> EncodedLog:
         folder=Path("data"), fields=("user_id", "item_id"), dense=("price",),
         windows={"train": slice(0, 80), "validate": slice(80, 90), "test": slice(90, 100)},
         base_rates={"train": 0.442, "validate": 0.4, "test": 0.5}, fit=("train",), label="click", negatives_kept=None,
-        fingerprint="f" * 32, timezone="UTC", notes=("time `time_ms`: read as ms, by its size",), ids_NF=none[:, None],
-        dense_ND=none[:, None].astype(np.float32), labels_N=none.astype(np.float32),
+        fingerprint="f" * 32, timezone="UTC", notes=(Note("time `time_ms`: read as ms, by its size"),), features=(),
+        ids_NF=none[:, None],        dense_ND=none[:, None].astype(np.float32), labels_N=none.astype(np.float32),
         weights_N=none.astype(np.float32), clusters_N=none, times_N=None,
     )  # fmt: skip
     return replace(log, **changes)

@@ -1,0 +1,135 @@
+"""What each window holds of every feature, counted while the rows are written, and where a window is unlike train.
+
+Shapes: n rows of one window, F id fields, D dense features (the counters last), W windows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from automl.data.columns.moments import Moments
+from automl.data.store.told import Feature, FeatureKind, Note
+from automl.data.tables.windows import WINDOWS
+
+Counts = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+
+# A note must help whoever reads it. New ids of later days are normal, and so is a mean that wanders: only what makes a
+# feature useless, or another one, is told.
+_MUCH_MISSING = 0.5  # more, or less, of the rows than in train
+_NEARLY_ALL = 0.9  # of the values are unknown
+_KNOWN_IN_TRAIN = 0.5  # and in train not so
+_WIDER = 8.0  # or narrower, times
+_FARTHER = 4.0  # deviations of train
+_ENOUGH = 30  # values, to speak of their spread
+
+
+class Drift:
+    """Shares of missing and unknown values, and moments of dense ones, by window."""
+
+    def __init__(self, categorical: Sequence[str], dense: Sequence[str], counters: Sequence[str]) -> None:
+        self._categorical, self._dense = categorical, (*dense, *counters)
+        of_dense: list[FeatureKind] = ["dense"]
+        of_counters: list[FeatureKind] = ["counter"]
+        self._kinds = of_dense * len(dense) + of_counters * len(counters)
+        self._rows = np.zeros(len(WINDOWS), np.int64)
+        self._missing, self._unknown = (np.zeros((len(WINDOWS), len(categorical)), np.int64) for _ in range(2))
+        self._moments = [Moments(len(self._dense)) for _ in WINDOWS]
+
+    def add(
+        self, window: int, given_nF: Flags, known_nF: Flags, dense_nD: NDArray[np.float32], given_nD: Flags
+    ) -> None:
+        """Rows of one window: where an id has a value, where one of the vocabulary; dense values as models read them,
+        and where there is one."""
+        self._rows[window] += len(given_nF)
+        self._missing[window] += (~given_nF).sum(0)
+        self._unknown[window] += (given_nF & ~known_nF).sum(0)
+        for k in range(len(self._dense)):
+            self._moments[window].add(k, dense_nD[given_nD[:, k], k].astype(np.float64))
+
+    def features(self) -> list[Feature]:
+        """Id features first, then the dense ones and the counters, in the order of the log."""
+        ids = [
+            Feature(
+                name,
+                "categorical",
+                missing=self._shares(self._missing[:, k]),
+                unknown=self._shares(self._unknown[:, k]),
+                mean={},
+                spread={},
+            )
+            for k, name in enumerate(self._categorical)
+        ]
+        return ids + [self._of_dense(k) for k in range(len(self._dense))]
+
+    def _of_dense(self, k: int) -> Feature:
+        counts = np.array([moments.count[k] for moments in self._moments], np.int64)
+        mean: dict[str, float | None] = {}
+        spread: dict[str, float | None] = {}
+        for name, moments, count in zip(WINDOWS, self._moments, counts, strict=True):
+            mean[name] = float(moments.mean[k]) if count else None
+            spread[name] = float(np.sqrt(moments.spread[k] / count)) if count else None
+        return Feature(self._dense[k], self._kinds[k], self._shares(self._rows - counts), {}, mean, spread)
+
+    def _shares(self, counts: Counts) -> dict[str, float]:
+        return {name: float(n / rows) for name, n, rows in zip(WINDOWS, counts, self._rows, strict=True)}
+
+    def notes(self) -> list[Note]:
+        """Where a later window differs from train so much that the feature is another one there, or none."""
+        rows = dict(zip(WINDOWS, self._rows.tolist(), strict=True))
+        return [
+            Note(f"{feature.name} {words}", "drift", _place(feature))
+            for feature in self.features()
+            for window in WINDOWS[1:]
+            for words in _unlike(feature, window, rows)
+        ]
+
+
+def _place(feature: Feature) -> tuple[str, ...]:
+    return ("features", "counters") if feature.kind == "counter" else ("features", feature.kind, feature.name)
+
+
+def _unlike(feature: Feature, window: str, rows: dict[str, int]) -> list[str]:
+    """How a window differs badly from train, in words; the gravest first, and nothing that follows from it."""
+    here, train = feature.missing[window], feature.missing["train"]
+    if abs(here - train) > _MUCH_MISSING:
+        why = (
+            "do the files of those days lack it?" if here > train else "a model learns it from few rows: leave it out?"
+        )
+        return [f"is missing in {_share(here)} of the {window} rows, in {_share(train)} of train: {why}"]
+    if feature.kind == "categorical":
+        return _unknown(feature, window)
+    if min(rows[name] * (1 - feature.missing[name]) for name in (window, "train")) < _ENOUGH:
+        return []
+    return _moved(feature, window)
+
+
+def _unknown(feature: Feature, window: str) -> list[str]:
+    of_values = {name: feature.unknown[name] / max(1 - feature.missing[name], 1e-12) for name in (window, "train")}
+    if of_values[window] <= _NEARLY_ALL or of_values["train"] > _KNOWN_IN_TRAIN:
+        return []
+    why = "are they written in another way there, or new each day? A model knows nothing of them"
+    return [f"holds values unknown to train in {_share(feature.unknown[window])} of the {window} rows: {why}"]
+
+
+def _moved(feature: Feature, window: str) -> list[str]:
+    mean, spread, before, of_train = (
+        of[name] or 0.0 for name in (window, "train") for of in (feature.mean, feature.spread)
+    )
+    if of_train < 1e-6:
+        return []  # a constant of train is told of as such
+    far, wide = abs(mean - before) / of_train, spread / of_train
+    if far > _FARTHER:
+        return [f"lies {far:,.0f} deviations of train from its mean there in {window}: another unit, or another thing?"]
+    if not 1 / _WIDER < wide < _WIDER:
+        words = f"{wide:,.0f} times as wide" if wide > 1 else f"only {wide:.2g} times as wide"
+        return [f"is {words} in {window} as in train: another unit, other outliers, or filled in?"]
+    return []
+
+
+def _share(share: float) -> str:
+    """99.97% is not all."""
+    return f"{share:.0%}" if share in (0, 1) or 0.01 <= share <= 0.99 else f"{share:.2%}"
