@@ -44,3 +44,8 @@ class InputError(Exception):
     def of(cls, file: str, must: str, found: str = "", hint: str = "") -> InputError:
         """One mistake that belongs to a file (or an option) as a whole."""
         return cls([Mistake(Position(file), must, found, hint)])
+
+
+def first_line(error: Exception) -> str:
+    """What a library says of an error, without the rest of its page."""
+    return (str(error).splitlines() or [type(error).__name__])[0][:300]

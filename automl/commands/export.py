@@ -17,14 +17,15 @@ from rich.console import Console
 
 from automl.commands.repeats import FINAL, trained_again
 from automl.data.columns.numbers import as_floats
-from automl.data.columns.times import is_made, nanoseconds
+from automl.data.columns.times import is_made
 from automl.data.describe.tables import TablesConfig
 from automl.data.encode.plan import Plan
 from automl.data.encode.rows import scan
 from automl.data.store.encoder_files import encoders_of, told_unit
-from automl.data.store.encoders import Encoders, ServedTime, SideColumns
+from automl.data.store.encoders import Encoders, Origin, ServedTime, SideColumns
 from automl.data.store.log import EncodedLog
 from automl.data.store.side_table import SideTable
+from automl.data.tables.finder import key_kind
 from automl.data.tables.sources import LOG, Tables
 from automl.ranking.export import ExportError, export_model
 from automl.ranking.features import read
@@ -117,13 +118,28 @@ def log_encoders(folder: Path, tables: Tables[TablesConfig]) -> Encoders:
     """The encoders of an encoded log or stream, with what its description tells of time and side tables."""
     time = tables.config.time
     unit = None if time is None else time.unit or told_unit(folder) or scan(tables).unit
-    timed = None if time is None else ServedTime(time.column, unit, tables.timezone)
+    times = folder / "times.npy"
+    span = tuple(np.load(times, mmap_mode="r")[[0, -1]].tolist()) if times.exists() else None
+    timed = None if time is None else ServedTime(time.column, unit, tables.timezone, time.format, span)
     features = (*tables.categorical, *tables.dense)
     sides = [
         SideColumns(join.on, tuple(source.column for source in features if source.table == k))
         for k, join in enumerate(tables.config.join)
     ]
-    return encoders_of(folder, timed, [side for side in sides if side.columns])
+    return encoders_of(folder, timed, [side for side in sides if side.columns], _origin(tables))
+
+
+def _origin(tables: Tables[TablesConfig]) -> Origin:
+    config = tables.config
+    coded = [(source.column, tables.of(source)) for source in tables.categorical]
+    untyped = [name for name, table in coded if table is not None and table.is_untyped(name)]
+    dense = [(source.column, tables.of(source)) for source in tables.dense]
+    single = [name for name, table in dense if table is not None and _is_single(table.type_of(name))]
+    return Origin(config.csv, config.types, tuple(untyped), tuple(single))
+
+
+def _is_single(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_float32(kind) or pa.types.is_float16(kind))
 
 
 def check_encoders(encoders: Encoders, plan: Plan, log: EncodedLog) -> int:
@@ -142,7 +158,7 @@ def check_encoders(encoders: Encoders, plan: Plan, log: EncodedLog) -> int:
     at_D = [log.dense.index(name) for name in dense]
     rows = _examples(plan, time, CHECKED_ROWS)
     ids_BF, dense_BD = known.encode(rows, plan.log.name)
-    times_B = nanoseconds(rows[time.column].combine_chunks(), time.unit, time.timezone).to_numpy(zero_copy_only=False)
+    times_B = time.nanoseconds(rows[time.column].combine_chunks()).to_numpy(zero_copy_only=False)
     first_B = np.searchsorted(log.times_N, times_B, "left")
     last_B = np.searchsorted(log.times_N, times_B, "right")
     for b, (first, last) in enumerate(zip(first_B.tolist(), last_B.tolist(), strict=True)):
@@ -158,15 +174,15 @@ def _examples(plan: Plan, time: ServedTime, count: int) -> pa.Table:
     """The first rows of the log that lie in a window and are examples, with the columns of its side tables."""
     needed = [source.column for source in (*plan.categorical, *plan.dense)]
     sides = [
-        SideTable(join.on, plan.sides[k].read(plan.side_columns(k)), plan.sides[k].name)
-        for k, join in enumerate(plan.config.join)
+        SideTable(join.on, plan.sides[k].read(plan.side_columns(k)), side.name, key_kind(plan.log, side, join.on))
+        for k, (join, side) in enumerate(zip(plan.config.join, plan.sides, strict=True))
     ]
     ours = [source.column for source in (*plan.categorical, *plan.dense) if source.table == LOG]
     given = plan.config.label.given
     columns = dict.fromkeys([*ours, time.column, *(side.key for side in sides), *([given] if given else [])])
     found: list[pa.Table] = []
     for batch in plan.log.batches(tuple(columns)):
-        times = nanoseconds(batch.column(time.column), time.unit, time.timezone).to_numpy(zero_copy_only=False)
+        times = time.nanoseconds(batch.column(time.column)).to_numpy(zero_copy_only=False)
         keep: NDArray[np.bool_] = plan.split.window(times, np.zeros(len(times))) >= 0
         if given is not None:
             keep &= as_floats(batch.column(given)) == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,10 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
+from automl.data.store.encoders import Encoders
 from automl.data.store.side_table import SideTable
-from automl.data.tables.table import open_table
+from automl.data.tables.finder import key_kind
+from automl.data.tables.table import Table, open_table
 from automl.files.whole import whole_file
 from automl.ranking.served import Served, load_served
 from search_spaces.errors import InputError, Mistake, Position
@@ -57,14 +60,29 @@ def predictions(file: Path, table: str, joins: Sequence[str]) -> Iterator[pa.Tab
         InputError: with everything that is wrong with the file, the tables and their columns.
     """
     served = load_served(file)
-    rows = open_table(table, Path.cwd(), Position(table))
-    needed = served.encoders.columns
-    sides = _sides(joins, needed)
+    for part in tables_as_logged(served.encoders, table, joins):
+        yield _predicted(served, part, table)
+
+
+def tables_as_logged(encoders: Encoders, table: str, joins: Sequence[str]) -> Iterator[pa.Table]:
+    """A table on disk, a batch at a time, joined and in the types of the log; the first one has no rows.
+
+    Raises:
+        InputError: with everything that is wrong with the tables and their columns.
+    """
+    rows = opened(table, encoders)
+    needed = encoders.columns
+    sides, untyped = _sides(joins, rows, encoders)
+    untyped |= {name for name in rows.columns if rows.is_untyped(name)}
     there = [name for name in dict.fromkeys((*needed, *(side.key for side in sides))) if name in rows.columns]
-    empty = pa.schema([rows.dataset.schema.field(name) for name in there]).empty_table()
-    yield _predicted(served, _joined(empty, sides, needed, table), table)
-    for batch in rows.batches(there):
-        yield _predicted(served, _joined(pa.Table.from_batches([batch]), sides, needed, table), table)
+    empty = pa.schema([rows.schema.field(name) for name in there]).empty_table()
+    for held in chain([empty], (pa.Table.from_batches([batch]) for batch in rows.batches(there))):
+        yield encoders.typed(_joined(held, sides, needed, table), untyped, table)
+
+
+def opened(path: str, encoders: Encoders) -> Table:
+    """A table that is written as the log was."""
+    return open_table(path, Path.cwd(), Position(path), encoders.origin.csv, encoders.origin.types)
 
 
 def _predicted(served: Served, rows: pa.Table, name: str) -> pa.Table:
@@ -79,18 +97,28 @@ def _joined(rows: pa.Table, sides: Sequence[SideTable], needed: Sequence[str], n
     return rows
 
 
-def _sides(joins: Sequence[str], needed: Sequence[str]) -> list[SideTable]:
+def _sides(joins: Sequence[str], rows: Table, encoders: Encoders) -> tuple[list[SideTable], set[str]]:
+    """Side tables by their keys, and which of their columns have no types."""
+    needed = encoders.columns
     wrong = [text for text in joins if not all(text.partition("="))]
     if wrong:
         raise InputError(Mistake(Position("--join"), "must read KEY=PATH", text) for text in wrong)
-    sides = []
+    sides: list[SideTable] = []
+    untyped: set[str] = set()
     for key, _, path in (text.partition("=") for text in joins):
-        table = open_table(path, Path.cwd(), Position(path))
+        table = opened(path, encoders)
         if key not in table.columns:
             raise InputError.of(path, f"must have a column {key}", "none")
+        if key not in rows.columns:
+            raise InputError.of(rows.name, f"must have a column {key}", "none", f"{path} is joined by it")
+        kind = key_kind(rows, table, key)
+        if kind is None:
+            must = f"{key} must be of one kind in {rows.name} and {path}"
+            raise InputError.of(path, must, f"{rows.type_of(key)} and {table.type_of(key)}")
         held = table.read([key, *(name for name in table.columns if name in needed and name != key)])
-        sides.append(SideTable(key, held, path))
-    return sides
+        sides.append(SideTable(key, held, path, kind))
+        untyped |= {name for name in table.columns if name != key and table.is_untyped(name)}
+    return sides, untyped
 
 
 def _with(first: pa.Table, rest: Iterator[pa.Table]) -> Iterator[pa.Table]:

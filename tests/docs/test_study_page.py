@@ -10,6 +10,7 @@ from pydantic.fields import FieldInfo
 
 from automl.data.describe import parts, split
 from automl.data.describe import tables as data_config
+from automl.data.describe.text import CsvConfig
 from automl.report.study.verdict import ROLE_MEANING
 from automl.strategies.picks import ROLES
 from automl.study import config
@@ -23,6 +24,7 @@ TABLES: dict[type[BaseModel], str] = {
     config.StudyConfig: "Keys at the top",
     data_config.DataConfig: "data",
     data_config.LessonsConfig: "lessons",
+    CsvConfig: "Text files",
     data_config.JoinConfig: "data",
     data_config.TimeConfig: "data",
     data_config.LabelConfig: "data",

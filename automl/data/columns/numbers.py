@@ -11,14 +11,61 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from automl.data.columns.kinds import is_text, trimmed
+
 Floats = NDArray[np.float64]
+LARGEST = float(np.finfo(np.float32).max)  # models read float32
+
+
+class NotNumbersError(ValueError):
+    """So many values of a column are no numbers; one of them."""
+
+    def __init__(self, count: int, example: str) -> None:
+        super().__init__(f"{example!r} is no number")
+        self.count, self.example = count, example
 
 
 def as_floats(column: pa.Array) -> Floats:
-    """float64, NaN where missing; booleans are 0 and 1."""
+    """float64, NaN where missing; booleans are 0 and 1. Of text, what it says: `-1.5e3`, `true`, or missing as `NA`.
+
+    Raises:
+        NotNumbersError: where a text is no number.
+    """
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if is_text(column.type):
+        column = _parsed(column)
     if pa.types.is_boolean(column.type):
         column = column.cast(pa.int8())
     return np.asarray(pc.fill_null(column.cast(pa.float64(), safe=False), float("nan")).to_numpy(zero_copy_only=False))
+
+
+def _parsed(column: pa.Array) -> pa.Array:
+    plain = trimmed(column)
+    try:
+        return plain.cast(pa.float64())
+    except pa.ArrowInvalid:
+        said = [(value, _said(value)) for value in plain.unique().to_pylist()]
+    wrong = pc.is_in(
+        plain, pa.array([value for value, number in said if value is not None and number is None], plain.type)
+    )
+    if count := pc.sum(wrong).as_py():
+        raise NotNumbersError(count, str(column.filter(wrong)[0]))
+    numbers = dict(said)
+    return pa.array([numbers[value] for value in plain.to_pylist()], pa.float64())
+
+
+def _said(value: str | None) -> float | None:
+    """What a text says that Arrow does not read: true and false."""
+    if value is None:
+        return None
+    words = {"true": 1.0, "false": 0.0}
+    if value.lower() in words:
+        return words[value.lower()]
+    try:
+        return float(value) if "_" not in value else None
+    except ValueError:
+        return None
 
 
 def transformed(values: Floats, log: bool) -> Floats:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
+from collections.abc import Sequence
+from functools import partial
 from itertools import pairwise
 from typing import Literal
 from zoneinfo import ZoneInfo
@@ -12,9 +15,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from automl.data.columns.kinds import cast, is_text, offender, trimmed
+
 Unit = Literal["s", "ms", "us", "ns"]
 NANOSECONDS: dict[Unit, int] = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
 _MADE = ("@hour", "@weekday", "@day")
+_DIGITS = re.compile(r"[+-]?\d+(?:\.\d*)?(?:[eE][+-]?\d+)?")
+_NUMBERS = (pa.int64(), pa.float64())
+_STAMPS = (pa.timestamp("ns"), pa.timestamp("ns", tz="UTC"))
 Ints = NDArray[np.int64]
 
 
@@ -24,40 +32,125 @@ def unit_of(largest: float) -> Unit:
     return "s" if size < 1e11 else "ms" if size < 1e14 else "us" if size < 1e17 else "ns"
 
 
+class NotTimesError(ValueError):
+    """A column that holds no times; what it holds instead."""
+
+
 def is_number(kind: pa.DataType) -> bool:
     return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
 
 
-def nanoseconds(array: pa.Array, unit: Unit | None, timezone: str) -> pa.Array:
+def time_values(array: pa.Array, form: str | None = None) -> pa.Array:
+    """What a column says of times: numbers, or timestamps with a zone or without one.
+
+    Text is a number where its first value is one, else ISO 8601; with a form (of strptime) it is read by that, and so
+    are numbers, with the zeros in front that numbers lose.
+
+    Raises:
+        NotTimesError: where it says nothing of times.
+    """
+    if pa.types.is_dictionary(array.type):
+        array = array.dictionary_decode()
+    if form is not None:
+        return _by_form(array, form)
+    if is_text(array.type):
+        return _parsed(trimmed(array))
+    if is_number(array.type) or pa.types.is_timestamp(array.type):
+        return array
+    if pa.types.is_decimal(array.type):
+        return array.cast(pa.float64())
+    try:
+        return array.cast(pa.timestamp("ns"))
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        raise NotTimesError(str(array.type)) from None
+
+
+def nanoseconds(array: pa.Array, unit: Unit | None, timezone: str, form: str | None = None) -> pa.Array:
     """int64 nanoseconds UTC, null where missing. A timestamp without a zone is wall time of `timezone`.
 
     Raises:
-        pa.ArrowInvalid, pa.ArrowNotImplementedError: where the column is no time.
+        NotTimesError: where the column holds no times, or none that 64 bits hold.
     """
-    if is_number(array.type):
-        if unit is None:
-            raise pa.ArrowInvalid("a numeric time must have a unit")
-        factor = NANOSECONDS[unit]
+    array = time_values(array, form)
+    try:
+        if is_number(array.type):
+            return _counted(array, unit)
+        if array.type.unit != "ns":
+            array = array.cast(pa.timestamp("ns", tz=array.type.tz))
+        if array.type.tz is None:
+            array = pc.assume_timezone(array, timezone, ambiguous="earliest", nonexistent="earliest")
+        return array.cast(pa.int64())
+    except pa.ArrowInvalid as error:
+        words = "times between the years 1678 and 2262 are held" if "out of bounds" in str(error) else ""
+        raise NotTimesError(words or str(error).splitlines()[0]) from error
+
+
+def _counted(array: pa.Array, unit: Unit | None) -> pa.Array:
+    if unit is None:
+        raise NotTimesError("numbers without a unit")
+    factor = NANOSECONDS[unit]
+    try:
         if pa.types.is_floating(array.type):
             whole = pc.floor(array)
             rest = pc.multiply(pc.subtract(array, whole), float(factor))
             base = pc.multiply_checked(whole.cast(pa.int64()), factor)
             return pc.add(base, pc.round(rest).cast(pa.int64()))
         return pc.multiply_checked(array.cast(pa.int64()), factor)
-    if pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
-        array = _parsed(array)
-    if not pa.types.is_timestamp(array.type) or array.type.unit != "ns":
-        array = array.cast(pa.timestamp("ns", tz=getattr(array.type, "tz", None)))
-    if array.type.tz is None:
-        array = pc.assume_timezone(array, timezone, ambiguous="earliest", nonexistent="earliest")
-    return array.cast(pa.int64())
-
-
-def _parsed(array: pa.Array) -> pa.Array:
-    try:
-        return array.cast(pa.timestamp("ns"))
     except pa.ArrowInvalid:
-        return array.cast(pa.timestamp("ns", tz="UTC"))
+        ends = pc.min_max(array)
+        raise NotTimesError(f"{ends['min']} to {ends['max']} in {unit}") from None
+
+
+def _parsed(text: pa.Array) -> pa.Array:
+    known = text.drop_null()
+    if not len(known):
+        return text.cast(pa.timestamp("ns"))
+    kinds = _NUMBERS if _DIGITS.fullmatch(known[0].as_py()) else _STAMPS
+    for kind in kinds:
+        try:
+            return text.cast(kind)
+        except pa.ArrowInvalid:
+            continue
+    raise NotTimesError(_first_wrong(text, kinds))
+
+
+def _first_wrong(text: pa.Array, kinds: Sequence[pa.DataType]) -> str:
+    """The value at which the kind that goes furthest ends."""
+    ends = [offender(text, partial(pc.cast, target_type=kind)) for kind in kinds]
+    first = text.drop_null()[0].as_py()
+    other = [value for value in ends if value != repr(first)]
+    return f"{other[0]} beside {first!r}" if other else ends[0]
+
+
+def _by_form(array: pa.Array, form: str) -> pa.Array:
+    if is_number(array.type):
+        whole = cast(array, pa.int64())
+        width = len(dt.datetime(2000, 1, 1).strftime(form))
+        array = pc.utf8_lpad(whole.cast(pa.string()), width, "0")
+    elif not is_text(array.type):
+        raise NotTimesError(f"{array.type}, which is not read by a format")
+
+    def read(part: pa.Array) -> pa.Array:
+        return pc.strptime(part, format=form, unit="s", error_is_null=False)
+
+    text = trimmed(array)
+    try:
+        return read(text)
+    except pa.ArrowInvalid:
+        raise NotTimesError(f"{offender(text, read)}, which is not {form}") from None
+
+
+def like_a_day(low: float, high: float) -> str | None:
+    """The format that numbers follow which are no times since 1970 but days or hours as they are written."""
+    for form in ("%Y%m%d", "%y%m%d%H", "%Y%m%d%H"):
+        width = len(dt.datetime(2000, 1, 1).strftime(form))
+        try:
+            days = [dt.datetime.strptime(f"{int(value):0{width}d}", form) for value in (low, high)]
+        except (ValueError, OverflowError):
+            continue
+        if all(1990 <= day.year <= 2100 for day in days):
+            return form
+    return None
 
 
 def made_column(name: str, times: Ints, timezone: str) -> pa.Array:

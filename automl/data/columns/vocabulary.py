@@ -11,6 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from automl.data.columns.kinds import is_text
+
+_NUMBER = r"^-?\d+(\.\d+)?$"
 Codes = NDArray[np.int32]
 
 
@@ -75,8 +78,21 @@ def fit_vocabulary(values: pa.Array, counts: NDArray[np.int64], min_count: int) 
     kept = np.flatnonzero(counts[1:] >= max(1, min_count))
     chosen = values.take(pa.array(kept))
     by_value = np.empty(len(kept), np.int64)
-    by_value[pc.array_sort_indices(chosen).to_numpy()] = np.arange(len(kept))
+    by_value[_by_value(chosen)] = np.arange(len(kept))
     order = np.lexsort((by_value, -counts[1:][kept]))
     recode = np.zeros(len(counts), np.int32)
     recode[kept[order] + 1] = np.arange(1, len(kept) + 1)
     return Vocabulary(chosen.take(pa.array(order)), counts[1:][kept][order], recode)
+
+
+def _by_value(values: pa.Array) -> NDArray[np.int64]:
+    """Places in the order of the values; texts that are numbers come first, in the order of these, so that a column
+    has the same ids whether its file knew types or not."""
+    told = pc.match_substring_regex(values, _NUMBER) if is_text(values.type) else None
+    if told is None or not pc.any(told).as_py():
+        return np.asarray(pc.array_sort_indices(values).to_numpy())
+    keys = [
+        (0, float(value) if "." in value else int(value), value) if number else (1, 0, value)
+        for value, number in zip(values.to_pylist(), told.to_pylist(), strict=True)
+    ]
+    return np.array(sorted(range(len(keys)), key=keys.__getitem__), np.int64)

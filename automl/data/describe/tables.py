@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from pydantic import (
+    AfterValidator,
     BeforeValidator,
     Field,
     RootModel,
@@ -14,6 +15,7 @@ from pydantic import (
 
 from automl.data.describe.parts import DAY_SECONDS, Delay, Every, Part, as_span, names_once, parse_span
 from automl.data.describe.split import SplitConfig
+from automl.data.describe.text import ColumnKind, CsvConfig
 
 
 class JoinConfig(Part):
@@ -23,11 +25,21 @@ class JoinConfig(Part):
     on: str
 
 
+def _strptime(value: str | None) -> str | None:
+    if value is not None and "%" not in value:
+        raise ValueError("must be a format of strptime, like %Y%m%d")
+    return value
+
+
 class TimeConfig(Part):
-    """When an example was seen. `unit` None: the column is a timestamp, or its size tells the unit."""
+    """When an example was seen. `unit` None: the column is a timestamp, or its size tells the unit.
+
+    `format` is that of strptime, for days and hours as they are written: 20240301 is "%Y%m%d".
+    """
 
     column: str
     unit: Literal["s", "ms", "us", "ns"] | None = None
+    format: Annotated[str | None, AfterValidator(_strptime)] = None
     timezone: str = "UTC"
 
 
@@ -167,6 +179,8 @@ class TablesConfig(Part):
     """Where a log is and which of its columns models read."""
 
     path: str
+    csv: CsvConfig | None = None
+    types: dict[str, ColumnKind] = Field(default_factory=dict)
     join: tuple[JoinConfig, ...] = ()
     time: TimeConfig | None = None
     drop_duplicates: bool = False

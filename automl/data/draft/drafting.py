@@ -144,7 +144,7 @@ def draft(path: Path | str, base: Path | None = None, *, label: str | None = Non
             dense.append((name, _transform(column)))
     user = next((name for name, _ in categorical if re.search(r"user|uid|member|customer", name, re.IGNORECASE)), None)
     return Draft(
-        path, table.dataset.count_rows(), label, float(labels.mean()), time, unit, timezone,
+        path, table.count_rows(), label, float(labels.mean()), time, unit, timezone,
         _windows(table, time, unit, timezone), tuple(categorical), tuple(dense), tuple(left), weight, user,
     )  # fmt: skip
 

@@ -51,7 +51,7 @@ class Column:
 def sample_columns(table: Table, names: Sequence[str] | None = None) -> dict[str, Column]:
     """Profiles from batches spread over the whole table."""
     names = [n for n in (names or table.columns) if not pa.types.is_nested(table.type_of(n))]
-    every = max(1, table.dataset.count_rows() // _SAMPLE_ROWS)
+    every = max(1, table.count_rows() // _SAMPLE_ROWS)
     batches = [batch for k, batch in enumerate(table.batches(names)) if k % every == 0]
     if not batches:
         return {}

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from automl.data.columns.moments import Moments
 from automl.data.columns.numbers import Scales, transformed
+from automl.data.columns.times import days_of
 from automl.data.columns.vocabulary import Vocabulary, fit_vocabulary
 from automl.data.describe.tables import DataConfig
 from automl.data.encode.common import fingerprint_of, is_log_scaled, kind_of, made_once, spans_of, with_dense
@@ -22,7 +23,7 @@ from automl.data.encode.counting import count_log
 from automl.data.encode.drift import Drift
 from automl.data.encode.plan import Plan, make_plan
 from automl.data.encode.reader import Reader
-from automl.data.encode.rows import scan
+from automl.data.encode.rows import Scan, scan
 from automl.data.encode.spill import Rows
 from automl.data.store.encoder_files import write_encoders
 from automl.data.store.folder import write_columns
@@ -67,7 +68,7 @@ def _encode(plan: Plan, folder: Path, fit: Sequence[str], fingerprint: str) -> N
     tally = _Tally(sizes, is_log_scaled(plan))
     for window_index, rows in spill.sort(plan.config.drop_duplicates):
         tally.add(rows, window_index, window_index in fits)
-    tally.raise_mistakes(plan)
+    tally.raise_mistakes(plan, first)
     vocabularies = [
         fit_vocabulary(numbering.values(kind_of(plan, k)), tally.id_counts[k], part.min_count)
         for k, (numbering, part) in enumerate(
@@ -108,6 +109,7 @@ class _Tally:
     rows: NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(WINDOWS), np.int64))
     positives: NDArray[np.float64] = field(default_factory=lambda: np.zeros(len(WINDOWS)))
     weights: NDArray[np.float64] = field(default_factory=lambda: np.zeros(len(WINDOWS)))
+    ones: NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(WINDOWS), np.int64))  # rows, of any weight
 
     def __post_init__(self) -> None:
         self.id_counts = [np.zeros(size + 1, np.int64) for size in self.vocabulary_sizes]
@@ -117,6 +119,7 @@ class _Tally:
         weight = rows["weight"].astype(np.float64)
         self.rows[window] += len(rows)
         self.weights[window] += weight.sum()
+        self.ones[window] += int(rows["label"].sum())
         self.positives[window] += (weight * rows["label"]).sum()
         if not fit:
             return
@@ -125,19 +128,35 @@ class _Tally:
         for k, log in enumerate(self.log):
             self.moments.add(k, transformed(rows["dense"][:, k], log))
 
-    def raise_mistakes(self, plan: Plan) -> None:
+    def raise_mistakes(self, plan: Plan, first: Scan) -> None:
         mistakes = []
         label = plan.config.label.column
-        for name, rows, weight, positive in zip(WINDOWS, self.rows, self.weights, self.positives, strict=True):
+        for name, rows, ones, weight, positive in zip(
+            WINDOWS, self.rows, self.ones, self.weights, self.positives, strict=True
+        ):
             at = plan.at("split", "random" if plan.config.split.random else name)
             if not rows:
-                mistakes.append(Mistake(at, f"the {name} window must hold examples", "none"))
+                mistakes.append(Mistake(at, f"the {name} window must hold examples", "none", _span_words(plan, first)))
+            elif 0 < ones < rows and not 0 < positive < weight:
+                lost = "positive" if positive == 0 else "negative"
+                count = ones if positive == 0 else rows - ones
+                must = f"the {name} window must hold both classes of {label} with a weight above 0"
+                mistakes.append(Mistake(at, must, f"weights of 0 in all {count} {lost} rows"))
             elif not 0 < positive < weight:
                 only = 0 if positive == 0 else 1
                 must = f"the {name} window must hold both classes of {label}"
                 mistakes.append(Mistake(at, must, f"only {only} in {rows} rows", "NE is not defined for one class"))
         if mistakes:
             raise InputError(mistakes)
+
+
+def _span_words(plan: Plan, first: Scan) -> str:
+    """What the log spans, as its time was read."""
+    if first.span is None or plan.config.time is None:
+        return ""
+    days = [days_of(time, time, plan.timezone)[0] for time in first.span]
+    unit = f", {plan.config.time.column} in {first.unit}" if first.unit else ""
+    return f"the log spans {days[0]} to {days[1]}{unit}, in {plan.timezone}"
 
 
 def _count(counts: NDArray[np.int64], codes: NDArray[np.int32]) -> None:

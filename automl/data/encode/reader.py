@@ -8,7 +8,6 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from automl.data.columns.numbers import as_floats
 from automl.data.encode.plan import Plan
 from automl.data.encode.rows import Floats, RowReader, Scan
 from automl.data.encode.spill import Rows
@@ -39,7 +38,9 @@ class Reader(RowReader):
         window = plan.split.window(times, unit)
         given = np.ones(count, bool)
         if config.label.given is not None:
-            given = as_floats(batch.column(config.label.given)) == 1
+            column = batch.column(config.label.given)
+            numbers = self.numbers(column, f"{config.label.given} must be a number", "label", "given")
+            given = given if numbers is None else numbers == 1
         keep = (window >= 0) & given
         self.outside += int((window < 0).sum())
         self.not_given += int(((window >= 0) & ~given).sum())
@@ -70,8 +71,11 @@ class Reader(RowReader):
         name = self.plan.config.weight
         if name is None:
             return np.ones(batch.num_rows)
-        weights = as_floats(batch.column(name))
+        must = f"{name} must be finite and not negative"
+        weights = self.numbers(batch.column(name), must, "weight")
+        if weights is None:
+            return np.ones(batch.num_rows)
         bad = ~(np.isfinite(weights) & (weights >= 0))
         example = str(weights[bad.argmax()]) if bad.any() else ""
-        self.note(int(bad.sum()), example, f"{name} must be finite and not negative", "weight")
+        self.note(int(bad.sum()), example, must, "weight")
         return weights

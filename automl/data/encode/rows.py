@@ -6,17 +6,29 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from automl.data.columns.numbers import as_floats
-from automl.data.columns.times import Unit, is_number, made_column, nanoseconds, unit_of
+from automl.data.columns.kinds import MisfitError, cast
+from automl.data.columns.numbers import LARGEST, NotNumbersError, as_floats
+from automl.data.columns.times import (
+    NotTimesError,
+    Unit,
+    is_number,
+    like_a_day,
+    made_column,
+    nanoseconds,
+    time_values,
+    unit_of,
+)
 from automl.data.columns.vocabulary import Numbering
-from automl.data.describe.tables import TablesConfig
+from automl.data.describe.tables import TablesConfig, TimeConfig
 from automl.data.encode.spill import Rows, Spill, record_type
+from automl.data.tables.finder import key_kind
 from automl.data.tables.sources import LOG, MADE, Source, Tables
 from search_spaces.errors import InputError, Mistake, Position
 
@@ -26,12 +38,16 @@ _HASH_KEYS = (0, (1 << 63) - 1)
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """What a first look at the whole log tells: rows, the unit of its time and the span of keys to sort by."""
+    """What a first look at the whole log tells: rows, the unit of its time and the span of keys to sort by.
+
+    `span` is the first and the last time of the whole log, nanoseconds UTC; None where it has no time.
+    """
 
     rows: int
     unit: Unit | None
     keys: tuple[int, int]
     notes: tuple[str, ...] = ()
+    span: tuple[int, int] | None = None
 
 
 def scan(plan: Tables[TablesConfig], within: tuple[int, int] | None = None) -> Scan:
@@ -41,29 +57,90 @@ def scan(plan: Tables[TablesConfig], within: tuple[int, int] | None = None) -> S
         InputError: where the log is empty, or its time cannot be read.
     """
     time = plan.config.time
-    rows, low, high = 0, None, None
-    for batch in plan.log.batches([time.column] if time else list(plan.named[:1])):
+    clock = Clock(plan, time) if time else None
+    rows = 0
+    for file, batch in plan.log.by_file([time.column] if time else list(plan.named[:1])):
         rows += batch.num_rows
-        ends = pc.min_max(batch.column(0)) if time else None
-        if ends is not None and ends["min"].is_valid:
-            low = ends["min"] if low is None or ends["min"].as_py() < low.as_py() else low
-            high = ends["max"] if high is None or ends["max"].as_py() > high.as_py() else high
+        if clock is not None:
+            clock.see(batch.column(0), file)
     if not rows:
         raise InputError([Mistake(plan.at("path"), f"{plan.log.name} must hold rows", "none")])
-    if time is None:
+    if clock is None:
         keys = _HASH_KEYS if plan.config.drop_duplicates else (0, rows - 1)
         return Scan(rows, None, keys)
-    if low is None or high is None:
-        raise InputError([Mistake(plan.at("time", "column"), f"{time.column} must hold times", "only missing values")])
-    unit: Unit | None = time.unit
-    notes: tuple[str, ...] = ()
-    if unit is None and is_number(low.type):
-        unit = unit_of(high.as_py())
-        notes = (f"time {time.column} is taken to be in {unit}, told by its size",)
-    ends_ns = _times(plan, pa.array([low.as_py(), high.as_py()], low.type), unit).to_pylist()
+    unit, span, notes = clock.told()
+    first, last = span
     if within is not None:
-        ends_ns = [max(ends_ns[0], within[0]), min(ends_ns[1], within[1])]
-    return Scan(rows, unit, (ends_ns[0], max(ends_ns)), notes)
+        first, last = max(first, within[0]), min(last, within[1])
+    return Scan(rows, unit, (first, max(first, last)), notes, span)
+
+
+class Clock:
+    """What the time column of a log says, file by file: it must say it in one way."""
+
+    def __init__(self, plan: Tables[TablesConfig], time: TimeConfig) -> None:
+        self.plan, self.time = plan, time
+        self._ways: dict[str, str] = {}  # how it is written: the first file that does
+        self._ends: dict[str, tuple[float, float]] = {}  # of a file; of numbers as they are, else nanoseconds
+
+    def see(self, column: pa.Array, file: str) -> None:
+        if column.null_count == len(column):
+            return
+        values = _told_times(self.plan, column)
+        number = is_number(values.type)
+        way = "as numbers" if number else "without a zone" if values.type.tz is None else "with a zone"
+        self._ways.setdefault(way, file)
+        ends = pc.min_max(values if number else _times(self.plan, values, None))
+        if not ends["min"].is_valid:
+            return
+        low, high = ends["min"].as_py(), ends["max"].as_py()
+        before = self._ends.get(file, (low, high))
+        self._ends[file] = min(before[0], low), max(before[1], high)
+
+    def told(self) -> tuple[Unit | None, tuple[int, int], tuple[str, ...]]:
+        """Unit of numbers, first and last time in nanoseconds, notes.
+
+        Raises:
+            InputError: where files write their times in two ways, or none holds one.
+        """
+        column = self.time.column
+        if not self._ends:
+            self._raise(f"{column} must hold times", "only missing values")
+        if len(self._ways) > 1:
+            found = " and ".join(f"{way} in {file}" for way, file in self._ways.items())
+            self._raise(f"{column} must be written in one way in all files", found)
+        low, high = min(low for low, _ in self._ends.values()), max(high for _, high in self._ends.values())
+        if "as numbers" not in self._ways:
+            return None, (int(low), int(high)), ()
+        unit = self.time.unit or self._guessed(low, high)
+        notes = () if self.time.unit else (f"time {column} is taken to be in {unit}, told by its size",)
+        ends = _times(self.plan, pa.array([low, high]), unit).to_pylist()
+        return unit, (ends[0], ends[1]), notes
+
+    def _guessed(self, low: float, high: float) -> Unit:
+        units = {unit_of(high): file for file, (_, high) in self._ends.items()}
+        if len(units) > 1:
+            found = " and ".join(f"{unit} in {file}" for unit, file in units.items())
+            self._raise(f"{self.time.column} must have one unit", found, "told by its size; rewrite one of the files")
+        form = like_a_day(low, high)
+        if form is not None:
+            hint = f'time: {{column: {self.time.column}, format: "{form}"}}; or give its unit'
+            self._raise(
+                f"{self.time.column} must be a time", f"{low:.0f} to {high:.0f}, days as they are written", hint
+            )
+        return unit_of(high)
+
+    def _raise(self, must: str, found: str, hint: str = "") -> NoReturn:
+        raise InputError([Mistake(self.plan.at("time", "column"), must, found, hint)])
+
+
+def _told_times(plan: Tables[TablesConfig], column: pa.Array) -> pa.Array:
+    time = plan.config.time
+    name = time.column if time else ""
+    try:
+        return time_values(column, time.format if time else None)
+    except NotTimesError as error:
+        raise InputError([Mistake(plan.at("time", "column"), f"{name} must hold times", str(error))]) from error
 
 
 def _times(plan: Tables[TablesConfig], column: pa.Array, unit: Unit | None) -> pa.Array:
@@ -79,8 +156,8 @@ def times_of(column: pa.Array, unit: Unit | None, timezone: str, position: Posit
     """
     try:
         return nanoseconds(column, unit, timezone)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise InputError([Mistake(position, f"{name} must hold times", str(error).splitlines()[0])]) from error
+    except NotTimesError as error:
+        raise InputError([Mistake(position, f"{name} must hold times", str(error))]) from error
 
 
 class Side:
@@ -89,29 +166,42 @@ class Side:
     def __init__(self, plan: Tables[TablesConfig], index: int) -> None:
         self.key = plan.config.join[index].on
         self.unmatched = 0
-        table = plan.sides[index].read(plan.side_columns(index)).combine_chunks()
+        side = plan.sides[index]
+        self._kind, self._at = key_kind(plan.log, side, self.key), plan.at("join", index, "on")
+        self._names = plan.log.name, side.name
+        table = side.read(plan.side_columns(index)).combine_chunks()
         table = table.filter(table[self.key].is_valid())
         self._numbers = Numbering()
-        codes = self._numbers.add(table[self.key])
+        codes = self._numbers.add(self._as_key(table[self.key].combine_chunks(), side.name))
         if len(self._numbers) != table.num_rows:
             twice = int(np.bincount(codes).argmax())
-            value = self._numbers.values(table.schema.field(self.key).type)[twice - 1]
-            must = f"{self.key} must be unique in {plan.sides[index].name}"
+            value = table[self.key].combine_chunks().filter(pa.array(codes == twice))[0]
+            must = f"{self.key} must be unique in {side.name}"
             found = f"{value} in {np.bincount(codes).max()} rows"
-            raise InputError([Mistake(plan.at("join", index, "on"), must, found)])
+            raise InputError([Mistake(self._at, must, found)])
         self._table = table
 
     def rows(self, keys: pa.Array) -> NDArray[np.int32]:
         """Row of each key, from 1."""
-        found = self._numbers.find(keys)
+        found = self._numbers.find(self._as_key(keys, self._names[0]))
         self.unmatched += int((found == 0).sum())
         return found
+
+    def _as_key(self, column: pa.Array, name: str) -> pa.Array:
+        """Keys in the type that both tables have; a table without types in that of the other."""
+        if self._kind is None or pa.types.is_dictionary(column.type):
+            return column
+        try:
+            return cast(column, self._kind)
+        except MisfitError as error:
+            must = f"{self.key} must be of one kind in {' and '.join(self._names)} ({self._kind})"
+            raise InputError([Mistake(self._at, must, f"{error} in {name}")]) from error
 
     def codes(self, column: str, numbering: Numbering) -> NDArray[np.int32]:
         return np.concatenate([np.zeros(1, np.int32), numbering.add(self._table[column])])
 
-    def numbers(self, column: str) -> Floats:
-        return np.concatenate([[np.nan], as_floats(self._table[column].combine_chunks())])
+    def column(self, name: str) -> pa.Array:
+        return self._table[name].combine_chunks()
 
 
 class RowReader(ABC):
@@ -129,9 +219,7 @@ class RowReader(ABC):
             self.sides[source.table].codes(source.column, numbering) if source.table >= 0 else None
             for source, numbering in zip(tables.coded, self.numberings, strict=True)
         ]
-        self._dense = [
-            self.sides[source.table].numbers(source.column) if source.table >= 0 else None for source in tables.dense
-        ]
+        self._dense = [self._side_numbers(source) if source.table >= 0 else None for source in tables.dense]
 
     @abstractmethod
     def records(self) -> Iterator[tuple[Rows, NDArray[np.int8]]]:
@@ -159,21 +247,34 @@ class RowReader(ABC):
         time = self.tables.config.time
         if time is None:
             return np.zeros(batch.num_rows, np.int64)
-        times = _times(self.tables, batch.column(time.column), self.scan.unit)
+        times = _times(self.tables, _told_times(self.tables, batch.column(time.column)), self.scan.unit)
         self.note(times.null_count, "none", f"{time.column} must be given in every row", "time", "column")
         return np.asarray(pc.fill_null(times, 0).to_numpy(zero_copy_only=False))
 
     def binary(self, batch: pa.RecordBatch, name: str, *path: str | int, missing: bool = False) -> Floats:
         """A column of 0 and 1; NaN where it is missing, if it may be."""
+        must = f"{name} must be 0 or 1{', or missing' if missing else ''}"
         column = batch.column(name)
-        try:
-            labels = as_floats(column)
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-            labels, missing = np.full(len(column), np.nan), False
+        labels = self.numbers(column, must, *path)
+        if labels is None:
+            return np.zeros(len(column))
         bad = (labels != 0) & (labels != 1) & ~(missing & np.isnan(labels))
-        example = str(column[int(bad.argmax())]) if bad.any() else ""
-        self.note(int(bad.sum()), example, f"{name} must be 0 or 1{', or missing' if missing else ''}", *path)
+        example = "missing values"
+        if bad.any():
+            value = labels[bad.argmax()]
+            example = example if np.isnan(value) else f"{value:g}"
+        self.note(int(bad.sum()), example, must, *path)
         return labels
+
+    def numbers(self, column: pa.Array, must: str, *path: str | int) -> Floats | None:
+        """A column as numbers; None, and what it holds noted, where it holds others."""
+        try:
+            return as_floats(column)
+        except NotNumbersError as error:
+            self.note(error.count, repr(error.example), must, *path)
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+            self.note(len(column), str(column.type), must, *path)
+        return None
 
     def features(self, batch: pa.RecordBatch, times: NDArray[np.int64], rows: Rows) -> None:
         """Fill ids, dense values and clusters in."""
@@ -190,10 +291,9 @@ class RowReader(ABC):
                 self.numberings[k].add(column(source)) if codes is None else codes[side_rows[source.table]]
             )
         for k, (source, numbers) in enumerate(zip(plan.dense, self._dense, strict=True)):
-            values = as_floats(column(source)) if numbers is None else numbers[side_rows[source.table]]
-            wild = int(np.isinf(values).sum())
-            self.note(wild, "inf", f"{source.column} must be finite or missing", "features", "dense", source.column)
-            rows["dense"][:, k] = values
+            rows["dense"][:, k] = (
+                self._numeric(column(source), source) if numbers is None else numbers[side_rows[source.table]]
+            )
         if plan.cluster is not None:
             source = plan.cluster
             if source.table in (LOG, MADE):
@@ -201,6 +301,23 @@ class RowReader(ABC):
             else:
                 codes = self.sides[source.table].codes(source.column, self._clusters)
                 rows["cluster"] = codes[side_rows[source.table]]
+
+    def _side_numbers(self, source: Source) -> Floats:
+        return np.concatenate([[np.nan], self._numeric(self.sides[source.table].column(source.column), source)])
+
+    def _numeric(self, column: pa.Array, source: Source) -> Floats:
+        """A dense column; what no model can read is noted."""
+        name, path = source.column, ("features", "dense", source.column)
+        values = self.numbers(column, f"{name} must be numeric", *path)
+        if values is None:
+            return np.zeros(len(column))
+        wild = np.abs(values) > LARGEST
+        if wild.any():
+            finite = wild & np.isfinite(values)
+            self.note(int(np.isinf(values).sum()), "inf", f"{name} must be finite or missing", *path)
+            example = f"{values[finite.argmax()]:g}"
+            self.note(int(finite.sum()), example, f"{name} must lie within float32 (up to {LARGEST:.1e})", *path)
+        return values
 
     def note(self, count: int, example: str, must: str, *path: str | int) -> None:
         """Remember that so many rows are wrong."""
@@ -210,8 +327,8 @@ class RowReader(ABC):
             self.mistakes[key] = (before + count, first)
 
     def notes(self) -> list[str]:
-        """Of keys that are not in their side tables."""
-        return [
+        """Of files that are left out, and of keys that are not in their side tables."""
+        return [note for table in (self.tables.log, *self.tables.sides) for note in table.notes] + [
             f"{side.unmatched} rows have no {side.key} in {table.name}: its features are missing"
             for side, table in zip(self.sides, self.tables.sides, strict=True)
             if side.unmatched

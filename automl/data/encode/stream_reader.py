@@ -9,14 +9,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from automl.data.columns.numbers import as_floats
-from automl.data.columns.times import is_number
+from automl.data.columns.times import NotTimesError, is_number, time_values
 from automl.data.describe.streams import StreamLabelConfig
 from automl.data.encode.rows import RowReader, Scan, times_of
 from automl.data.encode.spill import Rows
 from automl.data.encode.stream_plan import StreamPlan
 from automl.data.store.stream import NEVER
 from automl.data.tables.hashing import hash_rows
+from search_spaces.errors import InputError, Mistake
 
 
 class StreamReader(RowReader):
@@ -60,7 +60,8 @@ class StreamReader(RowReader):
         """Values, NaN where the label is not defined; when they arrive, NEVER where they do not."""
         values = self.binary(batch, label.column, "labels", name, "column", missing=True)
         if label.given is not None:
-            values = np.where(as_floats(batch.column(label.given)) == 1, values, np.nan)
+            given = self.numbers(batch.column(label.given), f"{label.given} must be a number", "labels", name, "given")
+            values = values if given is None else np.where(given == 1, values, np.nan)
         if label.arrives is None:
             arrivals = times + round((label.delay or 0.0) * 1e9)
         else:
@@ -69,7 +70,10 @@ class StreamReader(RowReader):
 
     def _arrivals(self, batch: pa.RecordBatch, times: NDArray[np.int64], name: str, column: str) -> NDArray[np.int64]:
         at = self.tables.at("labels", name, "arrives")
-        values = batch.column(column)
+        try:
+            values = time_values(batch.column(column))
+        except NotTimesError as error:
+            raise InputError([Mistake(at, f"{column} must hold times", str(error))]) from error
         unit = self.scan.unit if is_number(values.type) else None
         known = times_of(values, unit, self.plan.timezone, at, column)
         arrivals = np.asarray(pc.fill_null(known, NEVER).to_numpy(zero_copy_only=False))

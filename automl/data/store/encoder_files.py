@@ -6,9 +6,11 @@ Needs NumPy and pyarrow only; nothing is unpickled.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 import pyarrow as pa
@@ -17,7 +19,8 @@ import pyarrow.parquet as pq
 from automl.data.columns.numbers import Scales
 from automl.data.columns.times import Unit, is_made
 from automl.data.columns.vocabulary import Vocabulary
-from automl.data.store.encoders import Encoders, ServedTime, SideColumns
+from automl.data.describe.text import CsvConfig
+from automl.data.store.encoders import UNTOLD, Encoders, Origin, ServedTime, SideColumns
 from automl.data.store.folder import read_facts
 from automl.data.store.side_table import whole
 from search_spaces.errors import InputError
@@ -43,7 +46,9 @@ def _vocabulary_file(folder: Path, f: int) -> Path:
     return folder / "vocabularies" / f"{f:03d}.parquet"
 
 
-def encoders_of(folder: Path, time: ServedTime | None = None, sides: Sequence[SideColumns] = ()) -> Encoders:
+def encoders_of(
+    folder: Path, time: ServedTime | None = None, sides: Sequence[SideColumns] = (), origin: Origin = UNTOLD
+) -> Encoders:
     """Encoders from the folder of an encoded log or stream.
 
     `time` is needed where a feature is made from it. What a folder's facts do not hold, how its tables were joined and
@@ -67,6 +72,7 @@ def encoders_of(folder: Path, time: ServedTime | None = None, sides: Sequence[Si
         scales=scales,
         time=time,
         sides=tuple(sides),
+        origin=origin,
     )
 
 
@@ -83,8 +89,9 @@ def write_served(encoders: Encoders, file: ZipFile) -> None:
         "fields": encoders.fields,
         "dense": encoders.dense,
         **encoders.scales.to_json(),
-        "time": None if time is None else {"column": time.column, "unit": time.unit, "timezone": time.timezone},
+        "time": None if time is None else asdict(time),
         "sides": [{"key": side.key, "columns": side.columns} for side in encoders.sides],
+        "origin": _origin_json(encoders.origin),
     }
     file.writestr(ZipInfo(_FILE), json.dumps(told, indent=1), ZIP_DEFLATED)
     for name, values in zip(_value_files(len(encoders.fields)), encoders.values, strict=True):
@@ -107,9 +114,28 @@ def read_served(file: ZipFile) -> Encoders:
         dense=tuple(told["dense"]),
         values=tuple(values),
         scales=Scales.of_json(told),
-        time=None if told["time"] is None else ServedTime(**told["time"]),
+        time=None if told["time"] is None else _time(told["time"]),
         sides=tuple(SideColumns(side["key"], tuple(side["columns"])) for side in told["sides"]),
+        origin=_origin(told.get("origin")),
     )
+
+
+def _time(told: Mapping[str, Any]) -> ServedTime:
+    span = told.get("span")
+    return ServedTime(**{**told, "span": None if span is None else (span[0], span[1])})
+
+
+def _origin_json(origin: Origin) -> dict[str, Any]:
+    csv = None if origin.csv is None else origin.csv.model_dump(mode="json", exclude_unset=True)
+    return {"csv": csv, "types": dict(origin.types or {}), "untyped": origin.untyped, "single": origin.single}
+
+
+def _origin(told: Mapping[str, Any] | None) -> Origin:
+    """A file from before this was told says nothing of it."""
+    if told is None:
+        return UNTOLD
+    csv = None if told["csv"] is None else CsvConfig.model_validate(told["csv"])
+    return Origin(csv, told["types"], tuple(told["untyped"]), tuple(told["single"]))
 
 
 def _value_files(fields: int) -> Iterator[str]:

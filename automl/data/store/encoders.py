@@ -6,7 +6,7 @@ B rows, F id fields, D dense features. Needs NumPy and pyarrow only; nothing is 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TypeAlias
@@ -15,22 +15,47 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from automl.data.columns.numbers import Scales, as_floats
-from automl.data.columns.times import Unit, is_made, made_column, nanoseconds
+from automl.data.columns.kinds import MisfitError, cast, is_numeric, is_text, plain, trimmed
+from automl.data.columns.numbers import LARGEST, NotNumbersError, Scales, as_floats
+from automl.data.columns.times import NotTimesError, Unit, is_made, made_column, nanoseconds
 from automl.data.columns.vocabulary import Numbering
+from automl.data.describe.text import ColumnKind, CsvConfig
 from automl.data.store.side_table import whole
 from search_spaces.errors import InputError, Mistake, Position
 
 Rows: TypeAlias = pa.Table | pa.RecordBatch
+_YEAR_NS = 366 * 86_400 * 10**9
+_EARLIER_NS, _LATER_NS = 10 * _YEAR_NS, 20 * _YEAR_NS  # from the log to what is served, at most
 
 
 @dataclass(frozen=True, slots=True)
 class ServedTime:
-    """The time column; `unit` is that of a number, told or found when the log was encoded."""
+    """The time column; `unit` is that of a number, told or found when the log was encoded, `format` that of a text.
+
+    `span` is the first and the last time of the log, nanoseconds UTC.
+    """
 
     column: str
     unit: Unit | None
     timezone: str
+    format: str | None = None
+    span: tuple[int, int] | None = None
+
+    def nanoseconds(self, column: pa.Array) -> pa.Array:
+        """int64 nanoseconds UTC, null where missing.
+
+        Raises:
+            NotTimesError: where the column holds no times.
+        """
+        return nanoseconds(column, self.unit, self.timezone, self.format)
+
+    def day_far_from_log(self, times_ns: NDArray[np.int64]) -> str | None:
+        """A day that lies decades from the log: a time in another unit. None where there is none."""
+        if self.span is None or not len(times_ns):
+            return None
+        first, last = self.span[0] - _EARLIER_NS, self.span[1] + _LATER_NS
+        far = times_ns[(times_ns < first) | (times_ns > last)]
+        return str(far[0].astype("datetime64[ns]").astype("datetime64[D]")) if len(far) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +64,23 @@ class SideColumns:
 
     key: str
     columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """How the log's own tables were written, so that others are read alike.
+
+    `untyped` are id fields that were text only because they stood in a text file, `single` dense features that were
+    float32.
+    """
+
+    csv: CsvConfig | None = None
+    types: Mapping[str, ColumnKind] | None = None
+    untyped: tuple[str, ...] = ()
+    single: tuple[str, ...] = ()
+
+
+UNTOLD = Origin()
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +93,7 @@ class Encoders:
     scales: Scales
     time: ServedTime | None = None
     sides: tuple[SideColumns, ...] = ()
+    origin: Origin = UNTOLD
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -70,14 +113,45 @@ class Encoders:
         times = self._times(table, name)
         ids_BF = np.zeros((table.num_rows, len(self.fields)), np.int32)
         for f, (field, numbering) in enumerate(zip(self.fields, self._numberings, strict=True)):
-            ids_BF[:, f] = numbering.find(self._column(table, field, times))
+            column = self._column(table, field, times)
+            if is_text(self.values[f].type) and pa.types.is_integer(column.type):
+                column = column.cast(pa.string())
+            ids_BF[:, f] = numbering.find(column)
         dense_BD = np.zeros((table.num_rows, len(self.dense)), np.float64)
+        mistakes = []
         for d, feature in enumerate(self.dense):
-            dense_BD[:, d] = as_floats(self._column(table, feature, times))
-        wild = [feature for d, feature in enumerate(self.dense) if np.isinf(dense_BD[:, d]).any()]
-        if wild:
-            raise InputError(Mistake(Position(name), f"{w} must be finite or missing", "inf") for w in wild)
+            try:
+                dense_BD[:, d] = self._numbers(self._column(table, feature, times), feature)
+            except NotNumbersError as error:
+                mistakes.append(Mistake(Position(name), f"{feature} must be numeric", repr(error.example)))
+            wild = np.abs(dense_BD[:, d]) > LARGEST
+            if wild.any():
+                found = f"{dense_BD[wild.argmax(), d]:g}"
+                must = "finite or missing" if "inf" in found else f"within float32 (up to {LARGEST:.1e})"
+                mistakes.append(Mistake(Position(name), f"{feature} must be {must}", found))
+        if mistakes:
+            raise InputError(mistakes)
         return ids_BF, self.scales.standardised(dense_BD)
+
+    def typed(self, table: pa.Table, untyped: Collection[str], name: str = "table") -> pa.Table:
+        """Id columns that are text for want of types, in the types that the log had.
+
+        Raises:
+            InputError: where a value is none of that type.
+        """
+        mistakes = []
+        for field, values in zip(self.fields, self.values, strict=True):
+            if field not in untyped or field not in table.column_names or not len(values) or is_text(values.type):
+                continue
+            try:
+                column = cast(trimmed(whole(table[field])), values.type)
+                table = table.set_column(table.column_names.index(field), field, column)
+            except MisfitError as error:
+                must = f"{field} must hold {_family(values.type)}s as the log did"
+                mistakes.append(Mistake(Position(name), must, str(error)))
+        if mistakes:
+            raise InputError(mistakes)
+        return table
 
     def check(self, schema: pa.Schema, name: str = "table") -> None:
         """Whether a table can be encoded, told from its columns.
@@ -87,11 +161,15 @@ class Encoders:
         """
         mistakes = [self._missing(column, schema.names, name) for column in self.columns if column not in schema.names]
         for field, values in zip(self.fields, self.values, strict=True):
-            if field in schema.names and not is_made(field) and not _alike(schema.field(field).type, values):
+            if (
+                field in schema.names
+                and not is_made(field)
+                and not self._alike(schema.field(field).type, field, values)
+            ):
                 must = f"{field} must hold {_family(values.type)}s as the log did"
                 mistakes.append(Mistake(Position(name), must, str(schema.field(field).type)))
         for feature in self.dense:
-            if feature in schema.names and _family(schema.field(feature).type) not in ("number", "null"):
+            if feature in schema.names and _family(schema.field(feature).type) not in ("number", "null", "word"):
                 found = str(schema.field(feature).type)
                 mistakes.append(Mistake(Position(name), f"{feature} must be numeric", found))
         if mistakes:
@@ -125,17 +203,40 @@ class Encoders:
             return np.zeros(0, np.int64)
         must = f"{self.time.column} must hold a time in every row"
         try:
-            times = nanoseconds(whole(table.column(self.time.column)), self.time.unit, self.time.timezone)
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-            raise InputError.of(name, must, str(error).splitlines()[0]) from error
+            times = self.time.nanoseconds(whole(table.column(self.time.column)))
+        except NotTimesError as error:
+            raise InputError.of(name, must, str(error)) from error
         if times.null_count:
             raise InputError.of(name, must, f"{times.null_count} without one")
-        return np.asarray(times.to_numpy(zero_copy_only=False))
+        times_B = np.asarray(times.to_numpy(zero_copy_only=False))
+        day = self.time.day_far_from_log(times_B)
+        if day is not None:
+            ends = np.array(self.time.span).astype("datetime64[ns]").astype("datetime64[D]")
+            hint = f"numbers are read in {self.time.unit}, as in the log" if self.time.unit else ""
+            must = f"{self.time.column} must lie near the log ({ends[0]} to {ends[1]})"
+            raise InputError.of(name, must, day, hint)
+        return times_B
 
     def _column(self, table: Rows, name: str, times: NDArray[np.int64]) -> pa.Array:
         if self.time is not None and is_made(name):
             return made_column(name, times, self.time.timezone)
-        return whole(table.column(name))
+        column = whole(table.column(name))
+        return cast(column, plain(column.type))
+
+    def _numbers(self, column: pa.Array, feature: str) -> NDArray[np.float64]:
+        """float64 as the log had them: rounded to float32 where it held those; a float32 is what it is written as."""
+        if feature in self.origin.single:
+            return as_floats(column).astype(np.float32).astype(np.float64)
+        if pa.types.is_float32(column.type) or pa.types.is_float16(column.type):
+            column = column.cast(pa.float32()).cast(pa.string())
+        return as_floats(column)
+
+    def _alike(self, kind: pa.DataType, field: str, values: pa.Array) -> bool:
+        """Numbers equal numbers of any width, and words words; an empty vocabulary or column says nothing. Whole
+        numbers equal the text of a log that had no types."""
+        if field in self.origin.untyped and pa.types.is_integer(kind):
+            return True
+        return not len(values) or _family(kind) in ("null", _family(values.type))
 
     def _missing(self, column: str, there: Sequence[str], name: str) -> Mistake:
         key = next((side.key for side in self.sides if column in side.columns), None)
@@ -148,19 +249,13 @@ class Encoders:
         return Mistake(Position(name), f"must have a column {column}", "none", hint)
 
 
-def _alike(kind: pa.DataType, values: pa.Array) -> bool:
-    """Numbers equal numbers of any width, and words words; an empty vocabulary or column says nothing."""
-    return not len(values) or _family(kind) in ("null", _family(values.type))
-
-
 def _family(kind: pa.DataType) -> str:
+    kind = plain(kind)
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
-    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind):
+    if is_numeric(kind) or pa.types.is_boolean(kind):
         return "number"
-    if pa.types.is_decimal(kind):
-        return "number"
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+    if is_text(kind):
         return "word"
     if pa.types.is_null(kind):
         return "null"

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TypedDict
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pyarrow as pa
 
+from automl.data.columns.kinds import ClashError, common, is_numeric, is_text, plain
 from automl.data.columns.times import is_made
 from automl.data.describe.tables import TablesConfig
 from automl.data.tables.sources import LOG, MADE, Source
@@ -24,12 +27,19 @@ def open_all(config: TablesConfig, base: Path, at: Locate) -> tuple[Table, ...]:
     mistakes: list[Mistake] = []
     for path, position in asked:
         try:
-            tables.append(open_table(path, base, position))
+            tables.append(open_table(path, base, position, config.csv, config.types))
         except InputError as error:
             mistakes += error.mistakes
+    mistakes += _types_of_nothing(config, tables, at) if not mistakes else []
     if mistakes:
         raise InputError(mistakes)
     return tuple(tables)
+
+
+def _types_of_nothing(config: TablesConfig, tables: Iterable[Table], at: Locate) -> list[Mistake]:
+    columns = [column for table in tables for column in table.columns]
+    what = "a column of the log or of a joined table"
+    return [missing_column(at("types", name), name, columns, what) for name in config.types if name not in columns]
 
 
 def timezone_mistakes(timezone: str, at: Locate) -> list[Mistake]:
@@ -119,10 +129,14 @@ class Finder:
         for source in sources:
             if source is None or source.table == MADE:
                 continue
-            kind = (self.log if source.table == LOG else self.sides[source.table]).type_of(source.column)
-            if not (_is_number(kind) or pa.types.is_boolean(kind)):
+            table, name = self.log if source.table == LOG else self.sides[source.table], source.column
+            kind = table.type_of(name)
+            number = is_numeric(kind) or pa.types.is_boolean(kind) or pa.types.is_null(kind)
+            if not number and not table.is_untyped(name):
                 hint = "name it under categorical instead"
-                self.note(f"{source.column} must be numeric", str(kind), hint, "features", "dense", source.column)
+                if is_text(kind):
+                    hint = f"name it under categorical, or say data: {{types: {{{name}: number}}}}"
+                self.note(f"{name} must be numeric", str(kind), hint, "features", "dense", name)
 
     def _made(self, name: str, *path: str | int) -> Source | None:
         if not is_made(name):
@@ -143,22 +157,34 @@ class Finder:
 
     def check_time(self, column: str, *path: str | int) -> None:
         kind = self.log.type_of(column)
-        text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
-        if not (_is_number(kind) or text or pa.types.is_timestamp(kind) or pa.types.is_date(kind)):
+        if not (is_numeric(kind) or is_text(kind) or pa.types.is_timestamp(kind) or pa.types.is_date(kind)):
             must = f"{column} must be a timestamp, a date, ISO 8601 text or a number"
             self.note(must, str(kind), "", *path)
 
     def _check_keys(self, key: str, side: Table, k: int) -> None:
         ours, theirs = self.log.type_of(key), side.type_of(key)
-        if _is_number(ours) != _is_number(theirs):
+        if key_kind(self.log, side, key) is None:
             must = f"{key} must be of one kind in {self.log.name} and {side.name}"
-            self.note(must, f"{ours} and {theirs}", "", "join", k, "on")
+            hint = f"data: {{types: {{{key}: text}}}} takes both as text"
+            self.note(must, f"{ours} and {theirs}", hint, "join", k, "on")
 
     def _missing(self, name: str, columns: Iterable[str], what: str, *path: str | int) -> None:
-        self.mistakes.append(missing_column(self.at(*path), name, columns, what))
+        there = list(columns)
+        mistake = missing_column(self.at(*path), name, there, what)
+        self.mistakes.append(replace(mistake, hint=mistake.hint or _of_columns(there)))
 
     def note(self, must: str, found: str, hint: str, *path: str | int) -> None:
         self.mistakes.append(Mistake(self.at(*path), must, found, hint))
+
+
+def _of_columns(columns: Sequence[str]) -> str:
+    """What is there instead; one long name is a line that another character separates."""
+    if len(columns) == 1:
+        mark = next((mark for mark in (";", "\t", "|", ",", "\x01") if mark in columns[0]), None)
+        if mark is not None:
+            return f"there is one column, {columns[0]!r}: data: {{csv: {{separator: {json.dumps(mark)}}}}}?"
+    shown = ", ".join(columns[:12]) + (", ..." if len(columns) > 12 else "")
+    return f"the columns are {shown}"
 
 
 def missing_column(position: Position, name: str, columns: Iterable[str], what: str) -> Mistake:
@@ -167,5 +193,16 @@ def missing_column(position: Position, name: str, columns: Iterable[str], what: 
     return Mistake(position, f"{name} must be {what}", "no such column", f"did you mean {close[0]}?" if close else "")
 
 
-def _is_number(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
+def key_kind(log: Table, side: Table, key: str) -> pa.DataType | None:
+    """The type in which a key is looked up: what both tables hold exactly, and of one without types the other's; None
+    where there is none."""
+    ours, theirs = (plain(table.type_of(key)) for table in (log, side))
+    ours, theirs = (kind.value_type if pa.types.is_dictionary(kind) else kind for kind in (ours, theirs))
+    if log.is_untyped(key) or side.is_untyped(key):
+        return theirs if log.is_untyped(key) else ours
+    if is_text(ours) != is_text(theirs):
+        return None
+    try:
+        return common([ours, theirs])
+    except ClashError:
+        return None

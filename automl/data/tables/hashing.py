@@ -80,7 +80,7 @@ def digest_table(table: Table, cache: Path) -> str:
     else:
         for info in table.filesystem.get_file_info(list(table.files)):
             total.update(f"{info.size}\x1f{info.mtime_ns}".encode())
-    schema = [str(field) for field in table.dataset.schema]
+    schema = [str(field) for field in table.schema]
     folders = [folder for name in table.relative if "=" in (folder := name.rpartition("/")[0])]
     total.update(json.dumps([schema, folders]).encode())  # partition columns are in the paths, not in the bytes
     return total.hexdigest()

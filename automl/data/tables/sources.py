@@ -40,6 +40,12 @@ class Tables(Generic[C]):
     counted: tuple[tuple[int, ...], ...]  # of each block of counters, places of its labels among those of the records
     whole_rows: bool  # every column of the log is read, to tell rows by their content
 
+    def of(self, source: Source) -> Table | None:
+        """The table of a column; None of one that is made from the time."""
+        if source.table == MADE:
+            return None
+        return self.log if source.table == LOG else self.sides[source.table]
+
     @property
     def log_columns(self) -> tuple[str, ...]:
         """Columns of the log that must be read: all of them where duplicates are to be found."""

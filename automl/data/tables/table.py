@@ -1,25 +1,55 @@
-"""Tables on disk, as pyarrow datasets: Parquet and CSV; a file, a directory, a glob, hive partitions, or an address.
+"""Tables on disk: a file, a folder, a glob, hive partitions, or an address. All files of a table have one schema.
 
-Files are listed by us and sorted by path, so that the order of the rows does not depend on a file system.
+Each file is read in the types that it has; the table's are those that hold the values of all files exactly. What has
+no types, text files and the names of partitions, is read as text: a column becomes numbers or times where it is used.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import unquote
 
 import pyarrow as pa
-import pyarrow.csv as pacsv
 import pyarrow.dataset as ds
 import pyarrow.fs as pafs
 
-from search_spaces.errors import InputError, Mistake, Position
+from automl.data.columns.kinds import ClashError, MisfitError, cast, common
+from automl.data.describe.text import ColumnKind, CsvConfig
+from automl.data.tables.formats import Format, format_of
+from automl.data.tables.listing import Listing, list_files
+from automl.data.tables.text import TextFile
+from search_spaces.errors import InputError, Mistake, Position, first_line
 
 BATCH_ROWS = 1 << 16
-_FORMATS = {"parquet": "parquet", "pq": "parquet", "csv": "csv", "tsv": "tsv"}
-_SUFFIX = re.compile(r"\.(parquet|pq|csv|tsv)(?:\.(?:gz|bz2|zst))?$", re.IGNORECASE)
+ASKED: Mapping[ColumnKind, pa.DataType] = {"text": pa.string(), "integer": pa.int64(), "number": pa.float64()}
+_NO_PARTITION = "__HIVE_DEFAULT_PARTITION__"
+
+
+@dataclass(frozen=True, slots=True)
+class DataFile:
+    """One file: `name` below the table's path, its own columns, and what the names of its folders say."""
+
+    path: str
+    name: str
+    format: Format
+    source: ds.Fragment | TextFile
+    kinds: Mapping[str, pa.DataType]
+    partition: Mapping[str, str | None]
+
+    @property
+    def untyped(self) -> bool:
+        return self.format.text
+
+    def batches(self, columns: tuple[str, ...], rows: int) -> Iterator[pa.RecordBatch]:
+        """These columns, of those that the file itself has; of Parquet one row group is held at most."""
+        if isinstance(self.source, TextFile):
+            yield from self.source.batches(columns)
+            return
+        parquet = isinstance(self.source, ds.ParquetFileFragment)
+        for piece in self.source.split_by_row_group() if parquet else [self.source]:
+            yield from piece.to_batches(columns=list(columns), batch_size=rows, cache_metadata=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,143 +57,214 @@ class Table:
     """One table: `name` as the study file writes it, its files in the order of their rows."""
 
     name: str
-    dataset: ds.Dataset
+    schema: pa.Schema
     filesystem: pafs.FileSystem
-    prefix: str
-    files: tuple[str, ...]
+    parts: tuple[DataFile, ...]
     position: Position
+    clashes: Mapping[str, Mistake] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        return tuple(part.path for part in self.parts)
 
     @property
     def relative(self) -> tuple[str, ...]:
-        return tuple(name[len(self.prefix) :] for name in self.files)
+        return tuple(part.name for part in self.parts)
 
     @property
     def columns(self) -> tuple[str, ...]:
-        return tuple(self.dataset.schema.names)
+        return tuple(self.schema.names)
 
     def type_of(self, column: str) -> pa.DataType:
-        return self.dataset.schema.field(column).type
+        return self.schema.field(column).type
+
+    def is_untyped(self, column: str) -> bool:
+        """Whether a column is text only because it stands in text files or in the names of folders."""
+        return pa.types.is_string(self.type_of(column)) and all(
+            part.untyped or column not in part.kinds for part in self.parts
+        )
+
+    def count_rows(self) -> int:
+        """Rows of all files."""
+        total = 0
+        for part in self.parts:
+            if isinstance(part.source, TextFile):
+                total += sum(batch.num_rows for batch in part.batches(tuple(part.kinds)[:1], BATCH_ROWS))
+            else:
+                total += part.source.count_rows()
+        return total
 
     def batches(self, columns: Sequence[str], rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
-        """The table in order, a batch at a time; one row group is held at most, so that memory stays flat.
+        """The table in order, a batch at a time, so that memory stays flat.
 
         Raises:
-            InputError: where a file cannot be read as the table's schema says.
+            InputError: where a file cannot be read, or holds a value that the column's type cannot.
         """
-        try:
-            for piece in self._pieces():
-                yield from piece.to_batches(
-                    schema=self.dataset.schema, columns=list(columns), batch_size=rows, cache_metadata=False
-                )
-        except (pa.ArrowInvalid, pa.ArrowTypeError, OSError) as error:
-            raise self._unreadable(error) from error
+        for _, batch in self.by_file(columns, rows):
+            yield batch
 
-    def _pieces(self) -> Iterator[ds.Fragment]:
-        """Files, Parquet ones by row group: a scanner over all of them runs ahead of a slow reader by far."""
-        for fragment in self.dataset.get_fragments():
-            if isinstance(fragment, ds.ParquetFileFragment):
-                yield from fragment.split_by_row_group()
-            else:
-                yield fragment
+    def by_file(self, columns: Sequence[str], rows: int = BATCH_ROWS) -> Iterator[tuple[str, pa.RecordBatch]]:
+        """Batches, each with the name of its file."""
+        clashes = [self.clashes[name] for name in columns if name in self.clashes]
+        if clashes:
+            raise InputError(clashes)
+        schema = pa.schema([self.schema.field(name) for name in columns])
+        for part in self.parts:
+            own = tuple(name for name in columns if name in part.kinds)
+            try:
+                # a file without any of the columns still has rows, told by a column of its own
+                for batch in part.batches(own or tuple(part.kinds)[:1], rows):
+                    yield part.name, self._typed(batch, part, schema)
+            except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OSError) as error:
+                must = f"{part.name} must be readable"
+                raise InputError([Mistake(self.position, must, first_line(error))]) from error
 
     def read(self, columns: Sequence[str]) -> pa.Table:
         """These columns of the whole table, in memory: for side tables."""
+        schema = pa.schema([self.schema.field(name) for name in columns])
+        return pa.Table.from_batches(self.batches(columns), schema)
+
+    def _typed(self, batch: pa.RecordBatch, part: DataFile, schema: pa.Schema) -> pa.RecordBatch:
+        columns = []
+        for name, kind in zip(schema.names, schema.types, strict=True):
+            if name in part.kinds:
+                columns.append(self._cast(batch.column(name), kind, name, part))
+            else:
+                told = part.partition.get(name)
+                text = pa.repeat(pa.scalar(told, pa.string()), batch.num_rows)
+                columns.append(self._cast(text, kind, name, part))
+        return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+    def _cast(self, column: pa.Array, kind: pa.DataType, name: str, part: DataFile) -> pa.Array:
         try:
-            return self.dataset.to_table(columns=list(columns))
-        except (pa.ArrowInvalid, pa.ArrowTypeError, OSError) as error:
-            raise self._unreadable(error) from error
+            return cast(column, kind)
+        except MisfitError as error:
+            others = [other.name for other in self.parts if other.kinds.get(name, kind) == kind and other != part]
+            as_in = f", as in {others[0]}" if others else ""
+            must = f"{name} of {part.name} must hold {_words(kind)}{as_in}"
+            hint = f"data: {{types: {{{name}: text}}}} takes every value as it stands" if part.untyped else ""
+            raise InputError([Mistake(self.position, must, str(error), hint)]) from error
 
-    def _unreadable(self, error: Exception) -> InputError:
-        return InputError([Mistake(self.position, f"{self.name} must be readable", _first_line(error))])
 
-
-def open_table(path: str, base: Path, position: Position) -> Table:
+def open_table(
+    path: str,
+    base: Path,
+    position: Position,
+    csv: CsvConfig | None = None,
+    types: Mapping[str, ColumnKind] | None = None,
+) -> Table:
     """Open a table by a path relative to `base`, or by an address like s3://bucket/log.
 
+    Args:
+        csv: how text files are written, where their names do not tell.
+        types: of columns, in place of those that the files have.
+
     Raises:
-        InputError: where nothing is there, or it is neither Parquet nor CSV.
+        InputError: where nothing is there, a file cannot be opened, or files are of several formats.
     """
-    filesystem, root = _filesystem(path, base, position)
-    prefix, files = _list(filesystem, root)
-    if not files:
-        raise InputError([Mistake(position, f"{path} must exist", f"nothing at {root}")])
-    known = [(name, match[1].lower()) for name in files if (match := _SUFFIX.search(name))]
-    formats = sorted({_FORMATS[suffix] for _, suffix in known})
-    if len(formats) != 1:
-        found = " and ".join(formats) if formats else f"{files[0]}"
-        raise InputError([Mistake(position, f"{path} must hold Parquet files (.parquet) or CSV files (.csv)", found)])
-    names = [name for name, _ in known]
+    listing = list_files(path, base, position)
     try:
-        dataset = ds.dataset(
-            names,
-            filesystem=filesystem,
-            format=_format(formats[0]),
-            partitioning=ds.partitioning(flavor="hive"),
-            partition_base_dir=prefix,
-        )
-    except (pa.ArrowInvalid, pa.ArrowTypeError, OSError) as error:
-        raise InputError([Mistake(position, f"{path} must be readable", _first_line(error))]) from error
-    twice = sorted({name for name in dataset.schema.names if dataset.schema.names.count(name) > 1})
+        parts, left_out = _opened(listing, csv, position)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OSError) as error:
+        raise InputError([Mistake(position, f"{path} must be readable", first_line(error))]) from error
+    if not parts:
+        must = f"{path} must hold Parquet, Arrow, CSV, TSV or JSON lines"
+        hint = "csv: {separator: ...} says how a text file of any name is written"
+        raise InputError([Mistake(position, must, left_out[0][0], hint)])
+    if len({part.untyped for part in parts}) > 1:
+        found = " and ".join(sorted({str(part.format) for part in parts}))
+        raise InputError([Mistake(position, f"{path} must hold files with types or text files, not both", found)])
+    schema, clashes = _schema(parts, types or {}, position)
+    notes = [f"{path}: {name} is left out: {why}" for name, why in left_out]
+    return Table(path, schema, listing.filesystem, tuple(parts), position, clashes, tuple(notes))
+
+
+def _opened(
+    listing: Listing, csv: CsvConfig | None, position: Position
+) -> tuple[list[DataFile], list[tuple[str, str]]]:
+    """The files that are a table's, and the names of those that are not, with the reason."""
+    parts: list[DataFile] = []
+    left_out = [(listing.relative(name), "hidden by its name") for name in listing.hidden if _looks_like_data(name)]
+    for file in listing.files:
+        name = listing.relative(file)
+        told = format_of(listing.filesystem, file, csv is not None)
+        if told.format is None:
+            left_out.append((name, told.reason))
+            continue
+        if told.format.text:
+            source = TextFile(listing.filesystem, file, name, told.format, told.codec, csv or CsvConfig(), position)
+            columns = source.columns()
+            kinds = dict.fromkeys(columns, pa.string())
+            _hold_once(columns, name, position)
+        else:
+            source = _fragment(listing.filesystem, file, told.format)
+            kinds = dict(zip(source.physical_schema.names, source.physical_schema.types, strict=True))
+            _hold_once(source.physical_schema.names, name, position)
+        parts.append(DataFile(file, name, told.format, source, kinds, _partition(name)))
+    return parts, left_out
+
+
+def _fragment(filesystem: pafs.FileSystem, file: str, told: Format) -> ds.Fragment:
+    if told is Format.ARROW:
+        return ds.IpcFileFormat().make_fragment(file, filesystem)
+    lean = ds.ParquetFragmentScanOptions(use_buffered_stream=True, pre_buffer=False)
+    return ds.ParquetFileFormat(default_fragment_scan_options=lean).make_fragment(file, filesystem)
+
+
+def _looks_like_data(name: str) -> bool:
+    """Not the marks and checksums that writers leave beside it."""
+    return name.endswith((".parquet", ".csv", ".tsv", ".arrow", ".feather", ".jsonl")) and not name.endswith(".crc")
+
+
+def _partition(name: str) -> dict[str, str | None]:
+    pairs = (part.partition("=") for part in name.split("/")[:-1] if "=" in part)
+    return {unquote(key): None if value == _NO_PARTITION else unquote(value) for key, _, value in pairs}
+
+
+def _hold_once(columns: Sequence[str], name: str, position: Position) -> None:
+    twice = sorted({column for column in columns if list(columns).count(column) > 1})
     if twice:
-        raise InputError([Mistake(position, f"{path} must name a column once", f"{', '.join(twice)} more than once")])
-    return Table(path, dataset, filesystem, prefix, tuple(names), position)
+        raise InputError([Mistake(position, f"{name} must name a column once", f"{', '.join(twice)} more than once")])
 
 
-def _filesystem(path: str, base: Path, position: Position) -> tuple[pafs.FileSystem, str]:
-    if "://" not in path:
-        return pafs.LocalFileSystem(), (base / Path(path).expanduser()).absolute().as_posix()
-    try:
-        filesystem, root = pafs.FileSystem.from_uri(path)
-        return filesystem, root.rstrip("/")
-    except (pa.ArrowInvalid, OSError, ValueError):
-        pass  # not an address that pyarrow opens by itself: fsspec knows more of them
-    try:
-        import fsspec  # type: ignore[import-untyped]
-
-        handler, root = fsspec.core.url_to_fs(path)
-    except (ImportError, ValueError, OSError) as error:
-        must = f"{path} must be an address that pyarrow or fsspec opens"
-        raise InputError([Mistake(position, must, _first_line(error))]) from error
-    return pafs.PyFileSystem(pafs.FSSpecHandler(handler)), str(root).rstrip("/")
-
-
-def _list(filesystem: pafs.FileSystem, root: str) -> tuple[str, list[str]]:
-    """Prefix of the partitions, and the files below or equal to `root` in order; hidden ones are left out."""
-    parts = root.split("/")
-    magic = next((i for i, part in enumerate(parts) if re.search(r"[*?\[]", part)), None)
-    prefix = "/".join(parts[:magic]) or "/"
-    info = filesystem.get_file_info(prefix)
-    if info.type == pafs.FileType.File:
-        return prefix.rpartition("/")[0], [prefix]
-    if info.type != pafs.FileType.Directory:
-        return prefix, []
-    pattern = None if magic is None else _glob(root)
-    listed = filesystem.get_file_info(pafs.FileSelector(prefix, recursive=True))
-    names = sorted(entry.path for entry in listed if entry.type == pafs.FileType.File)
-    shown = [name for name in names if not _hidden(name[len(prefix) :])]
-    return prefix, [name for name in shown if pattern is None or pattern.fullmatch(name)]
+def _schema(
+    parts: Sequence[DataFile], types: Mapping[str, ColumnKind], position: Position
+) -> tuple[pa.Schema, dict[str, Mistake]]:
+    """One type a column, and of columns that have none what two files say of them."""
+    seen: dict[str, dict[pa.DataType, str]] = {}  # of a column its types, each with the first file that has it
+    for part in parts:
+        for name, kind in part.kinds.items():
+            seen.setdefault(name, {}).setdefault(kind, part.name)
+        for name in part.partition:
+            if name not in part.kinds:
+                seen.setdefault(name, {}).setdefault(pa.string(), part.name)
+    fields, clashes = [], {}
+    for name, kinds in seen.items():
+        kind = ASKED[types[name]] if name in types else None
+        if kind is None:
+            try:
+                kind = common(list(kinds))
+            except ClashError as error:
+                kind = next(iter(kinds))
+                clashes[name] = _clash(name, kinds, error, position)
+        fields.append(pa.field(name, kind))
+    return pa.schema(fields), clashes
 
 
-def _hidden(relative: str) -> bool:
-    return any(part[:1] in ("_", ".") and "=" not in part for part in relative.split("/") if part)
+def _clash(name: str, kinds: Mapping[pa.DataType, str], error: ClashError, position: Position) -> Mistake:
+    first, *others = kinds.items()
+    for kind, file in others:
+        try:
+            common([first[0], kind])
+        except ClashError:
+            found = f"{first[0]} in {first[1]} and {kind} in {file}"
+            hint = "" if "zone" in str(error) else f"data: {{types: {{{name}: text}}}} takes both as text"
+            return Mistake(position, f"{name} must be of one kind in all files", found, hint)
+    return Mistake(position, f"{name} must be of one kind in all files", str(error))
 
 
-def _glob(root: str) -> re.Pattern[str]:
-    """Shell pattern to a regular expression; `*` stays within a folder, `**` does not, a folder means all below it."""
-    tokens = re.findall(r"\*\*/|\*\*|\*|\?|\[[^\]]+\]|.", root, re.DOTALL)
-    words = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
-    text = "".join(words.get(t) or (t.replace("[!", "[^") if len(t) > 1 else re.escape(t)) for t in tokens)
-    return re.compile(f"{text}(?:/.*)?", re.DOTALL)
-
-
-def _format(name: str) -> ds.FileFormat:
-    if name == "parquet":
-        lean = ds.ParquetFragmentScanOptions(use_buffered_stream=True, pre_buffer=False)
-        return ds.ParquetFileFormat(default_fragment_scan_options=lean)
-    convert = pacsv.ConvertOptions(strings_can_be_null=True)
-    parse = pacsv.ParseOptions(delimiter="\t" if name == "tsv" else ",")
-    return ds.CsvFileFormat(parse_options=parse, convert_options=convert)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:300]
+def _words(kind: pa.DataType) -> str:
+    if pa.types.is_integer(kind):
+        return "whole numbers"
+    return "numbers" if pa.types.is_floating(kind) or pa.types.is_decimal(kind) else str(kind)

@@ -24,7 +24,7 @@ USER = {"categorical": {"user": {}}}
 BAD_DESCRIPTIONS: dict[str, tuple[dict[str, Any], str]] = {
     "no file": ({"path": "nowhere.parquet"}, "data.path: nowhere.parquet must exist"),
     "no match": ({"path": "*.csv"}, "data.path: *.csv must exist"),
-    "wrong kind": ({"path": "notes.txt"}, "data.path: notes.txt must hold Parquet files"),
+    "wrong kind": ({"path": "notes.txt"}, "must hold Parquet, Arrow, CSV, TSV or JSON lines, but found notes.txt"),
     "broken file": ({"path": "broken.parquet"}, "data.path: broken.parquet must be readable"),
     "empty": ({"path": "empty.parquet"}, "data.path: empty.parquet must hold rows"),
     "label": ({"label": "klick"}, "data.label.column: klick must be a column of log.parquet, but found no such column"),

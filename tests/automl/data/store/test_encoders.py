@@ -176,7 +176,7 @@ def test_all_that_is_wrong_with_a_table_is_told_at_once(encoders: Encoders, colu
     ("changes", "told"),
     [
         ({"price": [float("inf")] * 600}, "price must be finite or missing"),
-        ({"price": ["1.5"] * 600}, "price must be numeric"),
+        ({"price": ["1,5"] * 600}, "price must be numeric, but found '1,5'"),
         ({"time_ms": pa.array([None] * 600, pa.int64())}, "time_ms must hold a time in every row"),
         ({"time_ms": ["soon"] * 600}, "time_ms must hold a time in every row"),
     ],

@@ -49,14 +49,18 @@ def test_partitions_are_columns(tmp_path: Path) -> None:
     write(tmp_path, "log/day=1/x.parquet", "log/day=2/x.parquet")
     table = open_table("log", tmp_path, AT)
     assert set(table.columns) == {"number", "day"}
-    assert [batch.column(0).to_pylist() for batch in table.batches(["day"])] == [[1], [2]]
+    assert [batch.column(0).to_pylist() for batch in table.batches(["day"])] == [["1"], ["2"]]
 
 
 @pytest.mark.parametrize(
     ("names", "path", "words"),
     [
         ((), "log", "log must exist, but found nothing at"),
-        (("log/a.parquet", "log/b.csv"), "log", "must hold Parquet files .* but found csv and parquet"),
+        (
+            ("log/a.parquet", "log/b.csv"),
+            "log",
+            "files with types or text files, not both, but found CSV and Parquet",
+        ),
         (("log/a.parquet",), "other://log", "must be an address that pyarrow or fsspec opens"),
     ],
 )
@@ -79,3 +83,84 @@ def test_a_table_is_read_by_row_groups_in_order(tmp_path: Path) -> None:
     table = open_table("log.parquet", tmp_path, AT)
     assert [batch.num_rows for batch in table.batches(["number"], rows=2)] == [2, 1, 2, 1, 2, 1, 1]
     assert numbers(table) == list(range(10))
+
+
+def parquet(folder: Path, name: str, column: pa.Array) -> None:
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.table({"number": column}), folder / name)
+
+
+def test_a_path_that_is_there_is_no_glob(tmp_path: Path) -> None:
+    write(tmp_path, "log1.parquet", "log[1].parquet")
+    assert numbers(open_table("log[1].parquet", tmp_path, AT)) == [1]
+
+
+def test_a_file_is_known_by_its_content(tmp_path: Path) -> None:
+    write(tmp_path, "log/a.parquet", "log/b.parquet")
+    (tmp_path / "log/b.parquet").rename(tmp_path / "log/b.parquet.gzip")
+    assert numbers(open_table("log", tmp_path, AT)) == [0, 1]
+
+
+def test_what_is_left_out_of_a_folder_is_told(tmp_path: Path) -> None:
+    write(tmp_path, "log/a.parquet", "log/_old.parquet")
+    (tmp_path / "log/README").write_text("about")
+    (tmp_path / "log/_SUCCESS").touch()
+    assert open_table("log", tmp_path, AT).notes == (
+        "log: _old.parquet is left out: hidden by its name",
+        "log: README is left out: neither Parquet, Arrow, CSV, TSV nor JSON lines",
+    )
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "wanted"),
+    [
+        (pa.array([None], pa.null()), pa.array(["x"]), [None, "x"]),
+        (pa.array([1], pa.int64()), pa.array([0.5], pa.float32()), [1.0, 0.5]),
+        (pa.array([True]), pa.array([2], pa.int8()), [1, 2]),
+    ],
+)
+def test_each_file_is_read_in_its_own_type(
+    tmp_path: Path, first: pa.Array, second: pa.Array, wanted: list[object]
+) -> None:
+    for names in (("a", "b"), ("b", "a")):
+        parquet(tmp_path, f"{names[0]}/a.parquet", first)
+        parquet(tmp_path, f"{names[0]}/b.parquet", second)
+        table = open_table(names[0], tmp_path, AT)
+        assert [value for batch in table.batches(["number"]) for value in batch.column(0).to_pylist()] == wanted
+
+
+def test_a_column_that_a_file_lacks_is_missing_there(tmp_path: Path) -> None:
+    parquet(tmp_path, "log/a.parquet", pa.array([7]))
+    pq.write_table(pa.table({"other": [1, 2]}), tmp_path / "log/b.parquet")
+    table = open_table("log", tmp_path, AT)
+    assert [batch.column(0).to_pylist() for batch in table.batches(["number"])] == [[7], [None, None]]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "words"),
+    [
+        (
+            pa.array([0], pa.timestamp("us")),
+            pa.array([0], pa.timestamp("us", "UTC")),
+            "timestamp\\[us\\] in a.parquet and ",
+        ),
+        (pa.array(["x"]), pa.array([0.5]), "string in a.parquet and double in b.parquet"),
+        (pa.array([2**53 + 1]), pa.array([0.5]), f"number of a.parquet must hold numbers.*found {2**53 + 1}"),
+        (pa.array([-1]), pa.array([2**64 - 1], pa.uint64()), "number of a.parquet must hold whole numbers.*found -1"),
+    ],
+)
+def test_types_that_nothing_holds_are_refused_with_both_files(
+    tmp_path: Path, first: pa.Array, second: pa.Array, words: str
+) -> None:
+    parquet(tmp_path, "log/a.parquet", first)
+    parquet(tmp_path, "log/b.parquet", second)
+    table = open_table("log", tmp_path, AT)
+    with pytest.raises(InputError, match=words):
+        list(table.batches(["number"]))
+
+
+def test_a_clash_of_a_column_that_nobody_reads_is_no_matter(tmp_path: Path) -> None:
+    for name, other in (("a", pa.array(["x"])), ("b", pa.array([0.5]))):
+        (tmp_path / "log").mkdir(exist_ok=True)
+        pq.write_table(pa.table({"number": [1], "other": other}), tmp_path / f"log/{name}.parquet")
+    assert numbers(open_table("log", tmp_path, AT)) == [1, 1]
