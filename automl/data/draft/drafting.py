@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from automl.data.columns.numbers import as_floats
 from automl.data.columns.times import Unit, nanoseconds, unit_of
 from automl.data.draft.profile import Column, after_the_label, grows_with, labels_of, sample_columns
+from automl.data.leaks.names import FEEDBACK
 from automl.data.tables.finder import missing_column
 from automl.data.tables.table import Table, open_table
 from automl.data.tables.windows import WINDOWS
@@ -23,11 +24,6 @@ _LABEL_NAMES = ("click", "is_click", "clicked", "label", "target", "y", "is_clic
 _TIME_NAME = re.compile(r"(?:^|_)(?:time|timestamp|ts|date|datetime|day)(?:_|$)", re.IGNORECASE)
 _ID_NAME = re.compile(r"(?:^|_)(?:id|uid|sid|pid|code|type|category|tag|tab|zip)(?:_|$)|id$", re.IGNORECASE)
 _WEIGHT_NAMES = ("weight", "sample_weight")
-_FEEDBACK = re.compile(
-    r"(?:^|_)(?:clicks?|clicked|likes?|liked|follow|comment|share|forward|hate|dislike|convert(?:ed)?|conversion|purchase"
-    r"|bought|dwell|stay|play_time|watch_time|view_time|long_view|profile_enter|cart|order|revenue|feedback)(?:_|$)",
-    re.IGNORECASE,
-)
 _FEW = 1000
 _YEAR_2000, _YEAR_2100 = 946_684_800, 4_102_444_800
 
@@ -188,7 +184,7 @@ def _reason(column: Column) -> str | None:
     rows = len(column.values)
     if column.distinct <= 1 and (not column.missing or not column.distinct):
         return "constant"
-    if _FEEDBACK.search(column.name) and (column.distinct == 2 or not _ID_NAME.search(column.name)):
+    if FEEDBACK.search(column.name) and (column.distinct == 2 or not _ID_NAME.search(column.name)):
         return "named like feedback: known after the label?"
     if column.distinct > 0.95 * (rows - column.missing) and (column.whole or not column.number) and rows > 100:
         return "one value a row"

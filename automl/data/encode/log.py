@@ -21,10 +21,12 @@ from automl.data.describe.tables import DataConfig
 from automl.data.encode.common import fingerprint_of, is_log_scaled, kind_of, made_once, spans_of, with_dense
 from automl.data.encode.counting import count_log
 from automl.data.encode.drift import Drift
+from automl.data.encode.looked_at import sample_of
 from automl.data.encode.plan import Plan, make_plan
 from automl.data.encode.reader import Reader
 from automl.data.encode.rows import Scan, scan
-from automl.data.encode.spill import Rows
+from automl.data.encode.spill import Rows, Spill
+from automl.data.leaks.find import ROWS, find_leaks
 from automl.data.store.encoder_files import write_encoders
 from automl.data.store.folder import write_columns
 from automl.data.store.log import LOG, EncodedLog, LogFacts, open_log
@@ -83,12 +85,18 @@ def _encode(plan: Plan, folder: Path, fit: Sequence[str], fingerprint: str) -> N
     drift = Drift(*_names(plan))
     parts = _watched(with_dense(spill, counters, scales), vocabularies, counters, tally.rows, drift)
     write_columns(folder, count, _blocks(parts, timed))
+    leaks = _leaks(spill, plan, reader, int(tally.rows[0]))
     for scratch in ("spill", "counting"):
         shutil.rmtree(folder / scratch, ignore_errors=True)
     np.savez(folder / "id_counts.npz", *(vocabulary.counts for vocabulary in vocabularies))
     write_encoders(folder, vocabularies, scales)
-    notes = [*map(Note, first.notes), *_notes(plan, reader, tally), *drift.notes()]
+    notes = [*map(Note, first.notes), *_notes(plan, reader, tally), *drift.notes(), *leaks]
     LOG.write(folder, _facts(plan, tally, fit, fingerprint, drift, notes))
+
+
+def _leaks(spill: Spill, plan: Plan, reader: Reader, train: int) -> list[Note]:
+    """What gives the label away in the last rows of the training window, which comes first."""
+    return find_leaks(sample_of(spill.rows(max(0, train - ROWS), train), plan, reader.numberings))
 
 
 def _with_counters(tally: _Tally, counters: NDArray[np.float32], fits: set[int]) -> Moments:

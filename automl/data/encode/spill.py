@@ -72,3 +72,14 @@ class Spill:
         """The rows again, after sort() has gone through all of them."""
         for path in sorted(self._folder.iterdir()):
             yield np.fromfile(path, self.record)
+
+    def rows(self, start: int, stop: int) -> Rows:
+        """Rows of that span of all sorted rows, after sort() has gone through all of them."""
+        parts, done = [np.empty(0, self.record)], 0
+        for path in sorted(self._folder.iterdir()):
+            count = path.stat().st_size // self.record.itemsize
+            first, last = max(start - done, 0), min(stop - done, count)
+            if first < last:
+                parts.append(np.fromfile(path, self.record, last - first, offset=first * self.record.itemsize))
+            done += count
+        return np.concatenate(parts)
