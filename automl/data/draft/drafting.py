@@ -5,14 +5,17 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from automl.data.columns.kinds import is_text, trimmed
 from automl.data.columns.numbers import as_floats
-from automl.data.columns.times import Unit, nanoseconds, unit_of
+from automl.data.columns.times import NotTimesError, Unit, like_a_day, nanoseconds, unit_of
+from automl.data.describe.text import CsvConfig
 from automl.data.draft.profile import Column, after_the_label, grows_with, labels_of, sample_columns
 from automl.data.leaks.names import FEEDBACK
 from automl.data.tables.finder import missing_column
@@ -21,7 +24,7 @@ from automl.data.tables.windows import WINDOWS
 from search_spaces.errors import InputError, Position
 
 _LABEL_NAMES = ("click", "is_click", "clicked", "label", "target", "y", "is_clicked", "ctr")
-_TIME_NAME = re.compile(r"(?:^|_)(?:time|timestamp|ts|date|datetime|day)(?:_|$)", re.IGNORECASE)
+_TIME_NAME = re.compile(r"(?:^|_|@)(?:time|timestamp|ts|date|datetime|day|dt|hour)(?:_|$)", re.IGNORECASE)
 _ID_NAME = re.compile(r"(?:^|_)(?:id|uid|sid|pid|code|type|category|tag|tab|zip)(?:_|$)|id$", re.IGNORECASE)
 _WEIGHT_NAMES = ("weight", "sample_weight")
 _FEW = 1000
@@ -45,6 +48,8 @@ class Draft:
     left_out: tuple[tuple[str, str], ...]  # column, reason
     weight: str | None
     cluster: str | None
+    form: str | None = None  # of strptime, where the time is days or hours as they are written
+    separator: str | None = None  # of a text file, where its name does not tell
 
     def lines(self) -> list[str]:
         """What was found, for a person to read."""
@@ -59,8 +64,10 @@ class Draft:
     def yaml(self, path: Path | str | None = None) -> str:
         """The `data` part of a study file; what is left out stands in it as comments."""
         lines = ["data:", f"  path: {_word(str(path or self.path))}"]
+        if self.separator is not None:
+            lines.append(f"  csv: {{separator: {json.dumps(self.separator)}}}")
         if self.time is not None:
-            unit = f"unit: {self.unit}, " if self.unit else ""
+            unit = f"unit: {self.unit}, " if self.unit else f"format: {json.dumps(self.form)}, " if self.form else ""
             lines.append(f"  time: {{column: {_word(self.time)}, {unit}timezone: {self.timezone}}}")
         lines.append(f"  label: {_word(self.label)}    # {100 * self.base_rate:.1f}% positive")
         lines += [
@@ -88,7 +95,7 @@ class Draft:
 
     @property
     def _unit_words(self) -> str:
-        return f"{self.unit}, {self.timezone}" if self.unit else self.timezone
+        return ", ".join(word for word in (self.unit or self.form, self.timezone) if word)
 
 
 def _word(text: str) -> str:
@@ -112,20 +119,23 @@ def draft(path: Path | str, base: Path | None = None, *, label: str | None = Non
         InputError: where the table cannot be read, or no column can be the label.
     """
     path = str(path)
-    table = open_table(path, base or Path(), Position(path))
-    columns = sample_columns(table)
+    table, separator = _opened(path, base or Path())
+    sample = sample_columns(table)
+    columns = sample.columns
     if not columns:
         raise InputError.of(path, "must hold rows", "none")
     label = _label(path, columns, label)
     labels = labels_of(columns, label)
-    time = next((c.name for c in columns.values() if c.name != label and _is_time(c)), None)
-    unit = unit_of(columns[time].ends[1]) if time and columns[time].number else None
+    times = [column for column in columns.values() if column.name != label and _is_time(column)]
+    time = min(times, key=_is_day).name if times else None
+    form = _form(columns[time]) if time else None
+    unit = unit_of(columns[time].ends[1]) if time and columns[time].number and not form else None
     weight = next((name for name in _WEIGHT_NAMES if name in columns), None)
-    clock = None if time is None else as_floats(nanoseconds(columns[time].values, unit, timezone))
+    clock = None if time is None else as_floats(nanoseconds(columns[time].values, unit, timezone, form))
 
     categorical: list[tuple[str, int]] = []
     dense: list[tuple[str, str]] = []
-    left: list[tuple[str, str]] = [(n, "holds lists") for n in table.columns if n not in columns]
+    left = list(sample.others.items())
     for name, column in columns.items():
         if name in (label, time, weight):
             continue
@@ -141,11 +151,30 @@ def draft(path: Path | str, base: Path | None = None, *, label: str | None = Non
     user = next((name for name, _ in categorical if re.search(r"user|uid|member|customer", name, re.IGNORECASE)), None)
     return Draft(
         path, table.count_rows(), label, float(labels.mean()), time, unit, timezone,
-        _windows(table, time, unit, timezone), tuple(categorical), tuple(dense), tuple(left), weight, user,
+        _windows(table, time, unit, timezone, form), tuple(categorical), tuple(dense), tuple(left), weight, user,
+        form, separator,
     )  # fmt: skip
 
 
-def _label(path: str, columns: dict[str, Column], asked: str | None) -> str:
+def _opened(path: str, base: Path) -> tuple[Table, str | None]:
+    """The table, and what separates its values where a text file of one column shows another mark.
+
+    Raises:
+        InputError: where the table cannot be read, or its first line holds values instead of names.
+    """
+    table, separator = open_table(path, base, Position(path)), None
+    if len(table.columns) == 1 and table.is_untyped(table.columns[0]):
+        separator = next((mark for mark in (";", "\t", "|", "\x01") if mark in table.columns[0]), None)
+        if separator is not None:
+            table = open_table(path, base, Position(path), CsvConfig(separator=separator))
+    values = [name for name in table.columns if re.fullmatch(r"-?\d+(\.\d+)?|", name)]
+    if len(values) > len(table.columns) / 2:
+        shown = ", ".join(table.columns[:6])
+        raise InputError.of(path, "must name its columns in the first line", shown, "a header is missing")
+    return table, separator
+
+
+def _label(path: str, columns: Mapping[str, Column], asked: str | None) -> str:
     if asked is not None:
         if asked not in columns:
             raise InputError([missing_column(Position(path), asked, columns, "a column of the table")])
@@ -167,21 +196,54 @@ def _is_time(column: Column) -> bool:
         return True
     if not _TIME_NAME.search(column.name):
         return False
+    if _form(column) is not None:
+        return True
     if column.number:
         seconds = [end / 1000 ** ("s", "ms", "us", "ns").index(unit_of(column.ends[1])) for end in column.ends]
         return column.whole and all(_YEAR_2000 < second < _YEAR_2100 for second in seconds)
     if pa.types.is_date(column.kind):
         return True
+    return _holds_times(column.values.slice(0, 1000))
+
+
+def _form(column: Column) -> str | None:
+    """How days or hours are written, of whole numbers that are no times since 1970."""
+    if not column.number or not column.whole or column.low is None or column.high is None:
+        return None
+    form = like_a_day(column.low, column.high)
+    if form is None:
+        return None
     try:
-        nanoseconds(column.values.slice(0, 1000), None, "UTC")
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        nanoseconds(column.values, None, "UTC", form)
+    except NotTimesError:
+        return None
+    return form
+
+
+def _is_day(column: Column) -> bool:
+    """Whether a time says no more than the day, or the hour: another one is finer."""
+    if is_text(column.kind):
+        return not pc.any(pc.match_substring(column.values, ":")).as_py()
+    return _form(column) is not None or bool(pa.types.is_date(column.kind))
+
+
+def _holds_times(values: pa.Array) -> bool:
+    try:
+        return is_text(values.type) and nanoseconds(values, None, "UTC").null_count < len(values)
+    except NotTimesError:
         return False
-    return True
+
+
+def _weeks_or_months(values: pa.Array) -> bool:
+    text = trimmed(values).drop_null()
+    return len(text) > 0 and bool(pc.all(pc.match_substring_regex(text, r"^\d{4}-?(W\d{1,2}(-\d)?|\d{2})$")).as_py())
 
 
 def _reason(column: Column) -> str | None:
     """Why a column is no feature, by its own values and name."""
     rows = len(column.values)
+    if column.name.startswith("@"):
+        return "@ begins the names of features that are made from the time: rename it"
     if column.distinct <= 1 and (not column.missing or not column.distinct):
         return "constant"
     if FEEDBACK.search(column.name) and (column.distinct == 2 or not _ID_NAME.search(column.name)):
@@ -190,6 +252,8 @@ def _reason(column: Column) -> str | None:
         return "one value a row"
     if column.number and column.whole and column.ends[0] >= 19_000_101 and column.ends[1] <= 21_001_231:
         return "a date: its later values are never seen in training"
+    if is_text(column.kind) and (_holds_times(column.values) or _weeks_or_months(column.values)):
+        return "a date as text: its later values are never seen in training"
     if pa.types.is_timestamp(column.kind) or pa.types.is_date(column.kind) or pa.types.is_time(column.kind):
         return "a time: its later values are never seen in training"
     return None
@@ -207,13 +271,15 @@ def _transform(column: Column) -> str:
     return "log" if low >= 0 and high > 20 * max(middle, 1e-12) else "standardize"
 
 
-def _windows(table: Table, time: str | None, unit: Unit | None, timezone: str) -> tuple[tuple[dt.date, dt.date], ...]:
+def _windows(
+    table: Table, time: str | None, unit: Unit | None, timezone: str, form: str | None
+) -> tuple[tuple[dt.date, dt.date], ...]:
     """The last seventh of the days tests, the seventh before it validates, the rest trains."""
     if time is None:
         return ()
     ends: list[int] = []
     for batch in table.batches([time]):
-        span = pc.min_max(nanoseconds(batch.column(0), unit, timezone)).as_py()
+        span = pc.min_max(nanoseconds(batch.column(0), unit, timezone, form)).as_py()
         ends += [value for value in span.values() if value is not None]
     local = pc.local_timestamp(pa.array([min(ends), max(ends)], pa.timestamp("ns", tz=timezone)))
     first, last = (value.date() for value in pc.cast(local, pa.timestamp("s"), safe=False).to_pylist())

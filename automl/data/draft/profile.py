@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from automl.data.columns.kinds import MisfitError, cast, plain, trimmed
 from automl.data.columns.numbers import as_floats
 from automl.data.columns.times import is_number
 from automl.data.tables.table import Table
@@ -48,20 +49,72 @@ class Column:
         return (nan if self.low is None else self.low), (nan if self.high is None else self.high)
 
 
-def sample_columns(table: Table, names: Sequence[str] | None = None) -> dict[str, Column]:
-    """Profiles from batches spread over the whole table."""
-    names = [n for n in (names or table.columns) if not pa.types.is_nested(table.type_of(n))]
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Columns that are understood, and of the others why not."""
+
+    columns: Mapping[str, Column]
+    others: Mapping[str, str]
+
+
+def sample_columns(table: Table) -> Sample:
+    """Profiles from batches spread over the whole table. A column that is not understood fails nothing."""
+    others = {name: why for name in table.columns if (why := _not_read(table, name))}
+    names = [name for name in table.columns if name not in others]
+    if not names:
+        return Sample({}, others)
     every = max(1, table.count_rows() // _SAMPLE_ROWS)
     batches = [batch for k, batch in enumerate(table.batches(names)) if k % every == 0]
     if not batches:
-        return {}
+        return Sample({}, {})
     sample = pa.Table.from_batches(batches).combine_chunks()
-    return {name: _profile(name, sample[name].combine_chunks()) for name in names}
+    columns: dict[str, Column] = {}
+    for name in names:
+        try:
+            columns[name] = _profile(name, _values(table, name, sample[name].combine_chunks()))
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, MisfitError):
+            others[name] = f"holds {table.type_of(name)}, which is not understood"
+    return Sample(columns, others)
+
+
+def _not_read(table: Table, name: str) -> str | None:
+    kind = table.type_of(name)
+    if name in table.clashes:
+        return "of another kind in other files"
+    if pa.types.is_struct(kind):
+        return "holds structs"
+    if pa.types.is_map(kind):
+        return "holds maps"
+    if pa.types.is_nested(kind):
+        return "holds lists"
+    return "holds spans of time" if pa.types.is_duration(kind) or pa.types.is_interval(kind) else None
+
+
+def _values(table: Table, name: str, values: pa.Array) -> pa.Array:
+    """A sample as check will read it: categories as what they are of, and of a file without types numbers that look
+    like numbers. 007 is none."""
+    values = cast(values, plain(values.type))
+    if pa.types.is_dictionary(values.type):
+        values = values.dictionary_decode()
+    if pa.types.is_decimal(values.type):
+        return values.cast(pa.float64())
+    if not table.is_untyped(name):
+        return values
+    text = trimmed(values)
+    if pc.any(pc.match_substring_regex(text, r"^[+-]?0\d")).as_py():
+        return values
+    for kind in (pa.int64(), pa.uint64(), pa.float64()):
+        try:
+            return text.cast(kind)
+        except pa.ArrowInvalid:
+            continue
+    words = set(pc.utf8_lower(text).unique().to_pylist()) - {None}
+    return pc.equal(pc.utf8_lower(text), "true") if words and words <= {"true", "false"} else values
 
 
 def _profile(name: str, values: pa.Array) -> Column:
     kind = values.type
-    distinct = pc.count_distinct(values, mode="only_valid").as_py()
+    distinct = 0 if pa.types.is_null(kind) else pc.count_distinct(values, mode="only_valid").as_py()
     low = middle = high = None
     whole = pa.types.is_integer(kind) or pa.types.is_boolean(kind)
     if is_number(kind) or pa.types.is_boolean(kind):
@@ -100,11 +153,16 @@ def _rates(values: pa.Array, labels: Floats) -> Floats:
 
 
 def grows_with(column: Column, times: Floats) -> bool:
-    """Whether a column is a clock: in the order of time it never or hardly falls."""
+    """Whether a column is a clock: in the order of time it never or hardly falls. Ids are compared as they are: as
+    doubles those above 2**53 stand still."""
     if not column.number or column.distinct < 3:
         return False
     order = np.argsort(times, kind="stable")
-    numbers = as_floats(column.values)[order]
+    known = column.values.take(pa.array(order)).drop_null()
+    if pa.types.is_integer(known.type):
+        numbers = known.to_numpy(zero_copy_only=False)
+        return len(numbers) > 1 and float((numbers[1:] < numbers[:-1]).mean()) < 0.001
+    numbers = as_floats(known)
     steps = np.diff(numbers[np.isfinite(numbers)])
     return bool(len(steps)) and float((steps < 0).mean()) < 0.001
 

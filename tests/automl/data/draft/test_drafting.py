@@ -5,8 +5,10 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 
@@ -114,3 +116,81 @@ def test_kuairand_is_drafted_without_what_happens_after_the_click(kuairand: Path
     assert [name for name, _ in found.categorical] == ["user_id", "video_id", "hourmin", "tab"]
     assert [name for name, _ in found.dense] == ["duration_ms"]
     assert found.windows[2] == (dt.date(2022, 5, 7), dt.date(2022, 5, 8))
+
+
+def log_of(**columns: Any) -> dict[str, Any]:
+    """A log of 400 rows over ten days with these columns beside a user and a label."""
+    rng = np.random.default_rng(4)
+    rows = 400
+    return {
+        "user_id": rng.integers(0, 30, rows),
+        "click": rng.integers(0, 2, rows),
+        "price": np.exp(rng.normal(size=rows)).round(2),
+        **{name: values(rng, rows) if callable(values) else values for name, values in columns.items()},
+    }
+
+
+def stamps(rng: np.random.Generator, rows: int) -> Any:
+    return pd.to_datetime("2024-03-01") + pd.to_timedelta(rng.integers(0, 10 * 86_400, rows), unit="s")
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "reason"),
+    [
+        ("nothing", lambda _, rows: pa.nulls(rows), "constant"),
+        ("maker", lambda _, rows: pa.nulls(rows, pa.dictionary(pa.int32(), pa.string())), "constant"),
+        ("@version", lambda _, rows: ["1", "2"] * (rows // 2), "@ begins the names"),
+        ("day_text", lambda rng, rows: stamps(rng, rows).strftime("%Y-%m-%d"), "a date as text"),
+        ("week", lambda rng, rows: stamps(rng, rows).strftime("%G-W%V"), "a date as text"),
+        ("parts", lambda _, rows: [{"a": 1}] * rows, "holds structs"),
+        ("tags", lambda _, rows: [[1, 2]] * rows, "holds lists"),
+        ("took", lambda _, rows: pa.array([5, 6] * (rows // 2), pa.duration("s")), "holds spans of time"),
+        ("version", lambda _, rows: 2**60 + np.arange(rows), "one value a row"),
+    ],
+)
+def test_a_column_that_is_no_feature_is_left_out_with_its_reason(
+    tmp_path: Path, write: Write, column: str, values: Any, reason: str
+) -> None:
+    write(log_of(ts=stamps, **{column: values}))
+    found = draft("log.parquet", tmp_path)
+    assert found.time == "ts"
+    assert reason in dict(found.left_out)[column]
+
+
+def test_large_ids_that_come_and_go_are_no_clock(tmp_path: Path, write: Write) -> None:
+    write(log_of(ts=stamps, ad_id=lambda rng, rows: 2**60 + rng.integers(0, 50, rows)))
+    assert "ad_id" in dict(draft("log.parquet", tmp_path).categorical)
+
+
+@pytest.mark.parametrize(("form", "wanted"), [("%Y%m%d", "%Y%m%d"), ("%y%m%d%H", "%y%m%d%H"), ("%Y%m%d%H", "%Y%m%d%H")])
+def test_days_and_hours_as_they_are_written_are_times(tmp_path: Path, write: Write, form: str, wanted: str) -> None:
+    write(log_of(hour=lambda rng, rows: stamps(rng, rows).strftime(form).astype("int64")))
+    found = draft("log.parquet", tmp_path)
+    assert (found.time, found.form, found.unit) == ("hour", wanted, None)
+    assert found.windows[0][0] == dt.date(2024, 3, 1)
+    encode_log(config_of(found.yaml()), tmp_path, tmp_path / "cache")
+
+
+def test_a_time_finer_than_days_is_taken(tmp_path: Path, write: Write) -> None:
+    write(log_of(date=lambda rng, rows: stamps(rng, rows).strftime("%Y%m%d").astype("int64"), ts=stamps))
+    assert draft("log.parquet", tmp_path).time == "ts"
+
+
+@pytest.mark.parametrize("separator", [",", ";", "|", "\t"])
+def test_a_text_file_is_drafted_as_its_values_look(tmp_path: Path, separator: str) -> None:
+    zips = [f"{k % 40:05d}" for k in range(400)]
+    frame = pd.DataFrame(log_of(ts=stamps, zip=zips, item=lambda rng, rows: rng.integers(0, 90, rows)))
+    frame["click"] = frame["click"] == 1
+    frame.to_csv(tmp_path / "log.csv", index=False, sep=separator)
+    found = draft("log.csv", tmp_path)
+    assert (found.label, found.time) == ("click", "ts")
+    assert {"user_id", "zip"} <= set(dict(found.categorical))
+    assert "price" in dict(found.dense)
+    log = encode_log(config_of(found.yaml()), tmp_path, tmp_path / "cache")
+    assert len(log.inputs.id_counts[log.fields.index("zip")]) == 40
+
+
+def test_a_file_without_a_header_is_told(tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_text("1,2024,0.5\n0,2024,0.7\n")
+    with pytest.raises(InputError, match="must name its columns in the first line, but found 1, 2024"):
+        draft("log.csv", tmp_path)
