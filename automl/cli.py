@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 from pathlib import Path
@@ -26,7 +25,9 @@ PICKS = ("accurate", "fast", "balanced", "unlimited")
 
 def cores() -> int:
     """Cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    from automl.runtime import host
+
+    return host.cores()
 
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -88,15 +89,21 @@ def init(directory: Path, data: Path | None, label: str | None, template: str) -
 @click.option(
     "--pilot", is_flag=True, help="Train the baseline three times: its seed noise, and what gain can be told from it."
 )
+@click.option("--json", "as_json", is_flag=True, help="Of a study: tell it as JSON, and nothing else on stdout.")
 @_WORKERS
 @click.option("--out", type=_FOLDER, help="The study's folder.")
-def check(file: Path, pilot: bool, workers: int, out: Path | None) -> None:
+def check(file: Path, pilot: bool, as_json: bool, workers: int, out: Path | None) -> None:
     """Check a study, a space or an ExFM file, and tell what can be known before it is run."""
     from automl.study.file import FileKind, kind_of
     from search_spaces.source import read
 
+    if pilot and as_json:
+        raise click.UsageError("--json must come without --pilot")
     document = read(file)
     kind = kind_of(document)
+    if as_json and kind is not FileKind.STUDY:
+        found = "an ExFM run" if kind is FileKind.EXFM else "a space"
+        raise InputError.of(str(file), "must be a study to be told as JSON", found)
     if kind is FileKind.EXFM:
         from automl.exfm.check import exfm_lines
 
@@ -108,9 +115,15 @@ def check(file: Path, pilot: bool, workers: int, out: Path | None) -> None:
 
         lines = space_lines(document)
     else:
-        from automl.commands.check import study_lines
+        from automl.commands.check import check_study, pilot_lines
 
-        lines = study_lines(document, pilot=terminal() if pilot else None, workers=workers, folder=out)
+        checked = check_study(document, workers=workers, folder=out, told=lambda words: click.echo(words, err=True))
+        if as_json:
+            import json
+
+            lines = [json.dumps(checked.value().to_json(), indent=1)]
+        else:
+            lines = checked.lines() + (pilot_lines(checked, terminal()) if pilot else [])
     for line in lines:
         click.echo(line)
 

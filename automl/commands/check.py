@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+import datetime as dt
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import numpy as np
 
 from automl.report.common.formats import number
+from automl.study.checked import Checked, CheckedFeature, CheckedNote, CheckedWindow
 from automl.study.problem import Problem, problem_of
 from search_spaces.extends import resolve
 from search_spaces.source import Document
@@ -18,7 +21,9 @@ from search_spaces.space import SearchSpace, space_of
 if TYPE_CHECKING:
     from rich.console import Console
 
-_SAMPLED = 300  # candidates whose cost tells the range
+    from automl.commands.cost import Floats, Prediction
+    from automl.data.store.log import EncodedLog
+    from automl.runtime.host import Room
 
 
 def space_lines(document: Document) -> list[str]:
@@ -30,35 +35,115 @@ def space_lines(document: Document) -> list[str]:
     return [_space_line(space_of(resolve(document)))]
 
 
-def study_lines(
+@dataclass(frozen=True, slots=True)
+class StudyCheck:
+    """A study without a mistake: what it means, and what a search of it costs on so many workers."""
+
+    problem: Problem
+    answers_ND: Floats  # candidates that stand for its space
+    prediction: Prediction
+    workers: int
+
+    def lines(self) -> list[str]:
+        """For a person."""
+        problem, told = self.problem, self.prediction
+        return [
+            _data_line(problem.log),
+            *(f"note: {note.text}" for note in problem.log.notes),
+            _space_line(problem.space) + _params_words(problem, self.answers_ND),
+            *_cost_lines(problem, told, self.workers),
+            *(f"note: {note.text}" for note in told.notes),
+        ]
+
+    def value(self) -> Checked:
+        """For a program."""
+        problem, log = self.problem, self.problem.log
+        of_log = (
+            CheckedNote(at=str(problem.document.at("data", *note.at)), text=note.text, kind=note.kind)
+            for note in log.notes
+        )
+        return Checked(
+            windows={name: _window(log, name) for name in log.windows},
+            features=dict(_features(log)),
+            notes=(*of_log, *self.prediction.notes),
+            cost=self.prediction.cost,
+        )
+
+
+def check_study(
     document: Document,
     *,
-    pilot: Console | None,
     workers: int,
     folder: Path | None,
-    clock: Callable[[], float] = time.perf_counter,
-) -> list[str]:
-    """What a study file means; with what a pilot tells, where it is given a place to show its progress.
+    told: Callable[[str], None] = lambda words: None,
+    room: Room | None = None,
+    busy: Callable[[], float] | None = None,
+) -> StudyCheck:
+    """Read a study, encode its log, train for seconds. What trains is loaded where the file has no mistake.
 
-    What trains is loaded where the file has no mistake.
+    `told` hears what takes long, before it does. `room` is what the machine has, `busy` the CPU seconds of this thread.
 
     Raises:
         InputError: with every mistake.
     """
-    problem = problem_of(document, folder)
-    from automl.commands.probe import cost_line
+    problem = problem_of(document, folder, told)
+    from automl.commands.cost import drawn, predicted
+    from automl.ranking.place import busy_seconds
+    from automl.runtime.host import room as room_of
 
-    lines = [_data_line(problem), *(f"note: {note.text}" for note in problem.log.notes)]
-    lines += [_space_line(problem.space) + _params_words(problem), cost_line(problem, workers, clock)]
-    if pilot is not None:
-        from automl.commands.pilot import pilot_line
-
-        lines.append(pilot_line(problem, workers, pilot))
-    return lines
+    answers_ND = drawn(problem)
+    there = room_of(problem.folder) if room is None else room
+    prediction = predicted(problem, answers_ND, workers, there, busy_seconds if busy is None else busy)
+    return StudyCheck(problem, answers_ND, prediction, workers)
 
 
-def _data_line(problem: Problem) -> str:
-    log = problem.log
+def pilot_lines(found: StudyCheck, console: Console) -> list[str]:
+    """What training the baseline with its seeds tells; progress goes to the console."""
+    from automl.commands.pilot import pilot_line
+
+    return [pilot_line(found.problem, found.workers, console)]
+
+
+def _window(log: EncodedLog, name: str) -> CheckedWindow:
+    rows = log.windows[name]
+    first, last = (None, None) if log.times_N is None else (log.times_N[rows.start], log.times_N[rows.stop - 1])
+    return CheckedWindow(
+        rows=rows.stop - rows.start,
+        positive=log.base_rates[name],
+        first=_moment(first, log.timezone),
+        last=_moment(last, log.timezone),
+    )
+
+
+def _moment(nanoseconds: np.int64 | None, timezone: str) -> str | None:
+    """ISO 8601 with its offset, to the millisecond."""
+    if nanoseconds is None:
+        return None
+    seconds, rest = divmod(int(nanoseconds), 10**9)
+    moment = dt.datetime.fromtimestamp(seconds, ZoneInfo(timezone)).replace(microsecond=rest // 1000)
+    return moment.isoformat(timespec="milliseconds")
+
+
+def _features(log: EncodedLog) -> Iterator[tuple[str, CheckedFeature]]:
+    """By name; the second of one name has its kind in brackets."""
+    sizes = dict(zip(log.fields, map(len, log.inputs.id_counts), strict=True))
+    told = {(feature.name, feature.kind == "categorical"): feature for feature in log.features}
+    for names, of_ids in ((log.fields, True), (log.dense, False)):
+        for name in names:
+            feature = told.get((name, of_ids))
+            kind = feature.kind if feature else "categorical" if of_ids else "dense"
+            yield (
+                f"{name} ({kind})" if not of_ids and name in sizes else name,
+                CheckedFeature(
+                    kind=kind,
+                    vocabulary=sizes[name] if of_ids else None,
+                    missing=feature.missing if feature else {},
+                    unknown=feature.unknown if feature else {},
+                ),
+            )
+
+
+def _data_line(log: EncodedLog) -> str:
     windows = ", ".join(
         f"{name} {rows.stop - rows.start:,} rows ({log.base_rates[name]:.1%} positive)"
         for name, rows in log.windows.items()
@@ -71,9 +156,30 @@ def _space_line(space: SearchSpace) -> str:
     return f"space: {size.knobs} knobs, {number(size.discrete)} discrete combinations x {size.continuous} continuous"
 
 
-def _params_words(problem: Problem) -> str:
-    rng = np.random.default_rng(problem.config.seed)
-    drawn = np.stack([problem.space.random_answers(rng) for _ in range(_SAMPLED)])
-    params = problem.space.costing.total(drawn).params
+def _params_words(problem: Problem, answers_ND: Floats) -> str:
+    params = problem.space.costing.total(answers_ND).params
     inside = "" if problem.space.locate(problem.baseline) else "; the baseline lies outside"
     return f", {params.min() / 1e6:.2g}M to {params.max() / 1e6:.2g}M parameters{inside}"
+
+
+def _cost_lines(problem: Problem, told: Prediction, workers: int) -> list[str]:
+    from automl.commands.cost import GIB, TRIALS, gib
+
+    cost, config = told.cost, problem.config
+    seconds = cost.trial_seconds
+    beside = [f"{config.baseline_seeds} trainings of the baseline"]
+    if config.search.tune_baseline:
+        beside.append(f"{config.search.tune_baseline} that tune it")
+    if config.search.repeats:
+        beside.append(f"up to {config.search.repeats * TRIALS:.0f} repeats")
+    return [
+        f"cost: a trial takes {_seconds(seconds.baseline)} CPU seconds (the baseline's), {_seconds(seconds.low)} or "
+        f"less in the fastest tenth of the space, {_seconds(seconds.high)} or more in the slowest; {TRIALS} trials "
+        f"about {max(cost.search_minutes, 1):.0f} min on {workers} workers, with {', '.join(beside)}",
+        f"room: memory up to {gib(told.worker_bytes / GIB)} a worker, {gib(cost.memory_gib)} in all; disk up to "
+        f"{gib(cost.disk_gib)}",
+    ]
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:.1f}" if seconds < 10 else f"{seconds:.0f}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from importlib import resources
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
 FILES = ("study.yaml", "space.yaml", "baseline.yaml")
 EXFM_FILES = ("exfm.yaml", "teacher.yaml", "student.yaml", "student-convert.yaml")
+_LEAST_SECONDS, _LEAST_GIB = 300.0, 4
+_SECONDS_A_VALUE = 4e-5  # of a core, 1e-6 of the baselines and 5e-6 of the slowest tenth; and others may use the cores
+_BYTES_AN_ID = 100  # where a tenth of all ids differ: rows of 64 numbers, their mean, counts
 
 
 def init_study(folder: Path, data: Path | None, template: str, label: str | None = None) -> list[str]:
@@ -96,9 +100,19 @@ def template_text(template: str, name: str) -> str:
 
 
 def drafted(text: str, found: Draft, data: Path, folder: Path) -> str:
-    """The template with its `data:` part replaced by what was found in the log."""
+    """The template with its `data:` part replaced by what was found in the log, and limits that fit it."""
     head, _, rest = text.partition("data:\n")
     _, _, tail = rest.partition("\nspace:")
     name = json.dumps(folder.resolve().name or "study")
     named = re.sub(r"(?m)^name: .*$", lambda _: f"name: {name}", head)
-    return f"{named}{found.yaml(data.absolute())}\n\nspace:{tail}"
+    many = sum(least > 1 for _, least in found.categorical)  # columns of many different ids
+    limited = re.sub(r"(?m)^trial: .*$", limits(found.rows, len(found.categorical) + len(found.dense), many), tail)
+    return f"{named}{found.yaml(data.absolute())}\n\nspace:{limited}"
+
+
+def limits(rows: int, features: int, many: int) -> str:
+    """The line with the limits of a trial on so many rows and features, `many` of them of many different ids: several
+    times what the slowest and largest candidates of the templates take, and never below what the templates say."""
+    seconds = max(_LEAST_SECONDS, rows * (features + 1) * _SECONDS_A_VALUE)
+    size = _LEAST_GIB + round(rows * many * _BYTES_AN_ID / 2**30)
+    return f"trial: {{timeout: {math.ceil(seconds / 60)}m, memory: {size}GiB}}"

@@ -59,8 +59,10 @@ def load_problem(file: Path, folder: Path | None = None) -> Problem:
     return problem_of(read(file), folder)
 
 
-def problem_of(document: Document, folder: Path | None = None) -> Problem:
-    """`load_problem` of a file that was read.
+def problem_of(
+    document: Document, folder: Path | None = None, told: Callable[[str], None] = lambda words: None
+) -> Problem:
+    """`load_problem` of a file that was read; `told` hears what encoding takes, where it is much and before it begins.
 
     Raises:
         InputError: as `load_problem`; where a plug-in does not load, of the plug-ins alone.
@@ -85,7 +87,7 @@ def problem_of(document: Document, folder: Path | None = None) -> Problem:
         mistakes += _untaught(document, space, baseline)
     if mistakes or config is None or space is None or baseline is None:
         raise InputError(mistakes)
-    log = _encode(config, plan, document, folder, SEARCH_FIT)
+    log = _encode(config, plan, document, folder, SEARCH_FIT, told)
     _check_clusters(config, document, log)
     bound = space.with_inputs(log.inputs)
     _check_allows_something(bound, document)
@@ -125,7 +127,12 @@ def _open_tables(study: StudyFile) -> Plan | None:
 
 
 def _encode(
-    config: StudyConfig, plan: Plan | None, document: Document, folder: Path, fit: tuple[str, ...]
+    config: StudyConfig,
+    plan: Plan | None,
+    document: Document,
+    folder: Path,
+    fit: tuple[str, ...],
+    told: Callable[[str], None] = lambda words: None,
 ) -> EncodedLog:
     cache = folder / "data"
     if isinstance(config.data, LessonsConfig):
@@ -135,7 +142,7 @@ def _encode(
     from automl.data.encode.log import encode_plan
 
     assert plan is not None, "tables without a mistake are open"
-    return encode_plan(plan, cache, fit=fit)
+    return encode_plan(plan, cache, fit=fit, told=told)
 
 
 def _in_data(document: Document) -> Callable[..., Position]:

@@ -6,7 +6,7 @@ Memory holds a batch, a bucket, the side tables and the vocabularies, however lo
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from automl.data.encode.drift import Drift
 from automl.data.encode.looked_at import sample_of
 from automl.data.encode.plan import Plan, make_plan
 from automl.data.encode.reader import Reader
+from automl.data.encode.room import room_words
 from automl.data.encode.rows import Scan, scan
 from automl.data.encode.spill import Rows, Spill
 from automl.data.leaks.find import ROWS, find_leaks
@@ -50,19 +51,24 @@ def encode_log(
     return encode_plan(make_plan(config, base, where), cache, fit=fit)
 
 
-def encode_plan(plan: Plan, cache: Path, *, fit: tuple[str, ...]) -> EncodedLog:
-    """`encode_log` of tables that are open.
+def encode_plan(
+    plan: Plan, cache: Path, *, fit: tuple[str, ...], told: Callable[[str], None] = lambda words: None
+) -> EncodedLog:
+    """`encode_log` of tables that are open; `told` hears what it will take of the disk, where that is much.
 
     Raises:
         InputError: with every mistake of the rows that was found together.
     """
     fingerprint = fingerprint_of(plan, cache, LOG.format, sorted(fit))
-    return open_log(made_once(cache, fingerprint, lambda folder: _encode(plan, folder, fit, fingerprint)))
+    return open_log(made_once(cache, fingerprint, lambda folder: _encode(plan, folder, fit, fingerprint, told)))
 
 
-def _encode(plan: Plan, folder: Path, fit: Sequence[str], fingerprint: str) -> None:
+def _encode(plan: Plan, folder: Path, fit: Sequence[str], fingerprint: str, told: Callable[[str], None]) -> None:
     split = plan.split
     first = scan(plan, (split.starts[0], split.ends[-1]) if isinstance(split, DaySplit) else None)
+    words = room_words(plan, first.rows, folder)
+    if words is not None:
+        told(words)
     reader = Reader(plan, first)
     spill = reader.spilled(folder / "spill")
     fits = {WINDOWS.index(name) for name in fit}

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
+from jsonschema import Draft202012Validator
 
-from automl.commands.check import space_lines, study_lines
+from automl.cli import automl
+from automl.commands.check import StudyCheck, check_study, space_lines
 from automl.data.simulated.log import simulate
+from automl.runtime.host import Room
+from automl.study.checked import checked_schema
 from search_spaces.errors import InputError
 from search_spaces.source import read
 
@@ -33,6 +39,7 @@ interaction: {repeat: {int: [0, 1]}, one_of: {cross: {rank: {choice: [2, 4]}}, f
 deep: {repeat: 1, mlp: {width: {choice: [8, 16]}}}
 """
 BASELINE = "embedding: {dim: 4, lr: 0.05}\ndeep: [{mlp: {width: 16}}]\n"
+ENOUGH = Room(cores=2, memory_bytes=64 << 30, disk_bytes=64 << 30)
 
 
 @pytest.fixture(scope="module")
@@ -51,14 +58,18 @@ def ticking(step: float) -> Iterator[float]:
         now += step
 
 
+def found(folder: Path, file: str = "study.yaml", **options: Any) -> StudyCheck:
+    ticks = ticking(1.0)
+    given = {"workers": 2, "folder": None, "room": ENOUGH, "busy": lambda: next(ticks), **options}
+    return check_study(read(folder / file), **given)
+
+
 def checked(folder: Path, file: str = "study.yaml", **options: Any) -> list[str]:
-    ticks = ticking(8.0)
-    given = {"pilot": None, "workers": 2, "folder": None, "clock": lambda: next(ticks), **options}
-    return study_lines(read(folder / file), **given)
+    return found(folder, file, **options).lines()
 
 
 def test_a_study_in_words(folder: Path) -> None:
-    data, *notes, space, cost = checked(folder)
+    data, *notes, space, cost, room = checked(folder)
     assert re.fullmatch(
         r"data: train 1,500 rows \(\d\d\.\d% positive\), validate 300 rows \(.*\), test 300 rows \(.*\); "
         r"3 id fields, 1 dense, label `click`",
@@ -71,20 +82,96 @@ def test_a_study_in_words(folder: Path) -> None:
         r"space: 6 knobs, 24 discrete combinations x 1 continuous, [\d.]+M to [\d.]+M parameters", space
     )
     assert re.fullmatch(
-        r"cost: a trial about 8 s \(the baseline's\), 100 trials about 7 min on 2 workers, \d\.\d GiB", cost
+        r"cost: a trial takes [\d.]+ CPU seconds \(the baseline's\), [\d.]+ or less in the fastest tenth of the space, "
+        r"[\d.]+ or more in the slowest; 100 trials about \d+ min on 2 workers, with 3 trainings of the baseline, up "
+        r"to 30 repeats",
+        cost,
     )
+    assert re.fullmatch(r"room: memory up to 0\.3 GiB a worker, 1\.3 GiB in all; disk up to \d MiB", room)
 
 
-def test_what_the_tuning_of_the_baseline_costs_is_told_beside_the_trials(folder: Path) -> None:
-    (folder / "tuned.yaml").write_text(STUDY + "search: {tune_baseline: 30}\n")
-    *_, cost = checked(folder, "tuned.yaml")
-    assert cost.endswith("GiB; before them 30 trainings tune the baseline, about 2 min")
+def test_what_tunes_the_baseline_is_told_beside_the_trials(folder: Path) -> None:
+    (folder / "tuned.yaml").write_text(STUDY + "search: {tune_baseline: 30, repeats: 0}\n")
+    cost = next(line for line in checked(folder, "tuned.yaml") if line.startswith("cost: "))
+    assert cost.endswith("with 3 trainings of the baseline, 30 that tune it")
 
 
 def test_a_baseline_outside_of_the_space_is_told(folder: Path) -> None:
     (folder / "outside.yaml").write_text(BASELINE.replace("dim: 4", "dim: 5"))
     (folder / "far.yaml").write_text(STUDY.replace("baseline.yaml", "outside.yaml"))
     assert any(line.endswith("; the baseline lies outside") for line in checked(folder, "far.yaml"))
+
+
+def test_what_a_search_has_no_room_for_is_told_in_notes(folder: Path) -> None:
+    lines = checked(folder, room=Room(cores=2, memory_bytes=1 << 30, disk_bytes=0))
+    assert re.fullmatch(r"note: a search holds up to 1\.3 GiB of memory, but 1\.0 GiB are free", lines[-2])
+    assert re.fullmatch(r"note: the finals write \d+ MiB more to disk, but 0 MiB are free", lines[-1])
+
+
+def test_a_study_as_a_value(folder: Path) -> None:
+    dated = "time: {column: time_ms, timezone: Asia/Tokyo}"
+    (folder / "dated.yaml").write_text(STUDY.replace("time: time_ms", dated))
+    value = found(folder, "dated.yaml", room=Room(cores=2, memory_bytes=0, disk_bytes=64 << 30)).value()
+    validate = value.windows["validate"]
+    assert list(value.windows) == ["train", "validate", "test"]
+    assert 0 < validate.positive < 1
+    assert 290 < validate.rows < 310
+    assert re.fullmatch(r"2024-03-10T00:\d\d:\d\d\.\d{3}\+09:00", str(validate.first))
+    assert re.fullmatch(r"2024-03-10T23:\d\d:\d\d\.\d{3}\+09:00", str(validate.last))
+    assert list(value.features) == ["user_id", "item_id", "device", "weeks_since_signup"]
+    assert [feature.kind for feature in value.features.values()] == ["categorical"] * 3 + ["dense"]
+    user, weeks = value.features["user_id"], value.features["weeks_since_signup"]
+    assert user.vocabulary is not None
+    assert 0 < user.vocabulary <= 100
+    assert weeks.vocabulary is None
+    assert set(user.missing) == set(user.unknown) == set(value.windows)
+    assert user.missing["train"] == 0.0
+    assert value.notes[-1].kind == "memory"
+    assert value.notes[-1].at == str(folder / "dated.yaml")
+    assert {note.kind for note in value.notes} == {"rows", "memory"}
+    assert value.notes[0].at.startswith(f"{folder / 'dated.yaml'}:3:")
+    seconds = value.cost.trial_seconds
+    assert min(seconds.low, seconds.baseline, seconds.high) > 0
+    Draft202012Validator(checked_schema()).validate(value.to_json())
+
+
+def test_a_column_read_both_ways_is_two_features(folder: Path) -> None:
+    (folder / "both.yaml").write_text(STUDY.replace("device: {}}", "device: {}, weeks_since_signup: {}}"))
+    features = found(folder, "both.yaml").value().features
+    assert list(features)[-2:] == ["weeks_since_signup", "weeks_since_signup (dense)"]
+    assert [feature.kind for feature in features.values()][-2:] == ["categorical", "dense"]
+
+
+def test_a_log_without_a_time_has_windows_without_one(folder: Path) -> None:
+    split = "split: {random: {train: 0.6, validate: 0.2, test: 0.2}}"
+    text = re.sub(r"split: .*", split, STUDY).replace("  time: time_ms\n", "")
+    (folder / "random.yaml").write_text(text)
+    windows = found(folder, "random.yaml").value().windows
+    assert {(window.first, window.last) for window in windows.values()} == {(None, None)}
+
+
+def test_json_is_all_that_stands_on_stdout(folder: Path) -> None:
+    done = CliRunner().invoke(automl, ["check", str(folder / "study.yaml"), "--json"], catch_exceptions=False)
+    assert done.exit_code == 0
+    told = json.loads(done.stdout)
+    assert list(told) == ["windows", "features", "notes", "cost"]
+    Draft202012Validator(checked_schema()).validate(told)
+
+
+@pytest.mark.parametrize(
+    ("words", "error", "told"),
+    [
+        (["space.yaml", "--json"], InputError, "must be a study to be told as JSON, but found a space"),
+        (["study.yaml", "--json", "--pilot"], None, "--json must come without --pilot"),
+    ],
+)
+def test_what_is_not_told_as_json_is_refused(
+    folder: Path, words: list[str], error: type[Exception] | None, told: str
+) -> None:
+    done = CliRunner().invoke(automl, ["check", str(folder / words[0]), *words[1:]])
+    assert done.exit_code != 0
+    assert done.stdout == ""
+    assert told in (done.stderr if error is None else str(done.exception))
 
 
 def test_a_space_alone_is_checked_too(folder: Path) -> None:
@@ -107,4 +194,4 @@ def test_mistakes_are_told_before_anything_is_timed(folder: Path) -> None:
         pytest.fail("nothing must be timed")
 
     with pytest.raises(InputError, match=r"wrong\.yaml:6:10: clik must be a column"):
-        checked(folder, "wrong.yaml", clock=never)
+        checked(folder, "wrong.yaml", busy=never)

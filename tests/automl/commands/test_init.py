@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from automl.commands.init import EXFM_FILES, FILES, drafted, init_exfm, init_study, template_text
+from automl.commands.init import EXFM_FILES, FILES, drafted, init_exfm, init_study, limits, template_text
 from automl.data.draft.drafting import draft
 from automl.data.simulated import log as log_module
 from automl.data.simulated import stream as stream_module
@@ -132,7 +132,25 @@ def test_a_log_that_cannot_be_drafted_leaves_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "new").exists()
 
 
-def test_a_draft_replaces_the_data_part_only(tmp_path: Path, log: Path) -> None:
+@pytest.mark.parametrize(
+    ("rows", "features", "many", "told"),
+    [
+        (1_000, 3, 1, "trial: {timeout: 5m, memory: 4GiB}"),
+        (180_000, 15, 3, "trial: {timeout: 5m, memory: 4GiB}"),
+        (1_000_000, 15, 3, "trial: {timeout: 11m, memory: 4GiB}"),
+        (20_000_000, 39, 3, "trial: {timeout: 534m, memory: 10GiB}"),
+    ],
+)
+def test_the_limits_of_a_draft_go_with_its_log(rows: int, features: int, many: int, told: str) -> None:
+    assert limits(rows, features, many) == told
+
+
+def test_a_template_says_the_least_limits() -> None:
+    for template in ("ctr", "cvr"):
+        assert f"\n{limits(0, 0, 0)}\n" in template_text(template, "study.yaml")
+
+
+def test_a_draft_replaces_the_data_part_and_the_limits_only(tmp_path: Path, log: Path) -> None:
     text = template_text("cvr", "study.yaml")
     made = drafted(text, draft(log / "log.parquet"), log / "log.parquet", tmp_path / "x")
     assert made.split("\nspace:")[1] == text.split("\nspace:")[1]

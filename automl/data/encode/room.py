@@ -1,0 +1,41 @@
+"""What encoding a log takes of the disk, told from its description and its number of rows before it is written."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from automl.data.encode.plan import Plan
+from automl.data.encode.spill import record_type
+
+_PLAIN = 3 * 4  # label, weight, cluster
+_TIME = 8
+_NUMBER = 4  # an id or a dense value
+_WORTH_TELLING = 1 << 30
+
+
+def kept_bytes(plan: Plan, rows: int) -> int:
+    """Of the encoded columns; vocabularies come on top."""
+    features = plan.config.features
+    of_row = _NUMBER * (len(plan.categorical) + len(plan.dense) + len(features.counter_names)) + _PLAIN
+    return rows * (of_row + (0 if plan.config.time is None else _TIME))
+
+
+def spill_bytes(plan: Plan, rows: int) -> int:
+    """Of what lies beside the columns while they are written: the sorted rows, and counters before they are scaled."""
+    record = record_type(len(plan.coded), len(plan.dense), len(plan.labels))
+    return rows * (record.itemsize + _NUMBER * len(plan.config.features.counter_names))
+
+
+def room_words(plan: Plan, rows: int, folder: Path) -> str | None:
+    """What encoding so many rows into a folder takes, before it begins; None where that is little and there is room."""
+    kept = kept_bytes(plan, rows)
+    most, free = kept + spill_bytes(plan, rows), shutil.disk_usage(folder).free
+    if most < min(_WORTH_TELLING, free):
+        return None
+    words = f"encoding {rows:,} rows takes up to {_gib(most)} of disk while it lasts, {_gib(kept)} after it"
+    return words if most < free else f"{words}: only {_gib(free)} are free"
+
+
+def _gib(size: int) -> str:
+    return f"{size / 2**30:.1f} GiB"

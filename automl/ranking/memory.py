@@ -1,0 +1,72 @@
+"""What a trial holds of memory at its most, from shapes alone: bytes that no file backs. Nothing is built."""
+
+from __future__ import annotations
+
+from automl.ranking.batches import BLOCK_ROWS, CHUNK_BLOCKS
+from automl.ranking.features import AT_ONCE
+from automl.ranking.place import LARGE
+from automl.ranking.recalibration import recent_rows
+from automl.ranking.throughput import MOST_BATCHES
+from search_spaces.model import InputShape, ModelSpec
+
+_FLOAT, _DOUBLE = 4, 8
+_COUNT = 40  # an id's count as Python keeps it
+_POINTS = 20  # of a trial's curve
+_ADAM = 4  # weights, gradients, means, squares
+_BACKWARD = 2.5  # activations: kept, and what of their gradients is there at once
+_FORWARD = 0.6  # where nothing is kept for a gradient
+_JUDGED = 12  # doubles a scored row: logit, probability, label, weight, loss, and the orders that AUC sorts
+_BESIDE = 8 << 20  # modules that the first trial loads, and what an allocator leaves unused
+
+
+def trial_bytes(
+    model: ModelSpec, inputs: InputShape, train: slice, scored: int, *, reference: ModelSpec, batch_rows: int
+) -> int:
+    """Of a trial that trains on the rows `train` and scores so many; `batch_rows` is the batch that QPS is timed at.
+
+    Workers keep what is freed: what scoring holds comes beside what training held.
+    """
+    rows: int = train.stop - train.start
+    weights = [_FLOAT * one.cost(inputs).params for one in (model, reference)]
+    timed = MOST_BATCHES * batch_rows * _row(inputs)
+    known = _COUNT * sum(map(len, inputs.id_counts))
+    forward = round(_FORWARD * AT_ONCE * _activations(model, inputs))
+    base_rate = 3 * _DOUBLE * rows
+    learnt: int = max(_learning(model, inputs, rows), base_rate, _judging(model, train, scored))
+    return _BESIDE + known + sum(weights) + timed + learnt + forward
+
+
+def _learning(model: ModelSpec, inputs: InputShape, rows: int) -> int:
+    """Beside the weights: optimizers, the mean of the weights, chunks, a batch's activations, the logits of a point."""
+    table = sum(inputs.table_rows(model.embedding.min_count))
+    of_dense = model.cost(inputs).params - model.members * table * model.embedding.dim
+    batch = min(model.train.batch_size, rows)
+    named = _FLOAT * table if table > LARGE * batch * inputs.fields else 0
+    mean = _FLOAT * table * model.embedding.dim if model.train.average else 0
+    logits = rows // _POINTS * 2 * _DOUBLE
+    of_one = _FLOAT * table + named + mean + _chunks(inputs, rows) + logits
+    activations = round(_BACKWARD * batch * _activations(model, inputs))
+    return model.members * of_one + _ADAM * _FLOAT * of_dense + activations
+
+
+def _chunks(inputs: InputShape, rows: int) -> int:
+    """A chunk as it was copied, one more while the next is read, and its rows of the table as they are looked for."""
+    parts = max(1, -(-rows // (CHUNK_BLOCKS * BLOCK_ROWS)))
+    copied = (_row(inputs) + 2 * _FLOAT) * min(parts, 2)
+    return -(-rows // parts) * (copied + (2 * _FLOAT + 1) * inputs.fields)
+
+
+def _judging(model: ModelSpec, train: slice, scored: int) -> int:
+    """Rows scored for the refit or for the metrics, whichever are more."""
+    recent = recent_rows(train)
+    rows = max(scored, recent.stop - recent.start if model.train.recalibrate else 0)
+    return rows * _JUDGED * _DOUBLE
+
+
+def _activations(model: ModelSpec, inputs: InputShape) -> int:
+    """Of a row, forward; members are trained and scored one after the other."""
+    return model.cost(inputs).bytes // model.members
+
+
+def _row(inputs: InputShape) -> int:
+    return _FLOAT * (inputs.fields + inputs.dense)
