@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -274,11 +275,15 @@ def predict(file: Path, table: str, joins: tuple[str, ...], out: Path | None) ->
     """Probabilities of an exported model for the rows of a table, in their order."""
     from automl.commands.predict import predict_lines, predict_to
 
+    def tell(lines: Sequence[str]) -> None:
+        for line in lines:
+            click.echo(line, err=True)
+
     if out is None:
-        for line in predict_lines(file, table, joins):
+        for line in predict_lines(file, table, joins, tell):
             click.echo(line)
     else:
-        click.echo(f"wrote {predict_to(file, table, joins, out):,} rows to {_short(out)}")
+        click.echo(f"wrote {predict_to(file, table, joins, out, tell):,} rows to {_short(out)}")
 
 
 @automl.command()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pkgutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from automl.data.store.encoder_files import encoders_of, told_unit
 from automl.data.store.encoders import Encoders, Origin, ServedTime, SideColumns
 from automl.data.store.log import EncodedLog
 from automl.data.store.side_table import SideTable
+from automl.data.store.skew import log_shares
 from automl.data.tables.finder import key_kind
 from automl.data.tables.sources import LOG, Tables
 from automl.ranking.export import ExportError, export_model
@@ -66,6 +67,7 @@ def export_spec(
     checked = check_encoders(encoders, plan, log)
     model, seeds = train_final(problem, spec, log, console or Console(quiet=True))
     rows = _spread(log.windows["test"], PARITY_ROWS)
+    shares = log_shares(log, "test", log.inputs.table_rows(spec.embedding.min_count))
     facts = {
         **about,
         "study": problem.config.name,
@@ -75,6 +77,7 @@ def export_spec(
         "trained_on": FINAL.train,
         "seeds": seeds,
         "encoders_checked_rows": checked,
+        "features": {name: asdict(found) for name, found in shares.items()},
     }
     try:
         return export_model(

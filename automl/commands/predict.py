@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -13,18 +13,25 @@ import pyarrow.parquet as pq
 
 from automl.data.store.encoders import Encoders
 from automl.data.store.side_table import SideTable
+from automl.data.store.skew import Shares, Skew
 from automl.data.tables.finder import key_kind
 from automl.data.tables.table import Table, open_table
 from automl.files.whole import whole_file
+from automl.ranking.features import Features
 from automl.ranking.served import Served, load_served
 from search_spaces.errors import InputError, Mistake, Position
 
 _DIGITS = 8
+Tell = Callable[[Sequence[str]], None]
 
 
-def predict_lines(file: Path, table: str, joins: Sequence[str]) -> Iterator[str]:
-    """CSV: a header, then a line a row."""
-    parts = predictions(file, table, joins)
+def _nobody(lines: Sequence[str]) -> None:
+    pass
+
+
+def predict_lines(file: Path, table: str, joins: Sequence[str], tell: Tell = _nobody) -> Iterator[str]:
+    """CSV: a header, then a line a row. `tell` hears of serving skew."""
+    parts = predictions(file, table, joins, tell)
     for k, part in enumerate(parts):
         if k == 0:
             yield ",".join(part.column_names)
@@ -32,7 +39,7 @@ def predict_lines(file: Path, table: str, joins: Sequence[str]) -> Iterator[str]
             yield ",".join(f"{value:.{_DIGITS}g}" for value in row)
 
 
-def predict_to(file: Path, table: str, joins: Sequence[str], out: Path) -> int:
+def predict_to(file: Path, table: str, joins: Sequence[str], out: Path, tell: Tell = _nobody) -> int:
     """Write a Parquet or CSV file of the same columns, full precision; its rows.
 
     Raises:
@@ -40,7 +47,7 @@ def predict_to(file: Path, table: str, joins: Sequence[str], out: Path) -> int:
     """
     if out.suffix not in (".parquet", ".csv"):
         raise InputError.of(str(out), "must be a .parquet or a .csv file", out.suffix or "no ending")
-    parts = predictions(file, table, joins)
+    parts = predictions(file, table, joins, tell)
     first = next(parts)
     kind = pq.ParquetWriter if out.suffix == ".parquet" else pacsv.CSVWriter
     rows = 0
@@ -51,17 +58,32 @@ def predict_to(file: Path, table: str, joins: Sequence[str], out: Path) -> int:
     return rows
 
 
-def predictions(file: Path, table: str, joins: Sequence[str]) -> Iterator[pa.Table]:
+def predictions(file: Path, table: str, joins: Sequence[str], tell: Tell = _nobody) -> Iterator[pa.Table]:
     """Batches of probabilities in the order of the rows: one column `probability`, or one a task.
 
-    An empty first batch comes before all others, so that the columns are known of a table without rows.
+    An empty first batch comes before all others, so that the columns are known of a table without rows. `tell` hears
+    lines of what is missing and unknown, after the first rows and at the end.
 
     Raises:
         InputError: with everything that is wrong with the file, the tables and their columns.
     """
     served = load_served(file)
-    for part in tables_as_logged(served.encoders, table, joins):
-        yield _predicted(served, part, table)
+    skew, of_log, first = Skew(), _of_log(served), list[str]()
+    for k, part in enumerate(tables_as_logged(served.encoders, table, joins)):
+        features = served.encoders.encode(part, table)
+        skew.add(served.encoders, part, features[0])
+        yield _predicted(served, Features.of(*features))
+        if k == 1:
+            first = skew.lines(of_log)
+            tell(first)
+    if skew.rows and skew.lines(of_log) != first:
+        tell(skew.lines(of_log))
+
+
+def _of_log(served: Served) -> dict[str, Shares]:
+    """A file from before shares were kept, and a student, have none."""
+    told = served.facts["about"].get("features", {})
+    return {name: Shares(**shares) for name, shares in told.items()}
 
 
 def tables_as_logged(encoders: Encoders, table: str, joins: Sequence[str]) -> Iterator[pa.Table]:
@@ -85,8 +107,8 @@ def opened(path: str, encoders: Encoders) -> Table:
     return open_table(path, Path.cwd(), Position(path), encoders.origin.csv, encoders.origin.types)
 
 
-def _predicted(served: Served, rows: pa.Table, name: str) -> pa.Table:
-    found = served.predict(rows, name).reshape(rows.num_rows, len(served.tasks))
+def _predicted(served: Served, features: Features) -> pa.Table:
+    found = served.probabilities(features).reshape(len(features), len(served.tasks))
     names = ["probability"] if len(served.tasks) == 1 else [f"probability_{task}" for task in served.tasks]
     return pa.table({column: np.ascontiguousarray(found[:, t]) for t, column in enumerate(names)})
 

@@ -1,0 +1,90 @@
+"""Serving skew: what is missing and what is unknown in rows that are served, beside what the log had.
+
+B rows of a batch, F id fields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from automl.data.columns.times import is_made
+from automl.data.store.encoders import Encoders, Rows
+from automl.data.store.log import EncodedLog
+
+_WORSE = 0.2  # more of the rows than in the log, to be pointed at
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """Of the rows: without a value, and (ids) with one that the model does not know."""
+
+    missing: float
+    unknown: float
+
+
+def log_shares(log: EncodedLog, window: str, table_rows: Sequence[int]) -> dict[str, Shares]:
+    """Of a window, by feature; ids that a model with so many table rows leaves out are unknown to it."""
+    ids_NF = log.ids_NF[log.windows[window]]
+    shares = {}
+    for feature in log.features:
+        missing, unknown = feature.missing[window], 0.0
+        if feature.kind == "categorical":
+            f = log.fields.index(feature.name)
+            no_row_N = (ids_NF[:, f] == 0) | (ids_NF[:, f] >= table_rows[f])
+            unknown = max(float(no_row_N.mean()) - missing, 0.0)
+        shares[feature.name] = Shares(missing, unknown)
+    return shares
+
+
+class Skew:
+    """Counts over batches that are served."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self._counts: dict[str, tuple[int, int]] = {}
+
+    def add(self, encoders: Encoders, table: Rows, ids_BF: NDArray[np.int32]) -> None:
+        """A batch and its ids."""
+        self.rows += table.num_rows
+        for f, name in enumerate(encoders.fields):
+            if not is_made(name):
+                self._count(name, table.column(name).null_count, int((ids_BF[:, f] == 0).sum()))
+        for name in encoders.dense:
+            if not is_made(name) and name not in encoders.fields:
+                missing = table.column(name).null_count
+                self._count(name, missing, missing)
+
+    def _count(self, name: str, missing: int, without_row: int) -> None:
+        before = self._counts.get(name, (0, 0))
+        self._counts[name] = before[0] + missing, before[1] + max(without_row - missing, 0)
+
+    def shares(self) -> dict[str, Shares]:
+        """By feature, in the order of the model."""
+        rows = max(self.rows, 1)
+        return {name: Shares(missing / rows, unknown / rows) for name, (missing, unknown) in self._counts.items()}
+
+    def lines(self, of_log: Mapping[str, Shares]) -> list[str]:
+        """A table for a person: only features where rows or log lack values or hold unknown ones."""
+        told = []
+        for name, found in self.shares().items():
+            before = of_log.get(name)
+            pairs = [
+                (found.missing, None if before is None else before.missing),
+                (found.unknown, None if before is None else before.unknown),
+            ]
+            if any(here or there for here, there in pairs):
+                worse = any(there is not None and here > there + _WORSE for here, there in pairs)
+                cells = "".join(f"{_cell(*pair):>20}" for pair in pairs)
+                told.append(f"{name:<24}{cells}{'   unlike the log' if worse else ''}".rstrip())
+        if not told:
+            return []
+        head = f"of {self.rows:,} rows"
+        return [f"{head:<24}{'missing (log)':>20}{'unknown (log)':>20}", *told]
+
+
+def _cell(here: float, there: float | None) -> str:
+    return f"{here:.1%}" if there is None else f"{here:.1%} ({there:.1%})"

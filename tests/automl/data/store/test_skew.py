@@ -1,0 +1,57 @@
+"""Serving skew: shares of missing and unknown values beside the log's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from automl.data.describe.tables import DataConfig
+from automl.data.encode.log import encode_log
+from automl.data.store.encoder_files import encoders_of
+from automl.data.store.encoders import ServedTime
+from automl.data.store.skew import Shares, Skew, log_shares
+from tests.automl.data.conftest import DAY_MS, SPLIT, START_MS, columns_of
+
+CONFIG: dict[str, Any] = {
+    "path": "log.parquet",
+    "time": {"column": "time_ms", "unit": "ms"},
+    "label": "click",
+    "features": {"categorical": {"user": {}, "word": {}, "@hour": {}}, "dense": ["price"]},
+    "split": SPLIT,
+}
+
+
+def test_shares_of_served_rows_are_those_of_the_log_where_they_are_its_rows(tmp_path: Path) -> None:
+    table = pa.table(columns_of())
+    pq.write_table(table, tmp_path / "log.parquet")
+    log = encode_log(DataConfig.model_validate(CONFIG), tmp_path, tmp_path / "cache")
+    encoders = encoders_of(log.folder, ServedTime("time_ms", "ms", "UTC"))
+    days = (np.asarray(table["time_ms"]) - START_MS) // DAY_MS
+    rows = table.filter(pa.array(days == 5))
+    for table_rows in ((10**6,) * 3, (3, 2, 1)):  # all ids, and a model that leaves rare ones out
+        cut, skew = encoders.cut(table_rows), Skew()
+        for part in (rows.slice(0, 7), rows.slice(7)):
+            skew.add(cut, part, cut.encode(part)[0])
+        wanted = log_shares(log, "test", table_rows)
+        assert skew.rows == len(rows)
+        assert set(skew.shares()) == {"user", "word", "price"}
+        for name, found in skew.shares().items():
+            np.testing.assert_allclose([found.missing, found.unknown], [wanted[name].missing, wanted[name].unknown])
+
+
+def test_what_differs_is_pointed_at(tmp_path: Path) -> None:
+    table = pa.table(columns_of())
+    pq.write_table(table, tmp_path / "log.parquet")
+    log = encode_log(DataConfig.model_validate(CONFIG), tmp_path, tmp_path / "cache")
+    encoders, skew = encoders_of(log.folder, ServedTime("time_ms", "ms", "UTC")), Skew()
+    served = table.set_column(table.column_names.index("word"), "word", pa.array(["z"] * len(table)))
+    skew.add(encoders, served, encoders.encode(served)[0])
+    lines = skew.lines({"word": Shares(0.1, 0.0), "price": Shares(0.1, 0.0), "user": Shares(0.0, 0.01)})
+    assert lines[0].split() == ["of", "600", "rows", "missing", "(log)", "unknown", "(log)"]
+    (word,) = [line for line in lines if line.startswith("word")]
+    assert word.endswith("100.0% (0.0%)   unlike the log")
+    assert not any("unlike" in line for line in lines if line.startswith("price"))
