@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from automl.data.columns.kinds import is_text, trimmed
 
 Floats = NDArray[np.float64]
+FARTHEST = 1e6
 LARGEST = float(np.finfo(np.float32).max)  # models read float32
 
 
@@ -82,11 +83,14 @@ class Scales:
     log: tuple[bool, ...]
 
     def standardised(self, values_ND: Floats) -> NDArray[np.float32]:
-        """Transformed, then shifted and scaled; missing is 0."""
+        """Transformed, then shifted and scaled; missing is 0. No further than FARTHEST deviations: a column that hardly
+        moves in the fit windows has a scale near 0."""
         values_ND = values_ND.copy()
         for k, of_column in enumerate(self.log):
             values_ND[:, k] = transformed(values_ND[:, k], of_column)
-        return np.nan_to_num((values_ND - self.mean_D) / self.scale_D, nan=0.0).astype(np.float32)
+        with np.errstate(over="ignore"):
+            far_ND = np.clip((values_ND - self.mean_D) / self.scale_D, -FARTHEST, FARTHEST)
+        return np.nan_to_num(far_ND, nan=0.0).astype(np.float32)
 
     def select(self, at_D: Sequence[int]) -> Scales:
         """Those of some of the columns."""

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from automl.data.columns.numbers import Scales, as_floats
+from automl.data.columns.numbers import FARTHEST, Scales, as_floats
 
 SCALES = Scales(np.array([1.0, 0.5, 0.0]), np.array([2.0, 0.25, 1.0]), (False, True, False))
 
@@ -45,3 +45,9 @@ def test_scales_come_back_from_json_bit_for_bit() -> None:
     np.testing.assert_array_equal(back.mean_D, odd.mean_D)
     np.testing.assert_array_equal(back.scale_D, odd.scale_D)
     assert back.log == odd.log
+
+
+def test_a_scale_near_0_makes_no_infinite_values() -> None:
+    scales = Scales(np.zeros(1), np.full(1, 1e-158), (False,))
+    found = scales.standardised(np.array([[1.0], [-1e300], [np.nan], [1e-158]]))
+    np.testing.assert_array_equal(found[:, 0], np.array([FARTHEST, -FARTHEST, 0, 1], np.float32))
