@@ -81,7 +81,8 @@ def check_study(
 ) -> StudyCheck:
     """Read a study, encode its log, train for seconds. What trains is loaded where the file has no mistake.
 
-    `told` hears what takes long, before it does. `room` is what the machine has, `busy` the CPU seconds of this thread.
+    `told` hears what takes much of the disk or the memory, before it does. `room` is what the machine has, `busy` the
+    CPU seconds of this thread.
 
     Raises:
         InputError: with every mistake.
@@ -93,7 +94,7 @@ def check_study(
 
     answers_ND = drawn(problem)
     there = room_of(problem.folder) if room is None else room
-    prediction = predicted(problem, answers_ND, workers, there, busy_seconds if busy is None else busy)
+    prediction = predicted(problem, answers_ND, workers, there, busy_seconds if busy is None else busy, told)
     return StudyCheck(problem, answers_ND, prediction, workers)
 
 

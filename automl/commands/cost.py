@@ -6,6 +6,7 @@ than a tenth, by what their training costs on paper. N candidates.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -79,15 +80,28 @@ class Prediction:
     notes: tuple[CheckedNote, ...]
 
 
-def predicted(problem: Problem, answers_ND: Floats, workers: int, room: Room, busy: Busy) -> Prediction:
-    """What a search of these candidates costs. Trains for seconds; the process is set up as a trial's worker is."""
+def predicted(
+    problem: Problem,
+    answers_ND: Floats,
+    workers: int,
+    room: Room,
+    busy: Busy,
+    told: Callable[[str], None] = lambda words: None,
+) -> Prediction:
+    """What a search of these candidates costs. Trains for seconds; the process is set up as a trial's worker is.
+
+    `told` hears before that where one trial alone may ask for more memory than there is.
+    """
+    held = most_bytes(problem, answers_ND)
+    if held > room.memory_bytes:
+        free = gib(room.memory_bytes / GIB)
+        told(f"a trial holds up to {gib(held / GIB)} of memory, but {free} are free: the system may end this command")
     prepare_process()
     models, reference = spread(problem, answers_ND), probe(problem, problem.baseline, busy)
     low, high = (trial_seconds(problem, one, probe(problem, one, busy), reference) for one in (models.low, models.high))
     trial, repeat = (
         trial_seconds(problem, problem.baseline, reference, reference, timed=timed) for timed in (True, False)
     )
-    held = most_bytes(problem, answers_ND)
     cost = Cost(
         trial_seconds=TrialSeconds(low=low, baseline=trial, high=high),
         search_minutes=_search_seconds(problem, trial, repeat, workers, room.cores) / 60,

@@ -128,6 +128,17 @@ def test_memory_is_that_of_the_largest_candidate_in_every_worker(problem: Proble
     assert found.cost.memory_gib == pytest.approx((3 * (WORKER_BYTES + held) + DRIVER_BYTES) / 2**30)
 
 
+def test_a_trial_larger_than_memory_is_told_before_anything_is_built(
+    problem: Problem, seconds: dict[str, float]
+) -> None:
+    heard: list[tuple[str, int]] = []
+    little = replace(ENOUGH, memory_bytes=1 << 20)
+    predicted(problem, drawn(problem), 1, little, lambda: 0.0, lambda words: heard.append((words, len(seconds))))
+    [(words, probed)] = heard
+    assert words.endswith("but 1 MiB are free: the system may end this command")
+    assert probed == 0
+
+
 @pytest.mark.usefixtures("seconds")
 def test_disk_is_two_encoded_logs_and_what_lies_beside_one(problem: Problem) -> None:
     kept = sum(file.stat().st_size for file in problem.log.folder.rglob("*") if file.is_file())

@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 
 import automl
+from automl.commands.check import check_study
 from automl.data.store.lessons import open_lessons
 from automl.data.store.stream import NEVER
 from automl.exfm.problem import ExfmProblem
 from automl.exfm.student.lessons import write_lessons
 from automl.study.problem import load_problem
 from search_spaces.errors import InputError
+from search_spaces.source import read
 from tests.worlds.lessons import HOUR, Arithmetic, make_run, ticks
 
 SPACE = """\
@@ -107,6 +109,18 @@ def test_a_run_without_predictions_has_no_lessons(tmp_path: Path) -> None:
     (tmp_path / "das").rename(tmp_path / "elsewhere")
     with pytest.raises(InputError, match="must hold an augmented log"):
         write_lessons(problem, problem.students[0])
+
+
+def test_a_study_over_lessons_is_checked(run: ExfmProblem) -> None:
+    """Students of every recipe are probed; what was missing in the windows is not known any more."""
+    write_lessons(run, run.students[0])
+    (run.folder / "space.yaml").write_text(SPACE)
+    (run.folder / "checked.yaml").write_text(STUDY)
+    found = check_study(read(run.folder / "checked.yaml"), workers=1, folder=None)
+    value = found.value()
+    assert {feature.kind for feature in value.features.values()} == {"categorical"}
+    assert not any(feature.missing or feature.unknown for feature in value.features.values())
+    assert value.cost.disk_gib > 0
 
 
 def test_a_search_over_lessons_from_file_to_finals(run: ExfmProblem) -> None:
