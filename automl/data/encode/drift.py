@@ -5,7 +5,7 @@ Shapes: n rows of one window, F id fields, D dense features (the counters last),
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,7 @@ _KNOWN_IN_TRAIN = 0.5  # and in train not so
 _WIDER = 8.0  # or narrower, times
 _FARTHER = 4.0  # deviations of train
 _ENOUGH = 30  # values, to speak of their spread
+_LATER = WINDOWS[1:]
 
 
 class Drift:
@@ -78,13 +79,12 @@ class Drift:
         return {name: float(n / rows) for name, n, rows in zip(WINDOWS, counts, self._rows, strict=True)}
 
     def notes(self) -> list[Note]:
-        """Where a later window differs from train so much that the feature is another one there, or none."""
+        """Where later windows differ from train so much that the feature is another one there, or none."""
         rows = dict(zip(WINDOWS, self._rows.tolist(), strict=True))
         return [
             Note(f"{feature.name} {words}", "drift", _place(feature))
             for feature in self.features()
-            for window in WINDOWS[1:]
-            for words in _unlike(feature, window, rows)
+            for words in _unlike(feature, rows)
         ]
 
 
@@ -92,42 +92,51 @@ def _place(feature: Feature) -> tuple[str, ...]:
     return ("features", "counters") if feature.kind == "counter" else ("features", feature.kind, feature.name)
 
 
-def _unlike(feature: Feature, window: str, rows: dict[str, int]) -> list[str]:
-    """How a window differs badly from train, in words; the gravest first, and nothing that follows from it."""
-    here, train = feature.missing[window], feature.missing["train"]
-    if abs(here - train) > _MUCH_MISSING:
-        why = (
-            "do the files of those days lack it?" if here > train else "a model learns it from few rows: leave it out?"
-        )
-        return [f"is missing in {_share(here)} of the {window} rows, in {_share(train)} of train: {why}"]
+def _unlike(feature: Feature, rows: Mapping[str, int]) -> Iterator[str]:
+    """How later windows differ badly from train, in words; of a window the gravest alone."""
+    train = feature.missing["train"]
+    more = [name for name in _LATER if feature.missing[name] - train > _MUCH_MISSING]
+    less = [name for name in _LATER if train - feature.missing[name] > _MUCH_MISSING]
+    if more:
+        yield f"is missing in {_shares(feature.missing, more)}: do the files of those days lack it?"
+    if less:
+        learnt = "little" if train < 1 else "nothing"
+        yield f"is missing in {_shares(feature.missing, less)}: a model learns {learnt} of it there. Leave it out?"
+    rest = [name for name in _LATER if name not in (*more, *less)]
     if feature.kind == "categorical":
-        return _unknown(feature, window)
-    if min(rows[name] * (1 - feature.missing[name]) for name in (window, "train")) < _ENOUGH:
-        return []
-    return _moved(feature, window)
+        yield from _unknown(feature, rest)
+        return
+    known = {name: rows[name] * (1 - feature.missing[name]) for name in WINDOWS}
+    if known["train"] >= _ENOUGH and (feature.spread["train"] or 0.0) > 1e-6:  # a constant is told of as such
+        for name in rest:
+            if known[name] >= _ENOUGH:
+                yield from _moved(feature, name)
 
 
-def _unknown(feature: Feature, window: str) -> list[str]:
-    of_values = {name: feature.unknown[name] / max(1 - feature.missing[name], 1e-12) for name in (window, "train")}
-    if of_values[window] <= _NEARLY_ALL or of_values["train"] > _KNOWN_IN_TRAIN:
-        return []
-    why = "are they written in another way there, or new each day? A model knows nothing of them"
-    return [f"holds values unknown to train in {_share(feature.unknown[window])} of the {window} rows: {why}"]
+def _shares(of: Mapping[str, float], windows: Sequence[str]) -> str:
+    here = " and ".join(f"{_share(of[name])} of the {name} rows" for name in windows)
+    return f"{here}, in {_share(of['train'])} of train"
 
 
-def _moved(feature: Feature, window: str) -> list[str]:
+def _unknown(feature: Feature, windows: Sequence[str]) -> Iterator[str]:
+    of_values = {name: feature.unknown[name] / max(1 - feature.missing[name], 1e-12) for name in WINDOWS}
+    new = [name for name in windows if of_values[name] > _NEARLY_ALL]
+    if new and of_values["train"] <= _KNOWN_IN_TRAIN:
+        why = "are they written in another way there, or new each day? A model knows nothing of them"
+        here = " and ".join(f"{_share(feature.unknown[name])} of the {name} rows" for name in new)
+        yield f"holds values unknown to train in {here}: {why}"
+
+
+def _moved(feature: Feature, window: str) -> Iterator[str]:
     mean, spread, before, of_train = (
         of[name] or 0.0 for name in (window, "train") for of in (feature.mean, feature.spread)
     )
-    if of_train < 1e-6:
-        return []  # a constant of train is told of as such
     far, wide = abs(mean - before) / of_train, spread / of_train
     if far > _FARTHER:
-        return [f"lies {far:,.0f} deviations of train from its mean there in {window}: another unit, or another thing?"]
-    if not 1 / _WIDER < wide < _WIDER:
+        yield f"lies {far:,.0f} deviations of train from its mean there in {window}: another unit, or another thing?"
+    elif not 1 / _WIDER < wide < _WIDER:
         words = f"{wide:,.0f} times as wide" if wide > 1 else f"only {wide:.2g} times as wide"
-        return [f"is {words} in {window} as in train: another unit, other outliers, or filled in?"]
-    return []
+        yield f"is {words} in {window} as in train: another unit, other outliers, or filled in?"
 
 
 def _share(share: float) -> str:

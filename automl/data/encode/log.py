@@ -6,7 +6,7 @@ Memory holds a batch, a bucket, the side tables and the vocabularies, however lo
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from automl.data.columns.moments import Moments
 from automl.data.columns.numbers import Scales, transformed
 from automl.data.columns.times import days_of
-from automl.data.columns.vocabulary import Vocabulary, fit_vocabulary
+from automl.data.columns.vocabulary import fit_vocabulary
 from automl.data.describe.tables import DataConfig
 from automl.data.encode.common import fingerprint_of, is_log_scaled, kind_of, made_once, spans_of, with_dense
 from automl.data.encode.counting import count_log
@@ -27,6 +27,7 @@ from automl.data.encode.reader import Reader
 from automl.data.encode.room import room_words
 from automl.data.encode.rows import Scan, scan
 from automl.data.encode.spill import Rows, Spill
+from automl.data.encode.writing import blocks, watched
 from automl.data.leaks.find import ROWS, find_leaks
 from automl.data.store.encoder_files import write_encoders
 from automl.data.store.folder import write_columns
@@ -89,8 +90,8 @@ def _encode(plan: Plan, folder: Path, fit: Sequence[str], fingerprint: str, told
     scales = Scales(moments.mean, moments.scale, (*tally.log, *(False for _ in counters)))
     timed = plan.config.time is not None
     drift = Drift(*_names(plan))
-    parts = _watched(with_dense(spill, counters, scales), vocabularies, counters, tally.rows, drift)
-    write_columns(folder, count, _blocks(parts, timed))
+    parts = watched(with_dense(spill, counters, scales), vocabularies, counters, tally.rows, drift)
+    write_columns(folder, count, blocks(parts, timed))
     leaks = _leaks(spill, plan, reader, int(tally.rows[0]))
     for scratch in ("spill", "counting"):
         shutil.rmtree(folder / scratch, ignore_errors=True)
@@ -180,49 +181,6 @@ def _count(counts: NDArray[np.int64], codes: NDArray[np.int32]) -> None:
     else:
         seen, times = np.unique(codes, return_counts=True)
         counts[seen] += times
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """Sorted rows with what models read of them: ids by their frequency, dense columns and counters standardised."""
-
-    rows: Rows
-    ids_nF: NDArray[np.int32]
-    dense_nD: NDArray[np.float32]
-
-
-def _watched(
-    parts: Iterable[tuple[Rows, NDArray[np.float32]]],
-    vocabularies: Sequence[Vocabulary],
-    counters_CN: NDArray[np.float32],
-    window_rows: NDArray[np.int64],
-    drift: Drift,
-) -> Iterator[_Part]:
-    """The parts as they are written, each of one window, counted as they pass."""
-    ends, done = np.cumsum(window_rows), 0
-    for rows, dense in parts:
-        codes = rows["ids"][:, : len(vocabularies)]
-        ids = codes.copy()
-        for k, vocabulary in enumerate(vocabularies):
-            ids[:, k] = vocabulary.recode[ids[:, k]]
-        span = slice(done, done + len(rows))
-        given = ~np.isnan(np.concatenate([rows["dense"], counters_CN[:, span].T], 1))
-        drift.add(int(np.searchsorted(ends, done, side="right")), codes > 0, ids > 0, dense, given)
-        done = span.stop
-        yield _Part(rows, ids, dense)
-
-
-def _blocks(parts: Iterable[_Part], timed: bool) -> Iterator[dict[str, NDArray[np.generic]]]:
-    """Columns of sorted rows."""
-    for part in parts:
-        yield {
-            "ids": part.ids_nF,
-            "dense": part.dense_nD,
-            "labels": part.rows["label"],
-            "weights": part.rows["weight"],
-            "clusters": part.rows["cluster"],
-            **({"times": part.rows["time"]} if timed else {}),
-        }
 
 
 def _names(plan: Plan) -> tuple[list[str], list[str], list[str]]:

@@ -54,20 +54,27 @@ def _told(split: Split) -> str:
 
 
 def _when_set(column: Column) -> list[tuple[Flags, str]]:
-    """Where a feature has a value at all; where it has another than the one that most rows have."""
+    """Where a feature has another value than the one that most rows have; where it has one at all."""
     if column.kind == "dense":
-        numbers_N = column.numbers
-        given_N = ~np.isnan(numbers_N)
-        return [(given_N & (numbers_N != 0), "set"), (given_N, "given")]
-    codes_N = column.codes
-    size = int(codes_N.max(initial=0)) + 1
-    rows_V = np.bincount(codes_N, minlength=size)
-    ways = [(codes_N > 0, "given")]
-    usual = int(rows_V[1:].argmax()) + 1 if size > 1 else 0
-    if usual and rows_V[usual] > _MOST_UNSET * len(codes_N):
-        word = column.word(int(column.values_N[int((codes_N == usual).argmax())]))
-        ways.insert(0, ((codes_N > 0) & (codes_N != usual), f"not {word}"))
+        given_N = ~np.isnan(column.numbers)
+        known = column.numbers[given_N]
+        usual = float(np.median(known)) if len(known) else 0.0
+        usual_N = column.numbers == usual
+    else:
+        given_N = column.codes > 0
+        usual_N = column.codes == int(np.bincount(column.codes)[1:].argmax()) + 1 if given_N.any() else given_N
+    ways = [(given_N, "given")]
+    if usual_N.sum() > _MOST_UNSET * (given_N.sum() if column.kind == "dense" else len(given_N)):
+        ways.insert(0, (given_N & ~usual_N, _other_than(column, int(usual_N.argmax()))))
     return ways
+
+
+def _other_than(column: Column, row: int) -> str:
+    """A value other than that of the row, in words."""
+    if column.kind == "categorical":
+        return f"not {column.word(int(column.values_N[row]))}"
+    value = float(column.numbers[row])
+    return f"not {number(value)}" if value else "set"
 
 
 def _set_only(column: Column, sample: Sample, set_N: Flags, words: str) -> str | None:

@@ -31,6 +31,7 @@ _UNRELATED = -0.05  # halves that go against each other without the feature: one
 _BINS = 20  # of the feature, among keys with as many rows
 _STEP = 0.3  # of the label's entropy
 _MOVES = 0.05  # of the rows of a key have another number than the row before, at least
+_STEPS = 1 << 16  # are looked at, at most
 _FEW, _MANY = 3, 2000  # different values, of a feature; of a categorical one
 
 _DO = "leave it out, or make it of earlier rows (features.counters)"
@@ -40,8 +41,9 @@ _DO = "leave it out, or make it of earlier rows (features.counters)"
 class Group:
     """Rows that go together: a key's, or a key's within a day.
 
-    after_S, before_S: rows and the row before each. Of the groups that have at least two rows: the first row, how many,
-    and the rate of positives in both halves; the rows go to the halves by turns.
+    after_S, before_S: rows and the row before each, some of them where there are many. Of the groups that have at
+    least two rows: the first row, how many, and the rate of positives in both halves; the rows go to the halves by
+    turns.
     """
 
     key: str
@@ -79,8 +81,10 @@ def _group(key: str, order: Ints, same: Flags, positive_N: Flags, *, daily: bool
         for half in (turn, ~turn)
     )
     half = sizes[kept] // 2
+    steps = np.flatnonzero(same)
+    steps = steps[:: 1 + len(steps) // _STEPS]
     return Group(
-        key, daily, order[1:][same], order[:-1][same], order[starts[kept]], sizes[kept],
+        key, daily, order[1:][steps], order[:-1][steps], order[starts[kept]], sizes[kept],
         one[kept] / (sizes[kept] - half), other[kept] / half,
     )  # fmt: skip
 

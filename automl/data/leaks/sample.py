@@ -29,7 +29,7 @@ def compact(codes_N: NDArray[np.generic]) -> Codes:
     return small
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Column:
     """A feature: codes from 1 on (0: missing) of a categorical one, numbers (NaN: missing) of a dense one.
 
@@ -42,11 +42,11 @@ class Column:
     joined: bool = False
     word: Callable[[int], str] = str  # of one of the values
 
-    @property
+    @cached_property
     def codes(self) -> Codes:
         return compact(self.values_N)
 
-    @property
+    @cached_property
     def numbers(self) -> Floats:
         return np.ascontiguousarray(self.values_N).astype(np.float64, copy=False)
 

@@ -67,6 +67,13 @@ def test_set_on_negatives_only() -> None:
     assert "100% of these are negative" in text
 
 
+def test_a_number_has_a_usual_value() -> None:
+    filled = np.where(POSITIVE & (RNG.random(ROWS) < 0.1), RNG.random(ROWS), -1.0)
+    text = told(with_dense(SAMPLE, {"seconds": np.where(RNG.random(ROWS) < 0.3, np.nan, filled)}))
+    assert text is not None
+    assert text.startswith("seconds is not -1 in ")
+
+
 def test_an_id_has_a_usual_value() -> None:
     text = told(with_ids(SAMPLE, {"state": 1 + (POSITIVE & (RNG.random(ROWS) < 0.1))}))
     assert text is not None
