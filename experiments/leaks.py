@@ -82,7 +82,8 @@ def main() -> None:
                 "leak_recall": total["recall"],
                 "false_alarms_on_clean_logs": sum(len(one["false"]) for one in found if not one["leaks"]),
                 "clean_logs": sum(not one["leaks"] for one in found),
-                "drift_notes": sum(len(one["drift"]) for one in found),
+                "drift_notes_on_clean_logs": sum(len(one["drift"]) for one in found if not one["leaks"]),
+                "found_by_name_and_event_alone": sum(one["by_name"] for one in found),
             },
         )
     for row in (*table, total):

@@ -123,8 +123,8 @@ def _unknown(feature: Feature, windows: Sequence[str]) -> Iterator[str]:
     new = [name for name in windows if of_values[name] > _NEARLY_ALL]
     if new and of_values["train"] <= _KNOWN_IN_TRAIN:
         why = "are they written in another way there, or new each day? A model knows nothing of them"
-        here = " and ".join(f"{_share(feature.unknown[name])} of the {name} rows" for name in new)
-        yield f"holds values unknown to train in {here}: {why}"
+        here = " and ".join(f"{_share(of_values[name])} of the {name} rows" for name in new)
+        yield f"is unknown to train in {here} that have a value: {why}"
 
 
 def _moved(feature: Feature, window: str) -> Iterator[str]:

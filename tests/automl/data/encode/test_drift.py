@@ -98,8 +98,8 @@ def test_values_written_in_another_way_are_told(columns: dict[str, Any], encoded
     words = np.array(columns["word"].fill_null("a").to_pylist())
     columns["word"] = np.where(days_of(columns) == 5, np.char.upper(words), words)
     assert told(encoded(columns)) == [
-        "word holds values unknown to train in 100% of the test rows: are they written in another way there, or new "
-        "each day? A model knows nothing of them"
+        "word is unknown to train in 100% of the test rows that have a value: are they written in another way there, "
+        "or new each day? A model knows nothing of them"
     ]
 
 
