@@ -134,17 +134,17 @@ def _ties(sample: Sample, times_N: Ints) -> Note | None:
 
 def _recurring(positive_N: Flags) -> Note | None:
     """Rows whose label is that of the row k before: the log is sorted by it, or so many negatives follow a positive."""
-    at = np.flatnonzero(positive_N)
-    base = len(at) / max(len(positive_N), 1)
-    if len(at) < _LEAST or base > 0.6:
-        return None
+    rarer = positive_N.mean() <= 0.5
+    word, chosen_N = ("positive", positive_N) if rarer else ("negative", ~positive_N)
+    at = np.flatnonzero(chosen_N)
     for lag in range(1, _LAGS + 1):
-        again = at[at + lag < len(positive_N)] + lag
-        like = float(positive_N[again].mean()) if len(again) >= _LEAST else 0.0
+        again = at[at + lag < len(chosen_N)] + lag
+        like = float(chosen_N[again].mean()) if len(again) >= _LEAST else 0.0
         if like >= _LIKE:
             after = "the next row" if lag == 1 else f"the row {lag} later"
-            text = f"the order of the rows tells the label: {after} after a positive one is positive in {share(like)}"
-            return Note(f"{text} (of all rows {share(base)}): sorted by the label, or in a fixed pattern?", "leak")
+            text = f"the order of the rows tells the label: {after} after a {word} one is {word} in {share(like)}"
+            base = share(len(at) / len(chosen_N))
+            return Note(f"{text} (of all rows {base}): sorted by the label, or in a fixed pattern?", "leak")
     return None
 
 

@@ -97,9 +97,10 @@ def test_rows_of_one_time_in_the_order_of_the_label(*, first: bool, word: str) -
     ("label", "words"),
     [
         (np.arange(ROWS) % 5 == 0, "the row 5 later after a positive one is positive in 100%"),
+        (np.arange(ROWS) % 3 > 0, "the row 3 later after a negative one is negative in 100%"),
         (np.arange(ROWS) < 5000, "the next row after a positive one is positive in 99.98%"),
     ],
-    ids=["pattern", "sorted"],
+    ids=["pattern", "pattern of the other class", "sorted"],
 )
 def test_the_order_of_the_rows(label: np.ndarray, words: str) -> None:
     (text,) = told(Sample(label, None, None, (), ()))
