@@ -197,7 +197,7 @@ def _minutes(of: World, rng: Generator) -> pd.DataFrame:
 
 
 def _moods(of: World, rng: Generator) -> pd.DataFrame:
-    """A user's click is mostly followed by another one."""
+    """A state of the user, known before, that clicks repeat six times in ten."""
     log = of.log.sort_values(["user", "time"], kind="stable")
     before = log.groupby("user")["click"].shift(1, fill_value=0).to_numpy()
     click = np.where(rng.random(len(log)) < 0.6, before, log["click"])
