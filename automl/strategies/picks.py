@@ -106,9 +106,19 @@ def _field(space: SearchSpace, history: History, seed: int, confirmed: Mapping[i
 
 
 def _noise_of_means(gains: Sequence[Floats]) -> float:
-    """Standard error of a mean gain, from what the orders of the data make of the same model."""
-    repeats = len(gains[0]) if gains else 0
-    return math.sqrt(float(np.mean([g.var(ddof=1) for g in gains])) / repeats) if repeats > 1 else 0.0
+    """Standard error of a mean gain, from what the orders of the data make of the same model. What an order does to all
+    of them, the baseline's own luck on it first of all, tells no model from another and is left out.
+
+    Two-way analysis of variance: models x orders, what is left of (models - 1) (orders - 1) degrees of freedom.
+    """
+    repeats, models = (len(gains[0]), len(gains)) if gains else (0, 0)
+    if repeats < 2:
+        return 0.0
+    table_MR = np.stack(gains)
+    left_MR = table_MR - table_MR.mean(1, keepdims=True)
+    if models > 1:
+        left_MR -= left_MR.mean(0)
+    return math.sqrt(float(np.square(left_MR).sum()) / (max(models - 1, 1) * (repeats - 1)) / repeats)
 
 
 def roles(found: tuple[Pick, ...]) -> Mapping[str, int]:

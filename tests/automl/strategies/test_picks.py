@@ -207,10 +207,23 @@ def test_noise_as_large_as_the_spread_leaves_nothing_to_believe() -> None:
 def test_a_trial_that_is_far_worse_than_luck_goes_is_not_believed_to_be_good() -> None:
     means = {1: 5.74, 2: -0.07, 3: -0.28, 4: 5.23, 5: -0.18, 6: -0.05, 7: 0.34, 8: -0.16, 9: 0.19}
     past = history(trials_of({n: (gain, 1.0) for n, gain in means.items()}), std=0.0)
-    confirmed = {n: np.array([gain - 0.57, gain + 0.57]) for n, gain in means.items()}
+    luck = {n: 0.57 * (-1) ** n for n in means}
+    confirmed = {n: np.array([gain - luck[n], gain + luck[n]]) for n, gain in means.items()}
     chosen = {pick.role: pick for pick in picks(SPACE, past, seed=1, margin_pct=0.2, confirmed=confirmed)}
     assert chosen["accurate"].trial == 3
     assert not {pick.trial for pick in chosen.values()} & {1, 4}
+
+
+def test_what_an_order_does_to_all_models_is_no_luck_of_one() -> None:
+    """The baseline was unlucky on the second order: every gain looks better there, and none is doubted for it."""
+    means = dict(enumerate((0.2, -0.15, -0.1, 0.05, 0.1, -0.05), 1))
+    past = history(trials_of(dict.fromkeys(means, (0.0, 1.0))), std=0.0)
+    shift = np.array([0.3, -0.6, 0.3])
+    alike = {n: np.full(3, gain) for n, gain in means.items()}
+    shifted = {n: gains + shift for n, gains in alike.items()}
+    for confirmed in (alike, shifted):
+        found = {pick.trial: pick.shrunken_gain_pct for pick in picks(SPACE, past, seed=1, confirmed=confirmed)}
+        assert found[2] == pytest.approx(-0.15)
 
 
 def test_where_no_repeat_was_whole_nothing_is_picked() -> None:
