@@ -204,19 +204,19 @@ def search(
 
 
 def open_study(folder: Path | str) -> StudyHandle:
-    """A study that was started before. Its log need not be there any more, but for finals.
+    """A study that was started before. Its log need not be there any more, or in the form of today, but for finals.
 
     Raises:
         InputError: where the folder holds no study, or one without its baseline.
     """
-    from automl.data.store.log import open_log
+    from automl.data.store.log import LOG, open_log
     from automl.study.record import Study
     from automl.study.storage import load_started
 
     folder = Path(folder).absolute()
     stored, space, facts = load_started(folder)
     encoded = folder / "data" / facts.data
-    log = open_log(encoded) if encoded.exists() else None
+    log = open_log(encoded) if LOG.current(encoded) else None
     if log is not None:
         space = space.with_inputs(log.inputs)
     return StudyHandle(folder, Study(stored, space, _config(facts).limits), space, log)

@@ -30,7 +30,7 @@ from automl.study.storage import open_study
 from search_spaces.errors import InputError, Mistake, Position
 
 _HINTS = {
-    Conflict.DATA: "the log, its windows or features have changed: use another --out",
+    Conflict.DATA: "the log, its windows or features have changed, or another version encoded it: use another --out",
     Conflict.BASELINE: "the baseline has changed: use another --out",
     Conflict.PLUGINS: "a plug-in file has changed, and its models with it: use another --out",
     Conflict.TUNING: "what the baseline was tuned to, every gain is against: leave it as it was, or use another --out",

@@ -68,6 +68,10 @@ class Kind(Generic[Facts]):
             raise InputError.of(str(folder), must, found, self.renewed)
         return ColumnFolder(folder, cast(Facts, facts))
 
+    def current(self, folder: Path) -> bool:
+        """Whether a folder is there, whole, and of the format that is written now."""
+        return is_whole(folder) and read_facts(folder, f"must hold {self.words}").get("format") == self.format
+
     def write(self, folder: Path, facts: Facts) -> None:
         """Written last: a folder with facts is a whole one."""
         kind = {} if self.name == _FIRST else {"kind": self.name}

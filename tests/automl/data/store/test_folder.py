@@ -45,11 +45,14 @@ def test_a_folder_of_another_kind_is_refused(tmp_path: Path) -> None:
 def test_what_cannot_be_read_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="must hold an encoded stream, but found none"):
         OTHER.open(tmp_path)
+    assert not OTHER.current(tmp_path)
     OTHER.write(tmp_path, {})
+    assert OTHER.current(tmp_path)
     facts = tmp_path / "facts.json"
     facts.write_text(json.dumps({**json.loads(facts.read_text()), "format": 0}))
     with pytest.raises(InputError, match=r"of format 1, but found format 0\n    hint: make it anew"):
         OTHER.open(tmp_path)
+    assert not OTHER.current(tmp_path)
     facts.write_text("{")
     with pytest.raises(InputError, match="must hold an encoded stream, but found Expecting"):
         OTHER.open(tmp_path)
