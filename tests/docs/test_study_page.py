@@ -32,6 +32,7 @@ TABLES: dict[type[BaseModel], str] = {
     data_config.CategoricalConfig: "data",
     data_config.DenseConfig: "data",
     data_config.CountersConfig: "data",
+    data_config.RecentConfig: "data",
     split.SplitConfig: "data",
     config.SearchConfig: "search",
     config.TrialConfig: "trial",
@@ -83,7 +84,7 @@ def _shown(field: FieldInfo) -> str | None:
         return str(default).lower()
     if isinstance(default, str) and default != "label":
         return default
-    told_in_words = (600.0, 4 << 30, parts.DAY_SECONDS)
+    told_in_words = (600.0, 4 << 30, parts.DAY_SECONDS, 7 * parts.DAY_SECONDS)
     return f"{default:g}" if isinstance(default, int | float) and default not in told_in_words else None
 
 

@@ -135,12 +135,25 @@ def _counters(value: object) -> object:
     return blocks
 
 
+class RecentConfig(Part):
+    """Dense features from the past: per key how long ago it was last seen, and how often within so long."""
+
+    keys: Annotated[tuple[tuple[str, ...], ...], BeforeValidator(_keys)]
+    within: Annotated[float, BeforeValidator(parse_span), Field(gt=0)] = 7 * DAY_SECONDS
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the features, a key after the other."""
+        return tuple(f"@{what}({' x '.join(key)})" for key in self.keys for what in ("since", "seen"))
+
+
 class FeaturesConfig(Part):
     """Features by column; `@hour` and `@weekday` are made from the time column."""
 
     categorical: dict[str, CategoricalConfig] = Field(default_factory=dict)
     dense: dict[str, DenseConfig] = Field(default_factory=dict)
     counters: Annotated[CountersConfig | tuple[CountersConfig, ...] | None, BeforeValidator(_counters)] = None
+    recent: RecentConfig | None = None
 
     @property
     def blocks(self) -> tuple[CountersConfig, ...]:
@@ -154,6 +167,11 @@ class FeaturesConfig(Part):
         """Of the counters' features, a block after the other."""
         of_many = isinstance(self.counters, tuple)
         return tuple(name for block in self.blocks for name in block.names(of_many=of_many))
+
+    @property
+    def past_names(self) -> tuple[str, ...]:
+        """Of all features that are made from earlier rows: the counters, then what is recent."""
+        return (*self.counter_names, *(self.recent.names if self.recent is not None else ()))
 
     def block_path(self, k: int) -> tuple[str | int, ...]:
         """Where block k is written, below the data description."""
@@ -210,8 +228,9 @@ class DataConfig(TablesConfig):
     def _time_for_days(self) -> DataConfig:
         if self.split.random is None and self.time is None:
             raise ValueError("a split by days must have a time column")
-        if self.features.blocks and self.split.random is not None:
-            raise ValueError("counters must have a split by days: rows drawn at random have no past of their own")
+        made = [name for name, there in (("counters", self.features.blocks), ("recent", self.features.recent)) if there]
+        if made and self.split.random is not None:
+            raise ValueError(f"{made[0]} must have a split by days: rows drawn at random have no past of their own")
         return self
 
 

@@ -45,8 +45,15 @@ def fingerprint_of(tables: Tables[TablesConfig], cache: Path, form: int, what: o
     matter."""
     cache.mkdir(parents=True, exist_ok=True)
     tree = tables.config.model_dump(mode="json", exclude={"path": True, "join": {"__all__": {"path"}}})
-    if tree["features"]["counters"] is None:
-        del tree["features"]["counters"]  # the name of a log that has none is what it was before there were any
+    for part, name, none in (
+        (tree["features"], "counters", None),
+        (tree["features"], "recent", None),
+        (tree, "csv", None),
+        (tree, "types", {}),
+        (tree["time"] or {}, "format", None),
+    ):
+        if part.get(name) == none:
+            part.pop(name, None)  # the name of a log that has none is what it was before there were any
     digests = [digest_table(table, cache) for table in (tables.log, *tables.sides)]
     text = json.dumps([form, tree, digests, what], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

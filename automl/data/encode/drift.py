@@ -89,7 +89,9 @@ class Drift:
 
 
 def _place(feature: Feature) -> tuple[str, ...]:
-    return ("features", "counters") if feature.kind == "counter" else ("features", feature.kind, feature.name)
+    if feature.kind == "counter":
+        return ("features", "recent" if feature.name.startswith(("@since(", "@seen(")) else "counters")
+    return ("features", feature.kind, feature.name)
 
 
 def _unlike(feature: Feature, rows: Mapping[str, int]) -> Iterator[str]:

@@ -185,7 +185,7 @@ def _count(counts: NDArray[np.int64], codes: NDArray[np.int32]) -> None:
 
 def _names(plan: Plan) -> tuple[list[str], list[str], list[str]]:
     """Of id features, dense features and counters, in the order of the columns."""
-    counters = list(plan.config.features.counter_names)
+    counters = list(plan.config.features.past_names)
     return [source.column for source in plan.categorical], [source.column for source in plan.dense], counters
 
 

@@ -53,8 +53,9 @@ def make_plan(config: DataConfig, base: Path, at: Locate = at_nothing) -> Plan:
     finder.time_and_keys()
     for label in labels:
         finder.in_log(label.column, *label.path)
-    if config.features.blocks and config.time is None:
-        finder.note("counters must have a time column", "none", "give data.time", "features", "counters")
+    for name, there in (("counters", config.features.blocks), ("recent", config.features.recent)):
+        if there and config.time is None:
+            finder.note(f"{name} must have a time column", "none", "give data.time", "features", name)
     columns = finder.columns()
     if finder.mistakes:
         raise InputError(finder.mistakes)

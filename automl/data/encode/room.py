@@ -17,14 +17,14 @@ _WORTH_TELLING = 1 << 30
 def kept_bytes(plan: Plan, rows: int) -> int:
     """Of the encoded columns; vocabularies come on top."""
     features = plan.config.features
-    of_row = _NUMBER * (len(plan.categorical) + len(plan.dense) + len(features.counter_names)) + _PLAIN
+    of_row = _NUMBER * (len(plan.categorical) + len(plan.dense) + len(features.past_names)) + _PLAIN
     return rows * (of_row + (0 if plan.config.time is None else _TIME))
 
 
 def spill_bytes(plan: Plan, rows: int) -> int:
     """Of what lies beside the columns while they are written: the sorted rows, and counters before they are scaled."""
     record = record_type(len(plan.coded), len(plan.dense), len(plan.labels))
-    return rows * (record.itemsize + _NUMBER * len(plan.config.features.counter_names))
+    return rows * (record.itemsize + _NUMBER * len(plan.config.features.past_names))
 
 
 def room_words(plan: Plan, rows: int, folder: Path) -> str | None:

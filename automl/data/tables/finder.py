@@ -79,6 +79,8 @@ class Finder:
         for b, block in enumerate(features.blocks):
             for k, key in enumerate(block.keys):
                 keys += [self.feature(column, *features.block_path(b), "keys", k) for column in key]
+        for k, key in enumerate(features.recent.keys if features.recent is not None else ()):
+            keys += [self.feature(column, "features", "recent", "keys", k) for column in key]
         keys += [self.feature(column, "segments", name) for name, column in segments]
         found = tuple(source for source in categorical if source is not None)
         return Columns(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -73,9 +74,12 @@ class Tables(Generic[C]):
 
     def key_columns(self) -> list[list[list[int]]]:
         """Of every block of counters and each of its keys, the places of its columns among the coded ones."""
+        return [self.places(block.keys) for block in self.config.features.blocks]
+
+    def places(self, keys: Iterable[Iterable[str]]) -> list[list[int]]:
+        """Of each key, the places of its columns among the coded ones."""
         place = {source.column: k for k, source in reversed(list(enumerate(self.coded)))}
-        blocks = self.config.features.blocks
-        return [[[place[column] for column in key] for key in block.keys] for block in blocks]
+        return [[place[column] for column in key] for key in keys]
 
 
 def at_nothing(*path: str | int) -> Position:

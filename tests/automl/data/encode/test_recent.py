@@ -1,0 +1,113 @@
+"""What is recent against a naive double loop; what a row saw does not change with what comes later."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from automl.data.describe.tables import DataConfig
+from automl.data.encode.log import encode_log
+from automl.data.encode.recent import recent
+from search_spaces.errors import InputError
+from tests.automl.data.conftest import DAY_MS, START_MS
+
+Describe = Callable[..., DataConfig]
+Write = Callable[..., Path]
+MS = 10**6
+
+
+def naive(codes: list[int], times_ms: list[int], within_s: float) -> NDArray[np.float64]:
+    out = np.full((2, len(codes)), np.nan)
+    for row, (code, now) in enumerate(zip(codes, times_ms, strict=True)):
+        if code:
+            past = [t for c, t in zip(codes, times_ms, strict=True) if c == code and now - within_s * 1000 <= t < now]
+            since = (now - max(past)) / 1000 if past else within_s
+            out[:, row] = math.log1p(since), math.log1p(len(past))
+    return out
+
+
+@settings(deadline=None, max_examples=80)
+@given(
+    st.lists(st.tuples(st.integers(0, 4), st.integers(0, 5_000)), min_size=1, max_size=40),
+    st.sampled_from([0.5, 1.0, 60.0]),
+    st.sampled_from([0, 1_700_000_000_000, -5_000]),
+)
+def test_it_is_what_a_double_loop_finds(rows: list[tuple[int, int]], within_s: float, start: int) -> None:
+    rows = sorted(rows, key=lambda row: row[1])
+    codes, times = [code for code, _ in rows], [start + time for _, time in rows]
+    found = np.stack(list(recent(np.array(codes, np.int32), np.array(times, np.int64) * MS, within_s)))
+    np.testing.assert_allclose(found, naive(codes, times, within_s), rtol=1e-6)
+
+
+def features(**recent: Any) -> dict[str, Any]:
+    return {"categorical": {"user": {}, "word": {}}, "dense": ["price"], "recent": recent}
+
+
+def test_a_log_has_them_standardised_after_its_dense_features(
+    tmp_path: Path, columns: dict[str, Any], write: Write, describe: Describe
+) -> None:
+    write(columns)
+    told = features(keys=["user", ["user", "word"]], within="2d")
+    log = encode_log(describe(features=told), tmp_path, tmp_path / "cache")
+    names = ("@since(user)", "@seen(user)", "@since(user x word)", "@seen(user x word)")
+    assert log.dense == ("price", *names)
+    order = np.argsort(columns["time_ms"], kind="stable")
+    user, time = np.asarray(columns["user"])[order].tolist(), np.asarray(columns["time_ms"])[order].tolist()
+    wanted = naive([u + 1 for u in user], time, 2 * 86_400)
+    train = log.windows["train"]
+    for k, of_rows in enumerate(wanted, 1):
+        of_train = of_rows[train]
+        expected = (of_rows - of_train.mean()) / of_train.std()
+        np.testing.assert_allclose(np.asarray(log.dense_ND)[:, k], expected, atol=1e-4)
+    assert [feature.kind for feature in log.features[2:]] == ["dense", *["counter"] * 4]
+
+
+def test_later_rows_change_nothing_of_what_earlier_ones_saw(
+    tmp_path: Path, columns: dict[str, Any], write: Write, describe: Describe
+) -> None:
+    told = describe(features=features(keys=["user"], within="3d"))
+    early = np.asarray(columns["time_ms"]) < START_MS + 5 * DAY_MS
+    kept = early | (np.arange(len(early)) % 3 > 0)
+    both = []
+    for name, rows in (("all", np.ones(len(early), bool)), ("fewer", kept)):
+        (tmp_path / name).mkdir()
+        write({key: pa.array(values).filter(pa.array(rows)) for key, values in columns.items()}, f"{name}/log.parquet")
+        log = encode_log(told, tmp_path / name, tmp_path / name / "cache")
+        both.append(np.asarray(log.dense_ND)[: log.windows["validate"].stop])
+    np.testing.assert_array_equal(*both)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"features": features(keys=["nobody"])}, r"features\.recent\.keys\.0: nobody must be a column"),
+        ({"features": features(keys=["click"])}, "a feature must be known before the label is; click is the label"),
+    ],
+)
+def test_a_key_that_is_no_column_is_told(
+    tmp_path: Path, columns: dict[str, Any], write: Write, describe: Describe, changes: dict[str, Any], words: str
+) -> None:
+    write(columns)
+    with pytest.raises(InputError, match=words):
+        encode_log(describe(**changes), tmp_path, tmp_path / "cache")
+
+
+def test_rows_drawn_at_random_have_no_past() -> None:
+    with pytest.raises(ValueError, match="recent must have a split by days"):
+        DataConfig.model_validate(
+            {
+                "path": "log.parquet",
+                "label": "click",
+                "features": {"categorical": {"user": {}}, "recent": {"keys": ["user"]}},
+                "split": {"random": {"train": 0.8, "validate": 0.1, "test": 0.1}},
+            }
+        )
