@@ -85,7 +85,7 @@ def measured(problem: Problem, words: str, knobs: dict[str, Any], order: int) ->
     tree["embedding"]["lr"] = rest.pop("embedding_lr")
     tree["train"].update(rest)
     model = ModelSpec.from_tree(tree)
-    seeds = trial_seeds(0, model.key, order, order=order)
+    seeds = trial_seeds(0, order)
     asked = TrainModel(
         model=tree, log=str(problem.log.folder), weights_seed=seeds["weights"], order_seed=seeds["order"]
     )
