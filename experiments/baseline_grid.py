@@ -23,7 +23,6 @@ from automl.stats.seeds import trial_seeds
 from automl.study.problem import Problem, load_problem
 from experiments.live import LOGS
 from experiments.record import RESULTS, write_result
-from search_spaces.model import ModelSpec
 
 RATES = tuple(product((0.05, 0.1, 0.2), (5e-4, 1e-3, 2e-3)))
 BATCHES = (256, 512, 1024)
@@ -84,7 +83,6 @@ def measured(problem: Problem, words: str, knobs: dict[str, Any], order: int) ->
     rest = dict(knobs)
     tree["embedding"]["lr"] = rest.pop("embedding_lr")
     tree["train"].update(rest)
-    model = ModelSpec.from_tree(tree)
     seeds = trial_seeds(0, order)
     asked = TrainModel(
         model=tree, log=str(problem.log.folder), weights_seed=seeds["weights"], order_seed=seeds["order"]

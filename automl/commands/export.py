@@ -138,7 +138,8 @@ def _origin(tables: Tables[TablesConfig]) -> Origin:
     untyped = [name for name, table in coded if table is not None and table.is_untyped(name)]
     dense = [(source.column, tables.of(source)) for source in tables.dense]
     single = [name for name, table in dense if table is not None and _is_single(table.type_of(name))]
-    return Origin(config.csv, config.types, tuple(untyped), tuple(single))
+    csv = None if config.csv is None else config.csv.model_dump(mode="json", exclude_unset=True)
+    return Origin(csv, config.types, tuple(untyped), tuple(single))
 
 
 def _is_single(kind: pa.DataType) -> bool:

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
+from automl.data.describe.text import CsvConfig
 from automl.data.store.encoders import Encoders
 from automl.data.store.side_table import SideTable
 from automl.data.store.skew import Shares, Skew
@@ -104,7 +105,9 @@ def tables_as_logged(encoders: Encoders, table: str, joins: Sequence[str]) -> It
 
 def opened(path: str, encoders: Encoders) -> Table:
     """A table that is written as the log was."""
-    return open_table(path, Path.cwd(), Position(path), encoders.origin.csv, encoders.origin.types)
+    origin = encoders.origin
+    csv = None if origin.csv is None else CsvConfig.model_validate(origin.csv)
+    return open_table(path, Path.cwd(), Position(path), csv, origin.types)
 
 
 def _predicted(served: Served, features: Features) -> pa.Table:

@@ -19,7 +19,6 @@ import pyarrow.parquet as pq
 from automl.data.columns.numbers import Scales
 from automl.data.columns.times import Unit, is_made
 from automl.data.columns.vocabulary import Vocabulary
-from automl.data.describe.text import CsvConfig
 from automl.data.store.encoders import UNTOLD, Encoders, Origin, ServedTime, SideColumns
 from automl.data.store.folder import read_facts
 from automl.data.store.side_table import whole
@@ -126,16 +125,14 @@ def _time(told: Mapping[str, Any]) -> ServedTime:
 
 
 def _origin_json(origin: Origin) -> dict[str, Any]:
-    csv = None if origin.csv is None else origin.csv.model_dump(mode="json", exclude_unset=True)
-    return {"csv": csv, "types": dict(origin.types or {}), "untyped": origin.untyped, "single": origin.single}
+    return {"csv": origin.csv, "types": dict(origin.types or {}), "untyped": origin.untyped, "single": origin.single}
 
 
 def _origin(told: Mapping[str, Any] | None) -> Origin:
     """A file from before this was told says nothing of it."""
     if told is None:
         return UNTOLD
-    csv = None if told["csv"] is None else CsvConfig.model_validate(told["csv"])
-    return Origin(csv, told["types"], tuple(told["untyped"]), tuple(told["single"]))
+    return Origin(told["csv"], told["types"], tuple(told["untyped"]), tuple(told["single"]))
 
 
 def _value_files(fields: int) -> Iterator[str]:

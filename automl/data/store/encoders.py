@@ -9,7 +9,7 @@ import difflib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -19,9 +19,11 @@ from automl.data.columns.kinds import MisfitError, cast, is_numeric, is_text, pl
 from automl.data.columns.numbers import LARGEST, NotNumbersError, Scales, as_floats
 from automl.data.columns.times import NotTimesError, Unit, is_made, made_column, nanoseconds
 from automl.data.columns.vocabulary import Numbering
-from automl.data.describe.text import ColumnKind, CsvConfig
 from automl.data.store.side_table import whole
 from search_spaces.errors import InputError, Mistake, Position
+
+if TYPE_CHECKING:
+    from automl.data.describe.text import ColumnKind  # loads pydantic, which serving does without
 
 Rows: TypeAlias = pa.Table | pa.RecordBatch
 _YEAR_NS = 366 * 86_400 * 10**9
@@ -70,11 +72,11 @@ class SideColumns:
 class Origin:
     """How the log's own tables were written, so that others are read alike.
 
-    `untyped` are id fields that were text only because they stood in a text file, `single` dense features that were
-    float32.
+    `csv` is that part of the data description, as plain values. `untyped` are id fields that were text only because
+    they stood in a text file, `single` dense features that were float32.
     """
 
-    csv: CsvConfig | None = None
+    csv: Mapping[str, Any] | None = None
     types: Mapping[str, ColumnKind] | None = None
     untyped: tuple[str, ...] = ()
     single: tuple[str, ...] = ()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import tempfile
+from io import BytesIO
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +22,7 @@ from automl.commands.predict import tables_as_logged
 from automl.data.describe.tables import DataConfig
 from automl.data.encode.log import encode_plan
 from automl.data.encode.plan import make_plan
+from automl.data.store.encoder_files import read_served, write_served
 from automl.data.store.encoders import Encoders
 from search_spaces.errors import InputError
 from tests.automl.data.conftest import DAY_MS, SPLIT, START_MS
@@ -173,3 +176,17 @@ def test_keys_of_two_kinds_are_refused_and_text_files_have_any(tmp_path: Path, t
     pq.write_table(users.set_column(0, "user", users["user"].cast(pa.string())), tmp_path / "words.parquet")
     with pytest.raises(InputError, match=r"user must be of one kind in .*log\.parquet and .*words\.parquet"):
         encoded(encoders, tmp_path / "log.parquet", f"user={tmp_path / 'words.parquet'}")
+
+
+def test_a_table_is_written_as_the_study_says_the_log_was(tmp_path: Path, table: pa.Table) -> None:
+    options = pacsv.WriteOptions(delimiter=";")
+    pacsv.write_csv(table, tmp_path / "log.csv", write_options=options)
+    told = {"csv": {"separator": ";", "null": ["-"]}, "types": {"user": "integer"}}
+    encoders = encoders_of(tmp_path, "log.csv", features={"categorical": {"user": {}}, "dense": ["price"]}, **told)
+    held = BytesIO()
+    with ZipFile(held, "w") as file:
+        write_served(encoders, file)
+    with ZipFile(held) as file:
+        served = read_served(file)
+    assert encoded(served, tmp_path / "log.csv") == encoded(encoders, tmp_path / "log.csv")
+    assert np.array(encoded(served, tmp_path / "log.csv")[0]).all(), "every user is known"
