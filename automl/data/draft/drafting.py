@@ -148,6 +148,12 @@ def draft(path: Path | str, base: Path | None = None, *, label: str | None = Non
             categorical.append((name, 2 if column.distinct > _FEW else 1))
         else:
             dense.append((name, _transform(column)))
+    if not categorical:
+        few = min((name for name, _ in dense if columns[name].whole), key=lambda n: columns[n].distinct, default=None)
+        if few is None:
+            must = "at least one column must hold ids, words or whole numbers: models read it as categorical"
+            raise InputError.of(path, must, f"only fractions: {', '.join(name for name, _ in dense)[:120]}")
+        categorical, dense = [(few, 1)], [pair for pair in dense if pair[0] != few]
     user = next((name for name, _ in categorical if re.search(r"user|uid|member|customer", name, re.IGNORECASE)), None)
     return Draft(
         path, table.count_rows(), label, float(labels.mean()), time, unit, timezone,

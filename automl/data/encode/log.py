@@ -26,7 +26,7 @@ from automl.data.encode.plan import Plan, make_plan
 from automl.data.encode.reader import Reader
 from automl.data.encode.room import room_words
 from automl.data.encode.rows import Scan, scan
-from automl.data.encode.spill import Rows, Spill
+from automl.data.encode.spill import Rows, Spill, record_type
 from automl.data.encode.writing import blocks, watched
 from automl.data.leaks.find import ROWS, find_leaks
 from automl.data.store.encoder_files import write_encoders
@@ -70,7 +70,8 @@ def _encode(plan: Plan, folder: Path, fit: Sequence[str], fingerprint: str, told
     words = room_words(plan, first.rows, folder)
     if words is not None:
         told(words)
-    reader = Reader(plan, first)
+    beside = _beside(plan, first, folder / "past")
+    reader = Reader(plan, first, beside)
     spill = reader.spilled(folder / "spill")
     fits = {WINDOWS.index(name) for name in fit}
     sizes = [len(numbering) for numbering in reader.numberings[: len(plan.categorical)]]
@@ -85,7 +86,8 @@ def _encode(plan: Plan, folder: Path, fit: Sequence[str], fingerprint: str, told
         )
     ]
     count = int(tally.rows.sum())
-    counters = count_log(spill, plan, count, folder / "counting")
+    past = [] if beside is None else [rows for _, rows in beside.sort(plan.config.drop_duplicates)]
+    counters = count_log(spill, plan, count, folder / "counting", past)
     moments = _with_counters(tally, counters, fits)
     scales = Scales(moments.mean, moments.scale, (*tally.log, *(False for _ in counters)))
     timed = plan.config.time is not None
@@ -93,12 +95,20 @@ def _encode(plan: Plan, folder: Path, fit: Sequence[str], fingerprint: str, told
     parts = watched(with_dense(spill, counters, scales), vocabularies, counters, tally.rows, drift)
     write_columns(folder, count, blocks(parts, timed))
     leaks = _leaks(spill, plan, reader, int(tally.rows[0]))
-    for scratch in ("spill", "counting"):
+    for scratch in ("spill", "past", "counting"):
         shutil.rmtree(folder / scratch, ignore_errors=True)
     np.savez(folder / "id_counts.npz", *(vocabulary.counts for vocabulary in vocabularies))
     write_encoders(folder, vocabularies, scales)
     notes = [*map(Note, first.notes), *_notes(plan, reader, tally), *drift.notes(), *leaks]
     LOG.write(folder, _facts(plan, tally, fit, fingerprint, drift, notes))
+
+
+def _beside(plan: Plan, first: Scan, folder: Path) -> Spill | None:
+    """Where rows that are no examples go, if any feature is made of earlier rows."""
+    if not plan.config.features.past_names:
+        return None
+    record = record_type(len(plan.coded), len(plan.dense), len(plan.labels))
+    return Spill(folder, record, first.span or first.keys, first.rows)
 
 
 def _leaks(spill: Spill, plan: Plan, reader: Reader, train: int) -> list[Note]:

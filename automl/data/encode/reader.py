@@ -10,16 +10,17 @@ from numpy.typing import NDArray
 
 from automl.data.encode.plan import Plan
 from automl.data.encode.rows import Floats, RowReader, Scan
-from automl.data.encode.spill import Rows
+from automl.data.encode.spill import Rows, Spill
 from automl.data.tables.hashing import hash_rows, unit_of_hash
 
 
 class Reader(RowReader):
     """The rows of a study's log: one label, a weight, windows; and the labels that its counters count."""
 
-    def __init__(self, plan: Plan, scan: Scan) -> None:
+    def __init__(self, plan: Plan, scan: Scan, past: Spill | None = None) -> None:
+        """`past` takes the rows that are no examples, for what is made of earlier rows."""
         super().__init__(plan, scan, len(plan.labels))
-        self.plan = plan
+        self.plan, self.past = plan, past
         self.outside = self.not_given = 0
         split = plan.config.split.random
         self._draws = np.random.default_rng(split.seed) if split else None
@@ -44,6 +45,8 @@ class Reader(RowReader):
         keep = (window >= 0) & given
         self.outside += int((window < 0).sum())
         self.not_given += int(((window >= 0) & ~given).sum())
+        if self.past is not None and not keep.all():
+            self.past.add(self._not_examples(batch, times, hashes, ~keep), np.zeros(int((~keep).sum()), np.int8))
         order = np.arange(self.rows, self.rows + count) if hashes is None else (hashes >> np.uint64(1)).view(np.int64)
         batch, times, order = batch.filter(pa.array(keep)), times[keep], order[keep]
 
@@ -54,11 +57,28 @@ class Reader(RowReader):
             rows["hash"] = hashes[keep]
         rows["label"] = self.binary(batch, config.label.column, "label", "column")
         rows["weight"] = self._weights(batch)
-        for k, label in enumerate(plan.labels):
-            rows["labels"][:, k] = self.binary(batch, label.column, *label.path, missing=True)
-            rows["arrivals"][:, k] = times + round(label.delay * 1e9)
+        self._labels(batch, times, rows)
         self.features(batch, times, rows)
         return rows, window[keep]
+
+    def _labels(self, batch: pa.RecordBatch, times: NDArray[np.int64], rows: Rows) -> None:
+        """Those of the counters."""
+        for k, label in enumerate(self.plan.labels):
+            rows["labels"][:, k] = self.binary(batch, label.column, *label.path, missing=True)
+            rows["arrivals"][:, k] = times + round(label.delay * 1e9)
+
+    def _not_examples(
+        self, batch: pa.RecordBatch, times: NDArray[np.int64], hashes: NDArray[np.uint64] | None, of: NDArray[np.bool_]
+    ) -> Rows:
+        """Rows that lie outside of the windows or are not given: times, ids and labels of the counters."""
+        batch, times = batch.filter(pa.array(of)), times[of]
+        rows = np.zeros(batch.num_rows, self.record)
+        rows["key"] = rows["time"] = times
+        if hashes is not None:
+            rows["hash"] = hashes[of]
+        self._labels(batch, times, rows)
+        self.ids(batch, times, rows, [side.rows(batch.column(side.key), counted=False) for side in self.sides])
+        return rows
 
     def _units(self, count: int, hashes: NDArray[np.uint64] | None) -> Floats:
         """Draws of the random split: by content where duplicates are dropped, so that copies fall together."""

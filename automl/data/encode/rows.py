@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -181,10 +181,10 @@ class Side:
             raise InputError([Mistake(self._at, must, found)])
         self._table = table
 
-    def rows(self, keys: pa.Array) -> NDArray[np.int32]:
-        """Row of each key, from 1."""
+    def rows(self, keys: pa.Array, counted: bool = True) -> NDArray[np.int32]:
+        """Row of each key, from 1; those without a partner are counted, unless they are no examples."""
         found = self._numbers.find(self._as_key(keys, self._names[0]))
-        self.unmatched += int((found == 0).sum())
+        self.unmatched += int((found == 0).sum()) if counted else 0
         return found
 
     def _as_key(self, column: pa.Array, name: str) -> pa.Array:
@@ -282,25 +282,35 @@ class RowReader(ABC):
         self.kept += len(rows)
         side_rows = [side.rows(batch.column(side.key)) for side in self.sides]
 
-        def column(source: Source) -> pa.Array:
-            made = source.table == MADE
-            return made_column(source.column, times, plan.timezone) if made else batch.column(source.column)
-
-        for k, (source, codes) in enumerate(zip(plan.coded, self._ids, strict=True)):
-            rows["ids"][:, k] = (
-                self.numberings[k].add(column(source)) if codes is None else codes[side_rows[source.table]]
-            )
+        self.ids(batch, times, rows, side_rows)
         for k, (source, numbers) in enumerate(zip(plan.dense, self._dense, strict=True)):
             rows["dense"][:, k] = (
-                self._numeric(column(source), source) if numbers is None else numbers[side_rows[source.table]]
+                self._numeric(batch.column(source.column), source)
+                if numbers is None
+                else numbers[side_rows[source.table]]
             )
         if plan.cluster is not None:
             source = plan.cluster
             if source.table in (LOG, MADE):
-                rows["cluster"] = self._clusters.add(column(source))
+                rows["cluster"] = self._clusters.add(self._column(batch, times, source))
             else:
                 codes = self.sides[source.table].codes(source.column, self._clusters)
                 rows["cluster"] = codes[side_rows[source.table]]
+
+    def ids(
+        self, batch: pa.RecordBatch, times: NDArray[np.int64], rows: Rows, side_rows: Sequence[NDArray[np.int32]]
+    ) -> None:
+        """Fill ids in: codes of the numberings."""
+        for k, (source, codes) in enumerate(zip(self.tables.coded, self._ids, strict=True)):
+            rows["ids"][:, k] = (
+                self.numberings[k].add(self._column(batch, times, source))
+                if codes is None
+                else codes[side_rows[source.table]]
+            )
+
+    def _column(self, batch: pa.RecordBatch, times: NDArray[np.int64], source: Source) -> pa.Array:
+        made = source.table == MADE
+        return made_column(source.column, times, self.tables.timezone) if made else batch.column(source.column)
 
     def _side_numbers(self, source: Source) -> Floats:
         return np.concatenate([[np.nan], self._numeric(self.sides[source.table].column(source.column), source)])

@@ -194,3 +194,15 @@ def test_a_file_without_a_header_is_told(tmp_path: Path) -> None:
     (tmp_path / "log.csv").write_text("1,2024,0.5\n0,2024,0.7\n")
     with pytest.raises(InputError, match="must name its columns in the first line, but found 1, 2024"):
         draft("log.csv", tmp_path)
+
+
+def test_a_table_of_numbers_alone_has_its_coarsest_one_as_categorical(tmp_path: Path, write: Write) -> None:
+    rng = np.random.default_rng(5)
+    numbers = {"click": rng.integers(0, 2, 900), "x": rng.normal(size=900), "y": rng.normal(size=900)}
+    write({**numbers, "wide": rng.integers(0, 500, 900), "narrow": rng.integers(0, 400, 900)})
+    found = draft("log.parquet", tmp_path)
+    assert found.categorical == (("narrow", 1),)
+    assert {name for name, _ in found.dense} == {"x", "y", "wide"}
+    write(numbers)
+    with pytest.raises(InputError, match=r"at least one column must hold ids.*only fractions: x, y"):
+        draft("log.parquet", tmp_path)

@@ -23,6 +23,7 @@ from tests.automl.data.conftest import DAY_MS, START_MS
 Describe = Callable[..., DataConfig]
 Write = Callable[..., Path]
 MS = 10**6
+COUNTED = {"keys": ["user"], "labels": ["click"], "every": "day"}
 
 
 def naive(codes: list[int], times_ms: list[int], within_s: float) -> NDArray[np.float64]:
@@ -84,6 +85,37 @@ def test_later_rows_change_nothing_of_what_earlier_ones_saw(
         log = encode_log(told, tmp_path / name, tmp_path / name / "cache")
         both.append(np.asarray(log.dense_ND)[: log.windows["validate"].stop])
     np.testing.assert_array_equal(*both)
+
+
+@pytest.mark.parametrize("given", [None, "click"])
+def test_rows_that_are_no_examples_are_past_too(
+    tmp_path: Path, columns: dict[str, Any], write: Write, describe: Describe, given: str | None
+) -> None:
+    """Before the windows, between them, and where no label is given."""
+    write(columns)
+    told = describe(
+        features={**features(keys=["user"], within="5d"), "dense": [], "counters": COUNTED},
+        label={"column": "buy", "given": given},
+        split={
+            "train": ["2024-01-02", "2024-01-03"],
+            "validate": ["2024-01-05", "2024-01-05"],
+            "test": ["2024-01-06", "2024-01-06"],
+        },
+    )
+    log = encode_log(told, tmp_path, tmp_path / "cache")
+    order = np.argsort(columns["time_ms"], kind="stable")
+    sorted_columns = {name: np.asarray(values)[order] for name, values in columns.items() if name != "word"}
+    days = (sorted_columns["time_ms"] - START_MS) // DAY_MS
+    kept = np.isin(days, (1, 2, 4, 5)) & (sorted_columns["click"] == 1 if given else True)
+    user, time = sorted_columns["user"].tolist(), sorted_columns["time_ms"].tolist()
+    seen = naive([u + 1 for u in user], time, 5 * 86_400)[1]
+    count = np.array(
+        [math.log1p(((sorted_columns["user"] == u) & (days < day)).sum()) for u, day in zip(user, days, strict=True)]
+    )
+    train = np.isin(days[kept], (1, 2))
+    for name, of_rows in (("@seen(user)", seen[kept]), ("@count(user)", count[kept])):
+        expected = (of_rows - of_rows[train].mean()) / of_rows[train].std()
+        np.testing.assert_allclose(np.asarray(log.dense_ND)[:, log.dense.index(name)], expected, atol=1e-4)
 
 
 @pytest.mark.parametrize(
