@@ -1,6 +1,6 @@
 """Tune the human baseline on a real log before any search: its two learning rates and its batch size, on a grid.
 
-    python -m experiments.baseline_grid --log kuairand-ctr|kuairand-cvr|completejourney [--quick]
+    python -m experiments.baseline_grid --log kuairand-ctr|kuairand-cvr|completejourney [--tuned] [--quick]
 
 Every point is trained on two orders, quietly (train.average, train.recalibrate) as a search does it; the best point on
 ten orders with and without, so that it is known what quiet training does for the baseline itself. Goes on where it
@@ -44,6 +44,7 @@ def main() -> None:
     """Run what is left of the grid, then the best point with and without quiet training; write after each run."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--log", choices=list(LOGS), required=True)
+    parser.add_argument("--tuned", action="store_true", help="no grid: the baseline with the rates that it has")
     parser.add_argument("--quick", action="store_true", help="three points, two orders")
     asked = parser.parse_args()
     torch.set_num_threads(1)
@@ -55,6 +56,15 @@ def main() -> None:
         {"batch_size": batch, "embedding_lr": embedding, "dense_lr": dense}
         for batch, (embedding, dense) in product(BATCHES, RATES)
     ][: 3 if asked.quick else None]
+    if asked.tuned:
+        spec = problem.baseline
+        points = [
+            {
+                "batch_size": spec.train.batch_size,
+                "embedding_lr": spec.embedding.lr,
+                "dense_lr": spec.train.dense_lr,
+            }
+        ]
 
     def run_all(knobs: dict[str, Any], orders: int) -> list[float]:
         words = " ".join(f"{key} {value:g}" for key, value in knobs.items())
