@@ -17,8 +17,8 @@ from rich.console import Console
 
 from automl.commands.repeats import FINAL, trained_again
 from automl.data.columns.numbers import as_floats
-from automl.data.columns.times import is_made
-from automl.data.describe.tables import TablesConfig
+from automl.data.columns.times import is_made, time_values, way_of
+from automl.data.describe.tables import TablesConfig, TimeConfig
 from automl.data.encode.plan import Plan
 from automl.data.encode.rows import scan
 from automl.data.store.encoder_files import encoders_of, told_unit
@@ -123,13 +123,25 @@ def log_encoders(folder: Path, tables: Tables[TablesConfig]) -> Encoders:
     unit = None if time is None else time.unit or told_unit(folder) or scan(tables).unit
     times = folder / "times.npy"
     span = tuple(np.load(times, mmap_mode="r")[[0, -1]].tolist()) if times.exists() else None
-    timed = None if time is None else ServedTime(time.column, unit, tables.timezone, time.format, span)
+    timed = None
+    if time is not None:
+        timed = ServedTime(time.column, unit, tables.timezone, time.format, span, _way(tables, time))
     features = (*tables.categorical, *tables.dense)
     sides = [
         SideColumns(join.on, tuple(source.column for source in features if source.table == k))
         for k, join in enumerate(tables.config.join)
     ]
     return encoders_of(folder, timed, [side for side in sides if side.columns], _origin(tables))
+
+
+def _way(tables: Tables[TablesConfig], time: TimeConfig) -> str | None:
+    """How the log writes its times, told by its first one."""
+    for batch in tables.log.batches([time.column]):
+        known = batch.column(0).drop_null()
+        if len(known):
+            way: str = way_of(time_values(known, time.format).type)
+            return way
+    return None
 
 
 def _origin(tables: Tables[TablesConfig]) -> Origin:

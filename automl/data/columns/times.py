@@ -23,6 +23,13 @@ _MADE = ("@hour", "@weekday", "@day")
 _DIGITS = re.compile(r"[+-]?\d+(?:\.\d*)?(?:[eE][+-]?\d+)?")
 _NUMBERS = (pa.int64(), pa.float64())
 _STAMPS = (pa.timestamp("ns"), pa.timestamp("ns", tz="UTC"))
+_FORMS = (
+    (r"^(\d{4})/(\d{1,2})/(\d{1,2})", r"\1-\2-\3"),
+    (r"^(\d{4})(\d{2})(\d{2})[T ]?(\d{2})(\d{2})(\d{2})", r"\1-\2-\3T\4:\5:\6"),
+    (r"(:\d{2}),(\d+)", r"\1.\2"),
+    (r"\s*(?:UTC|GMT|Z)$", "Z"),
+    (r"\s*([+-]\d{2}):?(\d{2})$", r"\1:\2"),
+)
 Ints = NDArray[np.int64]
 
 
@@ -38,6 +45,13 @@ class NotTimesError(ValueError):
 
 def is_number(kind: pa.DataType) -> bool:
     return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
+
+
+def way_of(kind: pa.DataType) -> str:
+    """How times are written, of values that time_values gave."""
+    if is_number(kind):
+        return "as numbers"
+    return "without a zone" if kind.tz is None else "with a zone"
 
 
 def time_values(array: pa.Array, form: str | None = None) -> pa.Array:
@@ -111,7 +125,21 @@ def _parsed(text: pa.Array) -> pa.Array:
             return text.cast(kind)
         except pa.ArrowInvalid:
             continue
+    if kinds is _STAMPS:
+        plain = _in_one_form(text)
+        for kind in kinds:
+            try:
+                return plain.cast(kind)
+            except pa.ArrowInvalid:
+                continue
     raise NotTimesError(_first_wrong(text, kinds))
+
+
+def _in_one_form(text: pa.Array) -> pa.Array:
+    """Years first, in other ways to write them than ISO 8601: 2024/03/01, 20240301T000353Z, `... UTC`, `... +0800`."""
+    for pattern, way in _FORMS:
+        text = pc.replace_substring_regex(text, pattern, way)
+    return text
 
 
 def _first_wrong(text: pa.Array, kinds: Sequence[pa.DataType]) -> str:
@@ -135,9 +163,17 @@ def _by_form(array: pa.Array, form: str) -> pa.Array:
 
     text = trimmed(array)
     try:
-        return read(text)
+        found = read(text)
     except pa.ArrowInvalid:
         raise NotTimesError(f"{offender(text, read)}, which is not {form}") from None
+    # February 30 becomes March 1 there: what is not written back as it was is read once more, by a stricter reader
+    other = text.filter(pc.not_equal(pc.strftime(found, format=form), text))
+    for value in other.unique().to_pylist():
+        try:
+            dt.datetime.strptime(value, form)
+        except ValueError:
+            raise NotTimesError(f"{value!r}, which is no day or time of {form}") from None
+    return found
 
 
 def like_a_day(low: float, high: float) -> str | None:

@@ -50,9 +50,11 @@ def _through(array: pa.Array, codes_of: Callable[[Sequence[object]], Iterable[in
     """Apply a function of values to the distinct ones of an array only; one call a value is slow in Python."""
     if isinstance(array, pa.ChunkedArray):
         array = array.combine_chunks()
+    if pa.types.is_dictionary(array.type):
+        array = array.dictionary_decode()  # its own order is not that of the rows, and it may hold values of no row
     if pa.types.is_floating(array.type):
         array = pc.if_else(pc.is_nan(array), pa.scalar(None, array.type), array)
-    encoded = array if pa.types.is_dictionary(array.type) else array.dictionary_encode()
+    encoded = array.dictionary_encode()
     distinct = encoded.dictionary
     plain = distinct.to_numpy().tolist() if pa.types.is_integer(distinct.type) else distinct.to_pylist()
     table = np.fromiter(codes_of(plain), np.int32, len(plain))

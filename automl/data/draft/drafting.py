@@ -240,6 +240,11 @@ def _holds_times(values: pa.Array) -> bool:
         return False
 
 
+def _day_first(values: pa.Array) -> bool:
+    text = trimmed(values).drop_null()
+    return len(text) > 0 and bool(pc.all(pc.match_substring_regex(text, r"^\d{1,2}[/.-]\d{1,2}[/.-]\d{2,4}\b")).as_py())
+
+
 def _weeks_or_months(values: pa.Array) -> bool:
     text = trimmed(values).drop_null()
     return len(text) > 0 and bool(pc.all(pc.match_substring_regex(text, r"^\d{4}-?(W\d{1,2}(-\d)?|\d{2})$")).as_py())
@@ -252,14 +257,16 @@ def _reason(column: Column) -> str | None:
         return "@ begins the names of features that are made from the time: rename it"
     if column.distinct <= 1 and (not column.missing or not column.distinct):
         return "constant"
+    if is_text(column.kind) and _day_first(column.values):
+        return "a date with day or month first: read as a time by `time: {format: ...}`"
+    if is_text(column.kind) and (_holds_times(column.values) or _weeks_or_months(column.values)):
+        return "a date as text: its later values are never seen in training"
     if FEEDBACK.search(column.name) and (column.distinct == 2 or not _ID_NAME.search(column.name)):
         return "named like feedback: known after the label?"
     if column.distinct > 0.95 * (rows - column.missing) and (column.whole or not column.number) and rows > 100:
         return "one value a row"
     if column.number and column.whole and column.ends[0] >= 19_000_101 and column.ends[1] <= 21_001_231:
         return "a date: its later values are never seen in training"
-    if is_text(column.kind) and (_holds_times(column.values) or _weeks_or_months(column.values)):
-        return "a date as text: its later values are never seen in training"
     if pa.types.is_timestamp(column.kind) or pa.types.is_date(column.kind) or pa.types.is_time(column.kind):
         return "a time: its later values are never seen in training"
     return None

@@ -15,6 +15,7 @@ from automl.data.columns.numbers import as_floats
 from automl.data.columns.times import is_number
 from automl.data.tables.table import Table
 from automl.stats.metrics import auc
+from search_spaces.errors import InputError
 
 _SAMPLE_ROWS = 400_000
 Floats = NDArray[np.float64]
@@ -64,7 +65,14 @@ def sample_columns(table: Table) -> Sample:
     if not names:
         return Sample({}, others)
     every = max(1, table.count_rows() // _SAMPLE_ROWS)
-    batches = [batch for k, batch in enumerate(table.batches(names)) if k % every == 0]
+    try:
+        batches = [batch for k, batch in enumerate(table.batches(names)) if k % every == 0]
+    except InputError:
+        others |= {name: "cannot be read" for name in names if not _is_read(table, name)}
+        names = [name for name in names if name not in others]
+        if not names:
+            raise
+        batches = [batch for k, batch in enumerate(table.batches(names)) if k % every == 0]
     if not batches:
         return Sample({}, {})
     sample = pa.Table.from_batches(batches).combine_chunks()
@@ -75,6 +83,13 @@ def sample_columns(table: Table) -> Sample:
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError, MisfitError):
             others[name] = f"holds {table.type_of(name)}, which is not understood"
     return Sample(columns, others)
+
+
+def _is_read(table: Table, name: str) -> bool:
+    try:
+        return all(True for _ in table.batches([name]))
+    except InputError:
+        return False
 
 
 def _not_read(table: Table, name: str) -> str | None:

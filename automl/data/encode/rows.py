@@ -24,6 +24,7 @@ from automl.data.columns.times import (
     nanoseconds,
     time_values,
     unit_of,
+    way_of,
 )
 from automl.data.columns.vocabulary import Numbering
 from automl.data.describe.tables import TablesConfig, TimeConfig
@@ -87,8 +88,7 @@ class Clock:
         if column.null_count == len(column):
             return
         values = _told_times(self.plan, column)
-        number = is_number(values.type)
-        way = "as numbers" if number else "without a zone" if values.type.tz is None else "with a zone"
+        number, way = is_number(values.type), way_of(values.type)
         self._ways.setdefault(way, file)
         ends = pc.min_max(values if number else _times(self.plan, values, None))
         if not ends["min"].is_valid:

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from automl.data.columns.kinds import MisfitError, cast, is_numeric, is_text, plain, trimmed
 from automl.data.columns.numbers import LARGEST, NotNumbersError, Scales, as_floats
-from automl.data.columns.times import NotTimesError, Unit, is_made, made_column, nanoseconds
+from automl.data.columns.times import NotTimesError, Unit, is_made, made_column, nanoseconds, time_values, way_of
 from automl.data.columns.vocabulary import Numbering
 from automl.data.store.side_table import whole
 from search_spaces.errors import InputError, Mistake, Position
@@ -34,7 +35,7 @@ _EARLIER_NS, _LATER_NS = 10 * _YEAR_NS, 20 * _YEAR_NS  # from the log to what is
 class ServedTime:
     """The time column; `unit` is that of a number, told or found when the log was encoded, `format` that of a text.
 
-    `span` is the first and the last time of the log, nanoseconds UTC.
+    `span` is the first and the last time of the log, nanoseconds UTC; `way` how it wrote them (way_of).
     """
 
     column: str
@@ -42,14 +43,22 @@ class ServedTime:
     timezone: str
     format: str | None = None
     span: tuple[int, int] | None = None
+    way: str | None = None
 
     def nanoseconds(self, column: pa.Array) -> pa.Array:
         """int64 nanoseconds UTC, null where missing.
 
         Raises:
-            NotTimesError: where the column holds no times.
+            NotTimesError: where the column holds no times, or wall times where the log had others, or the other way
+                round: which zone is meant cannot be known.
         """
-        return nanoseconds(column, self.unit, self.timezone, self.format)
+        values = time_values(column, self.format)
+        zones = {"with a zone", "without a zone"}
+        way = way_of(values.type)
+        other = self.way is not None and values.null_count < len(values) and way != self.way
+        if other and (way == "without a zone" or {way, self.way} == zones):
+            raise NotTimesError(f"times {way}, where the log had them {self.way}")
+        return nanoseconds(values, self.unit, self.timezone)
 
     def day_far_from_log(self, times_ns: NDArray[np.int64]) -> str | None:
         """A day that lies decades from the log: a time in another unit. None where there is none."""
@@ -118,6 +127,8 @@ class Encoders:
             column = self._column(table, field, times)
             if is_text(self.values[f].type) and pa.types.is_integer(column.type):
                 column = column.cast(pa.string())
+            if pa.types.is_integer(self.values[f].type) and pa.types.is_floating(column.type):
+                _hold_exact(column, field, name)
             ids_BF[:, f] = numbering.find(column)
         dense_BD = np.zeros((table.num_rows, len(self.dense)), np.float64)
         mistakes = []
@@ -249,6 +260,18 @@ class Encoders:
         elif column.startswith("@"):
             hint = "a counter is known when a row is scored: give its value then as a column of this name"
         return Mistake(Position(name), f"must have a column {column}", "none", hint)
+
+
+def _hold_exact(column: pa.Array, field: str, name: str) -> None:
+    """Ids as doubles: beyond 2**53 one stands for several.
+
+    Raises:
+        InputError: where there is one.
+    """
+    far = pc.filter(column, pc.greater(pc.abs(column), float(1 << 53)))
+    if len(far):
+        must = f"{field} must hold whole numbers as the log did; as doubles they are exact up to 2**53"
+        raise InputError.of(name, must, f"{far[0].as_py():.0f}")
 
 
 def _family(kind: pa.DataType) -> str:

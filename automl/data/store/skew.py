@@ -9,11 +9,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from automl.data.columns.numbers import as_floats
 from automl.data.columns.times import is_made
 from automl.data.store.encoders import Encoders, Rows
 from automl.data.store.log import EncodedLog
+from automl.data.store.side_table import whole
 
 _WORSE = 0.2  # more of the rows than in the log, to be pointed at
 
@@ -52,10 +56,10 @@ class Skew:
         self.rows += table.num_rows
         for f, name in enumerate(encoders.fields):
             if not is_made(name):
-                self._count(name, table.column(name).null_count, int((ids_BF[:, f] == 0).sum()))
+                self._count(name, _missing(whole(table.column(name))), int((ids_BF[:, f] == 0).sum()))
         for name in encoders.dense:
             if not is_made(name) and name not in encoders.fields:
-                missing = table.column(name).null_count
+                missing = int(np.isnan(as_floats(whole(table.column(name)))).sum())
                 self._count(name, missing, missing)
 
     def _count(self, name: str, missing: int, without_row: int) -> None:
@@ -84,6 +88,12 @@ class Skew:
             return []
         head = f"of {self.rows:,} rows"
         return [f"{head:<24}{'missing (log)':>20}{'unknown (log)':>20}", *told]
+
+
+def _missing(column: pa.Array) -> int:
+    """Values that are none: null, or NaN."""
+    nan = pc.sum(pc.is_nan(column)).as_py() if pa.types.is_floating(column.type) else 0
+    return int(column.null_count + (nan or 0))
 
 
 def _cell(here: float, there: float | None) -> str:

@@ -184,8 +184,8 @@ def _of_columns(columns: Sequence[str]) -> str:
     if len(columns) == 1:
         mark = next((mark for mark in (";", "\t", "|", ",", "\x01") if mark in columns[0]), None)
         if mark is not None:
-            return f"there is one column, {columns[0]!r}: data: {{csv: {{separator: {json.dumps(mark)}}}}}?"
-    shown = ", ".join(columns[:12]) + (", ..." if len(columns) > 12 else "")
+            return f"there is one column, {columns[0][:120]!r}: data: {{csv: {{separator: {json.dumps(mark)}}}}}?"
+    shown = ", ".join(name[:40] for name in columns[:12]) + (", ..." if len(columns) > 12 else "")
     return f"the columns are {shown}"
 
 

@@ -10,15 +10,9 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 
 _CODECS = ((b"\x1f\x8b", "gzip"), (b"\x28\xb5\x2f\xfd", "zstd"), (b"BZh", "bz2"), (b"\x04\x22\x4d\x18", "lz4"))
-_TEXT_NAMES = {
-    "csv": "csv",
-    "tsv": "tsv",
-    "tab": "tsv",
-    "json": "json",
-    "jsonl": "json",
-    "ndjson": "json",
-}
 _BINARY_NAMES = re.compile(r"\.(?:parquet|pq|arrow|feather|ipc)(?:\.|$)", re.IGNORECASE)
+_PACKED = ("gz", "gzip", "bz2", "zst", "zstd", "lz4", "snappy")
+_COPIES = ("bak", "backup", "old", "orig", "tmp", "temp", "part", "partial", "swp", "crdownload", "inprogress")
 _SUFFIXES = re.compile(r"\.([a-z0-9]+)", re.IGNORECASE)
 
 
@@ -37,6 +31,13 @@ class Format(StrEnum):
         return self in (Format.CSV, Format.TSV, Format.JSON)
 
 
+_TEXT_NAMES = {
+    **dict.fromkeys(("csv",), Format.CSV),
+    **dict.fromkeys(("tsv", "tab"), Format.TSV),
+    **dict.fromkeys(("json", "jsonl", "ndjson"), Format.JSON),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Told:
     """A format and, of text, how it is compressed; or why a file is none of them."""
@@ -46,14 +47,22 @@ class Told:
     reason: str = ""
 
 
-def format_of(filesystem: pafs.FileSystem, file: str, any_text: bool) -> Told:
+def format_of(filesystem: pafs.FileSystem, file: str, any_text: bool, alone: bool) -> Told:
     """Look at the first bytes of a file. `any_text`: text of any name is CSV, since the study says how it is written.
+    One that is not `alone` is left out where its name says that it is a copy, or not whole yet.
 
     Raises:
         pa.ArrowInvalid, OSError: where the file cannot be opened.
     """
     with filesystem.open_input_stream(file, compression=None) as stream:
         head = stream.read(8)
+    words = [word.lower() for word in _SUFFIXES.findall(file.rpartition("/")[2])]
+    while words and words[-1] in _PACKED:
+        words.pop()
+    if not alone and (file.endswith("~") or (words[-1:] and words[-1] in _COPIES)):
+        return Told(None, reason="a copy, or not whole yet, by its name")
+    if not alone and not head.strip():
+        return Told(None, reason="empty")
     if head[:4] == b"PAR1":
         return Told(Format.PARQUET)
     if head[:6] == b"ARROW1":
@@ -62,9 +71,8 @@ def format_of(filesystem: pafs.FileSystem, file: str, any_text: bool) -> Told:
     name = file.rpartition("/")[2]
     if _BINARY_NAMES.search(name):
         return Told(None, reason="its first bytes are neither Parquet nor Arrow")
-    kinds = [_TEXT_NAMES[word.lower()] for word in _SUFFIXES.findall(name) if word.lower() in _TEXT_NAMES]
-    if kinds:
-        return Told({"csv": Format.CSV, "tsv": Format.TSV, "json": Format.JSON}[kinds[-1]], codec)
+    if words and words[-1] in _TEXT_NAMES:
+        return Told(_TEXT_NAMES[words[-1]], codec)
     if any_text and b"\0" not in head:
         return Told(Format.CSV, codec)
     return Told(None, reason="neither Parquet, Arrow, CSV, TSV nor JSON lines")

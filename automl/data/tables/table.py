@@ -188,7 +188,7 @@ def _opened(
     left_out = [(listing.relative(name), "hidden by its name") for name in listing.hidden if _looks_like_data(name)]
     for file in listing.files:
         name = listing.relative(file)
-        told = format_of(listing.filesystem, file, csv is not None)
+        told = format_of(listing.filesystem, file, csv is not None, alone=len(listing.files) == 1)
         if told.format is None:
             left_out.append((name, told.reason))
             continue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -53,7 +54,7 @@ class TextFile:
         yield from self._json(columns) if self.format is Format.JSON else self._csv(columns)
 
     def _csv(self, columns: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
-        counted = _Lines(self._bytes())
+        counted = _Lines(self._bytes(), self._null_behind_escape())
         rows = 0
         try:
             with self._opened(counted, columns) as reader:
@@ -86,6 +87,17 @@ class TextFile:
             return pacsv.open_csv(stream, read_options=read, parse_options=parse, convert_options=convert)
         except (pa.ArrowInvalid, pa.ArrowKeyError, UnicodeDecodeError) as error:
             raise self._unreadable(error) from error
+
+    def _null_behind_escape(self) -> tuple[bytes, bytes, bytes] | None:
+        """Separator, a null word that begins with the escape, and another null word that does not."""
+        escape = self.csv.escape
+        words = [word for word in self.csv.null if escape and word.startswith(escape)]
+        others = [word for word in self.csv.null if word not in words]
+        if not words or not others:
+            return None
+        separator = self.csv.separates(self.format is Format.TSV)
+        encoded = [text.encode(self.csv.encoding) for text in (separator, words[0], others[0])]
+        return encoded[0], encoded[1], encoded[2]
 
     def _hold_lines(self, rows: int) -> None:
         """Count again, without empty lines, and name the line that opens a quote where there are more than rows."""
@@ -159,10 +171,20 @@ class TextFile:
 
 
 class _Lines(io.RawIOBase):
-    """Bytes that are counted by line as they are read; a last line needs no end."""
+    """Bytes that are counted by line as they are read; a last line needs no end.
 
-    def __init__(self, stream: BinaryIO) -> None:
+    `null`: a word and what stands for it instead, where it is a whole value: \\N must not lose its backslash as an
+    escape.
+    """
+
+    def __init__(self, stream: BinaryIO, null: tuple[bytes, bytes, bytes] | None = None) -> None:
         self._stream, self._ends, self._open = stream, 0, False
+        self._word: re.Pattern[bytes] | None = None
+        self._held, self._ready, self._instead = b"", b"", b""
+        if null is not None:
+            separator, word, self._instead = null
+            edge = re.escape(separator)
+            self._word = re.compile(rb"(?:(?<=" + edge + rb")|^)" + re.escape(word) + rb"(?=" + edge + rb"|\r?$)", re.M)
 
     @property
     def count(self) -> int:
@@ -173,10 +195,22 @@ class _Lines(io.RawIOBase):
         return True
 
     def read(self, size: int = -1) -> bytes:
-        part = self._stream.read(size)
+        part = self._stream.read(size) if self._word is None else self._replaced(self._word, size)
         self._ends += part.count(b"\n")
         if part:
             self._open = part[-1:] != b"\n"
+        return part
+
+    def _replaced(self, word: re.Pattern[bytes], size: int) -> bytes:
+        """Whole lines at a time, with the word replaced."""
+        while size < 0 or len(self._ready) < size:
+            more = self._stream.read(size)
+            lines, end, rest = (self._held + more).rpartition(b"\n") if more else (self._held, b"", b"")
+            self._ready += word.sub(self._instead, lines + end) if lines or end else b""
+            self._held = rest
+            if not more:
+                break
+        part, self._ready = (self._ready, b"") if size < 0 else (self._ready[:size], self._ready[size:])
         return part
 
     def close(self) -> None:

@@ -190,3 +190,43 @@ def test_a_table_is_written_as_the_study_says_the_log_was(tmp_path: Path, table:
         served = read_served(file)
     assert encoded(served, tmp_path / "log.csv") == encoded(encoders, tmp_path / "log.csv")
     assert np.array(encoded(served, tmp_path / "log.csv")[0]).all(), "every user is known"
+
+
+def test_ids_that_doubles_do_not_hold_are_refused(tmp_path: Path, table: pa.Table) -> None:
+    big = pa.array([2**60 + k % 7 for k in range(len(table))])
+    pq.write_table(table.set_column(0, "user", big), tmp_path / "log.parquet")
+    encoders = encoders_of(tmp_path, "log.parquet", features={"categorical": {"user": {}}, "dense": ["price"]})
+    pq.write_table(table.set_column(0, "user", big.cast(pa.float64(), safe=False)), tmp_path / "doubles.parquet")
+    with pytest.raises(InputError, match="user must hold whole numbers as the log did; as doubles they"):
+        encoded(encoders, tmp_path / "doubles.parquet")
+
+
+@pytest.mark.parametrize(
+    ("log", "served", "fits"),
+    [
+        (pa.timestamp("ms", "UTC"), pa.timestamp("ms"), False),
+        (pa.timestamp("ms"), pa.timestamp("ms", "UTC"), False),
+        (pa.int64(), pa.timestamp("ms"), False),
+        (pa.int64(), pa.timestamp("us", "Asia/Tokyo"), True),
+        (pa.timestamp("us"), pa.timestamp("ms"), True),
+    ],
+)
+def test_times_with_a_zone_and_without_do_not_mix(
+    tmp_path: Path, table: pa.Table, log: pa.DataType, served: pa.DataType, fits: bool
+) -> None:
+    def written(kind: pa.DataType, name: str) -> Path:
+        place = table.column_names.index("time_ms")
+        ms = table["time_ms"]
+        times = ms if kind == pa.int64() else ms.cast(pa.timestamp("ms", kind.tz)).cast(kind)
+        pq.write_table(table.set_column(place, "time_ms", times), tmp_path / name)
+        return tmp_path / name
+
+    written(log, "log.parquet")
+    time = {"column": "time_ms", "unit": "ms" if log == pa.int64() else None}
+    encoders = encoders_of(tmp_path, "log.parquet", time=time)
+    other = written(served, "served.parquet")
+    if fits:
+        assert encoded(encoders, other) == encoded(encoders, tmp_path / "log.parquet")
+    else:
+        with pytest.raises(InputError, match="where the log had them"):
+            encoded(encoders, other)

@@ -73,3 +73,27 @@ def test_text_without_a_zone_is_wall_time() -> None:
     there = nanoseconds(texts, None, "Asia/Shanghai").to_pylist()[0]
     assert there == midnight(dt.date(2024, 3, 4), "UTC")
     assert nanoseconds(pa.array(["2024-03-04T00:00:00Z"]), None, "Asia/Shanghai").to_pylist() == [there]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["2024-03-01 00:03:53 UTC", "2024/03/01 00:03:53Z", "20240301T000353Z", "2024-03-01 08:03:53 +0800",
+     "2024-03-01 00:03:53,000+00:00"],
+)  # fmt: skip
+def test_years_first_are_read_in_many_ways_to_write_them(text: str) -> None:
+    (found,) = nanoseconds(pa.array([text]), None, "Asia/Tokyo").to_pylist()
+    assert found == 1_709_251_433 * 10**9
+
+
+@pytest.mark.parametrize(
+    ("values", "form"),
+    [
+        (["20240229", "20240230"], "%Y%m%d"),
+        ([20240430, 20240431], "%Y%m%d"),
+        (["24-03-01 23", "24-02-30 01"], "%y-%m-%d %H"),
+    ],
+)
+def test_days_that_are_none_are_refused(values: list[object], form: str) -> None:
+    with pytest.raises(NotTimesError, match="which is no"):
+        nanoseconds(pa.array(values), None, "UTC", form)
+    assert nanoseconds(pa.array(values[:1]), None, "UTC", form).null_count == 0

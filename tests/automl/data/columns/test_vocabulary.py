@@ -39,3 +39,11 @@ def test_ids_fall_with_frequency_and_ties_with_value(counts: list[int], least: i
     assert found.counts.tolist() == [-count for count, _, _ in kept]
     assert [int(found.recode[code]) for _, _, code in kept] == list(range(1, len(kept) + 1))
     assert np.count_nonzero(found.recode) == len(kept)
+
+
+def test_categories_are_numbered_as_they_come_not_as_they_are_stored() -> None:
+    coded = pa.DictionaryArray.from_arrays(pa.array([2, 0, 2, None]), pa.array(["b", "unused", "a"]))
+    numbering = Numbering()
+    assert numbering.add(coded).tolist() == [1, 2, 1, 0]
+    assert len(numbering) == 2
+    assert numbering.add(pa.DictionaryArray.from_arrays(pa.array([0]), pa.array([float("nan")]))).tolist() == [0]

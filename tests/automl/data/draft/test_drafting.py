@@ -143,6 +143,8 @@ def stamps(rng: np.random.Generator, rows: int) -> Any:
         ("day_text", lambda rng, rows: stamps(rng, rows).strftime("%Y-%m-%d"), "a date as text"),
         ("week", lambda rng, rows: stamps(rng, rows).strftime("%G-W%V"), "a date as text"),
         ("parts", lambda _, rows: [{"a": 1}] * rows, "holds structs"),
+        ("raw", lambda _, rows: [b"a", b"\xff"] * (rows // 2), "cannot be read"),
+        ("signup", lambda rng, rows: stamps(rng, rows).strftime("%d/%m/%Y %H:%M"), "day or month first"),
         ("tags", lambda _, rows: [[1, 2]] * rows, "holds lists"),
         ("took", lambda _, rows: pa.array([5, 6] * (rows // 2), pa.duration("s")), "holds spans of time"),
         ("version", lambda _, rows: 2**60 + np.arange(rows), "one value a row"),

@@ -179,3 +179,27 @@ def test_numbers_asked_for_are_read_from_text(tmp_path: Path, plain: dict[str, A
     expected = encoded(tmp_path, plain)
     written = {**plain, "price": [repr(float(p)) for p in plain["price"]], "user": [f"0{u}" for u in plain["user"]]}
     assert same(expected, encoded(tmp_path, written, types={"price": "number", "user": "integer"}))
+
+
+@pytest.mark.parametrize("side", [True, False])
+def test_a_key_of_categories_is_joined_by_its_values(tmp_path: Path, plain: dict[str, Any], side: bool) -> None:
+    """A dictionary has an order of its own, and values of no row."""
+    names = [f"u{k}" for k in plain["user"]]
+    users = {"user": [f"u{k}" for k in range(9)], "age": [20.0 + k for k in range(9)]}
+    coded = pa.DictionaryArray.from_arrays(
+        pa.array(range(9), pa.int32()), pa.array([*(f"u{k}" for k in range(9)), "nobody"])
+    )
+    mixed = coded.take(pa.array([4, 2, 8, 0, 6, 1, 3, 5, 7]))
+    ages = [20.0 + k for k in (4, 2, 8, 0, 6, 1, 3, 5, 7)]
+    told = {
+        "join": [{"path": "users.parquet", "on": "user"}],
+        "features": {"categorical": {"word": {}}, "dense": ["age"]},
+    }
+    found = []
+    for table in (users, {"user": mixed, "age": ages} if side else users):
+        pq.write_table(pa.table(table), tmp_path / "users.parquet")
+        text = pa.array(names)
+        log = {**plain, "user": text if side or not found else text.dictionary_encode()}
+        found.append(encoded(tmp_path, log, **told))
+    assert same(*found)
+    assert np.asarray(found[0].dense_ND).std() > 0.5

@@ -49,9 +49,12 @@ def test_what_differs_is_pointed_at(tmp_path: Path) -> None:
     log = encode_log(DataConfig.model_validate(CONFIG), tmp_path, tmp_path / "cache")
     encoders, skew = encoders_of(log.folder, ServedTime("time_ms", "ms", "UTC")), Skew()
     served = table.set_column(table.column_names.index("word"), "word", pa.array(["z"] * len(table)))
+    nan = pa.array(np.full(len(table), np.nan))
+    served = served.set_column(served.column_names.index("price"), "price", nan)
     skew.add(encoders, served, encoders.encode(served)[0])
     lines = skew.lines({"word": Shares(0.1, 0.0), "price": Shares(0.1, 0.0), "user": Shares(0.0, 0.01)})
     assert lines[0].split() == ["of", "600", "rows", "missing", "(log)", "unknown", "(log)"]
     (word,) = [line for line in lines if line.startswith("word")]
     assert word.endswith("100.0% (0.0%)   unlike the log")
-    assert not any("unlike" in line for line in lines if line.startswith("price"))
+    (price,) = [line for line in lines if line.startswith("price")]
+    assert price.endswith("100.0% (10.0%)         0.0% (0.0%)   unlike the log")

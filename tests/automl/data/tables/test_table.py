@@ -164,3 +164,22 @@ def test_a_clash_of_a_column_that_nobody_reads_is_no_matter(tmp_path: Path) -> N
         (tmp_path / "log").mkdir(exist_ok=True)
         pq.write_table(pa.table({"number": [1], "other": other}), tmp_path / f"log/{name}.parquet")
     assert numbers(open_table("log", tmp_path, AT)) == [1, 1]
+
+
+@pytest.mark.parametrize("name", ["a.parquet~", "a.parquet.bak", "a.parquet.tmp", "a.parquet.old.gz", "b.parquet.part"])
+def test_copies_and_files_that_are_not_whole_are_left_out(tmp_path: Path, name: str) -> None:
+    write(tmp_path, "log/a.parquet")
+    (tmp_path / "log" / name).write_bytes((tmp_path / "log/a.parquet").read_bytes())
+    table = open_table("log", tmp_path, AT)
+    assert numbers(table) == [0]
+    assert table.notes == (f"log: {name} is left out: a copy, or not whole yet, by its name",)
+    assert numbers(open_table(f"log/{name}", tmp_path, AT)) == [0], "where it is asked for by name, it is read"
+
+
+def test_an_empty_file_among_others_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / "log").mkdir()
+    (tmp_path / "log/a.csv").write_text("number\n7\n")
+    (tmp_path / "log/b.csv").write_text("\n")
+    table = open_table("log", tmp_path, AT)
+    assert table.notes == ("log: b.csv is left out: empty",)
+    assert [batch.column(0).to_pylist() for batch in table.batches(["number"])] == [["7"]]

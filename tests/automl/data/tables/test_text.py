@@ -37,6 +37,7 @@ def rows(folder: Path, content: str | bytes, told: Format = Format.CSV, **csv: A
         ("a;b\n1;2,5\n", Format.CSV, {"separator": ";"}, [("1", "2,5")]),
         ("a\x01b\n1\x012\n", Format.CSV, {"separator": "\x01", "quote": None}, [("1", "2")]),
         ("a,b\n1,x\\,y\n", Format.CSV, {"escape": "\\", "quote": None}, [("1", "x,y")]),
+        ("a,b\n1,\\N\n\\N,N\n2,x\\Ny", Format.CSV, {"escape": "\\"}, [("1", None), (None, "N"), ("2", "xNy")]),
         ("a,b\n1,\xe9\n".encode("latin-1"), Format.CSV, {"encoding": "latin-1"}, [("1", "\xe9")]),
         ('{"a": 7, "b": 7.0}\n\n{"b": true, "a": null}\n', Format.JSON, {}, [("7", "7.0"), (None, "true")]),
         ("a,b\n", Format.CSV, {}, []),
