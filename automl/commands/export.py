@@ -20,7 +20,7 @@ from automl.data.columns.numbers import as_floats
 from automl.data.columns.times import is_made, time_values, way_of
 from automl.data.describe.tables import TablesConfig, TimeConfig
 from automl.data.encode.plan import Plan
-from automl.data.encode.rows import scan
+from automl.data.encode.scan import scan
 from automl.data.store.encoder_files import encoders_of, told_unit
 from automl.data.store.encoders import Encoders, Origin, ServedTime, SideColumns
 from automl.data.store.log import EncodedLog

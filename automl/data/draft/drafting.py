@@ -12,10 +12,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from automl.data.columns.kinds import is_text, trimmed
+from automl.data.columns.kinds import is_text
 from automl.data.columns.numbers import as_floats
-from automl.data.columns.times import NotTimesError, Unit, like_a_day, nanoseconds, unit_of
+from automl.data.columns.times import Unit, nanoseconds, unit_of
 from automl.data.describe.text import CsvConfig
+from automl.data.draft.dates import day_first, form_of, holds_times, is_day, is_time, weeks_or_months
 from automl.data.draft.profile import Column, after_the_label, grows_with, labels_of, sample_columns
 from automl.data.leaks.names import FEEDBACK
 from automl.data.tables.finder import missing_column
@@ -24,11 +25,9 @@ from automl.data.tables.windows import WINDOWS
 from search_spaces.errors import InputError, Position
 
 _LABEL_NAMES = ("click", "is_click", "clicked", "label", "target", "y", "is_clicked", "ctr")
-_TIME_NAME = re.compile(r"(?:^|_|@)(?:time|timestamp|ts|date|datetime|day|dt|hour)(?:_|$)", re.IGNORECASE)
 _ID_NAME = re.compile(r"(?:^|_)(?:id|uid|sid|pid|code|type|category|tag|tab|zip)(?:_|$)|id$", re.IGNORECASE)
 _WEIGHT_NAMES = ("weight", "sample_weight")
 _FEW = 1000
-_YEAR_2000, _YEAR_2100 = 946_684_800, 4_102_444_800
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +125,9 @@ def draft(path: Path | str, base: Path | None = None, *, label: str | None = Non
         raise InputError.of(path, "must hold rows", "none")
     label = _label(path, columns, label)
     labels = labels_of(columns, label)
-    times = [column for column in columns.values() if column.name != label and _is_time(column)]
-    time = min(times, key=_is_day).name if times else None
-    form = _form(columns[time]) if time else None
+    times = [column for column in columns.values() if column.name != label and is_time(column)]
+    time = min(times, key=is_day).name if times else None
+    form = form_of(columns[time]) if time else None
     unit = unit_of(columns[time].ends[1]) if time and columns[time].number and not form else None
     weight = next((name for name in _WEIGHT_NAMES if name in columns), None)
     clock = None if time is None else as_floats(nanoseconds(columns[time].values, unit, timezone, form))
@@ -197,59 +196,6 @@ def _label(path: str, columns: Mapping[str, Column], asked: str | None) -> str:
     raise InputError.of(path, "one column that holds 0 and 1 must be the label", found_words, "say which with --label")
 
 
-def _is_time(column: Column) -> bool:
-    if pa.types.is_timestamp(column.kind):
-        return True
-    if not _TIME_NAME.search(column.name):
-        return False
-    if _form(column) is not None:
-        return True
-    if column.number:
-        seconds = [end / 1000 ** ("s", "ms", "us", "ns").index(unit_of(column.ends[1])) for end in column.ends]
-        return column.whole and all(_YEAR_2000 < second < _YEAR_2100 for second in seconds)
-    if pa.types.is_date(column.kind):
-        return True
-    return _holds_times(column.values.slice(0, 1000))
-
-
-def _form(column: Column) -> str | None:
-    """How days or hours are written, of whole numbers that are no times since 1970."""
-    if not column.number or not column.whole or column.low is None or column.high is None:
-        return None
-    form = like_a_day(column.low, column.high)
-    if form is None:
-        return None
-    try:
-        nanoseconds(column.values, None, "UTC", form)
-    except NotTimesError:
-        return None
-    return form
-
-
-def _is_day(column: Column) -> bool:
-    """Whether a time says no more than the day, or the hour: another one is finer."""
-    if is_text(column.kind):
-        return not pc.any(pc.match_substring(column.values, ":")).as_py()
-    return _form(column) is not None or bool(pa.types.is_date(column.kind))
-
-
-def _holds_times(values: pa.Array) -> bool:
-    try:
-        return is_text(values.type) and nanoseconds(values, None, "UTC").null_count < len(values)
-    except NotTimesError:
-        return False
-
-
-def _day_first(values: pa.Array) -> bool:
-    text = trimmed(values).drop_null()
-    return len(text) > 0 and bool(pc.all(pc.match_substring_regex(text, r"^\d{1,2}[/.-]\d{1,2}[/.-]\d{2,4}\b")).as_py())
-
-
-def _weeks_or_months(values: pa.Array) -> bool:
-    text = trimmed(values).drop_null()
-    return len(text) > 0 and bool(pc.all(pc.match_substring_regex(text, r"^\d{4}-?(W\d{1,2}(-\d)?|\d{2})$")).as_py())
-
-
 def _reason(column: Column) -> str | None:
     """Why a column is no feature, by its own values and name."""
     rows = len(column.values)
@@ -257,9 +203,9 @@ def _reason(column: Column) -> str | None:
         return "@ begins the names of features that are made from the time: rename it"
     if column.distinct <= 1 and (not column.missing or not column.distinct):
         return "constant"
-    if is_text(column.kind) and _day_first(column.values):
+    if is_text(column.kind) and day_first(column.values):
         return "a date with day or month first: read as a time by `time: {format: ...}`"
-    if is_text(column.kind) and (_holds_times(column.values) or _weeks_or_months(column.values)):
+    if is_text(column.kind) and (holds_times(column.values) or weeks_or_months(column.values)):
         return "a date as text: its later values are never seen in training"
     if FEEDBACK.search(column.name) and (column.distinct == 2 or not _ID_NAME.search(column.name)):
         return "named like feedback: known after the label?"

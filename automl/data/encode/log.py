@@ -25,7 +25,7 @@ from automl.data.encode.looked_at import sample_of
 from automl.data.encode.plan import Plan, make_plan
 from automl.data.encode.reader import Reader
 from automl.data.encode.room import room_words
-from automl.data.encode.rows import Scan, scan
+from automl.data.encode.scan import Scan, scan
 from automl.data.encode.spill import Rows, Spill, record_type
 from automl.data.encode.writing import blocks, watched
 from automl.data.leaks.find import ROWS, find_leaks
@@ -86,8 +86,8 @@ def _encode(plan: Plan, folder: Path, fit: Sequence[str], fingerprint: str, told
         )
     ]
     count = int(tally.rows.sum())
-    past = [] if beside is None else [rows for _, rows in beside.sort(plan.config.drop_duplicates)]
-    counters = count_log(spill, plan, count, folder / "counting", past)
+    more = 0 if beside is None else sum(len(rows) for _, rows in beside.sort(plan.config.drop_duplicates))
+    counters = count_log(spill, plan, count, folder / "counting", beside, more)
     moments = _with_counters(tally, counters, fits)
     scales = Scales(moments.mean, moments.scale, (*tally.log, *(False for _ in counters)))
     timed = plan.config.time is not None

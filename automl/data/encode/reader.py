@@ -9,7 +9,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from automl.data.encode.plan import Plan
-from automl.data.encode.rows import Floats, RowReader, Scan
+from automl.data.encode.rows import Floats, RowReader
+from automl.data.encode.scan import Scan
 from automl.data.encode.spill import Rows, Spill
 from automl.data.tables.hashing import hash_rows, unit_of_hash
 

@@ -19,7 +19,7 @@ from automl.data.columns.numbers import Scales, transformed
 from automl.data.describe.streams import StreamDataConfig
 from automl.data.encode.common import fingerprint_of, is_log_scaled, made_once, with_dense
 from automl.data.encode.counting import count_log
-from automl.data.encode.rows import scan
+from automl.data.encode.scan import scan
 from automl.data.encode.segments import segments_of
 from automl.data.encode.spill import Rows, Spill
 from automl.data.encode.stream_columns import StreamColumns, unique_examples

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from automl.data.columns.times import NotTimesError, is_number, time_values
 from automl.data.describe.streams import StreamLabelConfig
-from automl.data.encode.rows import RowReader, Scan, times_of
+from automl.data.encode.rows import RowReader
+from automl.data.encode.scan import Scan, times_of
 from automl.data.encode.spill import Rows
 from automl.data.encode.stream_plan import StreamPlan
 from automl.data.store.stream import NEVER
