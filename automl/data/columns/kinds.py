@@ -102,7 +102,20 @@ def cast(column: pa.Array, kind: pa.DataType) -> pa.Array:
     if column.type == kind:
         return column
     column = _stored(column)
+    if is_text(column.type) and pa.types.is_integer(kind):
+        return _checked(column, lambda part: _whole(part, kind))
     return _checked(column, lambda part: part.cast(kind))
+
+
+def _whole(text: pa.Array, kind: pa.DataType) -> pa.Array:
+    """Texts as whole numbers; 7.0 is one too, as integers beside missing values are often written."""
+    try:
+        return text.cast(kind)
+    except pa.ArrowInvalid:
+        numbers = text.cast(pa.float64())
+        if pc.any(pc.greater(pc.abs(numbers), float(1 << 53))).as_py():
+            raise
+        return numbers.cast(kind)
 
 
 def _stored(column: pa.Array) -> pa.Array:

@@ -227,7 +227,9 @@ def _notes(plan: Plan, reader: Reader, tally: _Tally) -> list[Note]:
     if twice:
         notes.append(Note(f"{twice} of {examples} rows are exact duplicates and were dropped"))
     if reader.outside:
-        notes.append(Note(f"{reader.outside} of {reader.rows} rows lie outside of the windows"))
+        span = _span_words(plan, reader.scan)
+        where = f" ({span})" if span else ""
+        notes.append(Note(f"{reader.outside} of {reader.rows} rows lie outside of the windows{where}"))
     if reader.not_given:
         notes.append(Note(f"{reader.not_given} rows are no examples: {plan.config.label.given} is not 1"))
     notes += map(Note, reader.notes())

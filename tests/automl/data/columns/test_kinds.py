@@ -60,6 +60,8 @@ def test_two_that_nothing_holds_are_refused(kinds: list[pa.DataType]) -> None:
         (pa.array([1, -7], pa.int64()), pa.uint64(), "-7"),
         (pa.array([1, 2**53 + 1], pa.int64()), pa.float64(), str(2**53 + 1)),
         (pa.array(["7", "x7"]), pa.int64(), "'x7'"),
+        (pa.array(["7", "7.5"]), pa.int64(), "'7.5'"),
+        (pa.array(["7.0", "1e300"]), pa.int64(), "'1e300'"),
         (pa.array([b"a", b"\xff"]), pa.string(), "b'\\xff'"),
     ],
 )
@@ -81,3 +83,7 @@ def test_words_for_missing_are_missing_where_numbers_or_times_are_read() -> None
     assert trimmed(pa.array([" 1 ", "NA", "n/a", "NaN", "", "\\N", None, "nano"])).to_pylist() == [
         "1", None, None, None, None, None, None, "nano",
     ]  # fmt: skip
+
+
+def test_a_whole_number_is_one_with_a_point_too() -> None:
+    assert cast(pa.array(["7.0", None, "8"]), pa.int64()).to_pylist() == [7, None, 8]
