@@ -23,7 +23,7 @@ from automl.data.store.encoders import Encoders, Rows
 from automl.ranking.features import Features
 from automl.ranking.scoring import logits_of, probabilities_of
 from automl.stats.metrics import undo_sampling
-from search_spaces.errors import InputError
+from search_spaces.errors import InputError, first_line
 
 FORMAT = 1
 MODEL, FACTS = "model.pt2", "facts.json"
@@ -77,8 +77,7 @@ def load_served(file: Path | str) -> Served:
             encoders = read_served(held)
             graph = load_graph(held.read(MODEL))
     except (OSError, BadZipFile, KeyError, ValueError) as error:
-        found = (str(error).splitlines() or [type(error).__name__])[0]
-        raise InputError.of(str(file), "must be an exported model", found) from error
+        raise InputError.of(str(file), "must be an exported model", first_line(error)) from error
     return Served(encoders, facts, graph)
 
 

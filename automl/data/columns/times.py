@@ -6,7 +6,7 @@ import datetime as dt
 import re
 from collections.abc import Sequence
 from functools import partial
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -120,18 +120,12 @@ def _parsed(text: pa.Array) -> pa.Array:
     if not len(known):
         return text.cast(pa.timestamp("ns"))
     kinds = _NUMBERS if _DIGITS.fullmatch(known[0].as_py()) else _STAMPS
-    for kind in kinds:
+    ways = (text, _in_one_form(text)) if kinds is _STAMPS else (text,)
+    for written, kind in product(ways, kinds):
         try:
-            return text.cast(kind)
+            return written.cast(kind)
         except pa.ArrowInvalid:
             continue
-    if kinds is _STAMPS:
-        plain = _in_one_form(text)
-        for kind in kinds:
-            try:
-                return plain.cast(kind)
-            except pa.ArrowInvalid:
-                continue
     raise NotTimesError(_first_wrong(text, kinds))
 
 

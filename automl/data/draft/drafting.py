@@ -155,7 +155,7 @@ def draft(path: Path | str, base: Path | None = None, *, label: str | None = Non
         categorical, dense = [(few, 1)], [pair for pair in dense if pair[0] != few]
     user = next((name for name, _ in categorical if re.search(r"user|uid|member|customer", name, re.IGNORECASE)), None)
     return Draft(
-        path, table.count_rows(), label, float(labels.mean()), time, unit, timezone,
+        path, sample.rows, label, float(labels.mean()), time, unit, timezone,
         _windows(table, time, unit, timezone, form), tuple(categorical), tuple(dense), tuple(left), weight, user,
         form, separator,
     )  # fmt: skip

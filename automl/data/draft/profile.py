@@ -52,10 +52,11 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Columns that are understood, and of the others why not."""
+    """Columns that are understood, and of the others why not; rows of the whole table."""
 
     columns: Mapping[str, Column]
     others: Mapping[str, str]
+    rows: int
 
 
 def sample_columns(table: Table) -> Sample:
@@ -63,8 +64,9 @@ def sample_columns(table: Table) -> Sample:
     others = {name: why for name in table.columns if (why := _not_read(table, name))}
     names = [name for name in table.columns if name not in others]
     if not names:
-        return Sample({}, others)
-    every = max(1, table.count_rows() // _SAMPLE_ROWS)
+        return Sample({}, others, 0)
+    rows = table.count_rows()
+    every = max(1, rows // _SAMPLE_ROWS)
     try:
         batches = [batch for k, batch in enumerate(table.batches(names)) if k % every == 0]
     except InputError:
@@ -74,7 +76,7 @@ def sample_columns(table: Table) -> Sample:
             raise
         batches = [batch for k, batch in enumerate(table.batches(names)) if k % every == 0]
     if not batches:
-        return Sample({}, {})
+        return Sample({}, {}, 0)
     sample = pa.Table.from_batches(batches).combine_chunks()
     columns: dict[str, Column] = {}
     for name in names:
@@ -82,7 +84,7 @@ def sample_columns(table: Table) -> Sample:
             columns[name] = _profile(name, _values(table, name, sample[name].combine_chunks()))
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError, MisfitError):
             others[name] = f"holds {table.type_of(name)}, which is not understood"
-    return Sample(columns, others)
+    return Sample(columns, others, rows)
 
 
 def _is_read(table: Table, name: str) -> bool:

@@ -18,7 +18,7 @@ from automl.data.describe.tables import TablesConfig
 from automl.data.encode.spill import Rows, Spill
 from automl.data.store.folder import is_whole
 from automl.data.tables.hashing import digest_table
-from automl.data.tables.sources import LOG, MADE, Tables
+from automl.data.tables.sources import Tables
 from automl.files.whole import whole_folder
 
 
@@ -62,9 +62,10 @@ def fingerprint_of(tables: Tables[TablesConfig], cache: Path, form: int, what: o
 def kind_of(tables: Tables[TablesConfig], k: int) -> pa.DataType:
     """Type of the values of a coded column."""
     source = tables.coded[k]
-    if source.table == MADE:
+    table = tables.of(source)
+    if table is None:
         return pa.int64()
-    kind = (tables.log if source.table == LOG else tables.sides[source.table]).type_of(source.column)
+    kind = table.type_of(source.column)
     return kind.value_type if pa.types.is_dictionary(kind) else kind
 
 

@@ -26,7 +26,7 @@ from automl.data.encode.plan import Plan, make_plan
 from automl.data.encode.reader import Reader
 from automl.data.encode.room import room_words
 from automl.data.encode.scan import Scan, scan
-from automl.data.encode.spill import Rows, Spill, record_type
+from automl.data.encode.spill import Rows, Spill
 from automl.data.encode.writing import blocks, watched
 from automl.data.leaks.find import ROWS, find_leaks
 from automl.data.store.encoder_files import write_encoders
@@ -70,8 +70,7 @@ def _encode(plan: Plan, folder: Path, fit: Sequence[str], fingerprint: str, told
     words = room_words(plan, first.rows, folder)
     if words is not None:
         told(words)
-    beside = _beside(plan, first, folder / "past")
-    reader = Reader(plan, first, beside)
+    reader = Reader(plan, first)
     spill = reader.spilled(folder / "spill")
     fits = {WINDOWS.index(name) for name in fit}
     sizes = [len(numbering) for numbering in reader.numberings[: len(plan.categorical)]]
@@ -86,8 +85,9 @@ def _encode(plan: Plan, folder: Path, fit: Sequence[str], fingerprint: str, told
         )
     ]
     count = int(tally.rows.sum())
-    more = 0 if beside is None else sum(len(rows) for _, rows in beside.sort(plan.config.drop_duplicates))
-    counters = count_log(spill, plan, count, folder / "counting", beside, more)
+    past = reader.past
+    more = 0 if past is None else sum(len(rows) for _, rows in past.sort(plan.config.drop_duplicates))
+    counters = count_log(spill, plan, count, folder / "counting", past, more)
     moments = _with_counters(tally, counters, fits)
     scales = Scales(moments.mean, moments.scale, (*tally.log, *(False for _ in counters)))
     timed = plan.config.time is not None
@@ -101,14 +101,6 @@ def _encode(plan: Plan, folder: Path, fit: Sequence[str], fingerprint: str, told
     write_encoders(folder, vocabularies, scales)
     notes = [*map(Note, first.notes), *_notes(plan, reader, tally), *drift.notes(), *leaks]
     LOG.write(folder, _facts(plan, tally, fit, fingerprint, drift, notes))
-
-
-def _beside(plan: Plan, first: Scan, folder: Path) -> Spill | None:
-    """Where rows that are no examples go, if any feature is made of earlier rows."""
-    if not plan.config.features.past_names:
-        return None
-    record = record_type(len(plan.coded), len(plan.dense), len(plan.labels))
-    return Spill(folder, record, first.span or first.keys, first.rows)
 
 
 def _leaks(spill: Spill, plan: Plan, reader: Reader, train: int) -> list[Note]:

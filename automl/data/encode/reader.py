@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -18,13 +19,24 @@ from automl.data.tables.hashing import hash_rows, unit_of_hash
 class Reader(RowReader):
     """The rows of a study's log: one label, a weight, windows; and the labels that its counters count."""
 
-    def __init__(self, plan: Plan, scan: Scan, past: Spill | None = None) -> None:
-        """`past` takes the rows that are no examples, for what is made of earlier rows."""
+    def __init__(self, plan: Plan, scan: Scan) -> None:
         super().__init__(plan, scan, len(plan.labels))
-        self.plan, self.past = plan, past
+        self.plan = plan
+        self.past: Spill | None = None  # the rows that are no examples, where a feature is made of earlier rows
         self.outside = self.not_given = 0
         split = plan.config.split.random
         self._draws = np.random.default_rng(split.seed) if split else None
+
+    def spilled(self, folder: Path) -> Spill:
+        """All examples, on disk; beside them, in a folder of their own, rows that are only past.
+
+        Raises:
+            InputError: with what was wrong with them.
+        """
+        if self.plan.config.features.past_names:
+            span = self.scan.span or self.scan.keys
+            self.past = Spill(folder.with_name("past"), self.record, span, self.scan.rows)
+        return super().spilled(folder)
 
     def records(self) -> Iterator[tuple[Rows, NDArray[np.int8]]]:
         """Records of the rows that are examples, with their windows."""

@@ -11,15 +11,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from automl.data.columns.kinds import MisfitError, cast
+from automl.data.columns.kinds import MisfitError
 from automl.data.columns.numbers import LARGEST, NotNumbersError, as_floats
-from automl.data.columns.times import (
-    made_column,
-)
+from automl.data.columns.times import made_column
 from automl.data.columns.vocabulary import Numbering
 from automl.data.describe.tables import TablesConfig
 from automl.data.encode.scan import Scan, times_in, told_times
 from automl.data.encode.spill import Rows, Spill, record_type
+from automl.data.store.keyed import Keyed, whole
 from automl.data.tables.finder import key_kind
 from automl.data.tables.sources import LOG, MADE, Source, Tables
 from search_spaces.errors import InputError, Mistake, Position
@@ -34,41 +33,36 @@ class Side:
         self.key = plan.config.join[index].on
         self.unmatched = 0
         side = plan.sides[index]
-        self._kind, self._at = key_kind(plan.log, side, self.key), plan.at("join", index, "on")
-        self._names = plan.log.name, side.name
-        table = side.read(plan.side_columns(index)).combine_chunks()
-        table = table.filter(table[self.key].is_valid())
-        self._numbers = Numbering()
-        codes = self._numbers.add(self._as_key(table[self.key].combine_chunks(), side.name))
-        if len(self._numbers) != table.num_rows:
-            twice = int(np.bincount(codes).argmax())
-            value = table[self.key].combine_chunks().filter(pa.array(codes == twice))[0]
-            must = f"{self.key} must be unique in {side.name}"
-            found = f"{value} in {np.bincount(codes).max()} rows"
-            raise InputError([Mistake(self._at, must, found)])
-        self._table = table
+        self._at, self._names = plan.at("join", index, "on"), (plan.log.name, side.name)
+        self._kind = key_kind(plan.log, side, self.key)
+        try:
+            self._keyed = Keyed(side.read(plan.side_columns(index)), self.key, self._kind)
+        except MisfitError as error:
+            raise self._misfit(error, side.name) from error
+        if self._keyed.spare:
+            value, rows = self._keyed.most()
+            raise InputError(
+                [Mistake(self._at, f"{self.key} must be unique in {side.name}", f"{value} in {rows} rows")]
+            )
 
     def rows(self, keys: pa.Array, counted: bool = True) -> NDArray[np.int32]:
         """Row of each key, from 1; those without a partner are counted, unless they are no examples."""
-        found = self._numbers.find(self._as_key(keys, self._names[0]))
+        try:
+            found = self._keyed.rows(keys)
+        except MisfitError as error:
+            raise self._misfit(error, self._names[0]) from error
         self.unmatched += int((found == 0).sum()) if counted else 0
         return found
 
-    def _as_key(self, column: pa.Array, name: str) -> pa.Array:
-        """Keys in the type that both tables have; a table without types in that of the other."""
-        if self._kind is None or pa.types.is_dictionary(column.type):
-            return column
-        try:
-            return cast(column, self._kind)
-        except MisfitError as error:
-            must = f"{self.key} must be of one kind in {' and '.join(self._names)} ({self._kind})"
-            raise InputError([Mistake(self._at, must, f"{error} in {name}")]) from error
+    def _misfit(self, error: MisfitError, name: str) -> InputError:
+        must = f"{self.key} must be of one kind in {' and '.join(self._names)} ({self._kind})"
+        return InputError([Mistake(self._at, must, f"{error} in {name}")])
 
     def codes(self, column: str, numbering: Numbering) -> NDArray[np.int32]:
-        return np.concatenate([np.zeros(1, np.int32), numbering.add(self._table[column])])
+        return np.concatenate([np.zeros(1, np.int32), numbering.add(self._keyed.table[column])])
 
     def column(self, name: str) -> pa.Array:
-        return self._table[name].combine_chunks()
+        return whole(self._keyed.table[name])
 
 
 class RowReader(ABC):

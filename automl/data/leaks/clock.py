@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from automl.data.leaks.evidence import Part, best_values, binned, part_of_counts
+from automl.data.leaks.evidence import best_values, binned, part_of_counts
 from automl.data.leaks.sample import Flags, Ints, Sample
-from automl.data.leaks.words import share, span
+from automl.data.leaks.words import class_words, share, span
 from automl.data.store.told import Note
 
 _ALONE = 0.15  # of the label's entropy: honest gaps explain .3% on KuaiRand
@@ -77,7 +77,7 @@ def _exact(gaps_G: Ints, positive_G: Flags, of: str, sample: Sample) -> list[_Si
         part = part_of_counts(int(rows[k]), int(hits[k]), total, positives)
         if part.odds >= _ODDS:
             where = f"{part.rows:,} rows come exactly {span(int(values[k]))} after {of}"
-            found.append(_Sign(1.0 + part.recall, f"{where}, and {_of_class(part, sample)}: {_MADE}"))
+            found.append(_Sign(1.0 + part.recall, f"{where}, and {class_words(part, sample)}: {_MADE}"))
     return found
 
 
@@ -94,7 +94,7 @@ def _times(sample: Sample, times_N: Ints) -> Note | None:
             part = part_of_counts(rows, int(sample.positive_N[chosen_N].sum()), total, positives)
             if part.odds >= _ODDS:
                 where = f"{share(rows / total)} of the training rows have times that are {words}"
-                found.append(_Sign(1.0 + part.recall, f"{where}, and {_of_class(part, sample)}: {_MADE}"))
+                found.append(_Sign(1.0 + part.recall, f"{where}, and {class_words(part, sample)}: {_MADE}"))
     split = best_values(binned((times_N - times_N[0]).astype(np.float64)), sample.positive_N)
     if split.told >= _ALONE:
         text = (
@@ -146,11 +146,3 @@ def _recurring(positive_N: Flags) -> Note | None:
             base = share(len(at) / len(chosen_N))
             return Note(f"{text} (of all rows {base}): sorted by the label, or in a fixed pattern?", "leak")
     return None
-
-
-def _of_class(part: Part, sample: Sample) -> str:
-    rate, base = (part.rate, sample.base) if part.positive else (1 - part.rate, 1 - sample.base)
-    which = "positive" if part.positive else "negative"
-    return (
-        f"{share(rate)} of these are {which} (of all rows {share(base)}; they hold {share(part.recall)} of that class)"
-    )

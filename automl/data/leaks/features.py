@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from automl.data.leaks.evidence import Part, Split, best_cut, best_values, binned, part_of
+from automl.data.leaks.evidence import Split, best_cut, best_values, binned, part_of
 from automl.data.leaks.names import FEEDBACK
 from automl.data.leaks.sample import Column, Flags, Key, Sample
-from automl.data.leaks.words import number, share
+from automl.data.leaks.words import class_words, number, share
 from automl.data.store.told import Note
 
 # The strongest honest features seen explain this much of the label's entropy: an app's tab .07 of clicks, a user .13 of
@@ -84,25 +84,17 @@ def _set_only(column: Column, sample: Sample, set_N: Flags, words: str) -> str |
         return None
     where = f"is {words} in {share(part.rows / rows)} of the training rows"
     if part.rows >= _LEAST and part.purity >= _PURE and part.odds >= _PURE_ODDS:
-        return f"{where}, and {_part_words(part, sample)}: {_ASK}"
+        return f"{where}, and {class_words(part, sample)}: {_ASK}"
     if column.joined or part.rows > _RARE * rows:
         return None
     again = [_again(set_N, key) for key in sample.keys]
     if any(share_again is not None and share_again > _AGAIN for share_again in again):
         return None
     if part.rows >= _LEAST and part.odds >= _UNLIKE and part.purity >= _MOSTLY:
-        return f"{where}, as an event and not as a trait, and {_part_words(part, sample)}: {_ASK}"
+        return f"{where}, as an event and not as a trait, and {class_words(part, sample)}: {_ASK}"
     if FEEDBACK.search(column.name):
         return f"is named like feedback, and {where.removeprefix('is ')} as an event and not as a trait: {_ASK}"
     return None
-
-
-def _part_words(part: Part, sample: Sample) -> str:
-    rate, base = (part.rate, sample.base) if part.positive else (1 - part.rate, 1 - sample.base)
-    which = "positive" if part.positive else "negative"
-    return (
-        f"{share(rate)} of these are {which} (of all rows {share(base)}; they hold {share(part.recall)} of that class)"
-    )
 
 
 def _again(set_N: Flags, key: Key) -> float | None:

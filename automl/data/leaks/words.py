@@ -1,6 +1,9 @@
-"""Numbers as notes name them."""
+"""Numbers and classes as notes name them."""
 
 from __future__ import annotations
+
+from automl.data.leaks.evidence import Part
+from automl.data.leaks.sample import Sample
 
 _UNITS = (("d", 86_400 * 10**9), ("h", 3600 * 10**9), ("min", 60 * 10**9), ("s", 10**9), ("ms", 10**6), ("us", 1000))
 
@@ -24,3 +27,12 @@ def span(nanoseconds: int) -> str:
         if nanoseconds >= length:
             return f"{nanoseconds / length:.12g} {unit}"
     return f"{nanoseconds} ns" if nanoseconds else "0 s"
+
+
+def class_words(part: Part, sample: Sample) -> str:
+    """What share of some rows is of a class, and of that class what share they hold."""
+    rate, base = (part.rate, sample.base) if part.positive else (1 - part.rate, 1 - sample.base)
+    which = "positive" if part.positive else "negative"
+    return (
+        f"{share(rate)} of these are {which} (of all rows {share(base)}; they hold {share(part.recall)} of that class)"
+    )

@@ -21,8 +21,8 @@ from automl.data.columns.times import Unit, is_made
 from automl.data.columns.vocabulary import Vocabulary
 from automl.data.store.encoders import UNTOLD, Encoders, Origin, ServedTime, SideColumns
 from automl.data.store.folder import read_facts
-from automl.data.store.side_table import whole
-from search_spaces.errors import InputError
+from automl.data.store.keyed import whole
+from search_spaces.errors import InputError, first_line
 
 _SCALES = "dense.json"
 _FILE = "encoders/encoders.json"
@@ -60,7 +60,7 @@ def encoders_of(
     try:
         scales = Scales.of_json(json.loads((folder / _SCALES).read_text()))
     except (OSError, ValueError) as error:
-        raise InputError.of(str(folder), "must hold an encoded log", str(error).splitlines()[0]) from error
+        raise InputError.of(str(folder), "must hold an encoded log", first_line(error)) from error
     made = [name for name in (*facts["fields"], *facts["dense"]) if is_made(name)]
     if made and time is None:
         raise InputError.of(str(folder), f"{', '.join(made)} must have a time to be made from", "none")

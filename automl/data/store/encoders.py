@@ -20,7 +20,7 @@ from automl.data.columns.kinds import MisfitError, cast, is_numeric, is_text, pl
 from automl.data.columns.numbers import LARGEST, NotNumbersError, Scales, as_floats
 from automl.data.columns.times import NotTimesError, Unit, is_made, made_column, nanoseconds, time_values, way_of
 from automl.data.columns.vocabulary import Numbering
-from automl.data.store.side_table import whole
+from automl.data.store.keyed import whole
 from search_spaces.errors import InputError, Mistake, Position
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from typing import IO, Any, Generic, Self, TypeVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from search_spaces.errors import InputError
+from search_spaces.errors import InputError, first_line
 
 _FACTS = "facts.json"
 _FIRST = "log"  # the kind that facts do not name, as before there were others
@@ -89,7 +89,7 @@ def read_facts(folder: Path, must: str, hint: str = "") -> dict[str, Any]:
     except FileNotFoundError:
         raise InputError.of(str(folder), must, "none", hint) from None
     except (OSError, ValueError) as error:
-        raise InputError.of(str(folder), must, str(error).splitlines()[0], hint) from error
+        raise InputError.of(str(folder), must, first_line(error), hint) from error
     return facts
 
 

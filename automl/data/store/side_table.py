@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
-from automl.data.columns.kinds import MisfitError, cast
-from automl.data.columns.vocabulary import Numbering
+from automl.data.columns.kinds import MisfitError
+from automl.data.store.keyed import Keyed, whole
 from search_spaces.errors import InputError
 
 
@@ -19,18 +19,17 @@ class SideTable:
         """`kind` is the type in which keys are looked up; None: that of the table."""
         if key not in table.column_names:
             raise InputError.of(name, f"must have a column {key}", "none")
-        self.key, self.name, self._kind = key, name, kind
-        table = table.combine_chunks()
-        self._table = table.filter(table[key].is_valid())
-        self._numbers = Numbering()
-        self._numbers.add(self._as_key(whole(self._table[key]), name))
-        if len(self._numbers) != self._table.num_rows:
-            found = f"{self._table.num_rows - len(self._numbers)} rows too many"
-            raise InputError.of(name, f"{key} must be unique in {name}", found)
+        self.key, self.name = key, name
+        try:
+            self._keyed = Keyed(table, key, kind)
+        except MisfitError as error:
+            raise self._misfit(name, error) from error
+        if self._keyed.spare:
+            raise InputError.of(name, f"{key} must be unique in {name}", f"{self._keyed.spare} rows too many")
 
     @property
     def schema(self) -> pa.Schema:
-        return self._table.schema
+        return self._keyed.table.schema
 
     def join(self, rows: pa.Table, wanted: Sequence[str], name: str = "table") -> pa.Table:
         """The rows with the wanted columns that this table has; missing where its key is not found.
@@ -40,23 +39,16 @@ class SideTable:
         """
         if self.key not in rows.column_names:
             raise InputError.of(name, f"must have a column {self.key}", "none", f"{self.name} is joined by it")
-        found = self._numbers.find(self._as_key(whole(rows[self.key]), name))
+        try:
+            found = self._keyed.rows(whole(rows[self.key]))
+        except MisfitError as error:
+            raise self._misfit(name, error) from error
         at = pa.array(found.astype(np.int64) - 1, mask=found == 0)
         for column in (column for column in self.schema.names if column in wanted and column != self.key):
             if column in rows.column_names:
                 raise InputError.of(name, f"{column} must be a column of one table", f"{name} and {self.name}")
-            rows = rows.append_column(column, self._table[column].take(at))
+            rows = rows.append_column(column, self._keyed.table[column].take(at))
         return rows
 
-    def _as_key(self, column: pa.Array, name: str) -> pa.Array:
-        if self._kind is None or pa.types.is_dictionary(column.type):
-            return column
-        try:
-            return cast(column, self._kind)
-        except MisfitError as error:
-            raise InputError.of(name, f"{self.key} must hold keys like those of {self.name}", str(error)) from error
-
-
-def whole(column: pa.Array | pa.ChunkedArray) -> pa.Array:
-    """A column in one piece."""
-    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    def _misfit(self, name: str, error: MisfitError) -> InputError:
+        return InputError.of(name, f"{self.key} must hold keys like those of {self.name}", str(error))

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from automl.data.columns.numbers import as_floats
 from automl.data.columns.times import is_made
 from automl.data.store.encoders import Encoders, Rows
+from automl.data.store.keyed import whole
 from automl.data.store.log import EncodedLog
-from automl.data.store.side_table import whole
 
 _WORSE = 0.2  # more of the rows than in the log, to be pointed at
 

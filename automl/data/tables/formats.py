@@ -32,7 +32,7 @@ class Format(StrEnum):
 
 
 _TEXT_NAMES = {
-    **dict.fromkeys(("csv",), Format.CSV),
+    "csv": Format.CSV,
     **dict.fromkeys(("tsv", "tab"), Format.TSV),
     **dict.fromkeys(("json", "jsonl", "ndjson"), Format.JSON),
 }
@@ -56,10 +56,10 @@ def format_of(filesystem: pafs.FileSystem, file: str, any_text: bool, alone: boo
     """
     with filesystem.open_input_stream(file, compression=None) as stream:
         head = stream.read(8)
-    words = [word.lower() for word in _SUFFIXES.findall(file.rpartition("/")[2])]
-    while words and words[-1] in _PACKED:
-        words.pop()
-    if not alone and (file.endswith("~") or (words[-1:] and words[-1] in _COPIES)):
+    name = file.rpartition("/")[2]
+    words = [word.lower() for word in _SUFFIXES.findall(name)]
+    last = next((word for word in reversed(words) if word not in _PACKED), "")
+    if not alone and (name.endswith("~") or last in _COPIES):
         return Told(None, reason="a copy, or not whole yet, by its name")
     if not alone and not head.strip():
         return Told(None, reason="empty")
@@ -68,11 +68,10 @@ def format_of(filesystem: pafs.FileSystem, file: str, any_text: bool, alone: boo
     if head[:6] == b"ARROW1":
         return Told(Format.ARROW)
     codec = next((name for magic, name in _CODECS if head.startswith(magic)), None)
-    name = file.rpartition("/")[2]
     if _BINARY_NAMES.search(name):
         return Told(None, reason="its first bytes are neither Parquet nor Arrow")
-    if words and words[-1] in _TEXT_NAMES:
-        return Told(_TEXT_NAMES[words[-1]], codec)
+    if last in _TEXT_NAMES:
+        return Told(_TEXT_NAMES[last], codec)
     if any_text and b"\0" not in head:
         return Told(Format.CSV, codec)
     return Told(None, reason="neither Parquet, Arrow, CSV, TSV nor JSON lines")
