@@ -1,26 +1,26 @@
 """What earlier rows tell, of a log whose rows are sorted on disk: a key after the other, whose codes memory holds.
 
-N rows, K columns of keys, L labels of the counters, C features.
+N rows, C features.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from automl.data.columns.times import edges_of
-from automl.data.describe.tables import TablesConfig
-from automl.data.encode.counters import Counters, Rules, key_codes
-from automl.data.encode.recent import recent
+from automl.data.describe.streams import StreamDataConfig
+from automl.data.describe.tables import CountersConfig, TablesConfig
+from automl.data.encode.plan import Plan
 from automl.data.encode.spill import Rows, Spill
+from automl.data.past.counting import Counting
+from automl.data.past.features import CounterBlock, Key, PastFeatures, PastLabel, RecentBlock
+from automl.data.past.rows import Gathered, PastRows, scratch
+from automl.data.past.state import State
 from automl.data.tables.sources import Tables
-
-Scalar = TypeVar("Scalar", bound=np.generic)
 
 
 def count_log(
@@ -30,74 +30,64 @@ def count_log(
 
     `beside` has `more` rows of the log that are no examples, sorted: they are counted too, and have no features.
     """
-    features = tables.config.features
-    if not features.past_names:
+    what = past_features(tables)
+    if not what.names:
         return np.empty((0, rows), np.float32)
     folder.mkdir()
-    keys = tables.key_columns()
-    recent_keys = [] if features.recent is None else tables.places(features.recent.keys)
-    past = _Past(
-        columns=sorted({column for of_block in (*keys, recent_keys) for key in of_block for column in key}),
-        labels=sorted({label for of_block in tables.counted for label in of_block}),
-        rows=rows + more,
-        folder=folder,
-    )
-    past.fill(chain(spill.sorted(), () if beside is None else beside.sorted()))
-    out = _scratch(folder / "counters.npy", (len(features.past_names), rows), np.float32)
-    ours_N = past.order_N < rows  # the examples come first, in their own order
-    for place, feature_N in enumerate(_features(past, tables, keys, recent_keys)):
-        out[place, past.order_N[ours_N]] = feature_N[ours_N]
+    counting, gathered = begin(what, tables, chain(spill.sorted(), () if beside is None else beside.sorted()),
+                               rows + more, folder)  # fmt: skip
+    out = scratch(folder / "counters.npy", (len(what.names), rows), np.float32)
+    ours_N = gathered.order_N < rows  # the examples come first, in their own order
+    for place, feature_N in enumerate(counting.features()):
+        out[place, gathered.order_N[ours_N]] = feature_N[ours_N]
     return out
 
 
-def _features(
-    past: _Past, tables: Tables[TablesConfig], keys: list[list[list[int]]], recent_keys: list[list[int]]
-) -> Iterator[NDArray[np.float32]]:
-    """Of all rows in the order of time: the counters, a block after the other, then what is recent."""
-    features, times_N = tables.config.features, past.times_N
-    for block, of_block, counted in zip(features.blocks, keys, tables.counted, strict=True):
-        own = [past.labels.index(label) for label in counted]
-        edges = edges_of(int(times_N[0]), int(times_N[-1]), block.every, tables.timezone)[:-1]
-        rules = Rules(block.half_life, block.prior)
-        counters = Counters(times_N, past.labels_NL[:, own], past.arrivals_NL[:, own], edges, rules)
-        for key in of_block:
-            yield from counters.of(past.codes(key))
+def begin(
+    what: PastFeatures, tables: Tables[TablesConfig], parts: Iterator[Rows], rows: int, folder: Path
+) -> tuple[Counting, Gathered]:
+    """Records of a log, gathered to be counted from nothing."""
+    (columns,), all_labels = tables.places([what.columns]), past_labels(tables)
+    labels = [all_labels.index(label) for label in what.labels]
+    gathered = Gathered(len(columns), len(labels), rows, folder)
+    gathered.fill(_of_records(part, columns, labels) for part in parts)
+    return Counting(what, State.nothing(what), gathered), gathered
+
+
+def past_features(tables: Tables[TablesConfig]) -> PastFeatures:
+    """What the description of a log or stream makes of earlier rows."""
+    features = tables.config.features
+    names = iter(features.past_names)
+    blocks = tuple(
+        CounterBlock(_keys(block, names), counted, block.every, block.half_life, block.prior)
+        for block, counted in zip(features.blocks, tables.counted, strict=True)
+    )
+    recent = None
     if features.recent is not None:
-        for key in recent_keys:
-            yield from recent(past.codes(key), times_N, features.recent.within)
+        keys = tuple(Key(key, (next(names), next(names))) for key in features.recent.keys)
+        recent = RecentBlock(keys, features.recent.within)
+    every = PastFeatures(past_labels(tables), blocks, recent, tables.timezone)
+    return every.select(every.names)
 
 
-class _Past:
-    """What is counted, mapped from disk: times and labels in the order of time, codes as they were filled in."""
-
-    def __init__(self, columns: list[int], labels: list[int], rows: int, folder: Path) -> None:
-        self.columns, self.labels = columns, labels
-        self._codes_KN = _scratch(folder / "codes.npy", (len(columns), rows), np.int32)
-        self.times_N = _scratch(folder / "times.npy", (rows,), np.int64)
-        self.labels_NL = _scratch(folder / "labels.npy", (rows, len(labels)), np.float32)
-        self.arrivals_NL = _scratch(folder / "arrivals.npy", (rows, len(labels)), np.int64)
-        self.order_N = np.arange(rows)
-
-    def fill(self, parts: Iterable[Rows]) -> None:
-        """Take rows in, and sort them by time where they are not yet."""
-        done = 0
-        for part in parts:
-            span = slice(done, done + len(part))
-            self._codes_KN[:, span] = part["ids"][:, self.columns].T
-            self.times_N[span] = part["time"]
-            if self.labels:
-                self.labels_NL[span] = part["labels"][:, self.labels]
-                self.arrivals_NL[span] = part["arrivals"][:, self.labels]
-            done += len(part)
-        if (np.diff(self.times_N) < 0).any():
-            self.order_N = np.argsort(self.times_N, kind="stable")
-            for column in (self.times_N, self.labels_NL, self.arrivals_NL):
-                column[:] = column[self.order_N]
-
-    def codes(self, key: Sequence[int]) -> NDArray[np.int32]:
-        """Of a key of one or several columns, in the order of time."""
-        return key_codes([self._codes_KN[self.columns.index(column)][self.order_N] for column in key])
+def past_labels(tables: Tables[TablesConfig]) -> tuple[PastLabel, ...]:
+    """The labels of the records."""
+    if isinstance(tables, Plan):
+        return tuple(PastLabel(label.column, label.delay) for label in tables.labels)
+    config = tables.config
+    assert isinstance(config, StreamDataConfig)
+    return tuple(
+        PastLabel(label.column, label.delay or 0.0, label.given, label.arrives) for label in config.labels.values()
+    )
 
 
-def _scratch(path: Path, shape: tuple[int, ...], kind: type[Scalar]) -> NDArray[Scalar]:
-    return np.lib.format.open_memmap(path, "w+", kind, shape)
+def _keys(block: CountersConfig, names: Iterator[str]) -> tuple[Key, ...]:
+    of_key = len(block.labels) + 1
+    return tuple(Key(key, tuple(next(names) for _ in range(of_key))) for key in block.keys)
+
+
+def _of_records(part: Rows, columns: list[int], labels: list[int]) -> PastRows:
+    if not labels:  # records of a log that counts none have no place for them
+        none_NL = np.zeros((len(part), 0))
+        return PastRows(part["time"], part["ids"][:, columns].T, none_NL.astype(np.float32), none_NL.astype(np.int64))
+    return PastRows(part["time"], part["ids"][:, columns].T, part["labels"][:, labels], part["arrivals"][:, labels])

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from automl.data.columns.times import days_of, midnight
 from automl.data.columns.vocabulary import Numbering
 from automl.data.encode.common import kind_of
-from automl.data.encode.counters import key_codes
 from automl.data.encode.plan import Plan
 from automl.data.encode.spill import Rows
 from automl.data.leaks.sample import Codes, Column, Key, Sample, compact
+from automl.data.past.counters import key_codes
 
 _KEYS = 8  # ids that rows go by: those of most values
 _VALUES = 100  # that such an id has at least
