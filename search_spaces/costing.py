@@ -102,7 +102,7 @@ class Costing:
         self.inputs = inputs
         self.kinds = tuple(sorted(INTERACTION_BLOCKS))
         self.knobs = Knobs(plan)
-        self._fields = inputs.fields + (1 if inputs.dense else 0)
+        self._fields = sum(source.fields for source in inputs.sources)
         self._table_rows: dict[float, float] = {}
         self._interaction = _Stack(plan.decisions, plan.interaction, layer_type(len(self.kinds)), self._layer)
         self._deep = _Stack(plan.decisions, plan.deep, TOWER, _mlp)
@@ -132,8 +132,8 @@ class Costing:
         one = np.ones(len(dim))
         width = dim * self._fields
         total = Costs(self.embedding_params(answers_ND), 0.0 * one, FLOAT_BYTES * width)
-        if self.inputs.dense:
-            total = total.plus_linear(self.inputs.dense * one, dim)
+        for source in self.inputs.dense_fields:
+            total = total.plus_linear(source.width * one, dim)
         total = total.plus(*(layers[figure].sum(axis=1) for figure in COST))
         crossed = width + layers["beside"].sum(axis=1)
         parallel = self.knobs.word(answers_ND, "wiring", "parallel")

@@ -43,7 +43,7 @@ class IdFields:
 
 @dataclass(frozen=True, slots=True)
 class DenseField:
-    """One field for all dense features together: a linear map of them."""
+    """One field for numbers: a linear map of all plain ones together, or of a vector such as a text's embedding."""
 
     width: int
 
@@ -60,12 +60,14 @@ class InputShape:
     """What the data gives to a model.
 
     `id_counts[f]` holds, for field f, the training-window count of every id by falling frequency, so that a
-    cut-off `min_count` is a prefix; rows are examples of the training window.
+    cut-off `min_count` is a prefix; rows are examples of the training window. `dense` are all numbers of a row;
+    `vectors` the widths of the vectors among them, which stand last.
     """
 
     id_counts: tuple[tuple[int, ...], ...]
     dense: int
     train_rows: int
+    vectors: tuple[int, ...] = ()
 
     @property
     def fields(self) -> int:
@@ -75,8 +77,13 @@ class InputShape:
     @property
     def sources(self) -> tuple[Source, ...]:
         """The first floor, in the order of its fields in X."""
-        ids = IdFields(self.id_counts)
-        return (ids, DenseField(self.dense)) if self.dense else (ids,)
+        return (IdFields(self.id_counts), *self.dense_fields)
+
+    @property
+    def dense_fields(self) -> tuple[DenseField, ...]:
+        """Those of the numbers, in their order: the plain ones', then each vector's."""
+        plain = self.dense - sum(self.vectors)
+        return tuple(map(DenseField, (*([plain] if plain else []), *self.vectors)))
 
     def table_rows(self, min_count: int) -> tuple[int, ...]:
         """Rows of each field's table: the ids seen at least min_count times, and row 0 for all others."""

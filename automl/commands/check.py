@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from automl.report.common.formats import number
+from automl.report.common.formats import counted, number
 from automl.study.checked import Checked, CheckedFeature, CheckedNote, CheckedWindow
 from automl.study.problem import Problem, problem_of
 from search_spaces.extends import resolve
@@ -129,7 +129,7 @@ def _features(log: EncodedLog) -> Iterator[tuple[str, CheckedFeature]]:
     """By name; the second of one name has its kind in brackets."""
     sizes = dict(zip(log.fields, map(len, log.inputs.id_counts), strict=True))
     told = {(feature.name, feature.kind == "categorical"): feature for feature in log.features}
-    for names, of_ids in ((log.fields, True), (log.dense, False)):
+    for names, of_ids in ((log.fields, True), ((*log.plain_dense, *log.vectors), False)):
         for name in names:
             feature = told.get((name, of_ids))
             kind = feature.kind if feature else "categorical" if of_ids else "dense"
@@ -149,7 +149,8 @@ def _data_line(log: EncodedLog) -> str:
         f"{name} {rows.stop - rows.start:,} rows ({log.base_rates[name]:.1%} positive)"
         for name, rows in log.windows.items()
     )
-    return f"data: {windows}; {len(log.fields)} id fields, {len(log.dense)} dense, label `{log.label}`"
+    vectors = f", {counted(len(log.vectors), 'vector')}" if log.vectors else ""
+    return f"data: {windows}; {len(log.fields)} id fields, {len(log.plain_dense)} dense{vectors}, label `{log.label}`"
 
 
 def _space_line(space: SearchSpace) -> str:

@@ -17,7 +17,7 @@ from rich.console import Console
 
 from automl.commands.repeats import FINAL, trained_again
 from automl.data.columns.numbers import as_floats
-from automl.data.columns.times import is_made, time_values, way_of
+from automl.data.columns.times import time_values, way_of
 from automl.data.describe.tables import TablesConfig, TimeConfig
 from automl.data.encode.plan import Plan
 from automl.data.encode.scan import scan
@@ -126,9 +126,8 @@ def log_encoders(folder: Path, tables: Tables[TablesConfig]) -> Encoders:
     timed = None
     if time is not None:
         timed = ServedTime(time.column, unit, tables.timezone, time.format, span, _way(tables, time))
-    features = (*tables.categorical, *tables.dense)
     sides = [
-        SideColumns(join.on, tuple(source.column for source in features if source.table == k))
+        SideColumns(join.on, tuple(source.column for source in tables.features if source.table == k))
         for k, join in enumerate(tables.config.join)
     ]
     return encoders_of(folder, timed, [side for side in sides if side.columns], _origin(tables))
@@ -169,7 +168,8 @@ def check_encoders(encoders: Encoders, plan: Plan, log: EncodedLog) -> int:
     time = encoders.time
     if time is None or log.times_N is None or plan.config.split.random is not None:
         return 0
-    dense = [name for name in encoders.dense if not name.startswith("@") or is_made(name)]
+    past = plan.config.features.past_names
+    dense = [name for name in encoders.dense if name not in past]
     known = encoders.select(encoders.fields, dense)
     at_D = [log.dense.index(name) for name in dense]
     rows = _examples(plan, time, CHECKED_ROWS)
@@ -188,12 +188,12 @@ def check_encoders(encoders: Encoders, plan: Plan, log: EncodedLog) -> int:
 
 def _examples(plan: Plan, time: ServedTime, count: int) -> pa.Table:
     """The first rows of the log that lie in a window and are examples, with the columns of its side tables."""
-    needed = [source.column for source in (*plan.categorical, *plan.dense)]
+    needed = [source.column for source in plan.features]
     sides = [
         SideTable(join.on, plan.sides[k].read(plan.side_columns(k)), side.name, key_kind(plan.log, side, join.on))
         for k, (join, side) in enumerate(zip(plan.config.join, plan.sides, strict=True))
     ]
-    ours = [source.column for source in (*plan.categorical, *plan.dense) if source.table == LOG]
+    ours = [source.column for source in plan.features if source.table == LOG]
     given = plan.config.label.given
     columns = dict.fromkeys([*ours, time.column, *(side.key for side in sides), *([given] if given else [])])
     found: list[pa.Table] = []

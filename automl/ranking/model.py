@@ -16,7 +16,7 @@ from automl.ranking.blocks.mlp import MlpLayer
 from automl.ranking.embedding import FusedEmbedding
 from automl.ranking.features import Features
 from automl.ranking.place import Noise, seeded
-from automl.ranking.sources import DenseField, Source
+from automl.ranking.sources import Source, dense_fields
 from automl.stats.seeds import seed_of
 from search_spaces.blocks import Dense
 from search_spaces.model import InputShape, ModelSpec
@@ -35,8 +35,10 @@ class RankingModel(nn.Module):
         self.table = FusedEmbedding(
             inputs.table_rows(spec.embedding.min_count), spec.embedding.dim, spec.embedding.init_std
         )
-        self.project = DenseField(inputs.dense, shape.dim) if inputs.dense else None
-        self._sources: tuple[Source, ...] = (self.table,) if self.project is None else (self.table, self.project)
+        self.project, vectors = dense_fields(inputs, shape.dim)
+        self.vectors = nn.ModuleList(vectors)
+        plain = () if self.project is None else (self.project,)
+        self._sources: tuple[Source, ...] = (self.table, *plain, *vectors)
         self.layers = nn.ModuleList(build_layer(layer, shape) for layer in spec.interaction)
         beside = [
             out.width

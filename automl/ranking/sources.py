@@ -6,11 +6,13 @@ D dense features, E dimension, n fields of a source.
 
 from __future__ import annotations
 
+from itertools import accumulate, pairwise
 from typing import Protocol
 
 from torch import Tensor, nn
 
 from automl.ranking.features import Features
+from search_spaces.inputs import InputShape
 
 
 class Source(Protocol):
@@ -26,11 +28,23 @@ class Source(Protocol):
 
 
 class DenseField(nn.Linear):
-    """All dense features as one field."""
+    """Some of the numbers of a row as one field: the plain ones, or a vector."""
+
+    def __init__(self, columns: slice, dim: int) -> None:
+        super().__init__(columns.stop - columns.start, dim)
+        self.columns = columns
 
     def read(self, features: Features) -> Tensor:
-        return features.dense_BD
+        return features.dense_BD[:, self.columns]
 
     def fields(self, taken: Tensor) -> Tensor:
         field_BE: Tensor = self(taken)
         return field_BE.unsqueeze(1)
+
+
+def dense_fields(inputs: InputShape, dim: int) -> tuple[DenseField | None, list[DenseField]]:
+    """That of the plain numbers, if there are any, and those of the vectors."""
+    edges = accumulate((inputs.dense - sum(inputs.vectors), *inputs.vectors), initial=0)
+    plain, *vectors = (slice(*edge) for edge in pairwise(edges))
+    first = DenseField(plain, dim) if plain.stop else None
+    return first, [DenseField(columns, dim) for columns in vectors]

@@ -28,7 +28,7 @@ class CheckedFeature:
     missing, unknown: shares of the rows by window, unknown of ids alone; without windows where they are not known any
     more, as in lessons."""
 
-    kind: Literal["categorical", "dense", "counter"]
+    kind: Literal["categorical", "dense", "counter", "vector"]
     vocabulary: int | None
     missing: Mapping[str, float]
     unknown: Mapping[str, float]

@@ -31,6 +31,7 @@ TABLES: dict[type[BaseModel], str] = {
     data_config.FeaturesConfig: "data",
     data_config.CategoricalConfig: "data",
     data_config.DenseConfig: "data",
+    data_config.VectorConfig: "data",
     data_config.CountersConfig: "data",
     data_config.RecentConfig: "data",
     split.SplitConfig: "data",

@@ -15,6 +15,7 @@ from search_spaces.model import InputShape
 from search_spaces.space import SearchSpace, load_space
 
 WITH_DENSE = InputShape(id_counts=((900, 50, 9, 3, 1), (500, 400, 2, 1, 1), (7, 5, 1)), dense=4, train_rows=20_000)
+WITH_VECTORS = InputShape(id_counts=((9, 3), (5, 1)), dense=40, train_rows=500, vectors=(32, 5))
 WITHOUT_DENSE = InputShape(id_counts=((900, 50, 9, 3, 1),), dense=0, train_rows=500)
 
 SPACES = {
@@ -61,7 +62,7 @@ def space_of(name: str, inputs: InputShape, folder: Path) -> SearchSpace:
     return load_space(file, inputs)
 
 
-@pytest.mark.parametrize("inputs", [WITH_DENSE, WITHOUT_DENSE], ids=["dense", "no dense"])
+@pytest.mark.parametrize("inputs", [WITH_DENSE, WITHOUT_DENSE, WITH_VECTORS], ids=["dense", "no dense", "vectors"])
 @pytest.mark.parametrize("name", ["ctr-small", *SPACES])
 def test_costs_are_those_of_the_models(name: str, inputs: InputShape, tmp_path: Path) -> None:
     space = space_of(name, inputs, tmp_path)

@@ -17,6 +17,12 @@ def test_ids_and_dense_features_are_sources_in_the_order_of_their_fields() -> No
     assert replace(INPUTS, dense=0).sources == (IdFields(INPUTS.id_counts),)
 
 
+def test_each_vector_is_a_field_after_that_of_the_plain_numbers() -> None:
+    inputs = replace(INPUTS, dense=10, vectors=(4, 3))
+    assert inputs.sources == (IdFields(INPUTS.id_counts), DenseField(3), DenseField(4), DenseField(3))
+    assert replace(INPUTS, dense=7, vectors=(7,)).dense_fields == (DenseField(7),)
+
+
 def test_a_cut_off_is_a_prefix_of_each_field() -> None:
     assert INPUTS.table_rows(1) == (5, 3)
     assert INPUTS.table_rows(8) == (3, 3)

@@ -59,7 +59,7 @@ def _both(a: pa.DataType, b: pa.DataType) -> pa.DataType:
     a, b = (kind.value_type if pa.types.is_dictionary(kind) else kind for kind in (a, b))
     if a == b:
         return a
-    for rule in (_numbers, _texts, _times):
+    for rule in (_numbers, _texts, _times, _lists):
         found = rule(a, b)
         if found is not None:
             return found
@@ -91,6 +91,17 @@ def _times(a: pa.DataType, b: pa.DataType) -> pa.DataType | None:
     if zoned[0] != zoned[1]:
         raise ClashError("times with a zone and times without one")
     return pa.timestamp("ns", "UTC" if zoned[0] else None)
+
+
+def is_list(kind: pa.DataType) -> bool:
+    """Of any length, or of a fixed one."""
+    tests = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list, pa.types.is_list_view)
+    return any(test(kind) for test in tests)
+
+
+def _lists(a: pa.DataType, b: pa.DataType) -> pa.DataType | None:
+    """Of one length or another: lists of what holds the values of both."""
+    return pa.large_list(common([a.value_type, b.value_type])) if is_list(a) and is_list(b) else None
 
 
 def cast(column: pa.Array, kind: pa.DataType) -> pa.Array:

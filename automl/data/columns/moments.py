@@ -25,6 +25,19 @@ class Moments:
         self.mean[k] += step * len(values) / both
         self.count[k] = both
 
+    def add_all(self, values_NK: Floats) -> None:
+        """The same of every column at once."""
+        given_NK = ~np.isnan(values_NK)
+        count_K = given_NK.sum(0)
+        some_K = np.maximum(count_K, 1)
+        mean_K = np.where(given_NK, values_NK, 0.0).sum(0) / some_K
+        spread_K = np.where(given_NK, (values_NK - mean_K) ** 2, 0.0).sum(0)
+        both_K = np.maximum(self.count + count_K, 1)
+        step_K = np.where(count_K > 0, mean_K - self.mean, 0.0)
+        self.spread += spread_K + step_K**2 * self.count * count_K / both_K
+        self.mean += step_K * count_K / both_K
+        self.count += count_K
+
     def beside(self, other: Moments) -> Moments:
         """Moments of these columns and then of the other's."""
         both = Moments(0)

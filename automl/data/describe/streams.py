@@ -78,8 +78,9 @@ class StreamDataConfig(TablesConfig):
 
     @model_validator(mode="after")
     def _delays_of_labels(self) -> StreamDataConfig:
-        if self.features.recent is not None:
-            raise ValueError("recent must be left out of a stream")
+        there = [name for name in ("recent", "vectors") if getattr(self.features, name)]
+        if there:
+            raise ValueError(f"{there[0]} must be left out of a stream")
         if any(block.delay for block in self.features.blocks):
             raise ValueError("counters of a stream must leave out delay: each label has its own")
         return self

@@ -74,6 +74,12 @@ class DenseConfig(Part):
     transform: Literal["standardize", "log"] = "standardize"
 
 
+class VectorConfig(Part):
+    """A column of vectors. `width`: numbers of each; None: as the first row has."""
+
+    width: Annotated[int, Field(ge=1)] | None = None
+
+
 def _keys(value: object) -> object:
     """`[user_id, [user_id, tag]]` to tuples of columns."""
     if not isinstance(value, list | tuple):
@@ -152,6 +158,7 @@ class FeaturesConfig(Part):
 
     categorical: dict[str, CategoricalConfig] = Field(default_factory=dict)
     dense: dict[str, DenseConfig] = Field(default_factory=dict)
+    vectors: dict[str, VectorConfig] = Field(default_factory=dict)
     counters: Annotated[CountersConfig | tuple[CountersConfig, ...] | None, BeforeValidator(_counters)] = None
     recent: RecentConfig | None = None
 
@@ -177,7 +184,7 @@ class FeaturesConfig(Part):
         """Where block k is written, below the data description."""
         return ("features", "counters", k) if isinstance(self.counters, tuple) else ("features", "counters")
 
-    @field_validator("dense", mode="before")
+    @field_validator("dense", "vectors", mode="before")
     @classmethod
     def _names(cls, value: object) -> object:
         if not isinstance(value, list):

@@ -44,6 +44,7 @@ class Draft:
     windows: tuple[tuple[dt.date, dt.date], ...]  # train, validate, test; empty where the log spans under three days
     categorical: tuple[tuple[str, int], ...]  # column, min_count
     dense: tuple[tuple[str, str], ...]  # column, transform
+    vectors: tuple[tuple[str, int], ...]  # column, numbers of each
     left_out: tuple[tuple[str, str], ...]  # column, reason
     weight: str | None
     cluster: str | None
@@ -54,6 +55,7 @@ class Draft:
         """What was found, for a person to read."""
         clock = f"time `{self.time}` ({self._unit_words}), " if self.time else "no time, "
         counts = f"{len(self.categorical)} categorical, {len(self.dense)} dense"
+        counts += f", {len(self.vectors)} of vectors" if self.vectors else ""
         lines = [f"{clock}label `{self.label}` ({100 * self.base_rate:.1f}% positive), {counts}"]
         by_reason: dict[str, list[str]] = {}
         for name, reason in self.left_out:
@@ -80,6 +82,9 @@ class Draft:
         if self.dense:
             lines.append("    dense:")
             lines += [f"      {_word(n)}: {{{'transform: log' if how == 'log' else ''}}}" for n, how in self.dense]
+        if self.vectors:
+            lines.append("    vectors:")
+            lines += [f"      {_word(name)}: {{}}    # {width} numbers" for name, width in self.vectors]
         if self.left_out:
             lines.append("    # left out; move a line up to use it:")
             lines += [f"    #   {_word(name)}: {{}}    # {reason}" for name, reason in self.left_out]
@@ -156,7 +161,8 @@ def draft(path: Path | str, base: Path | None = None, *, label: str | None = Non
     user = next((name for name, _ in categorical if re.search(r"user|uid|member|customer", name, re.IGNORECASE)), None)
     return Draft(
         path, sample.rows, label, float(labels.mean()), time, unit, timezone,
-        _windows(table, time, unit, timezone, form), tuple(categorical), tuple(dense), tuple(left), weight, user,
+        _windows(table, time, unit, timezone, form), tuple(categorical), tuple(dense),
+        tuple(sample.vectors.items()), tuple(left), weight, user,
         form, separator,
     )  # fmt: skip
 

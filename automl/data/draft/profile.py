@@ -10,9 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from automl.data.columns.kinds import MisfitError, cast, plain, trimmed
+from automl.data.columns.kinds import MisfitError, cast, is_list, plain, trimmed
 from automl.data.columns.numbers import as_floats
 from automl.data.columns.times import is_number
+from automl.data.columns.vectors import NotVectorsError, as_vectors, width_in
 from automl.data.tables.table import Table
 from automl.stats.metrics import auc
 from search_spaces.errors import InputError
@@ -52,19 +53,22 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Columns that are understood, and of the others why not; rows of the whole table."""
+    """Columns that are understood, those of vectors with their widths, and of the others why not; rows of the whole
+    table."""
 
     columns: Mapping[str, Column]
+    vectors: Mapping[str, int]
     others: Mapping[str, str]
     rows: int
 
 
 def sample_columns(table: Table) -> Sample:
     """Profiles from batches spread over the whole table. A column that is not understood fails nothing."""
-    others = {name: why for name in table.columns if (why := _not_read(table, name))}
-    names = [name for name in table.columns if name not in others]
+    vectors = {name: width for name in table.columns if (width := _vector_width(table, name))}
+    others = {name: why for name in table.columns if name not in vectors and (why := _not_read(table, name))}
+    names = [name for name in table.columns if name not in vectors and name not in others]
     if not names:
-        return Sample({}, others, 0)
+        return Sample({}, vectors, others, 0)
     rows = table.count_rows()
     every = max(1, rows // _SAMPLE_ROWS)
     try:
@@ -76,7 +80,7 @@ def sample_columns(table: Table) -> Sample:
             raise
         batches = [batch for k, batch in enumerate(table.batches(names)) if k % every == 0]
     if not batches:
-        return Sample({}, {}, 0)
+        return Sample({}, {}, {}, 0)
     sample = pa.Table.from_batches(batches).combine_chunks()
     columns: dict[str, Column] = {}
     for name in names:
@@ -84,7 +88,7 @@ def sample_columns(table: Table) -> Sample:
             columns[name] = _profile(name, _values(table, name, sample[name].combine_chunks()))
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError, MisfitError):
             others[name] = f"holds {table.type_of(name)}, which is not understood"
-    return Sample(columns, others, rows)
+    return Sample(columns, vectors, others, rows)
 
 
 def _is_read(table: Table, name: str) -> bool:
@@ -92,6 +96,22 @@ def _is_read(table: Table, name: str) -> bool:
         return all(True for _ in table.batches([name]))
     except InputError:
         return False
+
+
+def _vector_width(table: Table, name: str) -> int | None:
+    """Of a column of fractions in lists of one length, that length, as its first batch says; None of any other column:
+    whole numbers are ids of something."""
+    kind = table.type_of(name)
+    if name in table.clashes or not is_list(kind) or not pa.types.is_floating(kind.value_type):
+        return None
+    first = next(iter(table.batches([name])), None)
+    if first is None:
+        return None
+    width = width_in(first.column(0))
+    try:
+        return width if width and as_vectors(first.column(0), width).shape[1] > 1 else None
+    except NotVectorsError:
+        return None
 
 
 def _not_read(table: Table, name: str) -> str | None:

@@ -48,6 +48,7 @@ def fingerprint_of(tables: Tables[TablesConfig], cache: Path, form: int, what: o
     for part, name, none in (
         (tree["features"], "counters", None),
         (tree["features"], "recent", None),
+        (tree["features"], "vectors", {}),
         (tree, "csv", None),
         (tree, "types", {}),
         (tree["time"] or {}, "format", None),
@@ -76,10 +77,13 @@ def is_log_scaled(tables: Tables[TablesConfig]) -> list[bool]:
 
 def with_dense(
     spill: Spill, counters_CN: NDArray[np.float32], scales: Scales
-) -> Iterator[tuple[Rows, NDArray[np.float32]]]:
-    """Sorted rows with what models read of them: the dense columns and then the counters, standardised."""
+) -> Iterator[tuple[Rows, NDArray[np.float32], NDArray[np.bool_]]]:
+    """Sorted rows with what models read of them, standardised, and where it is given: the dense columns, then the
+    counters, then the vectors."""
     done = 0
     for rows in spill.sorted():
-        of_rows = counters_CN[:, done : done + len(rows)]
+        counters_nC = counters_CN[:, done : done + len(rows)].T
         done += len(rows)
-        yield rows, scales.standardised(np.concatenate([rows["dense"], of_rows.T], 1))
+        vectors = [rows["vectors"]] if "vectors" in (spill.record.names or ()) else []
+        raw_nD = np.concatenate([rows["dense"], counters_nC, *vectors], 1)
+        yield rows, scales.standardised(raw_nD), ~np.isnan(raw_nD)

@@ -1,6 +1,6 @@
 """What each window holds of every feature, counted while the rows are written, and where a window is unlike train.
 
-Shapes: n rows of one window, F id fields, D dense features (the counters last), W windows.
+Shapes: n rows of one window, F id fields, D dense features (counters, then vectors last), W windows.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from automl.data.columns.moments import Moments
+from automl.data.columns.vector_places import vectors_among
 from automl.data.store.told import Feature, FeatureKind, Note
 from automl.data.tables.windows import WINDOWS
 
@@ -31,14 +32,18 @@ _LATER = WINDOWS[1:]
 class Drift:
     """Shares of missing and unknown values, and moments of dense ones, by window."""
 
-    def __init__(self, categorical: Sequence[str], dense: Sequence[str], counters: Sequence[str]) -> None:
+    def __init__(
+        self, categorical: Sequence[str], dense: Sequence[str], counters: Sequence[str], vectors: Sequence[str]
+    ) -> None:
         self._categorical, self._dense = categorical, (*dense, *counters)
+        self._vectors = vectors_among((*self._dense, *vectors))
         of_dense: list[FeatureKind] = ["dense"]
         of_counters: list[FeatureKind] = ["counter"]
         self._kinds = of_dense * len(dense) + of_counters * len(counters)
         self._rows = np.zeros(len(WINDOWS), np.int64)
         self._missing, self._unknown = (np.zeros((len(WINDOWS), len(categorical)), np.int64) for _ in range(2))
         self._moments = [Moments(len(self._dense)) for _ in WINDOWS]
+        self._of_vectors = [Moments(len(vectors)) for _ in WINDOWS]
 
     def add(
         self, window: int, given_nF: Flags, known_nF: Flags, dense_nD: NDArray[np.float32], given_nD: Flags
@@ -50,9 +55,12 @@ class Drift:
         self._unknown[window] += (given_nF & ~known_nF).sum(0)
         for k in range(len(self._dense)):
             self._moments[window].add(k, dense_nD[given_nD[:, k], k].astype(np.float64))
+        if self._vectors:
+            plain = len(self._dense)
+            self._of_vectors[window].add_all(np.where(given_nD[:, plain:], dense_nD[:, plain:], np.nan))
 
     def features(self) -> list[Feature]:
-        """Id features first, then the dense ones and the counters, in the order of the log."""
+        """Id features first, then the dense ones, the counters and the vectors, in the order of the log."""
         ids = [
             Feature(
                 name,
@@ -64,16 +72,30 @@ class Drift:
             )
             for k, name in enumerate(self._categorical)
         ]
-        return ids + [self._of_dense(k) for k in range(len(self._dense))]
+        numbers = [
+            self._feature(name, kind, slice(k, k + 1), self._moments)
+            for k, (name, kind) in enumerate(zip(self._dense, self._kinds, strict=True))
+        ]
+        plain = len(self._dense)
+        vectors = [
+            self._feature(name, "vector", slice(place.start - plain, place.stop - plain), self._of_vectors)
+            for name, place in self._vectors.items()
+        ]
+        return ids + numbers + vectors
 
-    def _of_dense(self, k: int) -> Feature:
-        counts = np.array([moments.count[k] for moments in self._moments], np.int64)
+    def _feature(self, name: str, kind: FeatureKind, at: slice, of_windows: Sequence[Moments]) -> Feature:
+        """One number, or all of a vector taken together."""
+        counts = np.array([moments.count[at].max() for moments in of_windows], np.int64)
         mean: dict[str, float | None] = {}
         spread: dict[str, float | None] = {}
-        for name, moments, count in zip(WINDOWS, self._moments, counts, strict=True):
-            mean[name] = float(moments.mean[k]) if count else None
-            spread[name] = float(np.sqrt(moments.spread[k] / count)) if count else None
-        return Feature(self._dense[k], self._kinds[k], self._shares(self._rows - counts), {}, mean, spread)
+        for window, moments, count in zip(WINDOWS, of_windows, counts, strict=True):
+            weights = moments.count[at] / max(moments.count[at].sum(), 1)
+            middle = float((weights * moments.mean[at]).sum())
+            within = moments.spread[at].sum() / max(moments.count[at].sum(), 1)
+            between = float((weights * (moments.mean[at] - middle) ** 2).sum())
+            mean[window] = middle if count else None
+            spread[window] = float(np.sqrt(within + between)) if count else None
+        return Feature(name, kind, self._shares(self._rows - counts), {}, mean, spread)
 
     def _shares(self, counts: Counts) -> dict[str, float]:
         return {name: float(n / rows) for name, n, rows in zip(WINDOWS, counts, self._rows, strict=True)}
@@ -91,7 +113,7 @@ class Drift:
 def _place(feature: Feature) -> tuple[str, ...]:
     if feature.kind == "counter":
         return ("features", "recent" if feature.name.startswith(("@since(", "@seen(")) else "counters")
-    return ("features", feature.kind, feature.name)
+    return ("features", "vectors" if feature.kind == "vector" else feature.kind, feature.name)
 
 
 def _unlike(feature: Feature, rows: Mapping[str, int]) -> Iterator[str]:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from automl.data.columns.moments import Moments
 from automl.data.columns.numbers import Scales, transformed
 from automl.data.columns.times import days_of
+from automl.data.columns.vector_places import places_of
 from automl.data.columns.vocabulary import fit_vocabulary
 from automl.data.describe.tables import DataConfig
 from automl.data.encode.common import fingerprint_of, is_log_scaled, kind_of, made_once, spans_of, with_dense
@@ -74,7 +75,7 @@ def _encode(plan: Plan, folder: Path, fit: Sequence[str], fingerprint: str, told
     spill = reader.spilled(folder / "spill")
     fits = {WINDOWS.index(name) for name in fit}
     sizes = [len(numbering) for numbering in reader.numberings[: len(plan.categorical)]]
-    tally = _Tally(sizes, is_log_scaled(plan))
+    tally = _Tally(sizes, is_log_scaled(plan), plan.vector_width)
     for window_index, rows in spill.sort(plan.config.drop_duplicates):
         tally.add(rows, window_index, window_index in fits)
     tally.raise_mistakes(plan, first)
@@ -88,11 +89,12 @@ def _encode(plan: Plan, folder: Path, fit: Sequence[str], fingerprint: str, told
     past = reader.past
     more = 0 if past is None else sum(len(rows) for _, rows in past.sort(plan.config.drop_duplicates))
     counters = count_log(spill, plan, count, folder / "counting", past, more)
-    moments = _with_counters(tally, counters, fits)
-    scales = Scales(moments.mean, moments.scale, (*tally.log, *(False for _ in counters)))
+    moments = _with_counters(tally, counters, fits).beside(tally.vectors)
+    plainly = [False] * (len(counters) + plan.vector_width)
+    scales = Scales(moments.mean, moments.scale, (*tally.log, *plainly))
     timed = plan.config.time is not None
     drift = Drift(*_names(plan))
-    parts = watched(with_dense(spill, counters, scales), vocabularies, counters, tally.rows, drift)
+    parts = watched(with_dense(spill, counters, scales), vocabularies, tally.rows, drift)
     write_columns(folder, count, blocks(parts, timed))
     leaks = _leaks(spill, plan, reader, int(tally.rows[0]))
     for scratch in ("spill", "past", "counting"):
@@ -123,6 +125,7 @@ class _Tally:
 
     vocabulary_sizes: Sequence[int]
     log: Sequence[bool]
+    vector_width: int
     rows: NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(WINDOWS), np.int64))
     positives: NDArray[np.float64] = field(default_factory=lambda: np.zeros(len(WINDOWS)))
     weights: NDArray[np.float64] = field(default_factory=lambda: np.zeros(len(WINDOWS)))
@@ -130,7 +133,7 @@ class _Tally:
 
     def __post_init__(self) -> None:
         self.id_counts = [np.zeros(size + 1, np.int64) for size in self.vocabulary_sizes]
-        self.moments = Moments(len(self.log))
+        self.moments, self.vectors = Moments(len(self.log)), Moments(self.vector_width)
 
     def add(self, rows: Rows, window: int, fit: bool) -> None:
         weight = rows["weight"].astype(np.float64)
@@ -144,6 +147,8 @@ class _Tally:
             _count(counts, rows["ids"][:, k])
         for k, log in enumerate(self.log):
             self.moments.add(k, transformed(rows["dense"][:, k], log))
+        if self.vector_width:
+            self.vectors.add_all(rows["vectors"].astype(np.float64))
 
     def raise_mistakes(self, plan: Plan, first: Scan) -> None:
         mistakes = []
@@ -185,19 +190,20 @@ def _count(counts: NDArray[np.int64], codes: NDArray[np.int32]) -> None:
         counts[seen] += times
 
 
-def _names(plan: Plan) -> tuple[list[str], list[str], list[str]]:
-    """Of id features, dense features and counters, in the order of the columns."""
+def _names(plan: Plan) -> tuple[list[str], list[str], list[str], list[str]]:
+    """Of id features, dense features, counters and the numbers of vectors, in the order of the columns."""
     counters = list(plan.config.features.past_names)
-    return [source.column for source in plan.categorical], [source.column for source in plan.dense], counters
+    vectors = [name for one in plan.vectors for name in places_of(one.source.column, one.width)]
+    return [source.column for source in plan.categorical], [source.column for source in plan.dense], counters, vectors
 
 
 def _facts(
     plan: Plan, tally: _Tally, fit: Sequence[str], fingerprint: str, drift: Drift, notes: Sequence[Note]
 ) -> LogFacts:
-    fields, dense, counters = _names(plan)
+    fields, *dense = _names(plan)
     return {
         "fields": fields,
-        "dense": [*dense, *counters],
+        "dense": [name for names in dense for name in names],
         "windows": spans_of(dict(zip(WINDOWS, tally.rows.tolist(), strict=True))),
         "base_rates": dict(zip(WINDOWS, (tally.positives / tally.weights).tolist(), strict=True)),
         "fit": list(fit),
@@ -229,6 +235,12 @@ def _notes(plan: Plan, reader: Reader, tally: _Tally) -> list[Note]:
         if not tally.id_counts[k][1:].any():
             at = ("features", "categorical", source.column)
             notes.append(Note(f"{source.column} has no value in the fit windows", "feature", at))
+    start = 0
+    for vector in plan.vectors:
+        if not tally.vectors.count[start : start + vector.width].any():
+            column = vector.source.column
+            notes.append(Note(f"{column} has no value in the fit windows", "feature", ("features", "vectors", column)))
+        start += vector.width
     for k, source in enumerate(plan.dense):
         if tally.moments.spread[k] == 0:
             at = ("features", "dense", source.column)

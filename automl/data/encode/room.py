@@ -17,13 +17,13 @@ _WORTH_TELLING = 1 << 30
 def kept_bytes(plan: Plan, rows: int) -> int:
     """Of the encoded columns; vocabularies come on top."""
     features = plan.config.features
-    of_row = _NUMBER * (len(plan.categorical) + len(plan.dense) + len(features.past_names)) + _PLAIN
+    of_row = _NUMBER * (len(plan.categorical) + len(plan.dense) + plan.vector_width + len(features.past_names)) + _PLAIN
     return rows * (of_row + (0 if plan.config.time is None else _TIME))
 
 
 def spill_bytes(plan: Plan, rows: int) -> int:
     """Of what lies beside the columns while they are written: the sorted rows, and counters before they are scaled."""
-    record = record_type(len(plan.coded), len(plan.dense), len(plan.labels))
+    record = record_type(len(plan.coded), len(plan.dense), len(plan.labels), plan.vector_width)
     return rows * (record.itemsize + _NUMBER * len(plan.config.features.past_names))
 
 

@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 from automl.data.columns.kinds import MisfitError
 from automl.data.columns.numbers import LARGEST, NotNumbersError, as_floats
 from automl.data.columns.times import made_column
+from automl.data.columns.vectors import NotVectorsError, as_vectors
 from automl.data.columns.vocabulary import Numbering
 from automl.data.describe.tables import TablesConfig
 from automl.data.encode.scan import Scan, times_in, told_times
 from automl.data.encode.spill import Rows, Spill, record_type
 from automl.data.store.keyed import Keyed, whole
 from automl.data.tables.finder import key_kind
-from automl.data.tables.sources import LOG, MADE, Source, Tables
+from automl.data.tables.sources import LOG, MADE, Source, Tables, VectorSource
 from search_spaces.errors import InputError, Mistake, Position
 
 Floats = NDArray[np.float64]
@@ -70,7 +71,7 @@ class RowReader(ABC):
 
     def __init__(self, tables: Tables[TablesConfig], scan: Scan, labels: int) -> None:
         self.tables, self.scan, self.labels = tables, scan, labels
-        self.record = record_type(len(tables.coded), len(tables.dense), labels)
+        self.record = record_type(len(tables.coded), len(tables.dense), labels, tables.vector_width)
         self.numberings = [Numbering() for _ in tables.coded]
         self.rows = self.kept = 0
         self.mistakes: dict[tuple[Position, str], tuple[int, str]] = {}
@@ -81,6 +82,7 @@ class RowReader(ABC):
             for source, numbering in zip(tables.coded, self.numberings, strict=True)
         ]
         self._dense = [self._side_numbers(source) if source.table >= 0 else None for source in tables.dense]
+        self._vectors = [self._side_vectors(vector) if vector.source.table >= 0 else None for vector in tables.vectors]
 
     @abstractmethod
     def records(self) -> Iterator[tuple[Rows, NDArray[np.int8]]]:
@@ -150,6 +152,15 @@ class RowReader(ABC):
                 if numbers is None
                 else numbers[side_rows[source.table]]
             )
+        start = 0
+        for vector, of_side in zip(plan.vectors, self._vectors, strict=True):
+            source = vector.source
+            rows["vectors"][:, start : start + vector.width] = (
+                self._vector(batch.column(source.column), vector)
+                if of_side is None
+                else of_side[side_rows[source.table]]
+            )
+            start += vector.width
         if plan.cluster is not None:
             source = plan.cluster
             if source.table in (LOG, MADE):
@@ -189,6 +200,23 @@ class RowReader(ABC):
             example = f"{values[finite.argmax()]:g}"
             self.note(int(finite.sum()), example, f"{name} must lie within float32 (up to {LARGEST:.1e})", *path)
         return values
+
+    def _side_vectors(self, vector: VectorSource) -> NDArray[np.float32]:
+        none = np.full((1, vector.width), np.nan, np.float32)
+        source = vector.source
+        return np.concatenate([none, self._vector(self.sides[source.table].column(source.column), vector)])
+
+    def _vector(self, column: pa.Array, vector: VectorSource) -> NDArray[np.float32]:
+        """A column of vectors; what no model can read is noted."""
+        name, path = vector.source.column, ("features", "vectors", vector.source.column)
+        try:
+            values_NW = as_vectors(column, vector.width)
+        except NotVectorsError as error:
+            self.note(error.count, error.example, f"{name} must hold {vector.width} numbers in every row", *path)
+            return np.zeros((len(column), vector.width), np.float32)
+        wild = np.isinf(values_NW).any(1)
+        self.note(int(wild.sum()), "inf", f"{name} must be within float32 (up to {LARGEST:.1e})", *path)
+        return values_NW
 
     def note(self, count: int, example: str, must: str, *path: str | int) -> None:
         """Remember that so many rows are wrong."""

@@ -18,17 +18,20 @@ _MAX_SLOTS = 4096
 Rows = NDArray[np.void]  # of record_type()
 
 
-def record_type(fields: int, dense: int, labels: int = 0) -> np.dtype[np.void]:
+def record_type(fields: int, dense: int, labels: int = 0, vectors: int = 0) -> np.dtype[np.void]:
     """One row on its way: key sorts, hash tells duplicates, ids are codes of a Numbering, dense raw (NaN: missing).
 
+    `vectors` are the numbers of all vectors, one after the other.
     `labels` are those of a stream or of counters (NaN: not defined), each with the time at which it arrives; `example`
     is the hash of a stream's example id.
     """
+    of_vectors = [("vectors", "f4", (vectors,))] if vectors else []
     several = [("labels", "f4", (labels,)), ("arrivals", "i8", (labels,)), ("example", "i8", ())]
     return np.dtype(
         [
             ("key", "i8"), ("time", "i8"), ("hash", "u8"), ("label", "f4"), ("weight", "f4"), ("cluster", "i4"),
-            ("ids", "i4", (fields,)), ("dense", "f8", (dense,)), *(several if labels else []),
+            ("ids", "i4", (fields,)), ("dense", "f8", (dense,)), *of_vectors,
+            *(several if labels else []),
         ]
     )  # fmt: skip
 

@@ -70,7 +70,7 @@ def _encode(plan: StreamPlan, folder: Path, fingerprint: str) -> None:
     counters = count_log(spill, plan, len(times), folder / "counting")
     mean, scale = (np.concatenate(pair) for pair in zip((moments.mean, moments.scale), _fixed(plan), strict=True))
     scales = Scales(mean, scale, (*log, *(False for _ in counters)))
-    write_columns(folder, len(times), ({"dense": dense} for _, dense in with_dense(spill, counters, scales)))
+    write_columns(folder, len(times), ({"dense": dense} for _, dense, _ in with_dense(spill, counters, scales)))
     for scratch in ("spill", "counting"):
         shutil.rmtree(folder / scratch, ignore_errors=True)
     vocabularies = columns.vocabularies(plan, reader)

@@ -1,6 +1,6 @@
 """Sorted rows on their way to disk: ids by their frequency, dense values standardised, counted by window as they pass.
 
-Shapes: n rows of one window, F id fields, D dense features (the counters last), C counters, N rows of the log.
+Shapes: n rows of one window, F id fields, D dense features (as with_dense has them).
 """
 
 from __future__ import annotations
@@ -26,23 +26,20 @@ class Part:
 
 
 def watched(
-    parts: Iterable[tuple[Rows, NDArray[np.float32]]],
+    parts: Iterable[tuple[Rows, NDArray[np.float32], NDArray[np.bool_]]],
     vocabularies: Sequence[Vocabulary],
-    counters_CN: NDArray[np.float32],
     window_rows: NDArray[np.int64],
     drift: Drift,
 ) -> Iterator[Part]:
     """The parts as they are written, each of one window, counted as they pass."""
     ends, done = np.cumsum(window_rows), 0
-    for rows, dense in parts:
+    for rows, dense, given in parts:
         codes = rows["ids"][:, : len(vocabularies)]
         ids = codes.copy()
         for k, vocabulary in enumerate(vocabularies):
             ids[:, k] = vocabulary.recode[ids[:, k]]
-        span = slice(done, done + len(rows))
-        given = ~np.isnan(np.concatenate([rows["dense"], counters_CN[:, span].T], 1))
         drift.add(int(np.searchsorted(ends, done, side="right")), codes > 0, ids > 0, dense, given)
-        done = span.stop
+        done += len(rows)
         yield Part(rows, ids, dense)
 
 

@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 from automl.data.columns.kinds import MisfitError, cast, is_numeric, is_text, plain, trimmed
 from automl.data.columns.numbers import LARGEST, NotNumbersError, Scales, as_floats
 from automl.data.columns.times import NotTimesError, Unit, is_made, made_column, nanoseconds, time_values, way_of
+from automl.data.columns.vector_places import plain_among, vectors_among
+from automl.data.columns.vectors import NotVectorsError, as_vectors, holds_vectors
 from automl.data.columns.vocabulary import Numbering
 from automl.data.store.keyed import whole
 from search_spaces.errors import InputError, Mistake, Position
@@ -109,10 +111,20 @@ class Encoders:
     @property
     def columns(self) -> tuple[str, ...]:
         """Columns that a table must have. `@hour` and `@weekday` are made from its time."""
-        names = [*self.fields, *self.dense]
+        names = [*self.fields, *self.plain_dense, *self.vectors]
         needed = [name for name in names if not is_made(name)]
         made = len(needed) < len(names) and self.time is not None
         return tuple(dict.fromkeys([*needed, *((self.time.column,) if made and self.time else ())]))
+
+    @property
+    def vectors(self) -> Mapping[str, slice]:
+        """The places of each vector's numbers among the dense features."""
+        return vectors_among(self.dense)
+
+    @property
+    def plain_dense(self) -> tuple[str, ...]:
+        """Dense features that are columns of their own."""
+        return plain_among(self.dense)
 
     def encode(self, table: Rows, name: str = "table") -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """ids (B, F) and dense (B, D), as the encoded log has them for the same rows; `name` names the table in errors.
@@ -132,7 +144,7 @@ class Encoders:
             ids_BF[:, f] = numbering.find(column)
         dense_BD = np.zeros((table.num_rows, len(self.dense)), np.float64)
         mistakes = []
-        for d, feature in enumerate(self.dense):
+        for d, feature in enumerate(self.plain_dense):
             try:
                 dense_BD[:, d] = self._numbers(self._column(table, feature, times), feature)
             except NotNumbersError as error:
@@ -142,6 +154,15 @@ class Encoders:
                 found = f"{dense_BD[wild.argmax(), d]:g}"
                 must = "finite or missing" if "inf" in found else f"within float32 (up to {LARGEST:.1e})"
                 mistakes.append(Mistake(Position(name), f"{feature} must be {must}", found))
+        for vector, place in self.vectors.items():
+            try:
+                dense_BD[:, place] = as_vectors(whole(table.column(vector)), place.stop - place.start)
+            except NotVectorsError as error:
+                must = f"{vector} must hold {place.stop - place.start} numbers in every row"
+                mistakes.append(Mistake(Position(name), must, error.example))
+            if np.isinf(dense_BD[:, place]).any():
+                must = f"{vector} must be within float32 (up to {LARGEST:.1e})"
+                mistakes.append(Mistake(Position(name), must, "inf"))
         if mistakes:
             raise InputError(mistakes)
         return ids_BF, self.scales.standardised(dense_BD)
@@ -181,7 +202,11 @@ class Encoders:
             ):
                 must = f"{field} must hold {_family(values.type)}s as the log did"
                 mistakes.append(Mistake(Position(name), must, str(schema.field(field).type)))
-        for feature in self.dense:
+        for vector in self.vectors:
+            if vector in schema.names and not holds_vectors(plain(schema.field(vector).type)):
+                must = f"{vector} must hold vectors: lists of numbers"
+                mistakes.append(Mistake(Position(name), must, str(schema.field(vector).type)))
+        for feature in self.plain_dense:
             if feature in schema.names and _family(schema.field(feature).type) not in ("number", "null", "word"):
                 found = str(schema.field(feature).type)
                 mistakes.append(Mistake(Position(name), f"{feature} must be numeric", found))

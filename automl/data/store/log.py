@@ -15,6 +15,7 @@ from typing import NotRequired, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
+from automl.data.columns.vector_places import plain_among, vectors_among, widths_of
 from automl.data.store.folder import Kind
 from automl.data.store.told import Feature, FeatureJson, Note, NoteJson
 from search_spaces.model import InputShape
@@ -86,7 +87,17 @@ class EncodedLog:
         with np.load(self.folder / "id_counts.npz") as counts:
             id_counts = tuple(tuple(counts[f"arr_{k}"].tolist()) for k in range(len(self.fields)))
         rows = sum(self.windows[name].stop - self.windows[name].start for name in self.fit)
-        return InputShape(id_counts, len(self.dense), rows)
+        return InputShape(id_counts, len(self.dense), rows, widths_of(self.vectors))
+
+    @property
+    def vectors(self) -> Mapping[str, slice]:
+        """The places of each vector's numbers in dense_ND."""
+        return vectors_among(self.dense)
+
+    @property
+    def plain_dense(self) -> tuple[str, ...]:
+        """Dense features of one number each, counters among them."""
+        return plain_among(self.dense)
 
     def days(self, window: str) -> tuple[tuple[dt.date, slice], ...]:
         """The local days of a window that hold rows, in order, each with its rows; none where the log has no time.

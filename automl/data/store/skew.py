@@ -57,7 +57,10 @@ class Skew:
         for f, name in enumerate(encoders.fields):
             if not is_made(name):
                 self._count(name, _missing(whole(table.column(name))), int((ids_BF[:, f] == 0).sum()))
-        for name in encoders.dense:
+        for name in encoders.vectors:
+            missing = whole(table.column(name)).null_count
+            self._count(name, missing, missing)
+        for name in encoders.plain_dense:
             if not is_made(name) and name not in encoders.fields:
                 missing = int(np.isnan(as_floats(whole(table.column(name)))).sum())
                 self._count(name, missing, missing)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, TypedDict
 
 NoteKind = Literal["rows", "feature", "drift", "leak"]
-FeatureKind = Literal["categorical", "dense", "counter"]
+FeatureKind = Literal["categorical", "dense", "counter", "vector"]
 
 
 class NoteJson(TypedDict):
@@ -55,8 +55,9 @@ class Feature:
 
     missing, unknown: shares of the rows. An id is unknown where it has a value that the vocabulary of the fit windows
     does not hold; dense features have none. mean, spread: of dense features, mean and standard deviation of what is not
-    missing, in the scale of the fit windows (0 and 1 there); None where a window has no value. A column that is both
-    categorical and dense is two features.
+    missing, in the scale of the fit windows (0 and 1 there); None where a window has no value. Of a vector they are
+    those of all its numbers; it is missing where all of them are. A column that is both categorical and dense is two
+    features.
     """
 
     name: str

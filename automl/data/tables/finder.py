@@ -14,8 +14,9 @@ import pyarrow as pa
 
 from automl.data.columns.kinds import ClashError, common, is_numeric, is_text, plain
 from automl.data.columns.times import is_made
+from automl.data.columns.vectors import holds_vectors, width_in
 from automl.data.describe.tables import TablesConfig
-from automl.data.tables.sources import LOG, MADE, Source
+from automl.data.tables.sources import LOG, MADE, Source, VectorSource
 from automl.data.tables.table import Table, open_table
 from automl.data.tables.windows import Locate
 from search_spaces.errors import InputError, Mistake, Position
@@ -56,6 +57,7 @@ class Columns(TypedDict):
 
     categorical: tuple[Source, ...]
     dense: tuple[Source, ...]
+    vectors: tuple[VectorSource, ...]
     extra: tuple[Source, ...]
     cluster: Source | None
 
@@ -75,6 +77,7 @@ class Finder:
         categorical = [self.feature(name, "features", "categorical", name) for name in features.categorical]
         dense = [self.feature(name, "features", "dense", name) for name in features.dense]
         self.dense_are_numbers(dense)
+        vectors = [self.vector(name, asked.width) for name, asked in features.vectors.items()]
         keys: list[Source | None] = []
         for b, block in enumerate(features.blocks):
             for k, key in enumerate(block.keys):
@@ -86,6 +89,7 @@ class Finder:
         return Columns(
             categorical=found,
             dense=tuple(source for source in dense if source is not None),
+            vectors=tuple(vector for vector in vectors if vector is not None),
             extra=tuple(dict.fromkeys(key for key in keys if key is not None and key not in found)),
             cluster=self.feature(self.config.cluster, "cluster") if self.config.cluster else None,
         )
@@ -122,10 +126,37 @@ class Finder:
             self._missing(name, columns, "a column of the log or of a joined table", *path)
             return None
         index, table = holders[0]
-        if pa.types.is_nested(table.type_of(name)):
-            self.note(f"{name} must hold one value a row", str(table.type_of(name)), "", *path)
+        kind = table.type_of(name)
+        if pa.types.is_nested(kind) and path[:2] != ("features", "vectors"):
+            hint = "name it under vectors" if holds_vectors(kind) else ""
+            self.note(f"{name} must hold one value a row", str(kind), hint, *path)
             return None
         return Source(index, name)
+
+    def vector(self, name: str, width: int | None) -> VectorSource | None:
+        """A column of vectors and their width; None, and a mistake noted, where it holds none."""
+        path = ("features", "vectors", name)
+        if name.startswith("@"):
+            self.note(f"{name} must be a column of the log or of a joined table", "a made feature", "", *path)
+            return None
+        source = self.feature(name, *path)
+        if source is None:
+            return None
+        table = self.log if source.table == LOG else self.sides[source.table]
+        if not holds_vectors(table.type_of(name)):
+            self.note(f"{name} must hold vectors: lists of numbers", str(table.type_of(name)), "", *path)
+            return None
+        try:
+            first = next((found for batch in table.batches([name]) if (found := width_in(batch.column(0)))), None)
+        except InputError as error:
+            self.mistakes += error.mistakes
+            return None
+        if first is None or (width is not None and width != first):
+            numbers = "numbers" if width is None else f"{width} numbers"
+            told = "none in any row" if first is None else f"{first} in {table.name}"
+            self.note(f"{name} must hold vectors of {numbers}", told, "", *path)
+            return None
+        return VectorSource(source, first)
 
     def dense_are_numbers(self, sources: Iterable[Source | None]) -> None:
         for source in sources:

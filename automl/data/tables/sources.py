@@ -25,6 +25,14 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class VectorSource:
+    """A column of vectors, each of so many numbers."""
+
+    source: Source
+    width: int
+
+
+@dataclass(frozen=True, slots=True)
 class Tables(Generic[C]):
     """A description that fits its tables. `extra` are columns that are coded like ids but are no features."""
 
@@ -34,6 +42,7 @@ class Tables(Generic[C]):
     sides: tuple[Table, ...]
     categorical: tuple[Source, ...]
     dense: tuple[Source, ...]
+    vectors: tuple[VectorSource, ...]
     extra: tuple[Source, ...]
     cluster: Source | None
     timezone: str
@@ -69,8 +78,18 @@ class Tables(Generic[C]):
         return (*self.categorical, *self.extra)
 
     @property
+    def features(self) -> tuple[Source, ...]:
+        """Columns that models read as they are."""
+        return (*self.categorical, *self.dense, *(vector.source for vector in self.vectors))
+
+    @property
     def sources(self) -> tuple[Source, ...]:
-        return (*self.coded, *self.dense, *((self.cluster,) if self.cluster else ()))
+        return (*self.features, *self.extra, *((self.cluster,) if self.cluster else ()))
+
+    @property
+    def vector_width(self) -> int:
+        """Numbers of all vectors of a row."""
+        return sum(vector.width for vector in self.vectors)
 
     def key_columns(self) -> list[list[list[int]]]:
         """Of every block of counters and each of its keys, the places of its columns among the coded ones."""

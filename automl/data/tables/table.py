@@ -194,13 +194,12 @@ def _opened(
             continue
         if told.format.text:
             source = TextFile(listing.filesystem, file, name, told.format, told.codec, csv or CsvConfig(), position)
-            columns = source.columns()
-            kinds = dict.fromkeys(columns, pa.string())
-            _hold_once(columns, name, position)
+            schema = source.schema()
         else:
             source = _fragment(listing.filesystem, file, told.format)
-            kinds = dict(zip(source.physical_schema.names, source.physical_schema.types, strict=True))
-            _hold_once(source.physical_schema.names, name, position)
+            schema = source.physical_schema
+        _hold_once(schema.names, name, position)
+        kinds = dict(zip(schema.names, schema.types, strict=True))
         parts.append(DataFile(file, name, told.format, source, kinds, _partition(name)))
     return parts, left_out
 

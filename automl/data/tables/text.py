@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import BinaryIO
 
 import pyarrow as pa
@@ -34,16 +35,16 @@ class TextFile:
     csv: CsvConfig
     position: Position
 
-    def columns(self) -> tuple[str, ...]:
-        """Names in their order.
+    def schema(self) -> pa.Schema:
+        """Names in their order, all of text; in JSON, of lists of text where lists stand there.
 
         Raises:
             InputError: where the file has no header or cannot be decoded.
         """
         if self.format is Format.JSON:
-            return self._json_columns()
+            return self._json_schema()
         with self._opened(self._bytes()) as reader:
-            return tuple(reader.schema.names)
+            return pa.schema([(name, pa.string()) for name in reader.schema.names])
 
     def batches(self, columns: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
         """Text columns, missing where the value is a null word.
@@ -112,19 +113,22 @@ class TextFile:
             must = f"{self.name} must have a line a row"
             raise InputError([Mistake(self.position, must, f"{rows:,} rows in {lines:,} lines{opened}", hint)])
 
-    def _json_columns(self) -> tuple[str, ...]:
-        names: dict[str, None] = {}
-        for k, row in enumerate(self._objects()):
-            names |= dict.fromkeys(row)
-            if k >= _JSON_LOOK:
-                break
-        return tuple(names)
+    def _json_schema(self) -> pa.Schema:
+        kinds: dict[str, pa.DataType] = {}
+        for row in islice(self._objects(), _JSON_LOOK):
+            for name, value in row.items():
+                if kinds.get(name, pa.null()) == pa.null() and value is not None:
+                    kinds[name] = pa.list_(pa.string()) if isinstance(value, list) else pa.string()
+                kinds.setdefault(name, pa.null())
+        return pa.schema([(name, pa.string() if kind == pa.null() else kind) for name, kind in kinds.items()])
 
     def _json(self, columns: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
-        schema = pa.schema([(name, pa.string()) for name in columns])
-        held: list[dict[str, str | None]] = []
+        told = self._json_schema()
+        schema = pa.schema([told.field(name) for name in columns])
+        reads = {name: self._text if told.field(name).type == pa.string() else self._list for name in columns}
+        held: list[dict[str, object]] = []
         for row in self._objects():
-            held.append({name: self._text(row.get(name), name) for name in columns})
+            held.append({name: read(row.get(name), name) for name, read in reads.items()})
             if len(held) == _JSON_LINES:
                 yield pa.RecordBatch.from_pylist(held, schema)
                 held = []
@@ -136,9 +140,15 @@ class TextFile:
             return value
         if isinstance(value, bool):
             return "true" if value else "false"
-        raise InputError(
-            [Mistake(self.position, f"{name} of {self.name} must hold one value a row", json.dumps(value))]
-        )
+        raise self._misfit(value, name, "one value a row")
+
+    def _list(self, value: object, name: str) -> list[str | None] | None:
+        if value is not None and not isinstance(value, list):
+            raise self._misfit(value, name, "a list in every row")
+        return None if value is None else [self._text(one, name) for one in value]
+
+    def _misfit(self, value: object, name: str, must: str) -> InputError:
+        return InputError([Mistake(self.position, f"{name} of {self.name} must hold {must}", json.dumps(value))])
 
     def _objects(self) -> Iterator[dict[str, object]]:
         """Numbers as the text that stands there."""

@@ -93,8 +93,9 @@ def _data_words(data: DataConfig | LessonsConfig, log: EncodedLog | None) -> str
 
 
 def _size_words(log: EncodedLog) -> str:
-    dense = f", {len(log.dense)} dense" if log.dense else ""
-    return f"{counted(len(log), 'row')}, {counted(len(log.fields), 'id field')}{dense}"
+    dense = f", {len(log.plain_dense)} dense" if log.plain_dense else ""
+    vectors = f", {counted(len(log.vectors), 'vector')}" if log.vectors else ""
+    return f"{counted(len(log), 'row')}, {counted(len(log.fields), 'id field')}{dense}{vectors}"
 
 
 def _windows(split: SplitConfig, log: EncodedLog | None) -> dict[str, str]:

@@ -18,7 +18,7 @@ def rows(folder: Path, content: str | bytes, told: Format = Format.CSV, **csv: A
     path = folder / "log"
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     file = TextFile(pafs.LocalFileSystem(), str(path), "log", told, None, CsvConfig(**csv), Position("study.yaml", 3))
-    columns = file.columns()
+    columns = tuple(file.schema().names)
     return [row for batch in file.batches(columns) for row in batch.to_pylist()]
 
 
@@ -57,7 +57,9 @@ def test_values_are_what_stands_there(
         (b"a,b\n1,\xe9\n", Format.CSV, "csv: {encoding: ...}"),
         ("", Format.CSV, "log must be readable"),
         ('[{"a": 1}]\n', Format.JSON, "must hold one JSON object a line, but found .* in line 1"),
-        ('{"a": [1]}\n', Format.JSON, "a of log must hold one value a row"),
+        ('{"a": {"b": 1}}\n', Format.JSON, "a of log must hold one value a row"),
+        ('{"a": 1}\n{"a": [1]}\n', Format.JSON, "a of log must hold one value a row, but found ..1.."),
+        ('{"a": [1]}\n{"a": 1}\n', Format.JSON, "a of log must hold a list in every row, but found .1."),
     ],
 )
 def test_what_cannot_be_read_is_told(tmp_path: Path, content: str | bytes, told: Format, words: str) -> None:
