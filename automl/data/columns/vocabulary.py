@@ -48,19 +48,38 @@ class Numbering:
 
 def _through(array: pa.Array, codes_of: Callable[[Sequence[object]], Iterable[int]]) -> Codes:
     """Apply a function of values to the distinct ones of an array only; one call a value is slow in Python."""
+    codes, values = numbered(array)
+    plain = values.to_numpy().tolist() if pa.types.is_integer(values.type) else values.to_pylist()
+    table = np.zeros(len(plain) + 1, np.int32)
+    table[1:] = np.fromiter(codes_of(plain), np.int32, len(plain))
+    return np.asarray(table[codes])
+
+
+def numbered(array: pa.Array) -> tuple[Codes, pa.Array]:
+    """Codes of an array's values by first appearance, and the values: k is values[k - 1], 0 is missing."""
     if isinstance(array, pa.ChunkedArray):
         array = array.combine_chunks()
     if pa.types.is_dictionary(array.type):
         array = array.dictionary_decode()  # its own order is not that of the rows, and it may hold values of no row
     if pa.types.is_floating(array.type):
-        array = pc.if_else(pc.is_nan(array), pa.scalar(None, array.type), array)
+        array = pc.if_else(pc.is_nan(array), pa.scalar(None, array.type), pc.add(array, pa.scalar(0.0, array.type)))
+    if pa.types.is_null(array.type):
+        return np.zeros(len(array), np.int32), pa.nulls(0)
     encoded = array.dictionary_encode()
-    distinct = encoded.dictionary
-    plain = distinct.to_numpy().tolist() if pa.types.is_integer(distinct.type) else distinct.to_pylist()
-    table = np.fromiter(codes_of(plain), np.int32, len(plain))
-    indices = pc.fill_null(encoded.indices.cast(pa.int64()), -1).to_numpy(zero_copy_only=False)
-    codes: Codes = np.append(table, np.int32(0))[indices]  # -1, missing, is the last
-    return codes
+    indices = pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False)
+    return indices + np.int32(1), encoded.dictionary
+
+
+def united(parts: Sequence[pa.Array], kind: pa.DataType) -> tuple[pa.Array, Codes]:
+    """Distinct values of all parts by first appearance, and the codes of all of their values in a row, from 1 on: what
+    one numbering of the parts, one after the other, would give."""
+    if pa.types.is_null(kind):
+        return pa.nulls(0), np.zeros(0, np.int32)
+    encoded = pa.chunked_array(parts, kind).dictionary_encode()
+    if not encoded.num_chunks:
+        return pa.array([], kind), np.zeros(0, np.int32)
+    codes = np.concatenate([chunk.indices.to_numpy(zero_copy_only=False) for chunk in encoded.chunks])
+    return encoded.chunk(0).dictionary, codes + np.int32(1)
 
 
 @dataclass(frozen=True, slots=True)

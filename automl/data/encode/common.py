@@ -18,7 +18,7 @@ from automl.data.describe.tables import TablesConfig
 from automl.data.encode.spill import Rows, Spill
 from automl.data.store.folder import is_whole
 from automl.data.tables.hashing import digest_table
-from automl.data.tables.sources import Tables
+from automl.data.tables.sources import Source, Tables
 from automl.files.whole import whole_folder
 
 
@@ -60,9 +60,8 @@ def fingerprint_of(tables: Tables[TablesConfig], cache: Path, form: int, what: o
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def kind_of(tables: Tables[TablesConfig], k: int) -> pa.DataType:
-    """Type of the values of a coded column."""
-    source = tables.coded[k]
+def kind_of(tables: Tables[TablesConfig], source: Source) -> pa.DataType:
+    """Type of the values of a column."""
     table = tables.of(source)
     if table is None:
         return pa.int64()

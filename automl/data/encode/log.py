@@ -19,15 +19,18 @@ from automl.data.columns.times import days_of
 from automl.data.columns.vector_places import places_of
 from automl.data.columns.vocabulary import fit_vocabulary
 from automl.data.describe.tables import DataConfig
-from automl.data.encode.common import fingerprint_of, is_log_scaled, kind_of, made_once, spans_of, with_dense
+from automl.data.encode.common import fingerprint_of, is_log_scaled, made_once, spans_of, with_dense
 from automl.data.encode.counting import count_log
 from automl.data.encode.drift import Drift
 from automl.data.encode.looked_at import sample_of
 from automl.data.encode.plan import Plan, make_plan
 from automl.data.encode.reader import Reader
+from automl.data.encode.reading import rows_folder, spilled
 from automl.data.encode.room import room_words
+from automl.data.encode.rows import EXAMPLES, PAST
 from automl.data.encode.scan import Scan, scan
-from automl.data.encode.spill import Rows, Spill
+from automl.data.encode.spill import Rows
+from automl.data.encode.uniting import Spilled
 from automl.data.encode.writing import blocks, watched
 from automl.data.leaks.find import ROWS, find_leaks
 from automl.data.store.encoder_files import write_encoders
@@ -66,28 +69,35 @@ def encode_plan(
 
 
 def _encode(plan: Plan, folder: Path, fit: Sequence[str], fingerprint: str, told: Callable[[str], None]) -> None:
+    with rows_folder(folder) as scratch:
+        _encode_by(plan, folder, scratch, fit, fingerprint, told)
+
+
+def _encode_by(
+    plan: Plan, folder: Path, scratch: Path, fit: Sequence[str], fingerprint: str, told: Callable[[str], None]
+) -> None:
     split = plan.split
     first = scan(plan, (split.starts[0], split.ends[-1]) if isinstance(split, DaySplit) else None)
     words = room_words(plan, first.rows, folder)
     if words is not None:
         told(words)
     reader = Reader(plan, first)
-    spill = reader.spilled(folder / "spill")
+    read = spilled(reader, scratch)
+    spill, past = read.kinds[EXAMPLES], read.kinds.get(PAST)
     fits = {WINDOWS.index(name) for name in fit}
-    sizes = [len(numbering) for numbering in reader.numberings[: len(plan.categorical)]]
-    tally = _Tally(sizes, is_log_scaled(plan), plan.vector_width)
-    for window_index, rows in spill.sort(plan.config.drop_duplicates):
+    values = read.values[: len(plan.categorical)]
+    tally = _Tally([len(of_column) for of_column in values], is_log_scaled(plan), plan.vector_width)
+    for window_index, rows in spill.by_window():
         tally.add(rows, window_index, window_index in fits)
     tally.raise_mistakes(plan, first)
     vocabularies = [
-        fit_vocabulary(numbering.values(kind_of(plan, k)), tally.id_counts[k], part.min_count)
-        for k, (numbering, part) in enumerate(
-            zip(reader.numberings, plan.config.features.categorical.values(), strict=False)
+        fit_vocabulary(of_column, counts, part.min_count)
+        for of_column, counts, part in zip(
+            values, tally.id_counts, plan.config.features.categorical.values(), strict=True
         )
     ]
     count = int(tally.rows.sum())
-    past = reader.past
-    more = 0 if past is None else sum(len(rows) for _, rows in past.sort(plan.config.drop_duplicates))
+    more = 0 if past is None else sum(len(rows) for rows in past.sorted())
     counters = count_log(spill, plan, count, folder / "counting", past, more)
     moments = _with_counters(tally, counters, fits).beside(tally.vectors)
     plainly = [False] * (len(counters) + plan.vector_width)
@@ -96,18 +106,17 @@ def _encode(plan: Plan, folder: Path, fit: Sequence[str], fingerprint: str, told
     drift = Drift(*_names(plan))
     parts = watched(with_dense(spill, counters, scales), vocabularies, tally.rows, drift)
     write_columns(folder, count, blocks(parts, timed))
-    leaks = _leaks(spill, plan, reader, int(tally.rows[0]))
-    for scratch in ("spill", "past", "counting"):
-        shutil.rmtree(folder / scratch, ignore_errors=True)
+    leaks = _leaks(read, plan, int(tally.rows[0]))
+    shutil.rmtree(folder / "counting", ignore_errors=True)
     np.savez(folder / "id_counts.npz", *(vocabulary.counts for vocabulary in vocabularies))
     write_encoders(folder, vocabularies, scales)
     notes = [*map(Note, first.notes), *_notes(plan, reader, tally), *drift.notes(), *leaks]
     LOG.write(folder, _facts(plan, tally, fit, fingerprint, drift, notes))
 
 
-def _leaks(spill: Spill, plan: Plan, reader: Reader, train: int) -> list[Note]:
+def _leaks(read: Spilled, plan: Plan, train: int) -> list[Note]:
     """What gives the label away in the last rows of the training window, which comes first."""
-    return find_leaks(sample_of(spill.rows(max(0, train - ROWS), train), plan, reader.numberings))
+    return find_leaks(sample_of(read.kinds[EXAMPLES].rows(max(0, train - ROWS), train), plan, read.values))
 
 
 def _with_counters(tally: _Tally, counters: NDArray[np.float32], fits: set[int]) -> Moments:
@@ -219,17 +228,17 @@ def _facts(
 
 def _notes(plan: Plan, reader: Reader, tally: _Tally) -> list[Note]:
     """What a reader of the study should know of the rows."""
-    examples = reader.rows - reader.outside - reader.not_given
+    examples = reader.seen.rows - reader.seen.outside - reader.seen.not_given
     twice = examples - int(tally.rows.sum())
     notes = []
     if twice:
         notes.append(Note(f"{twice} of {examples} rows are exact duplicates and were dropped"))
-    if reader.outside:
+    if reader.seen.outside:
         span = _span_words(plan, reader.scan)
         where = f" ({span})" if span else ""
-        notes.append(Note(f"{reader.outside} of {reader.rows} rows lie outside of the windows{where}"))
-    if reader.not_given:
-        notes.append(Note(f"{reader.not_given} rows are no examples: {plan.config.label.given} is not 1"))
+        notes.append(Note(f"{reader.seen.outside} of {reader.seen.rows} rows lie outside of the windows{where}"))
+    if reader.seen.not_given:
+        notes.append(Note(f"{reader.seen.not_given} rows are no examples: {plan.config.label.given} is not 1"))
     notes += map(Note, reader.notes())
     for k, source in enumerate(plan.categorical):
         if not tally.id_counts[k][1:].any():

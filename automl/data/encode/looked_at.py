@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from automl.data.columns.times import days_of, midnight
-from automl.data.columns.vocabulary import Numbering
-from automl.data.encode.common import kind_of
 from automl.data.encode.plan import Plan
 from automl.data.encode.spill import Rows
 from automl.data.leaks.sample import Codes, Column, Key, Sample, compact
@@ -20,10 +19,10 @@ _VALUES = 100  # that such an id has at least
 _ROWS = 1.5  # of a value, on average
 
 
-def sample_of(rows: Rows, plan: Plan, numberings: Sequence[Numbering]) -> Sample:
+def sample_of(rows: Rows, plan: Plan, values: Sequence[pa.Array]) -> Sample:
     """Sorted records of the training window, as the finder reads them. Columns are views of the records."""
     categorical = [
-        Column(source.column, "categorical", rows["ids"][:, k], source.table >= 0, _word(plan, numberings, k))
+        Column(source.column, "categorical", rows["ids"][:, k], source.table >= 0, _word(values, k))
         for k, source in enumerate(plan.categorical)
     ]
     dense = [
@@ -42,8 +41,8 @@ def _days(times: NDArray[np.int64], timezone: str) -> NDArray[np.int64]:
     return np.searchsorted(np.array(edges, np.int64), times, side="right")
 
 
-def _word(plan: Plan, numberings: Sequence[Numbering], k: int) -> Callable[[int], str]:
-    return lambda code: str(numberings[k].values(kind_of(plan, k))[code - 1])
+def _word(values: Sequence[pa.Array], k: int) -> Callable[[int], str]:
+    return lambda code: str(values[k][code - 1])
 
 
 def _keys(rows: Rows, plan: Plan) -> tuple[Key, ...]:

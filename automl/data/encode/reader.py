@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from automl.data.encode.pieces import Piece
 from automl.data.encode.plan import Plan
-from automl.data.encode.rows import Floats, RowReader
+from automl.data.encode.rows import EXAMPLES, PAST, Floats, RowReader
 from automl.data.encode.scan import Scan
-from automl.data.encode.spill import Rows, Spill
+from automl.data.encode.spill import Rows, Run
 from automl.data.tables.hashing import hash_rows, unit_of_hash
 
 
@@ -22,33 +22,26 @@ class Reader(RowReader):
     def __init__(self, plan: Plan, scan: Scan) -> None:
         super().__init__(plan, scan, len(plan.labels))
         self.plan = plan
-        self.past: Spill | None = None  # the rows that are no examples, where a feature is made of earlier rows
-        self.outside = self.not_given = 0
-        split = plan.config.split.random
-        self._draws = np.random.default_rng(split.seed) if split else None
+        if plan.config.features.past_names:  # a feature is made of earlier rows: also of those that are no examples
+            self.spans = {EXAMPLES: scan.keys, PAST: scan.span or scan.keys}
 
-    def spilled(self, folder: Path) -> Spill:
-        """All examples, on disk; beside them, in a folder of their own, rows that are only past.
+    def runs(self, piece: Piece) -> Iterator[tuple[str, Run]]:
+        """Records of the rows that are examples, with their windows; and of those that are only past."""
+        split = self.plan.config.split.random
+        draws = None if split is None else np.random.PCG64(split.seed)
+        if draws is not None:
+            draws.advance(piece.start)  # a draw a row
+        for start, batch in self.batches(piece):
+            yield from self._records(start, batch, None if draws is None else np.random.Generator(draws))
 
-        Raises:
-            InputError: with what was wrong with them.
-        """
-        if self.plan.config.features.past_names:
-            span = self.scan.span or self.scan.keys
-            self.past = Spill(folder.with_name("past"), self.record, span, self.scan.rows)
-        return super().spilled(folder)
-
-    def records(self) -> Iterator[tuple[Rows, NDArray[np.int8]]]:
-        """Records of the rows that are examples, with their windows."""
-        for batch in self.batches():
-            yield self._records(batch)
-
-    def _records(self, batch: pa.RecordBatch) -> tuple[Rows, NDArray[np.int8]]:
+    def _records(
+        self, start: int, batch: pa.RecordBatch, draws: np.random.Generator | None
+    ) -> Iterator[tuple[str, Run]]:
         config, plan = self.plan.config, self.plan
         count = batch.num_rows
         hashes = hash_rows(batch.select(sorted(batch.schema.names))) if config.drop_duplicates else None
         times = self.times(batch)
-        unit = self._units(count, hashes)
+        unit = self._units(count, hashes, draws)
         window = plan.split.window(times, unit)
         given = np.ones(count, bool)
         if config.label.given is not None:
@@ -56,12 +49,14 @@ class Reader(RowReader):
             numbers = self.numbers(column, f"{config.label.given} must be a number", "label", "given")
             given = given if numbers is None else numbers == 1
         keep = (window >= 0) & given
-        self.outside += int((window < 0).sum())
-        self.not_given += int(((window >= 0) & ~given).sum())
-        if self.past is not None and not keep.all():
-            self.past.add(self._not_examples(batch, times, hashes, ~keep), np.zeros(int((~keep).sum()), np.int8))
-        order = np.arange(self.rows, self.rows + count) if hashes is None else (hashes >> np.uint64(1)).view(np.int64)
-        batch, times, order = batch.filter(pa.array(keep)), times[keep], order[keep]
+        self.seen.outside += int((window < 0).sum())
+        self.seen.not_given += int(((window >= 0) & ~given).sum())
+        if PAST in self.spans and not keep.all():
+            rows = self._not_examples(batch, times, hashes, ~keep)
+            yield PAST, self.run(rows, np.zeros(len(rows), np.int8))
+        order = np.arange(start, start + count) if hashes is None else (hashes >> np.uint64(1)).view(np.int64)
+        if not keep.all():
+            batch, times, order = batch.filter(pa.array(keep)), times[keep], order[keep]
 
         rows = np.zeros(batch.num_rows, self.record)
         rows["key"] = times if config.time is not None else order
@@ -72,7 +67,7 @@ class Reader(RowReader):
         rows["weight"] = self._weights(batch)
         self._labels(batch, times, rows)
         self.features(batch, times, rows)
-        return rows, window[keep]
+        yield EXAMPLES, self.run(rows, window[keep])
 
     def _labels(self, batch: pa.RecordBatch, times: NDArray[np.int64], rows: Rows) -> None:
         """Those of the counters."""
@@ -90,15 +85,15 @@ class Reader(RowReader):
         if hashes is not None:
             rows["hash"] = hashes[of]
         self._labels(batch, times, rows)
-        self.ids(batch, times, rows, [side.rows(batch.column(side.key), counted=False) for side in self.sides])
+        self.ids(batch, times, rows, self.partners(batch))
         return rows
 
-    def _units(self, count: int, hashes: NDArray[np.uint64] | None) -> Floats:
+    def _units(self, count: int, hashes: NDArray[np.uint64] | None, draws: np.random.Generator | None) -> Floats:
         """Draws of the random split: by content where duplicates are dropped, so that copies fall together."""
         split = self.plan.config.split.random
-        if split is None or self._draws is None:
+        if split is None or draws is None:
             return np.zeros(count)
-        return self._draws.random(count) if hashes is None else unit_of_hash(hashes, split.seed)
+        return draws.random(count) if hashes is None else unit_of_hash(hashes, split.seed)
 
     def _weights(self, batch: pa.RecordBatch) -> Floats:
         name = self.plan.config.weight

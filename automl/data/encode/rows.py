@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -15,16 +16,21 @@ from automl.data.columns.kinds import MisfitError
 from automl.data.columns.numbers import LARGEST, NotNumbersError, as_floats
 from automl.data.columns.times import made_column
 from automl.data.columns.vectors import NotVectorsError, as_vectors
-from automl.data.columns.vocabulary import Numbering
+from automl.data.columns.vocabulary import Codes, numbered
 from automl.data.describe.tables import TablesConfig
+from automl.data.encode.common import kind_of
+from automl.data.encode.pieces import PIECE_ROWS, Piece
 from automl.data.encode.scan import Scan, times_in, told_times
-from automl.data.encode.spill import Rows, Spill, record_type
+from automl.data.encode.seen import Seen
+from automl.data.encode.spill import Buckets, Rows, Run, RunWriter, fill, record_type
 from automl.data.store.keyed import Keyed, whole
 from automl.data.tables.finder import key_kind
-from automl.data.tables.sources import LOG, MADE, Source, Tables, VectorSource
-from search_spaces.errors import InputError, Mistake, Position
+from automl.data.tables.sources import MADE, Source, Tables, VectorSource
+from search_spaces.errors import InputError, Mistake
 
 Floats = NDArray[np.float64]
+EXAMPLES, PAST, SEEN = "examples", "past", "seen.json"
+_RUN_ROWS = 1 << 16
 
 
 class Side:
@@ -32,7 +38,6 @@ class Side:
 
     def __init__(self, plan: Tables[TablesConfig], index: int) -> None:
         self.key = plan.config.join[index].on
-        self.unmatched = 0
         side = plan.sides[index]
         self._at, self._names = plan.at("join", index, "on"), (plan.log.name, side.name)
         self._kind = key_kind(plan.log, side, self.key)
@@ -46,65 +51,92 @@ class Side:
                 [Mistake(self._at, f"{self.key} must be unique in {side.name}", f"{value} in {rows} rows")]
             )
 
-    def rows(self, keys: pa.Array, counted: bool = True) -> NDArray[np.int32]:
-        """Row of each key, from 1; those without a partner are counted, unless they are no examples."""
+    def rows(self, keys: pa.Array) -> NDArray[np.int32]:
+        """Row of each key, from 1; 0 where it has no partner."""
         try:
-            found = self._keyed.rows(keys)
+            return self._keyed.rows(keys)
         except MisfitError as error:
             raise self._misfit(error, self._names[0]) from error
-        self.unmatched += int((found == 0).sum()) if counted else 0
-        return found
 
     def _misfit(self, error: MisfitError, name: str) -> InputError:
         must = f"{self.key} must be of one kind in {' and '.join(self._names)} ({self._kind})"
         return InputError([Mistake(self._at, must, f"{error} in {name}")])
 
-    def codes(self, column: str, numbering: Numbering) -> NDArray[np.int32]:
-        return np.concatenate([np.zeros(1, np.int32), numbering.add(self._keyed.table[column])])
+    def codes(self, column: str) -> tuple[Codes, pa.Array]:
+        """The code of each row, from 1 on, and the values by their codes."""
+        codes, values = numbered(self._keyed.table[column])
+        return np.concatenate([np.zeros(1, np.int32), codes]), values
 
     def column(self, name: str) -> pa.Array:
         return whole(self._keyed.table[name])
 
 
 class RowReader(ABC):
-    """Turns batches into records, and keeps the numberings of ids and what was wrong with the rows."""
+    """Turns batches into records, a piece of the log at a time; what it finds in a piece does not depend on others.
+
+    Ids are numbered within a run; those of side tables, which every reader holds, are numbered once.
+    """
+
+    spans: Mapping[str, tuple[int, int]]  # the kinds of rows that are written, each with the span of its keys
 
     def __init__(self, tables: Tables[TablesConfig], scan: Scan, labels: int) -> None:
         self.tables, self.scan, self.labels = tables, scan, labels
         self.record = record_type(len(tables.coded), len(tables.dense), labels, tables.vector_width)
-        self.numberings = [Numbering() for _ in tables.coded]
-        self.rows = self.kept = 0
-        self.mistakes: dict[tuple[Position, str], tuple[int, str]] = {}
+        self.spans = {EXAMPLES: scan.keys}
         self.sides = [Side(tables, index) for index in range(len(tables.sides))]
-        self._clusters = Numbering()
-        self._ids = [
-            self.sides[source.table].codes(source.column, numbering) if source.table >= 0 else None
-            for source, numbering in zip(tables.coded, self.numberings, strict=True)
-        ]
+        self.seen = Seen(unmatched=[0] * len(self.sides))
+        self._of_side = {
+            column: self.sides[source.table].codes(source.column)
+            for column, source in enumerate(self.numbered)
+            if source.table >= 0
+        }
+        self.own = [column for column in range(len(self.numbered)) if column not in self._of_side]
+        self._values: dict[int, pa.Array] = {}
         self._dense = [self._side_numbers(source) if source.table >= 0 else None for source in tables.dense]
         self._vectors = [self._side_vectors(vector) if vector.source.table >= 0 else None for vector in tables.vectors]
+        self._of_tables = self.seen
+
+    @property
+    def numbered(self) -> tuple[Source, ...]:
+        """All columns that become codes: the coded ones and the cluster."""
+        cluster = self.tables.cluster
+        return (*self.tables.coded, *(() if cluster is None else (cluster,)))
+
+    def side_values(self, column: int) -> pa.Array:
+        """Of a numbered column of a side table, by their codes."""
+        return self._of_side[column][1]
+
+    def read(self, piece: Piece, folder: Path) -> None:
+        """Write a piece's runs to a folder, and what was seen."""
+        self.seen = Seen(unmatched=[0] * len(self.sides))
+        with ExitStack() as stack:
+            writers = {name: stack.enter_context(RunWriter(folder, name, self.buckets(name))) for name in self.spans}
+            for name, run in self.runs(piece):
+                writers[name].add(run)
+        (folder / SEEN).write_text(self.seen.to_json())
+
+    def buckets(self, name: str) -> Buckets:
+        """Of one kind of rows."""
+        return Buckets.over(self.spans[name], self.scan.rows, self.record)
 
     @abstractmethod
-    def records(self) -> Iterator[tuple[Rows, NDArray[np.int8]]]:
-        """The rows that are kept, and the window of each."""
+    def runs(self, piece: Piece) -> Iterator[tuple[str, Run]]:
+        """The rows of a piece that are kept, each run with its kind."""
 
-    def spilled(self, folder: Path) -> Spill:
-        """All rows, on disk.
+    def batches(self, piece: Piece) -> Iterator[tuple[int, pa.RecordBatch]]:
+        """Batches of a piece, each with the number of its first row in the log."""
+        start = piece.start
+        for batch in _gathered(self.tables.log.by_file(self.tables.log_columns, PIECE_ROWS, piece.shares)):
+            yield start, batch
+            start += batch.num_rows
+            self.seen.rows += batch.num_rows
 
-        Raises:
-            InputError: with what was wrong with them.
-        """
-        spill = Spill(folder, self.record, self.scan.keys, self.scan.rows)
-        for rows, window in self.records():
-            spill.add(rows, window)
-        self.raise_mistakes()
-        return spill
-
-    def batches(self) -> Iterator[pa.RecordBatch]:
-        for batch in self.tables.log.batches(self.tables.log_columns):
-            if batch.num_rows:
-                yield batch
-                self.rows += batch.num_rows
+    def run(self, rows: Rows, window: NDArray[np.int8]) -> Run:
+        """Rows whose features, or ids, were just filled in."""
+        none = (pa.array([], kind_of(self.tables, self.numbered[column])) for column in self.own)
+        values = [self._values.get(column, empty) for column, empty in zip(self.own, none, strict=True)]
+        self._values = {}
+        return Run(rows, window, values)
 
     def times(self, batch: pa.RecordBatch) -> NDArray[np.int64]:
         time = self.tables.config.time
@@ -142,16 +174,16 @@ class RowReader(ABC):
     def features(self, batch: pa.RecordBatch, times: NDArray[np.int64], rows: Rows) -> None:
         """Fill ids, dense values and clusters in."""
         plan = self.tables
-        self.kept += len(rows)
-        side_rows = [side.rows(batch.column(side.key)) for side in self.sides]
-
+        self.seen.kept += len(rows)
+        side_rows = self.partners(batch)
+        for k, found in enumerate(side_rows):
+            self.seen.unmatched[k] += int((found == 0).sum())
         self.ids(batch, times, rows, side_rows)
-        for k, (source, numbers) in enumerate(zip(plan.dense, self._dense, strict=True)):
-            rows["dense"][:, k] = (
-                self._numeric(batch.column(source.column), source)
-                if numbers is None
-                else numbers[side_rows[source.table]]
-            )
+        dense = [
+            self._numeric(batch.column(source.column), source) if numbers is None else numbers[side_rows[source.table]]
+            for source, numbers in zip(plan.dense, self._dense, strict=True)
+        ]
+        fill(rows["dense"], dense)
         start = 0
         for vector, of_side in zip(plan.vectors, self._vectors, strict=True):
             source = vector.source
@@ -162,23 +194,26 @@ class RowReader(ABC):
             )
             start += vector.width
         if plan.cluster is not None:
-            source = plan.cluster
-            if source.table in (LOG, MADE):
-                rows["cluster"] = self._clusters.add(self._column(batch, times, source))
-            else:
-                codes = self.sides[source.table].codes(source.column, self._clusters)
-                rows["cluster"] = codes[side_rows[source.table]]
+            rows["cluster"] = self._codes(len(plan.coded), batch, times, side_rows)
+
+    def partners(self, batch: pa.RecordBatch) -> list[NDArray[np.int32]]:
+        """Of each side table the rows that are joined."""
+        return [side.rows(batch.column(side.key)) for side in self.sides]
 
     def ids(
         self, batch: pa.RecordBatch, times: NDArray[np.int64], rows: Rows, side_rows: Sequence[NDArray[np.int32]]
     ) -> None:
-        """Fill ids in: codes of the numberings."""
-        for k, (source, codes) in enumerate(zip(self.tables.coded, self._ids, strict=True)):
-            rows["ids"][:, k] = (
-                self.numberings[k].add(self._column(batch, times, source))
-                if codes is None
-                else codes[side_rows[source.table]]
-            )
+        """Fill ids in: codes of the run's own numbering."""
+        fill(rows["ids"], [self._codes(k, batch, times, side_rows) for k in range(len(self.tables.coded))])
+
+    def _codes(
+        self, column: int, batch: pa.RecordBatch, times: NDArray[np.int64], side_rows: Sequence[NDArray[np.int32]]
+    ) -> Codes:
+        source = self.numbered[column]
+        if column in self._of_side:
+            return np.asarray(self._of_side[column][0][side_rows[source.table]])
+        codes, self._values[column] = numbered(self._column(batch, times, source))
+        return codes
 
     def _column(self, batch: pa.RecordBatch, times: NDArray[np.int64], source: Source) -> pa.Array:
         made = source.table == MADE
@@ -220,28 +255,49 @@ class RowReader(ABC):
 
     def note(self, count: int, example: str, must: str, *path: str | int) -> None:
         """Remember that so many rows are wrong."""
-        if count:
-            key = (self.tables.at(*path), must)
-            before, first = self.mistakes.get(key, (0, example))
-            self.mistakes[key] = (before + count, first)
+        self.seen.note(count, example, must, path)
 
     def notes(self) -> list[str]:
         """Of files that are left out, and of keys that are not in their side tables."""
         return [note for table in (self.tables.log, *self.tables.sides) for note in table.notes] + [
-            f"{side.unmatched} rows have no {side.key} in {table.name}: its features are missing"
-            for side, table in zip(self.sides, self.tables.sides, strict=True)
-            if side.unmatched
+            f"{unmatched} rows have no {side.key} in {table.name}: its features are missing"
+            for side, table, unmatched in zip(self.sides, self.tables.sides, self.seen.unmatched, strict=True)
+            if unmatched
         ]
 
-    def raise_mistakes(self) -> None:
-        """Raise what was wrong with the rows, each kind once with its number of rows."""
+    def take_over(self, parts: Iterable[Seen]) -> None:
+        """What was seen of all pieces, in the order of the log, in place of what this reader saw.
+
+        Raises:
+            InputError: with what was wrong with the rows, each kind once with its number of rows.
+        """
+        self.seen = Seen.of((self._of_tables, *parts), len(self.sides))
         mistakes = [
-            Mistake(position, must, f"{found} ({count} rows)")
-            for (position, must), (count, found) in self.mistakes.items()
+            Mistake(self.tables.at(*wrong.path), wrong.must, f"{wrong.example} ({wrong.count} rows)")
+            for wrong in self.seen.wrong
         ]
-        for k, side in enumerate(self.sides):
-            if side.unmatched and side.unmatched == self.kept:
+        for k, (side, unmatched) in enumerate(zip(self.sides, self.seen.unmatched, strict=True)):
+            if unmatched and unmatched == self.seen.kept:
                 must = f"{side.key} of {self.tables.log.name} must be found in {self.tables.sides[k].name}"
                 mistakes.append(Mistake(self.tables.at("join", k, "on"), must, "no row that has one"))
         if mistakes:
             raise InputError(mistakes)
+
+
+def _gathered(batches: Iterable[tuple[str, pa.RecordBatch]]) -> Iterator[pa.RecordBatch]:
+    """Small batches together, so that there are few runs."""
+    held: list[pa.RecordBatch] = []
+    rows = 0
+    for _, batch in batches:
+        if batch.num_rows:
+            held.append(batch)
+            rows += batch.num_rows
+        if rows >= _RUN_ROWS:
+            yield _joined(held)
+            held, rows = [], 0
+    if held:
+        yield _joined(held)
+
+
+def _joined(held: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
+    return held[0] if len(held) == 1 else pa.concat_batches(held)

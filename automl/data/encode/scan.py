@@ -29,7 +29,8 @@ _HASH_KEYS = (0, (1 << 63) - 1)
 class Scan:
     """What a first look at the whole log tells: rows, the unit of its time and the span of keys to sort by.
 
-    `span` is the first and the last time of the whole log, nanoseconds UTC; None where it has no time.
+    `span` is the first and the last time of the whole log, nanoseconds UTC; None where it has no time. `counts` are the
+    rows of each file.
     """
 
     rows: int
@@ -37,6 +38,7 @@ class Scan:
     keys: tuple[int, int]
     notes: tuple[str, ...] = ()
     span: tuple[int, int] | None = None
+    counts: tuple[int, ...] = ()
 
 
 def scan(plan: Tables[TablesConfig], within: tuple[int, int] | None = None) -> Scan:
@@ -47,21 +49,23 @@ def scan(plan: Tables[TablesConfig], within: tuple[int, int] | None = None) -> S
     """
     time = plan.config.time
     clock = Clock(plan, time) if time else None
-    rows = 0
+    of_files = dict.fromkeys(plan.log.relative, 0)
     for file, batch in plan.log.by_file([time.column] if time else list(plan.named[:1])):
-        rows += batch.num_rows
+        of_files[file] += batch.num_rows
         if clock is not None:
             clock.see(batch.column(0), file)
+    counts = tuple(of_files.values())
+    rows = sum(counts)
     if not rows:
         raise InputError([Mistake(plan.at("path"), f"{plan.log.name} must hold rows", "none")])
     if clock is None:
         keys = _HASH_KEYS if plan.config.drop_duplicates else (0, rows - 1)
-        return Scan(rows, None, keys)
+        return Scan(rows, None, keys, counts=counts)
     unit, span, notes = clock.told()
     first, last = span
     if within is not None:
         first, last = max(first, within[0]), min(last, within[1])
-    return Scan(rows, unit, (first, max(first, last)), notes, span)
+    return Scan(rows, unit, (first, max(first, last)), notes, span, counts)
 
 
 class Clock:

@@ -19,6 +19,8 @@ from automl.data.columns.numbers import Scales, transformed
 from automl.data.describe.streams import StreamDataConfig
 from automl.data.encode.common import fingerprint_of, is_log_scaled, made_once, with_dense
 from automl.data.encode.counting import count_log
+from automl.data.encode.reading import rows_folder, spilled
+from automl.data.encode.rows import EXAMPLES
 from automl.data.encode.scan import scan
 from automl.data.encode.segments import segments_of
 from automl.data.encode.spill import Rows, Spill
@@ -50,13 +52,19 @@ def encode_stream(config: StreamDataConfig, base: Path, cache: Path, *, where: L
 
 
 def _encode(plan: StreamPlan, folder: Path, fingerprint: str) -> None:
+    with rows_folder(folder) as scratch:
+        _encode_by(plan, folder, scratch, fingerprint)
+
+
+def _encode_by(plan: StreamPlan, folder: Path, scratch: Path, fingerprint: str) -> None:
     config = plan.config
     first = scan(plan, plan.span)
     reader = StreamReader(plan, first)
-    spill = reader.spilled(folder / "spill")
-    if not reader.kept:
+    read = spilled(reader, scratch)
+    spill = read.kinds[EXAMPLES]
+    if not reader.seen.kept:
         raise InputError([Mistake(plan.at("days"), "the days must hold rows", "none")])
-    times = np.concatenate([rows["time"] for _, rows in spill.sort(config.drop_duplicates)])
+    times = np.concatenate([rows["time"] for rows in spill.sorted()])
     windows = windows_of(config.window, times, plan.timezone)
     columns = StreamColumns(plan, len(times))
     write_columns(folder, len(times), columns.blocks(spill))
@@ -71,9 +79,8 @@ def _encode(plan: StreamPlan, folder: Path, fingerprint: str) -> None:
     mean, scale = (np.concatenate(pair) for pair in zip((moments.mean, moments.scale), _fixed(plan), strict=True))
     scales = Scales(mean, scale, (*log, *(False for _ in counters)))
     write_columns(folder, len(times), ({"dense": dense} for _, dense, _ in with_dense(spill, counters, scales)))
-    for scratch in ("spill", "counting"):
-        shutil.rmtree(folder / scratch, ignore_errors=True)
-    vocabularies = columns.vocabularies(plan, reader)
+    shutil.rmtree(folder / "counting", ignore_errors=True)
+    vocabularies = columns.vocabularies(read.values)
     write_encoders(folder, vocabularies, scales)
     STREAM.write(
         folder,
@@ -135,10 +142,12 @@ def _fixed(plan: StreamPlan) -> tuple[list[float], list[float]]:
 def _notes(plan: StreamPlan, reader: StreamReader, columns: StreamColumns, again: int) -> list[str]:
     """What a reader of the stream should know of the rows."""
     notes = []
-    if reader.outside:
-        notes.append(f"{reader.outside} of {reader.rows} rows lie outside of the days")
-    if columns.rows < reader.kept:
-        notes.append(f"{reader.kept - columns.rows} of {reader.kept} rows are exact duplicates and were dropped")
+    if reader.seen.outside:
+        notes.append(f"{reader.seen.outside} of {reader.seen.rows} rows lie outside of the days")
+    if columns.rows < reader.seen.kept:
+        notes.append(
+            f"{reader.seen.kept - columns.rows} of {reader.seen.kept} rows are exact duplicates and were dropped"
+        )
     if again:
         what = plan.config.example_id or "content"
         notes.append(f"{again} rows have the {what} of an earlier row: their example ids carry an ordinal")

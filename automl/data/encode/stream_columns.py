@@ -5,17 +5,16 @@ N rows in the order of time.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from automl.data.columns.vocabulary import Vocabulary
-from automl.data.encode.common import kind_of
 from automl.data.encode.spill import Spill
 from automl.data.encode.stream_plan import StreamPlan
-from automl.data.encode.stream_reader import StreamReader
 from automl.data.store.stream import NEVER
 from automl.data.tables.hashing import mixed
 from search_spaces.errors import InputError, Mistake
@@ -62,14 +61,13 @@ class StreamColumns:
         self.counts[k], self.numbers[k] = counts, numbers
         return np.asarray(numbers[codes])
 
-    def vocabularies(self, plan: StreamPlan, reader: StreamReader) -> list[Vocabulary]:
-        """Values by their ids, with how often they are in the stream."""
+    def vocabularies(self, values: Sequence[pa.Array]) -> list[Vocabulary]:
+        """Values by their ids, with how often they are in the stream; `values` by the codes of the reader."""
         found = []
-        for k, (counts, numbers) in enumerate(zip(self.counts, self.numbers, strict=True)):
+        for of_column, counts, numbers in zip(values, self.counts, self.numbers, strict=False):
             seen = np.flatnonzero(numbers)
             codes = seen[np.argsort(numbers[seen])]
-            values = reader.numberings[k].values(kind_of(plan, k)).take(codes - 1)
-            found.append(Vocabulary(values, counts[codes], numbers))
+            found.append(Vocabulary(of_column.take(pa.array(codes - 1)), counts[codes], numbers))
         return found
 
     def raise_mistakes(self, plan: StreamPlan) -> None:

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from automl.data.columns.times import NotTimesError, is_number, time_values
 from automl.data.describe.streams import StreamLabelConfig
-from automl.data.encode.rows import RowReader
+from automl.data.encode.pieces import Piece
+from automl.data.encode.rows import EXAMPLES, RowReader
 from automl.data.encode.scan import Scan, times_of
-from automl.data.encode.spill import Rows
+from automl.data.encode.spill import Rows, Run
 from automl.data.encode.stream_plan import StreamPlan
 from automl.data.store.stream import NEVER
 from automl.data.tables.hashing import hash_rows
@@ -26,15 +27,14 @@ class StreamReader(RowReader):
     def __init__(self, plan: StreamPlan, scan: Scan) -> None:
         super().__init__(plan, scan, len(plan.config.labels))
         self.plan = plan
-        self.outside = 0
 
-    def records(self) -> Iterator[tuple[Rows, NDArray[np.int8]]]:
+    def runs(self, piece: Piece) -> Iterator[tuple[str, Run]]:
         """Records of the rows within the days; all of them are of one window."""
-        for batch in self.batches():
+        for _, batch in self.batches(piece):
             times = self.times(batch)
             if self.plan.span is not None:
                 inside = (times >= self.plan.span[0]) & (times < self.plan.span[1])
-                self.outside += int((~inside).sum())
+                self.seen.outside += int((~inside).sum())
                 batch, times = batch.filter(pa.array(inside)), times[inside]
             rows = np.zeros(batch.num_rows, self.record)
             rows["key"] = rows["time"] = times
@@ -42,7 +42,7 @@ class StreamReader(RowReader):
             for k, (name, label) in enumerate(self.plan.config.labels.items()):
                 rows["labels"][:, k], rows["arrivals"][:, k] = self._label(batch, times, name, label)
             self.features(batch, times, rows)
-            yield rows, np.zeros(len(rows), np.int8)
+            yield EXAMPLES, self.run(rows, np.zeros(len(rows), np.int8))
 
     def _examples(self, batch: pa.RecordBatch, rows: Rows) -> None:
         """Hashes of the example id, or of all that a row holds."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from automl.data.columns.vocabulary import Vocabulary
 from automl.data.encode.drift import Drift
-from automl.data.encode.spill import Rows
+from automl.data.encode.spill import Rows, near
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +35,11 @@ def watched(
     ends, done = np.cumsum(window_rows), 0
     for rows, dense, given in parts:
         codes = rows["ids"][:, : len(vocabularies)]
-        ids = codes.copy()
-        for k, vocabulary in enumerate(vocabularies):
-            ids[:, k] = vocabulary.recode[ids[:, k]]
+        ids = np.ascontiguousarray(codes)
+        for here in near(len(ids)):
+            part = ids[here]
+            for k, vocabulary in enumerate(vocabularies):
+                part[:, k] = vocabulary.recode[part[:, k]]
         drift.add(int(np.searchsorted(ends, done, side="right")), codes > 0, ids > 0, dense, given)
         done += len(rows)
         yield Part(rows, ids, dense)

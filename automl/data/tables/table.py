@@ -25,6 +25,15 @@ from search_spaces.errors import InputError, Mistake, Position, first_line
 BATCH_ROWS = 1 << 16
 ASKED: Mapping[ColumnKind, pa.DataType] = {"text": pa.string(), "integer": pa.int64(), "number": pa.float64()}
 _NO_PARTITION = "__HIVE_DEFAULT_PARTITION__"
+_LEAN = ds.ParquetFragmentScanOptions(use_buffered_stream=True, pre_buffer=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What is read of one file of a table: all of it, or some row groups."""
+
+    file: int
+    groups: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +51,28 @@ class DataFile:
     def untyped(self) -> bool:
         return self.format.text
 
-    def batches(self, columns: tuple[str, ...], rows: int) -> Iterator[pa.RecordBatch]:
-        """These columns, of those that the file itself has; of Parquet one row group is held at most."""
+    def batches(
+        self, columns: tuple[str, ...], rows: int, groups: Sequence[int] | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        """These columns, of those that the file itself has; of Parquet one row group is held at most, and only those
+        are read that are asked for."""
         if isinstance(self.source, TextFile):
             yield from self.source.batches(columns)
             return
-        parquet = isinstance(self.source, ds.ParquetFileFragment)
-        for piece in self.source.split_by_row_group() if parquet else [self.source]:
-            yield from piece.to_batches(columns=list(columns), batch_size=rows, cache_metadata=False)
+        if not isinstance(self.source, ds.ParquetFileFragment):
+            yield from self.source.to_batches(columns=list(columns), batch_size=rows, cache_metadata=False)
+            return
+        source = self.source if groups is None else self.source.subset(row_group_ids=list(groups))
+        for piece in source.split_by_row_group():
+            yield from piece.to_batches(
+                columns=list(columns), batch_size=rows, cache_metadata=False, fragment_scan_options=_LEAN
+            )
+
+    def group_rows(self) -> list[int] | None:
+        """Rows of each row group of a Parquet file; None of others, which are read whole."""
+        if not isinstance(self.source, ds.ParquetFileFragment):
+            return None
+        return [group.num_rows for group in self.source.row_groups]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,17 +127,20 @@ class Table:
         for _, batch in self.by_file(columns, rows):
             yield batch
 
-    def by_file(self, columns: Sequence[str], rows: int = BATCH_ROWS) -> Iterator[tuple[str, pa.RecordBatch]]:
-        """Batches, each with the name of its file."""
+    def by_file(
+        self, columns: Sequence[str], rows: int = BATCH_ROWS, shares: Sequence[Share] | None = None
+    ) -> Iterator[tuple[str, pa.RecordBatch]]:
+        """Batches, each with the name of its file; of the whole table, or of some shares of it."""
         clashes = [self.clashes[name] for name in columns if name in self.clashes]
         if clashes:
             raise InputError(clashes)
         schema = pa.schema([self.schema.field(name) for name in columns])
-        for part in self.parts:
+        for share in map(Share, range(len(self.parts))) if shares is None else shares:
+            part = self.parts[share.file]
             own = tuple(name for name in columns if name in part.kinds)
             try:
                 # a file without any of the columns still has rows, told by a column of its own
-                for batch in part.batches(own or tuple(part.kinds)[:1], rows):
+                for batch in part.batches(own or tuple(part.kinds)[:1], rows, share.groups):
                     yield part.name, self._typed(batch, part, schema)
             except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OSError) as error:
                 must = f"{part.name} must be readable"
@@ -207,8 +233,7 @@ def _opened(
 def _fragment(filesystem: pafs.FileSystem, file: str, told: Format) -> ds.Fragment:
     if told is Format.ARROW:
         return ds.IpcFileFormat().make_fragment(file, filesystem)
-    lean = ds.ParquetFragmentScanOptions(use_buffered_stream=True, pre_buffer=False)
-    return ds.ParquetFileFormat(default_fragment_scan_options=lean).make_fragment(file, filesystem)
+    return ds.ParquetFileFormat().make_fragment(file, filesystem)
 
 
 def _looks_like_data(name: str) -> bool:
