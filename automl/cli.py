@@ -242,6 +242,10 @@ def export(
     gap = told["parity"]["max_probability_difference"]
     click.echo(f"{name}: {told['params']:,} parameters, {file.stat().st_size / 2**20:.1f} MiB")
     click.echo(f"parity: probabilities differ by at most {gap:.1g} on {told['parity']['rows']:,} {rows}")
+    if (past := told["past"]) is not None:
+        size = past["bytes"] / 2**20
+        beside = _short(file.with_name(past["file"]))
+        click.echo(f"past: {past['rows']:,} rows up to {past['until']}, {size:.1f} MiB in {beside}")
     click.echo(f"wrote {_short(file)}     next: automl predict {shlex.quote(_short(file))} TABLE")
 
 
@@ -271,7 +275,8 @@ def exfm_run(file: Path, workers: int, address: str | None, out: Path | None) ->
 @click.argument("table", type=str)
 @click.option("--join", "joins", multiple=True, metavar="KEY=PATH", help="A side table, joined by its key.")
 @click.option("--out", type=_FILE, help="A .parquet or .csv file to write; CSV to the screen if left out.")
-def predict(file: Path, table: str, joins: tuple[str, ...], out: Path | None) -> None:
+@click.option("--past", type=_FILE, help="What earlier rows tell; FILE.past beside the model if left out.")
+def predict(file: Path, table: str, joins: tuple[str, ...], out: Path | None, past: Path | None) -> None:
     """Probabilities of an exported model for the rows of a table, in their order."""
     from automl.commands.predict import predict_lines, predict_to
 
@@ -280,10 +285,24 @@ def predict(file: Path, table: str, joins: tuple[str, ...], out: Path | None) ->
             click.echo(line, err=True)
 
     if out is None:
-        for line in predict_lines(file, table, joins, tell):
+        for line in predict_lines(file, table, joins, tell, past):
             click.echo(line)
     else:
-        click.echo(f"wrote {predict_to(file, table, joins, out, tell):,} rows to {_short(out)}")
+        click.echo(f"wrote {predict_to(file, table, joins, out, tell, past):,} rows to {_short(out)}")
+
+
+@automl.command()
+@click.argument("past", type=_FILE)
+@click.argument("table", type=str)
+@click.option("--join", "joins", multiple=True, metavar="KEY=PATH", help="A side table, joined by its key.")
+@click.option("--to", "out", type=_FILE, help="The file to write; the past is replaced if left out.")
+def advance(past: Path, table: str, joins: tuple[str, ...], out: Path | None) -> None:
+    """Count the rows of a table, with their labels, into the past of an exported model: each night those of the day."""
+    from automl.commands.advance import advance_past
+
+    out = out or past
+    click.echo(advance_past(past, table, joins, out))
+    click.echo(f"wrote {_short(out)}")
 
 
 @automl.command()

@@ -27,7 +27,7 @@ import pyarrow as pa
 from deltalake import DeltaTable
 from numpy.typing import NDArray
 
-from automl.data.store.stream import NEVER
+from automl.data.columns.times import NEVER
 from automl.exfm.das import tables
 from automl.exfm.das.pool import PoolSize, ScoringPool
 from automl.exfm.das.scorer import LocalPool, Pool

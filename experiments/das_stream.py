@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from automl.data.store.stream import NEVER
+from automl.data.columns.times import NEVER
 from automl.exfm.das.scorer import Snapshot, Stream
 from automl.exfm.das.ticks import Tick
 

@@ -15,19 +15,16 @@ import torch
 from numpy.typing import NDArray
 from rich.console import Console
 
+from automl.commands.log_encoders import log_encoders, log_past
 from automl.commands.repeats import FINAL, trained_again
 from automl.data.columns.numbers import as_floats
-from automl.data.columns.times import time_values, way_of
-from automl.data.describe.tables import TablesConfig, TimeConfig
 from automl.data.encode.plan import Plan
-from automl.data.encode.scan import scan
-from automl.data.store.encoder_files import encoders_of, told_unit
-from automl.data.store.encoders import Encoders, Origin, ServedTime, SideColumns
+from automl.data.store.encoders import Encoders, ServedTime
 from automl.data.store.log import EncodedLog
 from automl.data.store.side_table import SideTable
 from automl.data.store.skew import log_shares
 from automl.data.tables.finder import key_kind
-from automl.data.tables.sources import LOG, Tables
+from automl.data.tables.sources import LOG
 from automl.ranking.export import ExportError, export_model
 from automl.ranking.features import read
 from automl.ranking.model import Ranker, build_model
@@ -65,6 +62,7 @@ def export_spec(
     plan = plan_of(problem)
     encoders = log_encoders(log.folder, plan)
     checked = check_encoders(encoders, plan, log)
+    past = log_past(plan, encoders, log.fingerprint, log.folder.parent)
     model, seeds = train_final(problem, spec, log, console or Console(quiet=True))
     rows = _spread(log.windows["test"], PARITY_ROWS)
     shares = log_shares(log, "test", log.inputs.table_rows(spec.embedding.min_count))
@@ -88,6 +86,7 @@ def export_spec(
             features=read(log, rows),
             tasks=(log.label,),
             negatives_kept=log.negatives_kept,
+            past=past,
         )
     except ExportError as error:
         raise RunError(str(error)) from error
@@ -115,46 +114,6 @@ def train_final(
         model = build_model(spec, log.inputs, seed=0)
         model.load_state_dict(torch.load(weights, weights_only=True))
     return model, {"weights": asked.weights_seed, "order": asked.order_seed, "repeat": FINAL.first_order}
-
-
-def log_encoders(folder: Path, tables: Tables[TablesConfig]) -> Encoders:
-    """The encoders of an encoded log or stream, with what its description tells of time and side tables."""
-    time = tables.config.time
-    unit = None if time is None else time.unit or told_unit(folder) or scan(tables).unit
-    times = folder / "times.npy"
-    span = tuple(np.load(times, mmap_mode="r")[[0, -1]].tolist()) if times.exists() else None
-    timed = None
-    if time is not None:
-        timed = ServedTime(time.column, unit, tables.timezone, time.format, span, _way(tables, time))
-    sides = [
-        SideColumns(join.on, tuple(source.column for source in tables.features if source.table == k))
-        for k, join in enumerate(tables.config.join)
-    ]
-    return encoders_of(folder, timed, [side for side in sides if side.columns], _origin(tables))
-
-
-def _way(tables: Tables[TablesConfig], time: TimeConfig) -> str | None:
-    """How the log writes its times, told by its first one."""
-    for batch in tables.log.batches([time.column]):
-        known = batch.column(0).drop_null()
-        if len(known):
-            way: str = way_of(time_values(known, time.format).type)
-            return way
-    return None
-
-
-def _origin(tables: Tables[TablesConfig]) -> Origin:
-    config = tables.config
-    coded = [(source.column, tables.of(source)) for source in tables.categorical]
-    untyped = [name for name, table in coded if table is not None and table.is_untyped(name)]
-    dense = [(source.column, tables.of(source)) for source in tables.dense]
-    single = [name for name, table in dense if table is not None and _is_single(table.type_of(name))]
-    csv = None if config.csv is None else config.csv.model_dump(mode="json", exclude_unset=True)
-    return Origin(csv, config.types, tuple(untyped), tuple(single))
-
-
-def _is_single(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_float32(kind) or pa.types.is_float16(kind))
 
 
 def check_encoders(encoders: Encoders, plan: Plan, log: EncodedLog) -> int:
@@ -215,6 +174,3 @@ def _spread(window: slice, count: int) -> NDArray[np.int64]:
     """At most `count` rows, evenly over a window."""
     rows = np.linspace(window.start, window.stop - 1, min(count, window.stop - window.start))
     return np.unique(rows.astype(np.int64))
-
-
-__all__ = ["check_encoders", "export_spec", "log_encoders", "train_final"]

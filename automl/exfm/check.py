@@ -41,7 +41,7 @@ def _stream_line(problem: ExfmProblem) -> str:
 
 def _label_lines(problem: ExfmProblem) -> list[str]:
     """How much of each label is there, and how much of it is known before the next window starts."""
-    from automl.data.store.stream import NEVER
+    from automl.data.columns.times import NEVER
 
     stream = problem.stream
     ends_N = np.concatenate([np.full(w.rows.stop - w.rows.start, w.end_ns) for w in stream.windows])

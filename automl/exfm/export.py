@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from automl.commands.export import PARITY_ROWS, log_encoders
+from automl.commands.export import PARITY_ROWS
+from automl.commands.log_encoders import log_encoders, log_past
 from automl.data.encode.stream_plan import make_stream_plan
 from automl.exfm.problem import ExfmProblem, Student
 from automl.exfm.student.facts import read_run
@@ -52,11 +53,12 @@ def export_student(
     model = build_member(facts.spec, assigned.columns.inputs(stream), seed=0)
     model.load_state_dict(torch.load(assigned.out / "model.pt", weights_only=True))
     plan = make_stream_plan(problem.config.data, problem.file.parent)
+    encoders = log_encoders(stream.folder, plan).select(fields, dense)
     rows_N = np.flatnonzero(chosen.members_N)[-PARITY_ROWS:]
     try:
         return export_model(
             model,
-            log_encoders(stream.folder, plan).select(fields, dense),
+            encoders,
             file,
             {
                 "run": problem.config.name,
@@ -71,6 +73,7 @@ def export_student(
             features=assigned.columns.read(stream, rows_N),
             tasks=(chosen.label,),
             negatives_kept=chosen.negatives_kept,
+            past=log_past(plan, encoders, stream.fingerprint, stream.folder.parent),
         )
     except ExportError as error:
         raise RunError(str(error)) from error

@@ -19,6 +19,8 @@ import numpy as np
 import torch
 from torch.export import ExportedProgram
 
+from automl.data.past.files import past_beside, write_past
+from automl.data.past.past import Past
 from automl.data.store.encoder_files import write_served
 from automl.data.store.encoders import Encoders
 from automl.files.whole import whole_file
@@ -49,8 +51,10 @@ def export_model(
     features: Features,
     tasks: tuple[str, ...] = ("label",),
     negatives_kept: float | None = None,
+    past: Past | None = None,
 ) -> Mapping[str, Any]:
-    """Write a model and its encoders to one file, once both predict the same of the features of real rows.
+    """Write a model and its encoders to one file, once both predict the same of the features of real rows; beside it,
+    as FILE.past, the past of a model that reads what earlier rows tell.
 
     `facts` are kept as they are under `about`; what is written of the export is returned. Only the head of the labels
     is in the graph. The encoders leave out ids beyond the model's cut-off.
@@ -76,12 +80,23 @@ def export_model(
         "params": sum(part.numel() for part in (*tables, *model.parameters())),
         "versions": {name: version(name) for name in ("torch", "numpy", "pyarrow")},
         "about": dict(facts),
+        "past": None,
     }
     served = Served(encoders, told, load_graph(held.getvalue()))
     difference = _difference(model, served, features)
     if not difference <= TOLERANCE:
         raise ExportError(f"the exported graph must predict what the model predicts, but differs by {difference:.2g}")
     told["parity"] = {"rows": len(features), "max_probability_difference": difference}
+    if past is not None:
+        beside = past_beside(file)
+        write_past(past, beside)
+        told["past"] = {
+            "file": beside.name,
+            "fingerprint": past.fingerprint,
+            "until": past.until,
+            "rows": past.state.rows,
+            "bytes": beside.stat().st_size,
+        }
     with whole_file(file) as part, ZipFile(part, "w") as out:
         out.writestr(ZipInfo(MODEL), held.getvalue())
         write_served(encoders.cut(members_of(model)[0].table.count_F.tolist()), out)

@@ -6,8 +6,8 @@ N rows, B batch, F id fields, D dense features, T tasks.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from automl.data.columns.times import is_made
+from automl.data.past.files import read_past
+from automl.data.past.past import Past
 from automl.data.store.encoder_files import read_served
 from automl.data.store.encoders import Encoders, Rows
 from automl.ranking.features import Features
@@ -36,6 +39,7 @@ class Served:
     encoders: Encoders
     facts: Mapping[str, Any]
     graph: Callable[[Tensor, Tensor], Tensor]  # ids (B, F) int32, dense (B, D) float32 -> logits (B,) or (B, T)
+    past: Past | None = None  # what rows that lack the features made of earlier rows get them from
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -45,10 +49,50 @@ class Served:
     def predict(self, table: Rows, name: str = "table") -> NDArray[np.float64]:
         """Probabilities (N,) of one task or (N, T) of several, corrected where the log kept a share of its negatives.
 
+        Features that are made of earlier rows are those of the past, unless the table has one of them as a column. Rows
+        of the table are each other's past; the past itself stays as it is.
+
         Raises:
-            InputError: where the table lacks what the model reads.
+            InputError: where the table lacks what the model reads, or its rows are not later than the past.
         """
+        if self.past is not None and not self.brings_past(table.schema.names):
+            table = self.past.with_features(table, name)
         return self.probabilities(Features.of(*self.encoders.encode(table, name)))
+
+    @property
+    def past_names(self) -> tuple[str, ...]:
+        """The features that are made of earlier rows."""
+        return tuple(name for name in self.encoders.plain_dense if name.startswith("@") and not is_made(name))
+
+    def brings_past(self, columns: Sequence[str]) -> bool:
+        """Whether a table of these columns has a feature that is made of earlier rows; it must then have all."""
+        return any(name in columns for name in self.past_names)
+
+    def with_past(self, past: Past, name: str = "past") -> Served:
+        """The same model with a past, or with one that went on.
+
+        Raises:
+            InputError: where it is that of another model or log.
+        """
+        told = self.facts.get("past")
+        if told is None:
+            found = "a model that reads nothing of earlier rows" if not self.past_names else "an export without one"
+            raise InputError.of(name, "must be the past of this model", found)
+        if told["fingerprint"] != past.fingerprint:
+            must = f"must be the past of this model ({told['fingerprint']})"
+            hint = "each export writes its own; it may go on, but not serve a model of another log or other features"
+            raise InputError.of(name, must, past.fingerprint, hint)
+        return replace(self, past=past)
+
+    def advance(self, table: Rows, name: str = "table") -> Served:
+        """The same model with the past that counts these rows too, with their labels. `served.past` holds it.
+
+        Raises:
+            InputError: where the model has no past, the table lacks what it counts, or rows are not later than it.
+        """
+        if self.past is None:
+            raise InputError.of(name, "must be counted by a model with a past", "none", "load_served(file, past=...)")
+        return replace(self, past=self.past.advanced([table], name))
 
     def probabilities(self, features: Features) -> NDArray[np.float64]:
         """The same from encoded rows."""
@@ -63,11 +107,11 @@ class Served:
         return probabilities_of(logits_of(lambda part: self.graph(*part.tensors), features.parts()))
 
 
-def load_served(file: Path | str) -> Served:
-    """A model that export_model wrote.
+def load_served(file: Path | str, past: Path | str | None = None) -> Served:
+    """A model that export_model wrote; with the file of its past, which lies beside it as FILE.past.
 
     Raises:
-        InputError: where the file holds none, or one of another version.
+        InputError: where a file holds none, or one of another version; where the past is that of another model.
     """
     try:
         with ZipFile(file) as held:
@@ -78,7 +122,8 @@ def load_served(file: Path | str) -> Served:
             graph = load_graph(held.read(MODEL))
     except (OSError, BadZipFile, KeyError, ValueError) as error:
         raise InputError.of(str(file), "must be an exported model", first_line(error)) from error
-    return Served(encoders, facts, graph)
+    served = Served(encoders, facts, graph)
+    return served if past is None else served.with_past(read_past(past), str(past))
 
 
 def load_graph(held: bytes) -> Callable[[Tensor, Tensor], Tensor]:

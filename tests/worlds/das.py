@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from automl.data.store.stream import NEVER, Window
+from automl.data.columns.times import NEVER
+from automl.data.store.stream import Window
 from automl.exfm.das.ticks import Tick
 from experiments.das_stream import HOUR_NS, DiskStream, write_disk
 

@@ -5,7 +5,7 @@ N rows, C features.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 
@@ -18,40 +18,35 @@ from automl.data.encode.plan import Plan
 from automl.data.encode.spill import Rows, Spill
 from automl.data.past.counting import Counting
 from automl.data.past.features import CounterBlock, Key, PastFeatures, PastLabel, RecentBlock
-from automl.data.past.rows import Gathered, PastRows, scratch
+from automl.data.past.rows import Gathered, PastRows
 from automl.data.past.state import State
 from automl.data.tables.sources import Tables
 
 
 def count_log(
-    spill: Spill, tables: Tables[TablesConfig], rows: int, folder: Path, beside: Spill | None = None, more: int = 0
+    spill: Spill, tables: Tables[TablesConfig], rows: int, folder: Path, beside: Spill | None = None
 ) -> NDArray[np.float32]:
     """Features (C, N) in the order of their names, raw, NaN where a key is missing; mapped from `folder`.
 
-    `beside` has `more` rows of the log that are no examples, sorted: they are counted too, and have no features.
+    `beside` has rows of the log that are no examples, sorted: they are counted too, and have no features.
     """
     what = past_features(tables)
     if not what.names:
         return np.empty((0, rows), np.float32)
     folder.mkdir()
-    counting, gathered = begin(what, tables, chain(spill.sorted(), () if beside is None else beside.sorted()),
-                               rows + more, folder)  # fmt: skip
-    out = scratch(folder / "counters.npy", (len(what.names), rows), np.float32)
+    gathered = gather(what, tables, chain(spill.sorted(), () if beside is None else beside.sorted()), folder)
+    out = np.lib.format.open_memmap(folder / "counters.npy", "w+", np.float32, (len(what.names), rows))
     ours_N = gathered.order_N < rows  # the examples come first, in their own order
-    for place, feature_N in enumerate(counting.features()):
+    for place, feature_N in enumerate(Counting(what, State.nothing(what), gathered).features()):
         out[place, gathered.order_N[ours_N]] = feature_N[ours_N]
     return out
 
 
-def begin(
-    what: PastFeatures, tables: Tables[TablesConfig], parts: Iterator[Rows], rows: int, folder: Path
-) -> tuple[Counting, Gathered]:
-    """Records of a log, gathered to be counted from nothing."""
+def gather(what: PastFeatures, tables: Tables[TablesConfig], parts: Iterable[Rows], folder: Path) -> Gathered:
+    """Records of a log, to be counted."""
     (columns,), all_labels = tables.places([what.columns]), past_labels(tables)
     labels = [all_labels.index(label) for label in what.labels]
-    gathered = Gathered(len(columns), len(labels), rows, folder)
-    gathered.fill(_of_records(part, columns, labels) for part in parts)
-    return Counting(what, State.nothing(what), gathered), gathered
+    return Gathered(len(columns), len(labels), folder, (_of_records(part, columns, labels) for part in parts))
 
 
 def past_features(tables: Tables[TablesConfig]) -> PastFeatures:

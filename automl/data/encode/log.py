@@ -97,8 +97,7 @@ def _encode_by(
         )
     ]
     count = int(tally.rows.sum())
-    more = 0 if past is None else sum(len(rows) for rows in past.sorted())
-    counters = count_log(spill, plan, count, folder / "counting", past, more)
+    counters = count_log(spill, plan, count, folder / "counting", past)
     moments = _with_counters(tally, counters, fits).beside(tally.vectors)
     plainly = [False] * (len(counters) + plan.vector_width)
     scales = Scales(moments.mean, moments.scale, (*tally.log, *plainly))

@@ -12,10 +12,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from automl.data.columns.times import NEVER
 from automl.data.columns.vocabulary import Vocabulary
 from automl.data.encode.spill import Spill
 from automl.data.encode.stream_plan import StreamPlan
-from automl.data.store.stream import NEVER
 from automl.data.tables.hashing import mixed
 from search_spaces.errors import InputError, Mistake
 

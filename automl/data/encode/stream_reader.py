@@ -9,14 +9,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from automl.data.columns.times import NotTimesError, is_number, time_values
+from automl.data.columns.times import NEVER, NotTimesError, is_number, time_values
 from automl.data.describe.streams import StreamLabelConfig
 from automl.data.encode.pieces import Piece
 from automl.data.encode.rows import EXAMPLES, RowReader
 from automl.data.encode.scan import Scan, times_of
 from automl.data.encode.spill import Rows, Run
 from automl.data.encode.stream_plan import StreamPlan
-from automl.data.store.stream import NEVER
 from automl.data.tables.hashing import hash_rows
 from search_spaces.errors import InputError, Mistake
 

@@ -25,7 +25,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from automl.data.store.stream import NEVER
+from automl.data.columns.times import NEVER
 
 Codes = NDArray[np.int32]
 Floats = NDArray[np.float64]

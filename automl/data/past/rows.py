@@ -5,10 +5,11 @@ N rows, K key columns, L labels.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import IO, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,36 +46,39 @@ class Gathered:
     order_N: place of each row, by time, among those that came; rows of one time keep their order.
     """
 
-    def __init__(self, columns: int, labels: int, rows: int, folder: Path) -> None:
-        self._codes_KN = scratch(folder / "codes.npy", (columns, rows), np.int32)
-        self.times_N = scratch(folder / "times.npy", (rows,), np.int64)
-        self.labels_NL = scratch(folder / "labels.npy", (rows, labels), np.float32)
-        self.arrivals_NL = scratch(folder / "arrivals.npy", (rows, labels), np.int64)
+    def __init__(self, columns: int, labels: int, folder: Path, parts: Iterable[PastRows]) -> None:
+        """`folder` holds them, in files of their own."""
+        paths = [folder / name for name in ("times", "labels", "arrivals", *(f"codes{k:03d}" for k in range(columns)))]
+        rows = 0
+        with ExitStack() as stack:
+            times, of_labels, arrivals, *codes = [stack.enter_context(path.open("wb")) for path in paths]
+            for part in parts:
+                rows += len(part)
+                _append(times, part.times_N)
+                _append(of_labels, part.labels_NL)
+                _append(arrivals, part.arrivals_NL)
+                for k, file in enumerate(codes):
+                    _append(file, part.codes_KN[k])
+        self.times_N = _mapped(paths[0], (rows,), np.int64)
+        self.labels_NL = _mapped(paths[1], (rows, labels), np.float32)
+        self.arrivals_NL = _mapped(paths[2], (rows, labels), np.int64)
+        self._codes_N = [_mapped(path, (rows,), np.int32) for path in paths[3:]]
         self.order_N = np.arange(rows)
-
-    def fill(self, parts: Iterable[PastRows]) -> None:
-        """Take rows in, and sort them by time where they are not yet."""
-        done = 0
-        for part in parts:
-            span = slice(done, done + len(part))
-            self._codes_KN[:, span] = part.codes_KN
-            self.times_N[span] = part.times_N
-            self.labels_NL[span] = part.labels_NL
-            self.arrivals_NL[span] = part.arrivals_NL
-            done += len(part)
         if (np.diff(self.times_N) < 0).any():
             self.order_N = np.argsort(self.times_N, kind="stable")
             for column in (self.times_N, self.labels_NL, self.arrivals_NL):
                 column[:] = column[self.order_N]
 
+    def __len__(self) -> int:
+        return len(self.order_N)
+
     def codes(self, column: int) -> NDArray[np.int32]:
         """Of a key column, in the order of time."""
-        codes_N: NDArray[np.int32] = self._codes_KN[column][self.order_N]
-        return codes_N
+        return np.asarray(self._codes_N[column][self.order_N])
 
     def some(self, kept_N: NDArray[np.bool_]) -> PastRows:
         """Rows in the order of time, in memory."""
-        columns = range(len(self._codes_KN))
+        columns = range(len(self._codes_N))
         codes = [self.codes(column)[kept_N] for column in columns]
         return PastRows(
             np.asarray(self.times_N[kept_N]),
@@ -84,8 +88,10 @@ class Gathered:
         )
 
 
-def scratch(path: Path, shape: Sequence[int], kind: type[Scalar]) -> NDArray[Scalar]:
-    """An array on disk, mapped; one without values is in memory."""
-    if 0 in shape:
-        return np.zeros(tuple(shape), kind)
-    return np.lib.format.open_memmap(path, "w+", kind, tuple(shape))
+def _append(file: IO[bytes], values: NDArray[np.generic]) -> None:
+    file.write(np.ascontiguousarray(values).data if values.size else b"")
+
+
+def _mapped(path: Path, shape: tuple[int, ...], kind: type[Scalar]) -> NDArray[Scalar]:
+    """One without values is in memory."""
+    return np.zeros(shape, kind) if 0 in shape else np.memmap(path, kind, "r+", shape=shape)

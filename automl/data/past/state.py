@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from automl.data.columns.times import NEVER
 from automl.data.past.counters import Sums
 from automl.data.past.features import PastFeatures
 from automl.data.past.rows import PastRows
-from automl.data.store.stream import NEVER
 
 Floats = NDArray[np.float64]
 

@@ -111,10 +111,13 @@ class Encoders:
     @property
     def columns(self) -> tuple[str, ...]:
         """Columns that a table must have. `@hour` and `@weekday` are made from its time."""
-        names = [*self.fields, *self.plain_dense, *self.vectors]
-        needed = [name for name in names if not is_made(name)]
-        made = len(needed) < len(names) and self.time is not None
-        return tuple(dict.fromkeys([*needed, *((self.time.column,) if made and self.time else ())]))
+        needed = [name for name in (*self.fields, *self.plain_dense, *self.vectors) if not is_made(name)]
+        return tuple(dict.fromkeys([*needed, *((self.time.column,) if self.time and self.reads_time else ())]))
+
+    @property
+    def reads_time(self) -> bool:
+        """Whether a feature is made from the time."""
+        return any(map(is_made, (*self.fields, *self.dense)))
 
     @property
     def vectors(self) -> Mapping[str, slice]:
@@ -133,15 +136,10 @@ class Encoders:
             InputError: where columns are missing or hold something else than those of the log.
         """
         self.check(table.schema, name)
-        times = self._times(table, name)
+        times = self.times(table, name) if self.reads_time else np.zeros(0, np.int64)
         ids_BF = np.zeros((table.num_rows, len(self.fields)), np.int32)
-        for f, (field, numbering) in enumerate(zip(self.fields, self._numberings, strict=True)):
-            column = self._column(table, field, times)
-            if is_text(self.values[f].type) and pa.types.is_integer(column.type):
-                column = column.cast(pa.string())
-            if pa.types.is_integer(self.values[f].type) and pa.types.is_floating(column.type):
-                _hold_exact(column, field, name)
-            ids_BF[:, f] = numbering.find(column)
+        for f, numbering in enumerate(self.numberings):
+            ids_BF[:, f] = numbering.find(self.id_column(table, f, times, name))
         dense_BD = np.zeros((table.num_rows, len(self.dense)), np.float64)
         mistakes = []
         for d, feature in enumerate(self.plain_dense):
@@ -230,15 +228,33 @@ class Encoders:
         return replace(self, values=kept)
 
     @cached_property
-    def _numberings(self) -> tuple[Numbering, ...]:
+    def numberings(self) -> tuple[Numbering, ...]:
         numberings = tuple(Numbering() for _ in self.fields)
         for numbering, values in zip(numberings, self.values, strict=True):
             numbering.add(values)
         return numberings
 
-    def _times(self, table: Rows, name: str) -> NDArray[np.int64]:
-        if self.time is None or self.time.column not in self.columns:
-            return np.zeros(0, np.int64)
+    def id_column(self, table: Rows, f: int, times: NDArray[np.int64], name: str) -> pa.Array:
+        """What a table has of an id field, as the values of the log can be found in it.
+
+        Raises:
+            InputError: where it holds doubles that stand for several ids.
+        """
+        column, kind = self._column(table, self.fields[f], times), self.values[f].type
+        if is_text(kind) and pa.types.is_integer(column.type):
+            column = column.cast(pa.string())
+        if pa.types.is_integer(kind) and pa.types.is_floating(column.type):
+            _hold_exact(column, self.fields[f], name)
+        return column
+
+    def times(self, table: Rows, name: str = "table") -> NDArray[np.int64]:
+        """Of every row, nanoseconds UTC.
+
+        Raises:
+            InputError: where one is missing, cannot be read, or lies decades from the log.
+        """
+        if self.time is None:
+            raise ValueError("encoders of a log without a time must not be asked for times")
         must = f"{self.time.column} must hold a time in every row"
         try:
             times = self.time.nanoseconds(whole(table.column(self.time.column)))
@@ -283,7 +299,7 @@ class Encoders:
         if key is not None:
             hint = f"the log had it from a side table: --join {key}=PATH"
         elif column.startswith("@"):
-            hint = "a counter is known when a row is scored: give its value then as a column of this name"
+            hint = "made of earlier rows: by the past of the model, or given with all others as columns of their names"
         return Mistake(Position(name), f"must have a column {column}", "none", hint)
 
 

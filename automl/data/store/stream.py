@@ -23,7 +23,6 @@ from search_spaces.errors import InputError, Mistake, Position
 from search_spaces.model import InputShape
 from search_spaces.source import did_you_mean
 
-NEVER = (1 << 63) - 1  # arrival of a label that does not come
 _OFTEN = 1 << 30
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from automl.data.store.stream import NEVER
+from automl.data.columns.times import NEVER
 from automl.exfm.das.causality import effective_arrivals
 from automl.exfm.das.counts import Counts
 from automl.exfm.das.scorer import Stream

@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from automl.data.store.stream import NEVER
+from automl.data.columns.times import NEVER
 from automl.exfm.das.causality import check_snapshot
 from automl.exfm.das.counts import Counts, ages_of
 from automl.exfm.das.join import Waiting, due_of, join, wait_for

@@ -17,8 +17,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from automl.commands.export import log_encoders
-from automl.commands.predict import tables_as_logged
+from automl.commands.log_encoders import log_encoders
+from automl.commands.served_tables import tables_as_logged
 from automl.data.describe.tables import DataConfig
 from automl.data.encode.log import encode_plan
 from automl.data.encode.plan import make_plan

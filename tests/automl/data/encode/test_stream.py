@@ -16,14 +16,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from automl.data.columns.times import edges_of, midnight
+from automl.data.columns.times import NEVER, edges_of, midnight
 from automl.data.describe.streams import RowsWindow, StreamDataConfig
 from automl.data.encode.segments import segments_of
 from automl.data.encode.stream import encode_stream
 from automl.data.encode.stream_columns import unique_examples
 from automl.data.encode.stream_windows import windows_of
 from automl.data.store.log import open_log
-from automl.data.store.stream import NEVER, EncodedStream, open_stream
+from automl.data.store.stream import EncodedStream, open_stream
 from experiments.kuairand import DAYS, TABLES
 from search_spaces.errors import InputError
 from tests.automl.data.conftest import DAY_MS, START_MS

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from automl.data.columns.times import NEVER
 from automl.data.past.counters import Counters, Rules, key_codes
-from automl.data.store.stream import NEVER
 
 HOUR = 3600 * 10**9
 DAY = 24 * HOUR

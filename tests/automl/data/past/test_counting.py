@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from automl.data.columns.times import NEVER
 from automl.data.past.counting import Counting
 from automl.data.past.features import CounterBlock, Key, PastFeatures, PastLabel, RecentBlock
 from automl.data.past.rows import Gathered, PastRows
 from automl.data.past.state import State
-from automl.data.store.stream import NEVER
 
 MINUTE = 60 * 10**9
 START = 1_709_500_000 * 10**9  # in the evening of a day in Shanghai
@@ -62,8 +62,7 @@ def part(rows: PastRows, span: slice) -> PastRows:
 
 def count(what: PastFeatures, state: State, rows: PastRows) -> tuple[NDArray[np.float32], State]:
     with tempfile.TemporaryDirectory() as folder:
-        gathered = Gathered(len(what.columns), 2, len(state.tail) + len(rows), Path(folder))
-        gathered.fill([state.tail, rows])
+        gathered = Gathered(len(what.columns), 2, Path(folder), [state.tail, rows])
         counting = Counting(what, state, gathered)
         return np.stack(list(counting.features())), counting.after()
 
@@ -118,8 +117,7 @@ def test_what_is_kept_does_not_grow_with_the_log() -> None:
             times[:, None] + 30 * MINUTE,
         )
         with tempfile.TemporaryDirectory() as folder:
-            gathered = Gathered(1, 1, len(state.tail) + len(rows), Path(folder))
-            gathered.fill([state.tail, rows])
+            gathered = Gathered(1, 1, Path(folder), [state.tail, rows])
             counting = Counting(what, state, gathered)
             list(counting.features())
             state = counting.after()

@@ -11,10 +11,10 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from automl.data.columns.times import NEVER
 from automl.data.describe.streams import StreamDataConfig
 from automl.data.encode.stream import encode_stream
 from automl.data.simulated.stream import StreamSimulation, simulate_stream
-from automl.data.store.stream import NEVER
 from automl.stats.metrics import ne
 from search_spaces.errors import InputError
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from automl.data.store.stream import NEVER
+from automl.data.columns.times import NEVER
 from automl.exfm.das.causality import CausalityError, check_rows
 from automl.exfm.das.counts import AGE_EDGES_HOURS, Counts, ages_of
 from automl.exfm.das.join import Waiting, due_of, join, wait_for

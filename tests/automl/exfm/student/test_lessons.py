@@ -9,8 +9,8 @@ import pytest
 
 import automl
 from automl.commands.check import check_study
+from automl.data.columns.times import NEVER
 from automl.data.store.lessons import open_lessons
-from automl.data.store.stream import NEVER
 from automl.exfm.problem import ExfmProblem
 from automl.exfm.student.lessons import write_lessons
 from automl.study.problem import load_problem

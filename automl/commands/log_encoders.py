@@ -1,0 +1,91 @@
+"""What goes with a model of a log: the encoders of its features, and the past that rows after the log have."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from automl.data.columns.numbers import Scales
+from automl.data.columns.times import time_values, way_of
+from automl.data.describe.tables import TablesConfig, TimeConfig
+from automl.data.encode.past import left_behind
+from automl.data.encode.plan import Plan
+from automl.data.encode.scan import scan
+from automl.data.encode.stream_plan import StreamPlan
+from automl.data.past.past import Past, compact, fingerprint_of
+from automl.data.store.encoder_files import encoders_of, told_unit
+from automl.data.store.encoders import Encoders, Origin, ServedTime, SideColumns
+from automl.data.tables.sources import Source, Tables
+
+
+def log_encoders(folder: Path, tables: Tables[TablesConfig]) -> Encoders:
+    """The encoders of an encoded log or stream, with what its description tells of time and side tables."""
+    time = tables.config.time
+    unit = None if time is None else time.unit or told_unit(folder) or scan(tables).unit
+    times = folder / "times.npy"
+    span = tuple(np.load(times, mmap_mode="r")[[0, -1]].tolist()) if times.exists() else None
+    timed = None
+    if time is not None:
+        timed = ServedTime(time.column, unit, tables.timezone, time.format, span, _way(tables, time))
+    sides = _sides(tables, tables.features)
+    return encoders_of(folder, timed, sides, _origin(tables, tables.categorical, tables.dense))
+
+
+def log_past(
+    plan: Plan | StreamPlan, encoders: Encoders, fingerprint: str, scratch: Path, before_ns: int | None = None
+) -> Past | None:
+    """What a model that reads these features needs of the log, as of its end; None where it reads nothing of earlier
+    rows. `encoders` are those of the log's features, `fingerprint` is the encoded log's.
+
+    Raises:
+        InputError: where the log cannot be read any more.
+    """
+    names = [name for name in plan.config.features.past_names if name in encoders.dense]
+    if not names:
+        return None
+    left = left_behind(plan, names, scratch, before_ns)
+    of_keys = Encoders(
+        fields=left.what.columns,
+        dense=(),
+        values=left.values,
+        scales=Scales(np.zeros(0), np.zeros(0), ()),
+        time=encoders.time,
+        sides=tuple(_sides(plan, left.sources)),
+        origin=_origin(plan, left.sources, ()),
+    )
+    return compact(Past(left.what, left.state, of_keys, fingerprint_of(left.what, fingerprint)))
+
+
+def _sides(tables: Tables[TablesConfig], sources: Collection[Source]) -> list[SideColumns]:
+    sides = [
+        SideColumns(join.on, tuple(source.column for source in sources if source.table == k))
+        for k, join in enumerate(tables.config.join)
+    ]
+    return [side for side in sides if side.columns]
+
+
+def _way(tables: Tables[TablesConfig], time: TimeConfig) -> str | None:
+    """How the log writes its times, told by its first one."""
+    for batch in tables.log.batches([time.column]):
+        known = batch.column(0).drop_null()
+        if len(known):
+            way: str = way_of(time_values(known, time.format).type)
+            return way
+    return None
+
+
+def _origin(tables: Tables[TablesConfig], categorical: Iterable[Source], numbers: Iterable[Source]) -> Origin:
+    config = tables.config
+    coded = [(source.column, tables.of(source)) for source in categorical]
+    untyped = [name for name, table in coded if table is not None and table.is_untyped(name)]
+    dense = [(source.column, tables.of(source)) for source in numbers]
+    single = [name for name, table in dense if table is not None and _is_single(table.type_of(name))]
+    csv = None if config.csv is None else config.csv.model_dump(mode="json", exclude_unset=True)
+    return Origin(csv, config.types, tuple(untyped), tuple(single))
+
+
+def _is_single(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_float32(kind) or pa.types.is_float16(kind))

@@ -1,0 +1,75 @@
+"""Labels of rows that come after a log, read as the log's were: values, and when they are known.
+
+N rows, L labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from automl.data.columns.numbers import NotNumbersError, as_floats
+from automl.data.columns.times import NEVER, NotTimesError, is_number, nanoseconds, time_values
+from automl.data.past.features import PastLabel
+from automl.data.store.encoders import Rows, ServedTime
+from automl.data.store.keyed import whole
+from search_spaces.errors import InputError
+
+Ints = NDArray[np.int64]
+
+
+def labels_of(
+    table: Rows, labels: Sequence[PastLabel], times_N: Ints, time: ServedTime | None, name: str
+) -> tuple[NDArray[np.float32], Ints]:
+    """labels_NL, NaN where one is not defined, and arrivals_NL. A label whose columns are not all there is of no row.
+
+    Raises:
+        InputError: where a column holds something else.
+    """
+    labels_NL = np.full((len(times_N), len(labels)), np.nan, np.float32)
+    arrivals_NL = np.full((len(times_N), len(labels)), NEVER)
+    for k, label in enumerate(labels):
+        if all(column in table.schema.names for column in label.columns):
+            labels_NL[:, k] = _values(table, label, name)
+            arrivals_NL[:, k] = _arrivals(table, label, times_N, time, name)
+    return labels_NL, np.where(np.isnan(labels_NL), NEVER, arrivals_NL)
+
+
+def _values(table: Rows, label: PastLabel, name: str) -> NDArray[np.float64]:
+    values = _numbers(table, label.column, f"{label.column} must be 0 or 1, or missing", name)
+    bad = (values != 0) & (values != 1) & ~np.isnan(values)
+    if bad.any():
+        raise InputError.of(name, f"{label.column} must be 0 or 1, or missing", f"{values[bad.argmax()]:g}")
+    if label.given is None:
+        return values
+    given = _numbers(table, label.given, f"{label.given} must be a number", name)
+    return np.where(given == 1, values, np.nan)
+
+
+def _numbers(table: Rows, column: str, must: str, name: str) -> NDArray[np.float64]:
+    try:
+        return as_floats(whole(table.column(column)))
+    except NotNumbersError as error:
+        raise InputError.of(name, must, repr(error.example)) from error
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        raise InputError.of(name, must, str(table.schema.field(column).type)) from None
+
+
+def _arrivals(table: Rows, label: PastLabel, times_N: Ints, time: ServedTime | None, name: str) -> Ints:
+    if label.arrives is None or time is None:
+        return times_N + round(label.delay * 1e9)
+    try:
+        values = time_values(whole(table.column(label.arrives)))
+        known = nanoseconds(values, time.unit if is_number(values.type) else None, time.timezone)
+    except NotTimesError as error:
+        raise InputError.of(name, f"{label.arrives} must hold times", str(error)) from error
+    arrivals = np.asarray(pc.fill_null(known, NEVER).to_numpy(zero_copy_only=False))
+    early = arrivals < times_N
+    if early.any():
+        must, found = f"{label.arrives} must not be before the row's time", f"{int(early.sum())} rows where it is"
+        raise InputError.of(name, must, found)
+    return arrivals

@@ -1,0 +1,232 @@
+"""The past of a log as it is served: rows that come after it get the features that an encoding of both would give them.
+
+C features, N rows, K key columns, L labels. Needs NumPy and pyarrow only.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from automl.data.columns.kinds import MisfitError, cast
+from automl.data.columns.vocabulary import Codes, Numbering
+from automl.data.past.counting import Counting
+from automl.data.past.features import PastFeatures
+from automl.data.past.labels import labels_of
+from automl.data.past.rows import Gathered, PastRows
+from automl.data.past.state import State
+from automl.data.store.encoders import Encoders, Rows
+from search_spaces.errors import InputError, Mistake, Position
+
+
+@dataclass(frozen=True, eq=False)
+class Past:
+    """What a log has left behind for the rows that come after it. `encoders` are those of its key columns: code k of a
+    column is its value k - 1. `fingerprint` tells the features and the log that it began with, however far it went on.
+    """
+
+    what: PastFeatures
+    state: State
+    encoders: Encoders
+    fingerprint: str
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the features, in the order of their columns."""
+        return self.what.names
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns that a table must have: those of the keys, and the time."""
+        return tuple(dict.fromkeys([*self.encoders.columns, self._time_column]))
+
+    @property
+    def until(self) -> str:
+        """The time of the last row that was counted, in the timezone of the log, for a person."""
+        return "no row yet" if self.state.last is None else self._told(self.state.last)
+
+    def check(self, schema: pa.Schema, name: str = "table", *, labels: bool = False) -> None:
+        """Whether the columns of a table are those that are read; with `labels`, also those of the labels.
+
+        Raises:
+            InputError: with every one that is missing or of another kind.
+        """
+        mistakes: list[Mistake] = []
+        try:
+            self.encoders.check(schema, name)
+        except InputError as error:
+            mistakes += error.mistakes
+        asked = [self._time_column, *(self.what.label_columns if labels else ())]
+        told = {mistake.must for mistake in mistakes}
+        for column in asked:
+            must = f"must have a column {column}"
+            if column not in schema.names and must not in told:
+                what = "its labels are counted" if column != self._time_column else ""
+                mistakes.append(Mistake(Position(name), must, "none", what))
+        if mistakes:
+            raise InputError(mistakes)
+
+    def features(self, parts: Iterable[Rows], folder: Path, name: str = "table") -> NDArray[np.float32]:
+        """Features (C, N) of the rows in the order given, raw, NaN where a key is missing; mapped from `folder`.
+
+        The rows are each other's past, as rows of one log are. Of their labels those are counted that the table has and
+        that had arrived before a row; one that it does not have is of no row.
+
+        Raises:
+            InputError: where columns are missing or hold something else than the log's, or a row is not later than all
+                that was counted.
+        """
+        gathered, _ = self._gathered(parts, folder, name, labels=False)
+        tail = len(self.state.tail)
+        rows = len(gathered) - tail
+        out = np.lib.format.open_memmap(folder / "features.npy", "w+", np.float32, (len(self.names), rows))
+        place_N = gathered.order_N[tail:] - tail
+        for c, feature_N in enumerate(Counting(self.what, self.state, gathered).features()):
+            out[c, place_N] = feature_N
+        return out
+
+    def with_features(self, table: Rows, name: str = "table") -> pa.Table:
+        """The table with the features as columns of their names.
+
+        Raises:
+            InputError: as features() does.
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            found_CN = self.features([table], Path(folder), name)
+            return with_columns(table, self.names, np.array(found_CN))
+
+    def advanced(self, parts: Iterable[Rows], name: str = "table") -> Past:
+        """The past once these rows are counted too, with their labels. All must be later than what was counted.
+
+        Raises:
+            InputError: as features() does, and where a column of a label is missing.
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            gathered, coders = self._gathered(parts, Path(folder), name, labels=True)
+            counting = Counting(self.what, self.state, gathered)
+            for _ in counting.features():
+                pass
+            state = counting.after()
+        values = [
+            pa.concat_arrays([old, coder.values]) for old, coder in zip(self.encoders.values, coders, strict=True)
+        ]
+        return compact(replace(self, state=state, encoders=replace(self.encoders, values=tuple(values))))
+
+    def _gathered(
+        self, parts: Iterable[Rows], folder: Path, name: str, *, labels: bool
+    ) -> tuple[Gathered, list[_Coder]]:
+        coders = [
+            _Coder(numbering, values.type)
+            for numbering, values in zip(self.encoders.numberings, self.encoders.values, strict=True)
+        ]
+
+        def rows() -> Iterator[PastRows]:
+            yield self.state.tail
+            for part in parts:
+                self.check(part.schema, name, labels=labels)
+                yield self._rows(part, coders, name)
+
+        return Gathered(len(coders), len(self.what.labels), folder, rows()), coders
+
+    def _rows(self, part: Rows, coders: Sequence[_Coder], name: str) -> PastRows:
+        times_N = self.encoders.times(part, name)
+        self._hold_later(times_N, name)
+        codes_KN = np.zeros((len(coders), part.num_rows), np.int32)
+        for k, coder in enumerate(coders):
+            try:
+                codes_KN[k] = coder.codes(self.encoders.id_column(part, k, times_N, name))
+            except MisfitError as error:
+                must = f"{self.encoders.fields[k]} must hold {coder.kind} as the log did"
+                raise InputError.of(name, must, str(error)) from error
+        return PastRows(times_N, codes_KN, *labels_of(part, self.what.labels, times_N, self.encoders.time, name))
+
+    def _hold_later(self, times_N: NDArray[np.int64], name: str) -> None:
+        early = times_N if self.state.last is None else times_N[times_N <= self.state.last]
+        if self.state.last is None or not len(early):
+            return
+        must = f"{self._time_column} must be later than what the past has counted (up to {self.until})"
+        found = f"{self._told(int(early.min()))} ({len(early)} of {len(times_N)} rows)"
+        raise InputError.of(
+            name, must, found, "a row is counted once: leave these out, or take a past that ends earlier"
+        )
+
+    @property
+    def _time_column(self) -> str:
+        if self.encoders.time is None:
+            raise ValueError("a past must have a time")
+        return self.encoders.time.column
+
+    def _told(self, time_ns: int) -> str:
+        zone = ZoneInfo(self.what.timezone)
+        when = dt.datetime.fromtimestamp(time_ns // 10**9, zone).replace(microsecond=time_ns % 10**9 // 1000)
+        return when.isoformat(" ", "milliseconds")
+
+
+class _Coder:
+    """Codes of a column: those that the past knows, and new ones behind them."""
+
+    def __init__(self, known: Numbering, kind: pa.DataType) -> None:
+        self.kind = kind
+        self._known, self._new = known, Numbering()
+
+    def codes(self, column: pa.Array) -> Codes:
+        """
+        Raises:
+            MisfitError: where a value cannot be one of the log's column.
+        """
+        codes = self._known.find(column)
+        other = codes == 0
+        if other.any() and not pa.types.is_null(self.kind):
+            new = self._new.add(cast(column.filter(pa.array(other)), self.kind))
+            codes[other] = np.where(new > 0, new + len(self._known), 0)
+        return codes
+
+    @property
+    def values(self) -> pa.Array:
+        return self._new.values(self.kind)
+
+
+def with_columns(table: Rows, names: Sequence[str], found_CN: NDArray[np.float32]) -> pa.Table:
+    """A table with features as columns, as doubles: those of float32 would be read as they are written."""
+    for name, found_N in zip(names, found_CN, strict=True):
+        table = table.append_column(name, pa.array(found_N.astype(np.float64)))
+    return table if isinstance(table, pa.Table) else pa.Table.from_batches([table])
+
+
+def compact(past: Past) -> Past:
+    """Without values of which nothing is kept any more."""
+    what, state = past.what, past.state
+    used = [[codes] for codes in state.tail.codes_KN]
+    for block, sums in zip(what.blocks, state.blocks, strict=bool(state.blocks)):
+        for key, own in zip(block.keys, sums.keys, strict=True):
+            for column, codes in zip(key.columns, own.codes_PS, strict=True):
+                used[what.columns.index(column)].append(codes)
+    kept = [np.setdiff1d(np.concatenate(codes), [0]) for codes in used]
+    changes = [_renumbered(codes, len(values)) for codes, values in zip(kept, past.encoders.values, strict=True)]
+    values = [of.take(pa.array(codes - 1)) for of, codes in zip(past.encoders.values, kept, strict=True)]
+    return replace(
+        past,
+        state=state.recoded(what, lambda k, codes: changes[k][codes]),
+        encoders=replace(past.encoders, values=tuple(values)),
+    )
+
+
+def _renumbered(kept: Codes, size: int) -> Codes:
+    change = np.zeros(size + 1, np.int32)
+    change[kept] = np.arange(1, len(kept) + 1)
+    return change
+
+
+def fingerprint_of(what: PastFeatures, log: str) -> str:
+    """16 hex digits of what is made of earlier rows, and of the log that it began with."""
+    return hashlib.sha256(json.dumps([what.to_json(), log], sort_keys=True).encode()).hexdigest()[:16]
