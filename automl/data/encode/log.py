@@ -21,6 +21,7 @@ from automl.data.columns.vocabulary import fit_vocabulary
 from automl.data.describe.tables import DataConfig
 from automl.data.encode.common import fingerprint_of, is_log_scaled, made_once, spans_of, with_dense
 from automl.data.encode.counting import count_log
+from automl.data.encode.crew import crew, hands
 from automl.data.encode.drift import Drift
 from automl.data.encode.looked_at import sample_of
 from automl.data.encode.plan import Plan, make_plan
@@ -69,20 +70,20 @@ def encode_plan(
 
 
 def _encode(plan: Plan, folder: Path, fit: Sequence[str], fingerprint: str, told: Callable[[str], None]) -> None:
-    with rows_folder(folder) as scratch:
-        _encode_by(plan, folder, scratch, fit, fingerprint, told)
-
-
-def _encode_by(
-    plan: Plan, folder: Path, scratch: Path, fit: Sequence[str], fingerprint: str, told: Callable[[str], None]
-) -> None:
     split = plan.split
     first = scan(plan, (split.starts[0], split.ends[-1]) if isinstance(split, DaySplit) else None)
     words = room_words(plan, first.rows, folder)
     if words is not None:
         told(words)
     reader = Reader(plan, first)
-    read = spilled(reader, scratch)
+    with rows_folder(folder) as scratch, crew(hands(first.rows, len(plan.log_columns))) as helpers:
+        read = spilled(reader, scratch, helpers)
+        _write(plan, reader, read, folder, fit, fingerprint)
+
+
+def _write(plan: Plan, reader: Reader, read: Spilled, folder: Path, fit: Sequence[str], fingerprint: str) -> None:
+    """The sorted rows as columns, and all that goes with them."""
+    first = reader.scan
     spill, past = read.kinds[EXAMPLES], read.kinds.get(PAST)
     fits = {WINDOWS.index(name) for name in fit}
     values = read.values[: len(plan.categorical)]

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from automl.data.encode.counting import gather, past_features
+from automl.data.encode.crew import crew, hands
 from automl.data.encode.plan import Plan
 from automl.data.encode.reader import Reader
 from automl.data.encode.reading import spilled
@@ -51,7 +52,9 @@ def left_behind(
     with TemporaryDirectory(dir=scratch) as name:
         folder = Path(name)
         lean = replace(plan, categorical=(), dense=(), vectors=(), extra=sources, cluster=None)
-        read = spilled(_reader(lean), folder / "rows")
+        reader = _reader(lean)
+        with crew(hands(reader.scan.rows, len(lean.log_columns))) as helpers:
+            read = spilled(reader, folder / "rows", helpers)
         (folder / "gathered").mkdir()
         parts = chain.from_iterable(spill.sorted() for spill in read.kinds.values())  # examples, and what is only past
         gathered = gather(what, lean, _earlier(parts, before_ns), folder / "gathered")

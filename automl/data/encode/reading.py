@@ -4,23 +4,57 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from automl.data.encode.pieces import PIECE_ROWS, pieces_of
+from automl.data.describe.tables import TablesConfig
+from automl.data.encode.crew import Crew
+from automl.data.encode.pieces import PIECE_ROWS, Piece, pieces_of
 from automl.data.encode.rows import SEEN, RowReader
+from automl.data.encode.scan import Scan
 from automl.data.encode.seen import Seen
 from automl.data.encode.uniting import Spilled, unite
+from automl.data.tables.sources import Tables
+from automl.data.tables.windows import Locate
 from automl.files.whole import sweep, whole_file, whole_folder
+from search_spaces.errors import InputError, Mistake, Position
 
 _FORM = 1  # of the files of a piece
+_PATH = "\0path "
 
 
-def spilled(reader: RowReader, folder: Path) -> Spilled:
-    """All rows of a log, on disk, sorted as they are read.
+class ReadPieces:
+    """Reads pieces of a log to a folder: here, or where it is unpickled."""
+
+    def __init__(self, reader: RowReader, folder: Path) -> None:
+        self._reader, self._folder = reader, folder
+
+    def __call__(self, piece: Piece) -> None:
+        with whole_folder(self._folder / piece.name) as part:
+            self._reader.read(piece, part)
+
+    def __reduce__(self) -> tuple[Callable[..., ReadPieces], tuple[object, ...]]:
+        reader = self._reader
+        return _read_elsewhere, (type(reader), replace(reader.tables, at=at_path), reader.scan, self._folder)
+
+
+def _read_elsewhere(
+    kind: Callable[[Tables[TablesConfig], Scan], RowReader], tables: Tables[TablesConfig], scan: Scan, folder: Path
+) -> ReadPieces:
+    return ReadPieces(kind(tables, scan), folder)
+
+
+def at_path(*path: str | int) -> Position:
+    """A position that stands for a part of the description, where its file is not known."""
+    return Position(_PATH + json.dumps(path))
+
+
+def spilled(reader: RowReader, folder: Path, crew: Crew) -> Spilled:
+    """All rows of a log, on disk, sorted as they are read. Who reads a piece, and when, makes no difference.
 
     Raises:
         InputError: with what was wrong with them.
@@ -28,13 +62,20 @@ def spilled(reader: RowReader, folder: Path) -> Spilled:
     pieces = pieces_of(reader.tables.log, reader.scan.counts, PIECE_ROWS)
     what = [_FORM, reader.record.descr, [[name, repr(reader.buckets(name))] for name in reader.spans], repr(pieces)]
     _begin(folder, json.dumps(what))
-    for piece in pieces:
-        if not (folder / piece.name).exists():
-            with whole_folder(folder / piece.name) as part:
-                reader.read(piece, part)
+    left = [piece for piece in pieces if not (folder / piece.name).exists()]
+    try:
+        for _ in crew.each(ReadPieces(reader, folder), left):
+            pass
+    except InputError as error:
+        raise InputError(_placed(mistake, reader.tables.at) for mistake in error.mistakes) from None
     folders = [folder / piece.name for piece in pieces]
     reader.take_over(Seen.of_json((of_piece / SEEN).read_text()) for of_piece in folders)
     return unite(reader, folders, folder / "codes", reader.tables.config.drop_duplicates)
+
+
+def _placed(mistake: Mistake, at: Locate) -> Mistake:
+    file = mistake.position.file
+    return replace(mistake, position=at(*json.loads(file.removeprefix(_PATH)))) if file.startswith(_PATH) else mistake
 
 
 def _begin(folder: Path, form: str) -> None:

@@ -19,6 +19,7 @@ from automl.data.columns.numbers import Scales, transformed
 from automl.data.describe.streams import StreamDataConfig
 from automl.data.encode.common import fingerprint_of, is_log_scaled, made_once, with_dense
 from automl.data.encode.counting import count_log
+from automl.data.encode.crew import crew, hands
 from automl.data.encode.reading import rows_folder, spilled
 from automl.data.encode.rows import EXAMPLES
 from automl.data.encode.scan import scan
@@ -28,6 +29,7 @@ from automl.data.encode.stream_columns import StreamColumns, unique_examples
 from automl.data.encode.stream_plan import StreamPlan, make_stream_plan
 from automl.data.encode.stream_reader import StreamReader
 from automl.data.encode.stream_windows import windows_of
+from automl.data.encode.uniting import Spilled
 from automl.data.store.encoder_files import write_encoders
 from automl.data.store.folder import write_columns
 from automl.data.store.stream import STREAM, EncodedStream, Window, open_stream
@@ -52,15 +54,15 @@ def encode_stream(config: StreamDataConfig, base: Path, cache: Path, *, where: L
 
 
 def _encode(plan: StreamPlan, folder: Path, fingerprint: str) -> None:
-    with rows_folder(folder) as scratch:
-        _encode_by(plan, folder, scratch, fingerprint)
-
-
-def _encode_by(plan: StreamPlan, folder: Path, scratch: Path, fingerprint: str) -> None:
-    config = plan.config
     first = scan(plan, plan.span)
     reader = StreamReader(plan, first)
-    read = spilled(reader, scratch)
+    with rows_folder(folder) as scratch, crew(hands(first.rows, len(plan.log_columns))) as helpers:
+        _write(plan, reader, spilled(reader, scratch, helpers), folder, fingerprint)
+
+
+def _write(plan: StreamPlan, reader: StreamReader, read: Spilled, folder: Path, fingerprint: str) -> None:
+    """The sorted rows as columns, and all that goes with them."""
+    config, first = plan.config, reader.scan
     spill = read.kinds[EXAMPLES]
     if not reader.seen.kept:
         raise InputError([Mistake(plan.at("days"), "the days must hold rows", "none")])
