@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from automl.commands.served_tables import tables_as_logged
+from automl.commands.served_tables import rows_to_count
 from automl.data.past.files import read_past, write_past
 from search_spaces.errors import InputError
 
@@ -20,8 +20,7 @@ def advance_past(file: Path, table: str, joins: Sequence[str], out: Path) -> str
     if not out.absolute().parent.is_dir():
         raise InputError.of(str(out), "must lie in a folder that exists", f"no {out.absolute().parent}")
     past = read_past(file)
-    parts = tables_as_logged(past.encoders, table, joins, (*past.columns, *past.what.label_columns))
-    after = past.advanced(parts, table)
+    after = past.advanced(rows_to_count(past, table, joins), table)
     write_past(after, out)
     new, size = after.state.rows - past.state.rows, out.stat().st_size / 2**20
     return f"{new:,} rows counted, {after.state.rows:,} in all, up to {after.until}; {size:.1f} MiB"

@@ -15,7 +15,8 @@ from automl.data.encode.past import left_behind
 from automl.data.encode.plan import Plan
 from automl.data.encode.scan import scan
 from automl.data.encode.stream_plan import StreamPlan
-from automl.data.past.past import Past, compact, fingerprint_of
+from automl.data.past.coding import compacted
+from automl.data.past.past import Past, fingerprint_of
 from automl.data.store.encoder_files import encoders_of, told_unit
 from automl.data.store.encoders import Encoders, Origin, ServedTime, SideColumns
 from automl.data.tables.sources import Source, Tables
@@ -47,16 +48,17 @@ def log_past(
     if not names:
         return None
     left = left_behind(plan, names, scratch, before_ns)
+    state, values = compacted(left.what, left.state, left.values)
     of_keys = Encoders(
         fields=left.what.columns,
         dense=(),
-        values=left.values,
+        values=values,
         scales=Scales(np.zeros(0), np.zeros(0), ()),
         time=encoders.time,
         sides=tuple(_sides(plan, left.sources)),
         origin=_origin(plan, left.sources, ()),
     )
-    return compact(Past(left.what, left.state, of_keys, fingerprint_of(left.what, fingerprint)))
+    return Past(left.what, state, of_keys, fingerprint_of(left.what, fingerprint))
 
 
 def _sides(tables: Tables[TablesConfig], sources: Collection[Source]) -> list[SideColumns]:

@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
-from automl.commands.served_tables import tables_as_logged
+from automl.commands.served_tables import rows_to_count, tables_as_logged
 from automl.data.past.files import past_beside, read_past
-from automl.data.past.past import Past, with_columns
+from automl.data.past.past import Made, Past, with_columns
 from automl.data.store.skew import Shares, Skew
 from automl.files.whole import whole_file
 from automl.ranking.features import Features
@@ -100,14 +100,19 @@ def _as_read(
         return
     nothing = np.zeros((len(past.names), 0), np.float32)
     served.encoders.check(with_columns(empty, past.names, nothing).schema, table)
-    tell([f"what earlier rows tell: of {past.state.rows:,} rows up to {past.until}"])
     with TemporaryDirectory() as folder:
-        read = tables_as_logged(past.encoders, table, joins, (*past.columns, *past.what.label_columns))
-        found_CN = past.features(read, Path(folder), table)
+        made = past.features(rows_to_count(past, table, joins), Path(folder), table)
+        tell([_how_far(past, table, made)])
         done = 0
         for part in _with(empty, parts):
-            yield with_columns(part, past.names, found_CN[:, done : done + part.num_rows])
+            yield with_columns(part, past.names, made.values_CN[:, done : done + part.num_rows])
             done += part.num_rows
+
+
+def _how_far(past: Past, table: str, made: Made) -> str:
+    """A past that nobody went on with is seen here."""
+    begins = "" if made.first_ns is None else f"; {table} begins {past.lag(made.first_ns)} later"
+    return f"what earlier rows tell: of {past.state.rows:,} rows up to {past.until}{begins}"
 
 
 def _past(served: Served, file: Path, columns: Sequence[str], table: str, asked: Path | None) -> Past | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from automl.data.describe.text import CsvConfig
+from automl.data.past.past import Past
 from automl.data.store.encoders import Encoders
 from automl.data.store.side_table import SideTable
 from automl.data.tables.finder import key_kind
@@ -17,11 +18,11 @@ from search_spaces.errors import InputError, Mistake, Position
 
 
 def tables_as_logged(
-    encoders: Encoders, table: str, joins: Sequence[str], also: Sequence[str] = ()
+    encoders: Encoders, table: str, joins: Sequence[str], also: Sequence[str] = (), every: bool = False
 ) -> Iterator[pa.Table]:
     """A table on disk, a batch at a time, joined and in the types of the log; the first one has no rows.
 
-    Of its columns those that the encoders read, and `also` these; what is not there is left out.
+    Of its columns those that the encoders read, and `also` these, or `every` one; what is not there is left out.
 
     Raises:
         InputError: with everything that is wrong with the tables and their columns.
@@ -30,7 +31,8 @@ def tables_as_logged(
     needed = (*encoders.columns, *also)
     sides, untyped = _sides(joins, rows, encoders, needed)
     untyped |= {name for name in rows.columns if rows.is_untyped(name)}
-    there = [name for name in dict.fromkeys((*needed, *(side.key for side in sides))) if name in rows.columns]
+    asked = rows.columns if every else (*needed, *(side.key for side in sides))
+    there = [name for name in dict.fromkeys(asked) if name in rows.columns]
     empty = pa.schema([rows.schema.field(name) for name in there]).empty_table()
     for held in chain([empty], (pa.Table.from_batches([batch]) for batch in rows.batches(there))):
         yield encoders.typed(_joined(held, sides, needed, table), untyped, table)
@@ -72,3 +74,12 @@ def _sides(
         sides.append(SideTable(key, held, path, kind))
         untyped |= {name for name in table.columns if name != key and table.is_untyped(name)}
     return sides, untyped
+
+
+def rows_to_count(past: Past, table: str, joins: Sequence[str]) -> Iterator[pa.Table]:
+    """A table as the past counts its rows: all of its columns where equal rows are counted once.
+
+    Raises:
+        InputError: as tables_as_logged does.
+    """
+    return tables_as_logged(past.encoders, table, joins, (*past.columns, *past.what.label_columns), past.what.once)

@@ -61,7 +61,8 @@ def past_features(tables: Tables[TablesConfig]) -> PastFeatures:
     if features.recent is not None:
         keys = tuple(Key(key, (next(names), next(names))) for key in features.recent.keys)
         recent = RecentBlock(keys, features.recent.within)
-    every = PastFeatures(past_labels(tables), blocks, recent, tables.timezone)
+    once = tables.config.drop_duplicates
+    every = PastFeatures(past_labels(tables), blocks, recent, tables.timezone, once)
     return every.select(every.names)
 
 

@@ -8,12 +8,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from automl.data.columns.row_hashes import hash_rows, unit_of_hash
 from automl.data.encode.pieces import Piece
 from automl.data.encode.plan import Plan
 from automl.data.encode.rows import EXAMPLES, PAST, Floats, RowReader
 from automl.data.encode.scan import Scan
 from automl.data.encode.spill import Rows, Run
-from automl.data.tables.hashing import hash_rows, unit_of_hash
 
 
 class Reader(RowReader):

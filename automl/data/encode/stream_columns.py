@@ -12,11 +12,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from automl.data.columns.row_hashes import mixed
 from automl.data.columns.times import NEVER
 from automl.data.columns.vocabulary import Vocabulary
 from automl.data.encode.spill import Spill
 from automl.data.encode.stream_plan import StreamPlan
-from automl.data.tables.hashing import mixed
 from search_spaces.errors import InputError, Mistake
 
 Scalar = TypeVar("Scalar", bound=np.generic)

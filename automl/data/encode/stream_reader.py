@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from automl.data.columns.row_hashes import hash_rows
 from automl.data.columns.times import NEVER, NotTimesError, is_number, time_values
 from automl.data.describe.streams import StreamLabelConfig
 from automl.data.encode.pieces import Piece
@@ -16,7 +17,6 @@ from automl.data.encode.rows import EXAMPLES, RowReader
 from automl.data.encode.scan import Scan, times_of
 from automl.data.encode.spill import Rows, Run
 from automl.data.encode.stream_plan import StreamPlan
-from automl.data.tables.hashing import hash_rows
 from search_spaces.errors import InputError, Mistake
 
 

@@ -54,12 +54,14 @@ class RecentBlock:
 
 @dataclass(frozen=True, slots=True)
 class PastFeatures:
-    """All that is made of earlier rows, in the order of its columns: the counters, then what is recent."""
+    """All that is made of earlier rows, in the order of its columns: the counters, then what is recent. `once`: of rows
+    that are equal in all columns one is counted."""
 
     labels: tuple[PastLabel, ...]
     blocks: tuple[CounterBlock, ...]
     recent: RecentBlock | None
     timezone: str
+    once: bool = False
 
     @property
     def keys(self) -> tuple[Key, ...]:
@@ -85,11 +87,11 @@ class PastFeatures:
         blocks = [block for block in blocks if block.keys]
         used = sorted({label for block in blocks for label in block.labels})
         recent = None if self.recent is None else replace(self.recent, keys=_some(self.recent.keys, names))
-        return PastFeatures(
+        return replace(
+            self,
             labels=tuple(self.labels[label] for label in used),
             blocks=tuple(replace(block, labels=tuple(map(used.index, block.labels))) for block in blocks),
             recent=recent if recent is not None and recent.keys else None,
-            timezone=self.timezone,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -106,6 +108,7 @@ class PastFeatures:
             ),
             recent=None if recent is None else RecentBlock(_keys(recent["keys"]), recent["within"]),
             timezone=told["timezone"],
+            once=told["once"],
         )
 
 

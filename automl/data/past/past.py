@@ -18,14 +18,16 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from automl.data.columns.kinds import MisfitError, cast
-from automl.data.columns.vocabulary import Codes, Numbering
+from automl.data.columns.kinds import MisfitError
+from automl.data.columns.row_hashes import hash_rows
+from automl.data.past.coding import Coder, compacted
 from automl.data.past.counting import Counting
 from automl.data.past.features import PastFeatures
 from automl.data.past.labels import labels_of
 from automl.data.past.rows import Gathered, PastRows
 from automl.data.past.state import State
 from automl.data.store.encoders import Encoders, Rows
+from automl.data.store.keyed import whole
 from search_spaces.errors import InputError, Mistake, Position
 
 
@@ -55,6 +57,11 @@ class Past:
         """The time of the last row that was counted, in the timezone of the log, for a person."""
         return "no row yet" if self.state.last is None else self._told(self.state.last)
 
+    def lag(self, time_ns: int) -> str:
+        """How long after all that was counted a row is, in words."""
+        hours = (time_ns - (self.state.last or time_ns)) / 3.6e12
+        return f"{hours:.1f} hours" if hours < 100 else f"{hours / 24:.0f} days"
+
     def check(self, schema: pa.Schema, name: str = "table", *, labels: bool = False) -> None:
         """Whether the columns of a table are those that are read; with `labels`, also those of the labels.
 
@@ -76,8 +83,8 @@ class Past:
         if mistakes:
             raise InputError(mistakes)
 
-    def features(self, parts: Iterable[Rows], folder: Path, name: str = "table") -> NDArray[np.float32]:
-        """Features (C, N) of the rows in the order given, raw, NaN where a key is missing; mapped from `folder`.
+    def features(self, parts: Iterable[Rows], folder: Path, name: str = "table") -> Made:
+        """Features of the rows, raw, NaN where a key is missing; mapped from `folder`.
 
         The rows are each other's past, as rows of one log are. Of their labels those are counted that the table has and
         that had arrived before a row; one that it does not have is of no row.
@@ -86,14 +93,15 @@ class Past:
             InputError: where columns are missing or hold something else than the log's, or a row is not later than all
                 that was counted.
         """
-        gathered, _ = self._gathered(parts, folder, name, labels=False)
-        tail = len(self.state.tail)
-        rows = len(gathered) - tail
-        out = np.lib.format.open_memmap(folder / "features.npy", "w+", np.float32, (len(self.names), rows))
-        place_N = gathered.order_N[tail:] - tail
-        for c, feature_N in enumerate(Counting(self.what, self.state, gathered).features()):
+        found = self._gathered(parts, folder, name, labels=False)
+        rows, tail = found.rows, len(self.state.tail)
+        out = np.lib.format.open_memmap(folder / "features.npy", "w+", np.float32, (len(self.names), found.count))
+        place_N = rows.order_N[tail:] - tail
+        for c, feature_N in enumerate(Counting(self.what, self.state, rows).features()):
             out[c, place_N] = feature_N
-        return out
+            if found.stands_N is not None:
+                out[c] = out[c, found.stands_N]
+        return Made(out, None if len(rows) == tail else int(rows.times_N[tail]))
 
     def with_features(self, table: Rows, name: str = "table") -> pa.Table:
         """The table with the features as columns of their names.
@@ -102,7 +110,7 @@ class Past:
             InputError: as features() does.
         """
         with tempfile.TemporaryDirectory() as folder:
-            found_CN = self.features([table], Path(folder), name)
+            found_CN = self.features([table], Path(folder), name).values_CN
             return with_columns(table, self.names, np.array(found_CN))
 
     def advanced(self, parts: Iterable[Rows], name: str = "table") -> Past:
@@ -112,33 +120,39 @@ class Past:
             InputError: as features() does, and where a column of a label is missing.
         """
         with tempfile.TemporaryDirectory() as folder:
-            gathered, coders = self._gathered(parts, Path(folder), name, labels=True)
-            counting = Counting(self.what, self.state, gathered)
+            found = self._gathered(parts, Path(folder), name, labels=True)
+            counting = Counting(self.what, self.state, found.rows)
             for _ in counting.features():
                 pass
             state = counting.after()
         values = [
-            pa.concat_arrays([old, coder.values]) for old, coder in zip(self.encoders.values, coders, strict=True)
+            pa.concat_arrays([old, coder.values]) for old, coder in zip(self.encoders.values, found.coders, strict=True)
         ]
-        return compact(replace(self, state=state, encoders=replace(self.encoders, values=tuple(values))))
+        state, kept = compacted(self.what, state, values)
+        return replace(self, state=state, encoders=replace(self.encoders, values=kept))
 
-    def _gathered(
-        self, parts: Iterable[Rows], folder: Path, name: str, *, labels: bool
-    ) -> tuple[Gathered, list[_Coder]]:
+    def _gathered(self, parts: Iterable[Rows], folder: Path, name: str, *, labels: bool) -> _Found:
         coders = [
-            _Coder(numbering, values.type)
+            Coder(numbering, values.type)
             for numbering, values in zip(self.encoders.numberings, self.encoders.values, strict=True)
         ]
+        tail = len(self.state.tail)
+        hashes = [np.arange(tail, dtype=np.uint64)]  # of the rows that were counted none is like another one
 
         def rows() -> Iterator[PastRows]:
             yield self.state.tail
             for part in parts:
                 self.check(part.schema, name, labels=labels)
+                if self.what.once:
+                    hashes.append(hash_rows(_batch(part)))
                 yield self._rows(part, coders, name)
 
-        return Gathered(len(coders), len(self.what.labels), folder, rows()), coders
+        gathered = Gathered(len(coders), len(self.what.labels), folder, rows())
+        count = len(gathered) - tail
+        stands_N = gathered.drop_again(np.concatenate(hashes))[tail:] - tail if self.what.once else None
+        return _Found(gathered, coders, count, stands_N)
 
-    def _rows(self, part: Rows, coders: Sequence[_Coder], name: str) -> PastRows:
+    def _rows(self, part: Rows, coders: Sequence[Coder], name: str) -> PastRows:
         times_N = self.encoders.times(part, name)
         self._hold_later(times_N, name)
         codes_KN = np.zeros((len(coders), part.num_rows), np.int32)
@@ -172,28 +186,27 @@ class Past:
         return when.isoformat(" ", "milliseconds")
 
 
-class _Coder:
-    """Codes of a column: those that the past knows, and new ones behind them."""
+@dataclass(frozen=True, eq=False, slots=True)
+class Made:
+    """Features (C, N) of rows in the order in which they came, and the earliest time of one, None of no rows."""
 
-    def __init__(self, known: Numbering, kind: pa.DataType) -> None:
-        self.kind = kind
-        self._known, self._new = known, Numbering()
+    values_CN: NDArray[np.float32]
+    first_ns: int | None
 
-    def codes(self, column: pa.Array) -> Codes:
-        """
-        Raises:
-            MisfitError: where a value cannot be one of the log's column.
-        """
-        codes = self._known.find(column)
-        other = codes == 0
-        if other.any() and not pa.types.is_null(self.kind):
-            new = self._new.add(cast(column.filter(pa.array(other)), self.kind))
-            codes[other] = np.where(new > 0, new + len(self._known), 0)
-        return codes
 
-    @property
-    def values(self) -> pa.Array:
-        return self._new.values(self.kind)
+@dataclass(frozen=True, eq=False, slots=True)
+class _Found:
+    """Rows behind the tail, what coded them, and of each the place of the one that is counted for it; None: itself."""
+
+    rows: Gathered
+    coders: list[Coder]
+    count: int
+    stands_N: NDArray[np.int64] | None
+
+
+def _batch(table: Rows) -> pa.RecordBatch:
+    columns = [whole(table.column(name)) for name in table.schema.names]
+    return pa.RecordBatch.from_arrays(columns, table.schema.names)
 
 
 def with_columns(table: Rows, names: Sequence[str], found_CN: NDArray[np.float32]) -> pa.Table:
@@ -201,30 +214,6 @@ def with_columns(table: Rows, names: Sequence[str], found_CN: NDArray[np.float32
     for name, found_N in zip(names, found_CN, strict=True):
         table = table.append_column(name, pa.array(found_N.astype(np.float64)))
     return table if isinstance(table, pa.Table) else pa.Table.from_batches([table])
-
-
-def compact(past: Past) -> Past:
-    """Without values of which nothing is kept any more."""
-    what, state = past.what, past.state
-    used = [[codes] for codes in state.tail.codes_KN]
-    for block, sums in zip(what.blocks, state.blocks, strict=bool(state.blocks)):
-        for key, own in zip(block.keys, sums.keys, strict=True):
-            for column, codes in zip(key.columns, own.codes_PS, strict=True):
-                used[what.columns.index(column)].append(codes)
-    kept = [np.setdiff1d(np.concatenate(codes), [0]) for codes in used]
-    changes = [_renumbered(codes, len(values)) for codes, values in zip(kept, past.encoders.values, strict=True)]
-    values = [of.take(pa.array(codes - 1)) for of, codes in zip(past.encoders.values, kept, strict=True)]
-    return replace(
-        past,
-        state=state.recoded(what, lambda k, codes: changes[k][codes]),
-        encoders=replace(past.encoders, values=tuple(values)),
-    )
-
-
-def _renumbered(kept: Codes, size: int) -> Codes:
-    change = np.zeros(size + 1, np.int32)
-    change[kept] = np.arange(1, len(kept) + 1)
-    return change
 
 
 def fingerprint_of(what: PastFeatures, log: str) -> str:
