@@ -7,6 +7,7 @@ from automl.ranking.features import AT_ONCE
 from automl.ranking.place import LARGE
 from automl.ranking.recalibration import recent_rows
 from automl.ranking.throughput import MOST_BATCHES
+from automl.ranking.training import BASE_ROWS
 from search_spaces.model import InputShape, ModelSpec
 
 _FLOAT, _DOUBLE = 4, 8
@@ -31,7 +32,7 @@ def trial_bytes(
     timed = MOST_BATCHES * batch_rows * _row(inputs)
     known = _COUNT * sum(map(len, inputs.id_counts))
     forward = round(_FORWARD * AT_ONCE * _activations(model, inputs))
-    base_rate = 3 * _DOUBLE * rows
+    base_rate = 3 * _DOUBLE * min(rows, BASE_ROWS)
     learnt: int = max(_learning(model, inputs, rows), base_rate, _judging(model, train, scored))
     return _BESIDE + known + sum(weights) + timed + learnt + forward
 

@@ -21,6 +21,8 @@ from search_spaces.model import ModelSpec, Train
 __all__ = ["Diverged", "Progress", "Steppers", "make_steppers", "rate_factor", "train"]
 
 
+BASE_ROWS = 1 << 20  # that are held at once for the base rate
+
 Steppers = tuple[Stepper, ...]
 """One for each member of a model."""
 
@@ -89,7 +91,7 @@ def _pass(
     model.train()
     model.noise.reseed(noise_seed)
     if not model.head.bias.any():
-        model.start_at(_base_rate(log, rows))
+        model.start_at(base_rate(log, rows))
     rng = np.random.default_rng(order_seed)
     settings = spec.train
     total = (rows.stop - rows.start) * settings.epochs
@@ -130,9 +132,15 @@ def rate_factor(settings: Train, done: float, step: float) -> float:
     return warm * (left if settings.schedule == "linear" else 0.5 * (1.0 - math.cos(math.pi * left)))
 
 
-def _base_rate(log: Examples, rows: slice) -> float:
-    labels, weights = log.labels_N[rows].astype(np.float64), log.weights_N[rows].astype(np.float64)
-    return float((labels * weights).sum() / weights.sum())
+def base_rate(log: Examples, rows: slice) -> float:
+    """Weighted share of positives in a window; memory holds a block of it."""
+    positive = total = 0.0
+    for start in range(rows.start, rows.stop, BASE_ROWS):
+        part = slice(start, min(start + BASE_ROWS, rows.stop))
+        labels, weights = log.labels_N[part].astype(np.float64), log.weights_N[part].astype(np.float64)
+        positive += float((labels * weights).sum())
+        total += float(weights.sum())
+    return positive / total
 
 
 def _check_weights(model: RankingModel) -> None:
