@@ -142,6 +142,22 @@ def amounts(bought: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def offers() -> pd.DataFrame:
+    """Each coupon of a campaign to each household that got it, at the day on which the campaign began: 800,199 rows,
+    .26% of them redeemed.
+
+    Raises:
+        InputError: where the package is not installed.
+    """
+    names = ("campaigns", "coupons", "campaign_descriptions", "coupon_redemptions")
+    sent, coupons, campaigns, used = (pd.read_parquet(package_folder() / f"{name}.parquet") for name in names)
+    key = ["household_id", "coupon_upc", "campaign_id"]
+    found = sent.merge(coupons[["coupon_upc", "campaign_id"]].drop_duplicates(), on="campaign_id")
+    found = found.merge(campaigns[["campaign_id", "campaign_type", "start_date"]], on="campaign_id")
+    found = found.merge(used[key].drop_duplicates().assign(redeemed=1), how="left", on=key)
+    return found.assign(redeemed=found["redeemed"].fillna(0).astype(int))
+
+
 def third(households: pd.Series) -> pd.Series:
     """Whether a row is of the third that searches read."""
     mine = {household: zlib.crc32(str(household).encode()) % THIRDS == 0 for household in households.unique()}
