@@ -53,7 +53,7 @@ def as_vectors(column: pa.Array, width: int) -> Floats:
     lengths = pc.list_value_length(known).to_numpy(zero_copy_only=False)
     wrong = lengths != width
     if wrong.any():
-        raise NotVectorsError(int(wrong.sum()), f"{lengths[wrong.argmax()]} numbers")
+        raise NotVectorsError(int(wrong.sum()), _numbers(int(lengths[wrong.argmax()])))
     try:
         numbers = as_floats(pc.list_flatten(known))
     except NotNumbersError as error:
@@ -61,6 +61,10 @@ def as_vectors(column: pa.Array, width: int) -> Floats:
     with np.errstate(over="ignore"):
         out_NW[given_N] = numbers.reshape(-1, width)
     return out_NW
+
+
+def _numbers(count: int) -> str:
+    return f"{count} number{'s' if count != 1 else ''}"
 
 
 def _listed(column: pa.Array) -> pa.Array:

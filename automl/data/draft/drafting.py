@@ -19,7 +19,7 @@ from automl.data.describe.text import CsvConfig
 from automl.data.draft.dates import day_first, form_of, holds_times, is_day, is_time, weeks_or_months
 from automl.data.draft.profile import Column, after_the_label, grows_with, labels_of, sample_columns
 from automl.data.leaks.names import FEEDBACK
-from automl.data.tables.finder import missing_column
+from automl.data.tables.finder import missing_column, other_separator
 from automl.data.tables.table import Table, open_table
 from automl.data.tables.windows import WINDOWS
 from search_spaces.errors import InputError, Position
@@ -171,17 +171,13 @@ def _opened(path: str, base: Path) -> tuple[Table, str | None]:
     """The table, and what separates its values where a text file of one column shows another mark.
 
     Raises:
-        InputError: where the table cannot be read, or its first line holds values instead of names.
+        InputError: where the table cannot be read.
     """
     table, separator = open_table(path, base, Position(path)), None
     if len(table.columns) == 1 and table.is_untyped(table.columns[0]):
-        separator = next((mark for mark in (";", "\t", "|", "\x01") if mark in table.columns[0]), None)
+        separator = other_separator(table.columns)
         if separator is not None:
             table = open_table(path, base, Position(path), CsvConfig(separator=separator))
-    values = [name for name in table.columns if re.fullmatch(r"-?\d+(\.\d+)?|", name)]
-    if len(values) > len(table.columns) / 2:
-        shown = ", ".join(table.columns[:6])
-        raise InputError.of(path, "must name its columns in the first line", shown, "a header is missing")
     return table, separator
 
 

@@ -160,6 +160,9 @@ class _Tally:
             self.vectors.add_all(rows["vectors"].astype(np.float64))
 
     def raise_mistakes(self, plan: Plan, first: Scan) -> None:
+        if not self.rows.any():
+            found = Mistake(plan.at("split"), "the windows must hold examples", "none", _span_words(plan, first))
+            raise InputError([found])
         mistakes = []
         label = plan.config.label.column
         for name, rows, ones, weight, positive in zip(

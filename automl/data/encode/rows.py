@@ -247,7 +247,7 @@ class RowReader(ABC):
         try:
             values_NW = as_vectors(column, vector.width)
         except NotVectorsError as error:
-            self.note(error.count, error.example, f"{name} must hold {vector.width} numbers in every row", *path)
+            self.note(error.count, error.example, f"{name} must hold vectors of {vector.width} numbers", *path)
             return np.zeros((len(column), vector.width), np.float32)
         wild = np.isinf(values_NW).any(1)
         self.note(int(wild.sum()), "inf", f"{name} must be within float32 (up to {LARGEST:.1e})", *path)
@@ -273,7 +273,11 @@ class RowReader(ABC):
         """
         self.seen = Seen.of((self._of_tables, *parts), len(self.sides))
         mistakes = [
-            Mistake(self.tables.at(*wrong.path), wrong.must, f"{wrong.example} ({wrong.count} rows)")
+            Mistake(
+                self.tables.at(*wrong.path),
+                wrong.must,
+                f"{wrong.example} ({wrong.count} row{'s' if wrong.count > 1 else ''})",
+            )
             for wrong in self.seen.wrong
         ]
         for k, (side, unmatched) in enumerate(zip(self.sides, self.seen.unmatched, strict=True)):

@@ -156,7 +156,7 @@ class Encoders:
             try:
                 dense_BD[:, place] = as_vectors(whole(table.column(vector)), place.stop - place.start)
             except NotVectorsError as error:
-                must = f"{vector} must hold {place.stop - place.start} numbers in every row"
+                must = f"{vector} must hold vectors of {place.stop - place.start} numbers"
                 mistakes.append(Mistake(Position(name), must, error.example))
             if np.isinf(dense_BD[:, place]).any():
                 must = f"{vector} must be within float32 (up to {LARGEST:.1e})"

@@ -31,6 +31,12 @@ def open_all(config: TablesConfig, base: Path, at: Locate) -> tuple[Table, ...]:
             tables.append(open_table(path, base, position, config.csv, config.types))
         except InputError as error:
             mistakes += error.mistakes
+    for table in tables:
+        mark = other_separator(table.columns)
+        if mark is not None and table.is_untyped(table.columns[0]):
+            hint = f"data: {{csv: {{separator: {json.dumps(mark)}}}}}?"
+            must = f"{table.name} must hold several columns"
+            mistakes.append(Mistake(table.position, must, f"one, {table.columns[0][:120]!r}", hint))
     mistakes += _types_of_nothing(config, tables, at) if not mistakes else []
     if mistakes:
         raise InputError(mistakes)
@@ -211,13 +217,14 @@ class Finder:
 
 
 def _of_columns(columns: Sequence[str]) -> str:
-    """What is there instead; one long name is a line that another character separates."""
-    if len(columns) == 1:
-        mark = next((mark for mark in (";", "\t", "|", ",", "\x01") if mark in columns[0]), None)
-        if mark is not None:
-            return f"there is one column, {columns[0][:120]!r}: data: {{csv: {{separator: {json.dumps(mark)}}}}}?"
-    shown = ", ".join(name[:40] for name in columns[:12]) + (", ..." if len(columns) > 12 else "")
-    return f"the columns are {shown}"
+    """What is there instead."""
+    return f"the columns are {', '.join(name[:40] for name in columns[:12])}{', ...' if len(columns) > 12 else ''}"
+
+
+def other_separator(columns: Sequence[str]) -> str | None:
+    """The mark that separates the names of a text file of one column, which is a line as it stands."""
+    marks = (";", "\t", "|", ",", "\x01") if len(columns) == 1 else ()
+    return next((mark for mark in marks if mark in columns[0]), None)
 
 
 def missing_column(position: Position, name: str, columns: Iterable[str], what: str) -> Mistake:

@@ -6,6 +6,7 @@ no types, text files and the names of partitions, is read as text: a column beco
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -169,7 +170,11 @@ class Table:
             others = [other.name for other in self.parts if other.kinds.get(name, kind) == kind and other != part]
             as_in = f", as in {others[0]}" if others else ""
             must = f"{name} of {part.name} must hold {_words(kind)}{as_in}"
-            hint = f"data: {{types: {{{name}: text}}}} takes every value as it stands" if part.untyped else ""
+            hint = ""
+            if part.untyped:
+                hint = f"data: {{types: {{{name}: text}}}} takes every value as it stands"
+            elif pa.types.is_floating(kind):
+                hint = f"no float is this number: data: {{types: {{{name}: text}}}} takes both as text"
             raise InputError([Mistake(self.position, must, str(error), hint)]) from error
 
 
@@ -199,7 +204,8 @@ def open_table(
         hint = "csv: {separator: ...} says how a text file of any name is written"
         raise InputError([Mistake(position, must, left_out[0][0], hint)])
     if len({part.untyped for part in parts}) > 1:
-        found = " and ".join(sorted({str(part.format) for part in parts}))
+        first = {str(part.format): part.name for part in reversed(parts)}
+        found = " and ".join(f"{told} ({name})" for told, name in sorted(first.items()))
         raise InputError([Mistake(position, f"{path} must hold files with types or text files, not both", found)])
     schema, clashes = _schema(parts, types or {}, position)
     notes = [f"{path}: {name} is left out: {why}" for name, why in left_out]
@@ -224,7 +230,7 @@ def _opened(
         else:
             source = _fragment(listing.filesystem, file, told.format)
             schema = source.physical_schema
-        _hold_once(schema.names, name, position)
+        _hold_names(schema.names, name, position)
         kinds = dict(zip(schema.names, schema.types, strict=True))
         parts.append(DataFile(file, name, told.format, source, kinds, _partition(name)))
     return parts, left_out
@@ -246,7 +252,12 @@ def _partition(name: str) -> dict[str, str | None]:
     return {unquote(key): None if value == _NO_PARTITION else unquote(value) for key, _, value in pairs}
 
 
-def _hold_once(columns: Sequence[str], name: str, position: Position) -> None:
+def _hold_names(columns: Sequence[str], name: str, position: Position) -> None:
+    """Columns have names, and each one of its own."""
+    values = [column for column in columns if re.fullmatch(r"-?\d+(\.\d+)?|", column)]
+    if len(values) > len(columns) / 2:
+        must, shown = f"{name} must name its columns in its first line", ", ".join(columns[:6])
+        raise InputError([Mistake(position, must, shown, "a header is missing")])
     twice = sorted({column for column in columns if list(columns).count(column) > 1})
     if twice:
         raise InputError([Mistake(position, f"{name} must name a column once", f"{', '.join(twice)} more than once")])

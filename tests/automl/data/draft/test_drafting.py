@@ -194,7 +194,7 @@ def test_a_text_file_is_drafted_as_its_values_look(tmp_path: Path, separator: st
 
 def test_a_file_without_a_header_is_told(tmp_path: Path) -> None:
     (tmp_path / "log.csv").write_text("1,2024,0.5\n0,2024,0.7\n")
-    with pytest.raises(InputError, match="must name its columns in the first line, but found 1, 2024"):
+    with pytest.raises(InputError, match="must name its columns in its first line, but found 1, 2024"):
         draft("log.csv", tmp_path)
 
 

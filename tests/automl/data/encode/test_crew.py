@@ -92,7 +92,7 @@ def test_a_log_is_the_same_with_helpers_and_mistakes_have_their_places(
     write(columns, row_group_size=50)
     with pytest.raises(InputError) as told:
         encode_log(config, tmp_path, tmp_path / "wrong", where=lambda *path: Position("study.yaml", len(path), 7))
-    assert str(told.value) == "study.yaml:2:7: click must be 0 or 1, but found 3 (1 rows)"
+    assert str(told.value) == "study.yaml:2:7: click must be 0 or 1, but found 3 (1 row)"
     columns["click"][70] = 1
     columns["user"] = pa.array(["x", *map(str, columns["user"][1:])])
     write(columns, row_group_size=50)

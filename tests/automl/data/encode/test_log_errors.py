@@ -51,7 +51,7 @@ BAD_DESCRIPTIONS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "infinite": (
         {"features": {"categorical": {"user": {}}, "dense": {"wild": {}}}},
-        "data.features.dense.wild: wild must be finite or missing, but found inf (1 rows)",
+        "data.features.dense.wild: wild must be finite or missing, but found inf (1 row)",
     ),
     "lists": ({"features": {"categorical": {"history": {}}}}, "history must hold one value a row"),
     "cluster": ({"cluster": "nobody"}, "data.cluster: nobody must be a column"),

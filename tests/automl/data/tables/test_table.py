@@ -59,7 +59,7 @@ def test_partitions_are_columns(tmp_path: Path) -> None:
         (
             ("log/a.parquet", "log/b.csv"),
             "log",
-            "files with types or text files, not both, but found CSV and Parquet",
+            "files with types or text files, not both, but found CSV",
         ),
         (("log/a.parquet",), "other://log", "must be an address that pyarrow or fsspec opens"),
     ],
