@@ -10,21 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 from rich.console import Console
 
-from automl.commands.log_encoders import log_encoders, log_past
+from automl.commands.checked_encoders import CHECKED_ROWS, check_encoders, check_past
+from automl.commands.log_encoders import log_encoders, log_pasts
 from automl.commands.repeats import FINAL, trained_again
-from automl.data.columns.numbers import as_floats
 from automl.data.encode.plan import Plan
-from automl.data.store.encoders import Encoders, ServedTime
+from automl.data.past.past import Past
+from automl.data.store.encoders import Encoders
 from automl.data.store.log import EncodedLog
-from automl.data.store.side_table import SideTable
 from automl.data.store.skew import log_shares
-from automl.data.tables.finder import key_kind
-from automl.data.tables.sources import LOG
 from automl.ranking.export import ExportError, export_model
 from automl.ranking.features import read
 from automl.ranking.model import Ranker, build_model
@@ -37,7 +34,6 @@ from search_spaces.errors import InputError
 from search_spaces.model import ModelSpec
 
 PARITY_ROWS = 4096
-CHECKED_ROWS = 2048  # of the log's tables, encoded again by the encoders that are exported
 
 
 def export_spec(
@@ -62,7 +58,8 @@ def export_spec(
     plan = plan_of(problem)
     encoders = log_encoders(log.folder, plan)
     checked = check_encoders(encoders, plan, log)
-    past = log_past(plan, encoders, log.fingerprint, log.folder.parent)
+    evening, past = _pasts(encoders, plan, log)
+    past_checked = 0 if evening is None else check_past(evening, encoders, plan, log)
     model, seeds = train_final(problem, spec, log, console or Console(quiet=True))
     rows = _spread(log.windows["test"], PARITY_ROWS)
     shares = log_shares(log, "test", log.inputs.table_rows(spec.embedding.min_count))
@@ -75,6 +72,7 @@ def export_spec(
         "trained_on": FINAL.train,
         "seeds": seeds,
         "encoders_checked_rows": checked,
+        "past_checked_rows": past_checked,
         "features": {name: asdict(found) for name, found in shares.items()},
     }
     try:
@@ -90,6 +88,13 @@ def export_spec(
         )
     except ExportError as error:
         raise RunError(str(error)) from error
+
+
+def _pasts(encoders: Encoders, plan: Plan, log: EncodedLog) -> tuple[Past | None, Past | None]:
+    """What the log has left behind before its last rows, to be checked by them, and at its end."""
+    cut = None if log.times_N is None else int(log.times_N[max(0, len(log) - CHECKED_ROWS)])
+    pasts = log_pasts(plan, encoders, log.fingerprint, log.folder.parent, (cut, None))
+    return (pasts[0], pasts[1]) if pasts else (None, None)
 
 
 def train_final(
@@ -114,60 +119,6 @@ def train_final(
         model = build_model(spec, log.inputs, seed=0)
         model.load_state_dict(torch.load(weights, weights_only=True))
     return model, {"weights": asked.weights_seed, "order": asked.order_seed, "repeat": FINAL.first_order}
-
-
-def check_encoders(encoders: Encoders, plan: Plan, log: EncodedLog) -> int:
-    """Encode rows of the log's own tables again: each must be among the encoded rows of its time. How many were.
-
-    A counter is not a column of the log, so it is left out. Without windows of days nothing is checked.
-
-    Raises:
-        RunError: where a row is not.
-    """
-    time = encoders.time
-    if time is None or log.times_N is None or plan.config.split.random is not None:
-        return 0
-    past = plan.config.features.past_names
-    dense = [name for name in encoders.dense if name not in past]
-    known = encoders.select(encoders.fields, dense)
-    at_D = [log.dense.index(name) for name in dense]
-    rows = _examples(plan, time, CHECKED_ROWS)
-    ids_BF, dense_BD = known.encode(rows, plan.log.name)
-    times_B = time.nanoseconds(rows[time.column].combine_chunks()).to_numpy(zero_copy_only=False)
-    first_B = np.searchsorted(log.times_N, times_B, "left")
-    last_B = np.searchsorted(log.times_N, times_B, "right")
-    for b, (first, last) in enumerate(zip(first_B.tolist(), last_B.tolist(), strict=True)):
-        same = (log.ids_NF[first:last] == ids_BF[b]).all(1) & (log.dense_ND[first:last, at_D] == dense_BD[b]).all(1)
-        if not same.any():
-            raise RunError(
-                f"the encoders must give what the model was trained on, but row {b} of {plan.log.name} does not"
-            )
-    return len(ids_BF)
-
-
-def _examples(plan: Plan, time: ServedTime, count: int) -> pa.Table:
-    """The first rows of the log that lie in a window and are examples, with the columns of its side tables."""
-    needed = [source.column for source in plan.features]
-    sides = [
-        SideTable(join.on, plan.sides[k].read(plan.side_columns(k)), side.name, key_kind(plan.log, side, join.on))
-        for k, (join, side) in enumerate(zip(plan.config.join, plan.sides, strict=True))
-    ]
-    ours = [source.column for source in plan.features if source.table == LOG]
-    given = plan.config.label.given
-    columns = dict.fromkeys([*ours, time.column, *(side.key for side in sides), *([given] if given else [])])
-    found: list[pa.Table] = []
-    for batch in plan.log.batches(tuple(columns)):
-        times = time.nanoseconds(batch.column(time.column)).to_numpy(zero_copy_only=False)
-        keep: NDArray[np.bool_] = plan.split.window(times, np.zeros(len(times))) >= 0
-        if given is not None:
-            keep &= as_floats(batch.column(given)) == 1
-        found.append(pa.Table.from_batches([batch]).filter(pa.array(keep)))
-        if sum(table.num_rows for table in found) >= count:
-            break
-    rows = pa.concat_tables(found).slice(0, count)
-    for side in sides:
-        rows = side.join(rows, needed, plan.log.name)
-    return rows
 
 
 def _spread(window: slice, count: int) -> NDArray[np.int64]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -35,30 +35,29 @@ def log_encoders(folder: Path, tables: Tables[TablesConfig]) -> Encoders:
     return encoders_of(folder, timed, sides, _origin(tables, tables.categorical, tables.dense))
 
 
-def log_past(
-    plan: Plan | StreamPlan, encoders: Encoders, fingerprint: str, scratch: Path, before_ns: int | None = None
-) -> Past | None:
-    """What a model that reads these features needs of the log, as of its end; None where it reads nothing of earlier
-    rows. `encoders` are those of the log's features, `fingerprint` is the encoded log's.
+def log_pasts(
+    plan: Plan | StreamPlan, encoders: Encoders, fingerprint: str, scratch: Path, before: Sequence[int | None] = (None,)
+) -> list[Past]:
+    """What a model that reads these features needs of the log: of the rows before each time (nanoseconds UTC), and of
+    all of them for None. None at all where it reads nothing that is made of earlier rows.
+
+    `encoders` are those of the log's features, `fingerprint` is the encoded log's.
 
     Raises:
         InputError: where the log cannot be read any more.
     """
     names = [name for name in plan.config.features.past_names if name in encoders.dense]
     if not names:
-        return None
-    left = left_behind(plan, names, scratch, before_ns)
-    state, values = compacted(left.what, left.state, left.values)
-    of_keys = Encoders(
-        fields=left.what.columns,
-        dense=(),
-        values=values,
-        scales=Scales(np.zeros(0), np.zeros(0), ()),
-        time=encoders.time,
-        sides=tuple(_sides(plan, left.sources)),
-        origin=_origin(plan, left.sources, ()),
-    )
-    return Past(left.what, state, of_keys, fingerprint_of(left.what, fingerprint))
+        return []
+    left = left_behind(plan, names, scratch, before)
+    sides, origin = tuple(_sides(plan, left.sources)), _origin(plan, left.sources, ())
+    found = []
+    for whole in left.states:
+        state, values = compacted(left.what, whole, left.values)
+        scales = Scales(np.zeros(0), np.zeros(0), ())
+        of_keys = Encoders(left.what.columns, (), values, scales, encoders.time, sides, origin)
+        found.append(Past(left.what, state, of_keys, fingerprint_of(left.what, fingerprint)))
+    return found
 
 
 def _sides(tables: Tables[TablesConfig], sources: Collection[Source]) -> list[SideColumns]:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from automl.commands.export import PARITY_ROWS
-from automl.commands.log_encoders import log_encoders, log_past
+from automl.commands.log_encoders import log_encoders, log_pasts
 from automl.data.encode.stream_plan import make_stream_plan
 from automl.exfm.problem import ExfmProblem, Student
 from automl.exfm.student.facts import read_run
@@ -73,7 +73,7 @@ def export_student(
             features=assigned.columns.read(stream, rows_N),
             tasks=(chosen.label,),
             negatives_kept=chosen.negatives_kept,
-            past=log_past(plan, encoders, stream.fingerprint, stream.folder.parent),
+            past=next(iter(log_pasts(plan, encoders, stream.fingerprint, stream.folder.parent)), None),
         )
     except ExportError as error:
         raise RunError(str(error)) from error

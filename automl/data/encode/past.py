@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -20,6 +20,7 @@ from automl.data.encode.scan import scan
 from automl.data.encode.spill import Rows
 from automl.data.encode.stream_plan import StreamPlan
 from automl.data.encode.stream_reader import StreamReader
+from automl.data.encode.uniting import Spilled
 from automl.data.past.counting import Counting
 from automl.data.past.features import PastFeatures
 from automl.data.past.state import State
@@ -28,20 +29,22 @@ from automl.data.tables.sources import Source
 
 @dataclass(frozen=True, slots=True)
 class LeftBehind:
-    """What is made of earlier rows, where its key columns come from, their values by code, and what was counted."""
+    """What is made of earlier rows, where its key columns come from, their values by code, and what was counted of the
+    rows before each of the times that were asked for."""
 
     what: PastFeatures
     sources: tuple[Source, ...]
     values: tuple[pa.Array, ...]
-    state: State
+    states: tuple[State, ...]
 
 
 def left_behind(
-    plan: Plan | StreamPlan, names: Collection[str], scratch: Path, before_ns: int | None = None
+    plan: Plan | StreamPlan, names: Collection[str], scratch: Path, before: Sequence[int | None]
 ) -> LeftBehind:
-    """The past of the features that are named, at the end of the log: all rows are counted that encoding counts.
+    """The past of the features that are named, once for each time (nanoseconds UTC): of the rows before it that
+    encoding counts, of all of them for None. The log is read once.
 
-    `scratch` is a folder for the rows while they are sorted; with `before_ns` only rows earlier than that are counted.
+    `scratch` is a folder for the rows while they are sorted.
 
     Raises:
         InputError: where the log cannot be read any more.
@@ -55,18 +58,21 @@ def left_behind(
         reader = _reader(lean)
         with crew(hands(reader.scan.rows, len(lean.log_columns))) as helpers:
             read = spilled(reader, folder / "rows", helpers)
-        (folder / "gathered").mkdir()
-        parts = chain.from_iterable(spill.sorted() for spill in read.kinds.values())  # examples, and what is only past
-        gathered = gather(what, lean, _earlier(parts, before_ns), folder / "gathered")
-        counting = Counting(what, State.nothing(what), gathered)
-        for _ in counting.features():
-            pass
-        state = counting.after()
-    return LeftBehind(what, sources, read.values, state)
+        states = tuple(_counted(what, lean, read, folder / f"gathered{k}", ends) for k, ends in enumerate(before))
+    return LeftBehind(what, sources, read.values, states)
 
 
 def _reader(plan: Plan | StreamPlan) -> Reader | StreamReader:
     return Reader(plan, scan(plan)) if isinstance(plan, Plan) else StreamReader(plan, scan(plan, plan.span))
+
+
+def _counted(what: PastFeatures, plan: Plan | StreamPlan, read: Spilled, folder: Path, before_ns: int | None) -> State:
+    folder.mkdir()
+    parts = chain.from_iterable(spill.sorted() for spill in read.kinds.values())  # examples, and what is only past
+    counting = Counting(what, State.nothing(what), gather(what, plan, _earlier(parts, before_ns), folder))
+    for _ in counting.features():
+        pass
+    return counting.after()
 
 
 def _earlier(parts: Iterator[Rows], before_ns: int | None) -> Iterator[Rows]:

@@ -16,7 +16,8 @@ from click.testing import CliRunner
 
 import automl.cli as cli
 from automl.api import StudyHandle
-from automl.commands.export import check_encoders, export_spec
+from automl.commands.checked_encoders import check_encoders
+from automl.commands.export import export_spec
 from automl.commands.log_encoders import log_encoders
 from automl.commands.predict import predict_lines, predict_to
 from automl.commands.repeats import FINAL, RepeatsSource

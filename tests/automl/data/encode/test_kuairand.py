@@ -6,10 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from automl.commands.log_encoders import log_encoders, log_pasts
+from automl.commands.served_tables import rows_to_count, tables_as_logged
 from automl.data.describe.tables import DataConfig
-from automl.data.encode.log import encode_log
+from automl.data.encode.log import encode_log, encode_plan
+from automl.data.encode.plan import make_plan
+from automl.data.past.past import with_columns
 from experiments.kuairand import DAYS, FEATURES, SPLIT, TABLES
 
 
@@ -54,3 +60,33 @@ def test_likes_given_a_click(kuairand: Path, tmp_path: Path) -> None:
     assert len(log) == len(clicked)
     assert log.labels_N.sum() == clicked["is_like"].sum()
     assert 0.02 < log.base_rates["train"] < 0.05
+
+
+def test_the_test_days_are_served_from_the_evening_before(kuairand: Path, tmp_path: Path) -> None:
+    """Every id and number of 28,749 rows, with eight features that are made of earlier rows; the log has duplicates."""
+    features = {
+        "categorical": {"user_id": {}, "video_id": {}, "@hour": {}},
+        "dense": FEATURES["dense"],
+        "counters": {"keys": ["user_id", "author_id", ["user_id", "tag"]], "labels": ["is_click"]},
+        "recent": {"keys": [["user_id", "author_id"]], "within": "3d"},
+    }
+    config = DataConfig.model_validate({**TABLES, "label": "is_click", "features": features, "split": SPLIT})
+    plan = make_plan(config, kuairand)
+    log = encode_plan(plan, tmp_path, fit=("train", "validate"))
+    encoders, test = log_encoders(log.folder, plan), log.windows["test"]
+    assert log.times_N is not None
+    cut, last = int(log.times_N[test.start]), int(log.times_N[test.stop - 1])
+    (past,) = log_pasts(plan, encoders, log.fingerprint, tmp_path, [cut])
+
+    table = pq.read_table(kuairand / "log.parquet")
+    times = table["time_ms"].to_numpy() * 10**6
+    pq.write_table(table.filter(pa.array((times >= cut) & (times <= last))), tmp_path / "days.parquet")
+    sides = (("user_id", "user_features"), ("video_id", "video_features_basic"))
+    joins = [f"{key}={kuairand}/{name}.parquet" for key, name in sides]
+    (tmp_path / "scratch").mkdir()
+    made = past.features(rows_to_count(past, str(tmp_path / "days.parquet"), joins), tmp_path / "scratch")
+    rows = pa.concat_tables(tables_as_logged(encoders, str(tmp_path / "days.parquet"), joins, ["time_ms"]))
+    ids, dense = encoders.encode(with_columns(rows, past.names, np.array(made.values_CN)))
+    served = np.unique(np.concatenate([rows["time_ms"].to_numpy()[:, None] * 1.0, ids, dense], 1), axis=0)
+    held = np.concatenate([log.times_N[test][:, None] // 10**6 * 1.0, log.ids_NF[test], log.dense_ND[test]], 1)
+    np.testing.assert_array_equal(served, np.unique(held, axis=0))

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from automl.commands.log_encoders import log_encoders, log_past
+from automl.commands.log_encoders import log_encoders, log_pasts
 from automl.commands.served_tables import rows_to_count, tables_as_logged
 from automl.data.describe.streams import StreamDataConfig
 from automl.data.describe.tables import DataConfig
@@ -125,8 +125,7 @@ def test_rows_after_a_cut_have_the_features_of_the_whole_log(
         cuts = [START_MS + 3_600_000 * hour for hour in hours]
         if not (times < cuts[0]).any():
             return
-        past = log_past(plan, encoders, log.fingerprint, folder, cuts[0] * 10**6)
-        assert past is not None
+        past, end = log_pasts(plan, encoders, log.fingerprint, folder, [cuts[0] * 10**6, None])
         for first, last in zip(cuts, [*cuts[1:], START_MS + 6 * DAY_MS], strict=True):
             part = table.filter(pa.array((times >= first) & (times < last)))
             part = part.take(pa.array(np.random.default_rng(seed).permutation(part.num_rows)))
@@ -142,8 +141,6 @@ def test_rows_after_a_cut_have_the_features_of_the_whole_log(
             past = past.advanced(rows_to_count(past, path, [join]), path)
             write_past(past, folder / "p")
             past = read_past(folder / "p")
-        end = log_past(plan, encoders, log.fingerprint, folder)
-        assert end is not None
         assert (past.state.last, past.state.rows, past.fingerprint) == (end.state.last, end.state.rows, end.fingerprint)
         assert [sorted(map(str, values.to_pylist())) for values in past.encoders.values] == [
             sorted(map(str, values.to_pylist())) for values in end.encoders.values
@@ -168,8 +165,7 @@ def past(tmp_path: Path) -> Past:
     written(pa.table({"user": [1, 2, 3], "age": ["old", "new", "old"]}), tmp_path / "users.parquet")
     written(table, tmp_path / "log.parquet")
     log, encoders, plan = described(tmp_path, "log.parquet", False)
-    found = log_past(plan, encoders, log.fingerprint, tmp_path)
-    assert found is not None
+    (found,) = log_pasts(plan, encoders, log.fingerprint, tmp_path)
     return found
 
 
@@ -271,8 +267,7 @@ def test_a_stream_leaves_its_labels_behind(tmp_path: Path) -> None:
     joins = [f"{key}={tmp_path}/log/{name}.parquet" for key, name in (("user_id", "users"), ("item_id", "items"))]
     times = table["time_ms"].to_numpy()
     first, last = int(times[0]) + 2 * DAY_MS + 1, int(times[0]) + 3 * DAY_MS
-    past = log_past(plan, encoders, stream.fingerprint, tmp_path, first * 10**6)
-    assert past is not None
+    (past,) = log_pasts(plan, encoders, stream.fingerprint, tmp_path, [first * 10**6])
     at_D = [stream.dense.index(name) for name in names]
     for begin, end in ((first, last), (last, int(times[-1]) + 1)):
         inside = (times >= begin) & (times < end)

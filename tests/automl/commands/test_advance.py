@@ -17,13 +17,16 @@ from click.testing import CliRunner, Result
 from numpy.typing import NDArray
 
 import automl.cli as cli
+from automl.commands.checked_encoders import check_past
 from automl.commands.export import export_spec
-from automl.commands.log_encoders import log_encoders, log_past
+from automl.commands.log_encoders import log_encoders, log_pasts
 from automl.data.past.files import past_beside, read_past, write_past
+from automl.data.past.rows import PastRows
 from automl.data.simulated.log import simulate
 from automl.data.store.log import EncodedLog
 from automl.ranking.features import read
 from automl.ranking.served import load_served
+from automl.runtime.errors import RunError
 from automl.study.problem import FINALS_FIT, Problem, encode, load_problem, plan_of
 from search_spaces.errors import InputError
 from tests.docs.pages import ROOT
@@ -86,8 +89,7 @@ def test_ns(log: EncodedLog) -> int:
 def before_test(problem: Problem, log: EncodedLog, test_ns: int) -> Path:
     """The past that the model would have had on the evening before the test day."""
     plan = plan_of(problem)
-    past = log_past(plan, log_encoders(log.folder, plan), log.fingerprint, problem.folder, test_ns)
-    assert past is not None
+    (past,) = log_pasts(plan, log_encoders(log.folder, plan), log.fingerprint, problem.folder, [test_ns])
     write_past(past, problem.folder / "before.past")
     return problem.folder / "before.past"
 
@@ -269,3 +271,16 @@ def test_the_past_of_another_model_is_refused(problem: Problem, model: Path, bef
     moved.write_bytes(model.read_bytes())
     told = refused("predict", moved, tmp_path / "t.parquet", *joins(problem))
     assert "or their past must lie beside the model, but found no" in told
+
+
+def test_a_past_that_gives_other_features_is_found(problem: Problem, log: EncodedLog, model: Path) -> None:
+    plan = plan_of(problem)
+    encoders = log_encoders(log.folder, plan)
+    assert log.times_N is not None
+    assert load_served(model).facts["about"]["past_checked_rows"] >= 2048
+    (past,) = log_pasts(plan, encoders, log.fingerprint, problem.folder, [int(log.times_N[-500])])
+    assert check_past(past, encoders, plan, log) >= 500
+    tail = past.state.tail
+    short = replace(past, state=replace(past.state, tail=PastRows.none(len(tail.codes_KN), tail.labels_NL.shape[1])))
+    with pytest.raises(RunError, match="must give what the model was trained on"):
+        check_past(short, encoders, plan, log)
