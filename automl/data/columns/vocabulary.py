@@ -106,6 +106,17 @@ def fit_vocabulary(values: pa.Array, counts: NDArray[np.int64], min_count: int) 
     return Vocabulary(chosen.take(pa.array(order)), counts[1:][kept][order], recode)
 
 
+def written_twice(values: pa.Array) -> str | None:
+    """A text that is a whole number and stands there as `27` and as `27.0` too, as ids beside missing values often do;
+    None where there is none."""
+    if not is_text(values.type):
+        return None
+    floats = values.filter(pc.match_substring_regex(values, r"^-?\d+\.0+$"))
+    wholes = pc.replace_substring_regex(floats, r"\.0+$", "")
+    both = wholes.filter(pc.is_in(wholes, values))
+    return both[0].as_py() if len(both) else None
+
+
 def _by_value(values: pa.Array) -> NDArray[np.int64]:
     """Places in the order of the values; texts that are numbers come first, in the order of these, so that a column
     has the same ids whether its file knew types or not."""

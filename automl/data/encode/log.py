@@ -11,13 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from automl.data.columns.moments import Moments
 from automl.data.columns.numbers import Scales, transformed
 from automl.data.columns.times import days_of
 from automl.data.columns.vector_places import places_of
-from automl.data.columns.vocabulary import fit_vocabulary
+from automl.data.columns.vocabulary import fit_vocabulary, written_twice
 from automl.data.describe.tables import DataConfig
 from automl.data.encode.common import fingerprint_of, is_log_scaled, made_once, spans_of, with_dense
 from automl.data.encode.counting import count_log
@@ -110,7 +111,7 @@ def _write(plan: Plan, reader: Reader, read: Spilled, folder: Path, fit: Sequenc
     shutil.rmtree(folder / "counting", ignore_errors=True)
     np.savez(folder / "id_counts.npz", *(vocabulary.counts for vocabulary in vocabularies))
     write_encoders(folder, vocabularies, scales)
-    notes = [*map(Note, first.notes), *_notes(plan, reader, tally), *drift.notes(), *leaks]
+    notes = [*map(Note, first.notes), *_notes(plan, reader, tally, values), *drift.notes(), *leaks]
     LOG.write(folder, _facts(plan, tally, fit, fingerprint, drift, notes))
 
 
@@ -229,7 +230,7 @@ def _facts(
     }
 
 
-def _notes(plan: Plan, reader: Reader, tally: _Tally) -> list[Note]:
+def _notes(plan: Plan, reader: Reader, tally: _Tally, values: Sequence[pa.Array]) -> list[Note]:
     """What a reader of the study should know of the rows."""
     examples = reader.seen.rows - reader.seen.outside - reader.seen.not_given
     twice = examples - int(tally.rows.sum())
@@ -244,6 +245,11 @@ def _notes(plan: Plan, reader: Reader, tally: _Tally) -> list[Note]:
         notes.append(Note(f"{reader.seen.not_given} rows are no examples: {plan.config.label.given} is not 1"))
     notes += map(Note, reader.notes())
     for k, source in enumerate(plan.categorical):
+        number = written_twice(values[k])
+        if number is not None:
+            hint = f"data: {{types: {{{source.column}: integer}}}} reads both as one"
+            words = f"{source.column} holds {number} and {number}.0, which are two ids: {hint}"
+            notes.append(Note(words, "feature", ("features", "categorical", source.column)))
         if not tally.id_counts[k][1:].any():
             at = ("features", "categorical", source.column)
             notes.append(Note(f"{source.column} has no value in the fit windows", "feature", at))

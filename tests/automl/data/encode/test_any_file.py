@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import json
+import re
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -203,3 +204,21 @@ def test_a_key_of_categories_is_joined_by_its_values(tmp_path: Path, plain: dict
         found.append(encoded(tmp_path, log, **told))
     assert same(*found)
     assert np.asarray(found[0].dense_ND).std() > 0.5
+
+
+@pytest.mark.parametrize("types", [{}, {"user": "integer"}])
+def test_an_id_that_one_file_writes_as_a_float_is_named(
+    tmp_path: Path, plain: dict[str, Any], types: dict[str, str]
+) -> None:
+    (tmp_path / "two").mkdir()
+    table = pd.DataFrame(plain)
+    table[:60].to_csv(tmp_path / "two" / "a.csv", index=False)
+    table[60:].assign(user=table["user"][60:].astype(float)).to_csv(tmp_path / "two" / "b.csv", index=False)
+    log = encoded(tmp_path, plain, path="two", types=types)
+    notes = [str(note) for note in log.notes if note.kind == "feature"]
+    if types:
+        assert notes == []
+        assert len(log.inputs.id_counts[0]) == 9
+    else:
+        assert len(notes) == 1
+        assert re.match(r"user holds (\d) and \1\.0, which are two ids: data: {types: {user: integer}}", notes[0])
