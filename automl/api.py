@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from automl.runtime.rate_line import RateLine
 from automl.study.file import config_of
 from automl.study.history import History, State
 from automl.study.problem import Problem, load_problem
@@ -188,7 +189,8 @@ def search(
         InputError: the study file, its space, its baseline or its data are wrong.
         automl.runtime.errors.RunError: the baseline or every trial failed.
     """
-    problem = load_problem(Path(file), out)
+    with RateLine(lambda: console) as passed:
+        problem = load_problem(Path(file), out, passed)
     from automl.commands.search import search as run_search
 
     study = run_search(

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from automl.api import StudyHandle
     from automl.exfm.handle import ExfmHandle
+    from automl.runtime.rate_line import RateLine
 
 DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 PICKS = ("accurate", "fast", "balanced", "unlimited")
@@ -110,7 +111,8 @@ def check(file: Path, pilot: bool, as_json: bool, workers: int, out: Path | None
 
         if pilot:
             raise InputError.of(str(file), "must be a study to have a pilot", "an ExFM run")
-        lines = exfm_lines(document, out)
+        with rate_line() as passed:
+            lines = exfm_lines(document, out, passed)
     elif kind is FileKind.SPACE:
         from automl.commands.check import space_lines
 
@@ -118,7 +120,10 @@ def check(file: Path, pilot: bool, as_json: bool, workers: int, out: Path | None
     else:
         from automl.commands.check import check_study, pilot_lines
 
-        checked = check_study(document, workers=workers, folder=out, told=lambda words: click.echo(words, err=True))
+        with rate_line() as passed:
+            checked = check_study(
+                document, workers=workers, folder=out, told=lambda words: click.echo(words, err=True), passed=passed
+            )
         if as_json:
             import json
 
@@ -287,8 +292,10 @@ def predict(file: Path, table: str, joins: tuple[str, ...], out: Path | None, pa
     if out is None:
         for line in predict_lines(file, table, joins, tell, past):
             click.echo(line)
-    else:
-        click.echo(f"wrote {predict_to(file, table, joins, out, tell, past):,} rows to {_short(out)}")
+        return
+    with rate_line() as passed:
+        rows = predict_to(file, table, joins, out, tell, past, passed)
+    click.echo(f"wrote {rows:,} rows to {_short(out)}")
 
 
 @automl.command()
@@ -349,11 +356,12 @@ def simulate(
     given = [option for name, option in of_streams.items() if ctx.get_parameter_source(name) != ParameterSource.DEFAULT]
     if given and not stream:
         raise click.UsageError(f"{', '.join(given)} must come with --stream")
-    lines = (
-        simulating.stream_lines(out, rows, users, items, days, seed, domains, drift, delay_hours)
-        if stream
-        else simulating.log_lines(out, rows, users, items, days, seed)
-    )
+    with rate_line() as passed:
+        lines = (
+            simulating.stream_lines(out, rows, users, items, days, seed, domains, drift, delay_hours, passed)
+            if stream
+            else simulating.log_lines(out, rows, users, items, days, seed, passed)
+        )
     for line in lines:
         click.echo(line)
     click.echo(
@@ -377,6 +385,13 @@ def terminal() -> Console:
     from rich.console import Console
 
     return Console(stderr=True, highlight=False)
+
+
+def rate_line() -> RateLine:
+    """Shows how far a long pass is, there."""
+    from automl.runtime.rate_line import RateLine
+
+    return RateLine(terminal)
 
 
 def _command() -> str:

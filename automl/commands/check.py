@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from automl.files.passed import Passed, unheard
 from automl.report.common.formats import counted, number
 from automl.study.checked import Checked, CheckedFeature, CheckedNote, CheckedWindow
 from automl.study.problem import Problem, problem_of
@@ -76,18 +77,19 @@ def check_study(
     workers: int,
     folder: Path | None,
     told: Callable[[str], None] = lambda words: None,
+    passed: Passed = unheard,
     room: Room | None = None,
     busy: Callable[[], float] | None = None,
 ) -> StudyCheck:
     """Read a study, encode its log, train for seconds. What trains is loaded where the file has no mistake.
 
-    `told` hears what takes much of the disk or the memory, before it does. `room` is what the machine has, `busy` the
-    CPU seconds of this thread.
+    `told` hears what takes much of the disk or the memory, before it does, and `passed` how far encoding is. `room` is
+    what the machine has, `busy` the CPU seconds of this thread.
 
     Raises:
         InputError: with every mistake.
     """
-    problem = problem_of(document, folder, told)
+    problem = problem_of(document, folder, told, passed)
     from automl.commands.cost import drawn, predicted
     from automl.ranking.place import busy_seconds
     from automl.runtime.host import room as room_of

@@ -29,6 +29,7 @@ from automl.ranking.process import prepare_process
 from automl.runtime.console import ProgressLine, now
 from automl.runtime.errors import RunError
 from automl.runtime.jobs import CURVE_POINTS, Step
+from automl.runtime.rate_line import RateLine
 from automl.study.problem import FINALS_FIT, Problem, encode, plan_of
 from search_spaces.errors import InputError
 from search_spaces.model import ModelSpec
@@ -54,7 +55,8 @@ def export_spec(
     if not file.parent.is_dir():
         raise InputError.of(str(file), "must lie in a folder that exists", f"no {file.parent}")
     prepare_process()
-    log = encode(problem, FINALS_FIT)
+    with RateLine(lambda: console) as passed:
+        log = encode(problem, FINALS_FIT, passed)
     plan = plan_of(problem)
     encoders = log_encoders(log.folder, plan)
     checked = check_encoders(encoders, plan, log)

@@ -22,6 +22,7 @@ from automl.runtime.console import ProgressLine, now
 from automl.runtime.engine import Resources, run
 from automl.runtime.errors import RunError
 from automl.runtime.host import hold
+from automl.runtime.rate_line import RateLine
 from automl.stats.compared import ScoredRows
 from automl.stats.planned import planned_pct
 from automl.stats.race import FIRST_LOOK, can_win, is_race, orders_of_the_rest
@@ -93,7 +94,8 @@ def run_finals(
         chosen = named or picks(
             problem.space, history, seed=config.seed, top=top, margin_pct=margin, confirmed=confirmed
         )
-        log = encode(problem, FINALS_FIT)
+        with RateLine(lambda: console) as passed:
+            log = encode(problem, FINALS_FIT, passed)
         test = scored_window(log, FINAL.score)
         picked = [repeats[name] for name in (str(pick.trial) for pick in chosen) if name in repeats]
         planned = planned_pct(seen, repeats[BASELINE], picked, test, seeds) if picked else math.nan

@@ -11,10 +11,11 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
-from automl.commands.served_tables import rows_to_count, tables_as_logged
+from automl.commands.served_tables import opened, rows_to_count, tables_as_logged
 from automl.data.past.files import past_beside, read_past
 from automl.data.past.past import Made, Past, with_columns
 from automl.data.store.skew import Shares, Skew
+from automl.files.passed import Passed, unheard
 from automl.files.whole import whole_file
 from automl.ranking.features import Features
 from automl.ranking.served import Served, load_served
@@ -41,16 +42,22 @@ def predict_lines(
 
 
 def predict_to(
-    file: Path, table: str, joins: Sequence[str], out: Path, tell: Tell = _nobody, past: Path | None = None
+    file: Path,
+    table: str,
+    joins: Sequence[str],
+    out: Path,
+    tell: Tell = _nobody,
+    past: Path | None = None,
+    passed: Passed = unheard,
 ) -> int:
-    """Write a Parquet or CSV file of the same columns, full precision; its rows.
+    """Write a Parquet or CSV file of the same columns, full precision; its rows. `passed` hears how far it is.
 
     Raises:
         InputError: where the file's name ends otherwise, or as predictions() does.
     """
     if out.suffix not in (".parquet", ".csv"):
         raise InputError.of(str(out), "must be a .parquet or a .csv file", out.suffix or "no ending")
-    parts = predictions(file, table, joins, tell, past)
+    parts = predictions(file, table, joins, tell, past, passed)
     first = next(parts)
     kind = pq.ParquetWriter if out.suffix == ".parquet" else pacsv.CSVWriter
     rows = 0
@@ -62,7 +69,12 @@ def predict_to(
 
 
 def predictions(
-    file: Path, table: str, joins: Sequence[str], tell: Tell = _nobody, past: Path | None = None
+    file: Path,
+    table: str,
+    joins: Sequence[str],
+    tell: Tell = _nobody,
+    past: Path | None = None,
+    passed: Passed = unheard,
 ) -> Iterator[pa.Table]:
     """Batches of probabilities in the order of the rows: one column `probability`, or one a task.
 
@@ -75,10 +87,13 @@ def predictions(
     """
     served = load_served(file)
     skew, of_log, first = Skew(), _of_log(served), list[str]()
+    total, done = opened(table, served.encoders).told_rows(), 0
     for k, part in enumerate(_as_read(served, file, table, joins, tell, past)):
         features = served.encoders.encode(part, table)
         skew.add(served.encoders, part, features[0])
         yield _predicted(served, Features.of(*features))
+        done += part.num_rows
+        passed("rows scored", done, total)
         if k == 1:
             first = skew.lines(of_log)
             tell(first)

@@ -8,20 +8,30 @@ from pathlib import Path
 
 from automl.data.simulated.log import simulate
 from automl.data.simulated.stream import simulate_stream
+from automl.files.passed import Passed
 
 
-def log_lines(out: Path, rows: int, users: int, items: int, days: int, seed: int) -> list[str]:
+def log_lines(out: Path, rows: int, users: int, items: int, days: int, seed: int, passed: Passed) -> list[str]:
     """Write a click log; a line a window.
 
     Raises:
         InputError: where an argument is out of its range.
     """
-    log = simulate(out, rows=rows, users=users, items=items, days=days, seed=seed)
+    log = simulate(out, rows=rows, users=users, items=items, days=days, seed=seed, passed=passed)
     return [f"{name:<9} {first} to {last}   {_told(log.bayes_ne, name)}" for name, (first, last) in log.windows.items()]
 
 
 def stream_lines(
-    out: Path, rows: int, users: int, items: int, days: int, seed: int, domains: int, drift: float, delay_hours: float
+    out: Path,
+    rows: int,
+    users: int,
+    items: int,
+    days: int,
+    seed: int,
+    domains: int,
+    drift: float,
+    delay_hours: float,
+    passed: Passed,
 ) -> list[str]:
     """Write a log for streams; a line a day, a line a domain.
 
@@ -30,7 +40,7 @@ def stream_lines(
     """
     log = simulate_stream(
         out, rows=rows, users=users, items=items, days=days, seed=seed, domains=domains, drift=drift,
-        delay_hours=delay_hours,
+        delay_hours=delay_hours, passed=passed,
     )  # fmt: skip
     by_day = [f"{day}   {_told(log.bayes_ne_by_day, str(day))}" for day in log.days]
     by_domain = [f"domain {d:<3}   {_told(log.bayes_ne_by_domain, str(d))}" for d in range(domains)]

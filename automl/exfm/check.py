@@ -7,17 +7,18 @@ from pathlib import Path
 import numpy as np
 
 from automl.exfm.problem import ExfmProblem, Student, exfm_of
+from automl.files.passed import Passed, unheard
 from search_spaces.model import InputShape, ModelSpec
 from search_spaces.source import Document
 
 
-def exfm_lines(document: Document, folder: Path | None) -> list[str]:
+def exfm_lines(document: Document, folder: Path | None, passed: Passed = unheard) -> list[str]:
     """Windows, labels, the teacher, a line a student; the stream is encoded, and the run then uses it.
 
     Raises:
         InputError: with every mistake.
     """
-    problem = exfm_of(document, folder)
+    problem = exfm_of(document, folder, passed)
     return [
         _stream_line(problem),
         *(f"note: {note}" for note in problem.stream.notes),

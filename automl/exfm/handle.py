@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from automl.exfm.lock import LOCK, read_lock
 from automl.exfm.problem import ExfmProblem, load_exfm
+from automl.runtime.rate_line import RateLine
 from automl.study.exfm_json import EXFM_JSON, is_exfm, read_exfm
 from automl.study.exfm_results import ExfmResult
 from automl.study.plugins import plug_in_files
@@ -73,7 +74,8 @@ def exfm_run(
         InputError: the file, its models or its data are wrong.
         automl.runtime.errors.RunError: a student failed.
     """
-    problem = load_exfm(Path(file), out)
+    with RateLine(lambda: console) as passed:
+        problem = load_exfm(Path(file), out, passed)
     from automl.exfm.run import run_exfm
 
     result = run_exfm(problem, workers=workers, address=address, console=console)

@@ -17,6 +17,7 @@ from automl.exfm.columns import Columns
 from automl.exfm.config import ExfmConfig, StudentConfig
 from automl.exfm.handover import model_of, models_of
 from automl.exfm.student.recipes import Recipe, recipe_of
+from automl.files.passed import Passed, unheard
 from automl.study.exfm_figures import NONE
 from automl.study.file import gathering
 from search_spaces.errors import InputError, Mistake, Position
@@ -62,16 +63,16 @@ class ExfmProblem:
         return np.stack([student.members_N for student in self.students], 1)
 
 
-def load_exfm(file: Path, folder: Path | None = None) -> ExfmProblem:
+def load_exfm(file: Path, folder: Path | None = None, passed: Passed = unheard) -> ExfmProblem:
     """Read an ExFM file and the models it names, and encode its stream (once: later calls map it).
 
     Raises:
         InputError: with every mistake that was found together.
     """
-    return exfm_of(read(file), folder)
+    return exfm_of(read(file), folder, passed)
 
 
-def exfm_of(document: Document, folder: Path | None = None) -> ExfmProblem:
+def exfm_of(document: Document, folder: Path | None = None, passed: Passed = unheard) -> ExfmProblem:
     """`load_exfm` of a file that was read.
 
     Raises:
@@ -101,7 +102,9 @@ def exfm_of(document: Document, folder: Path | None = None) -> ExfmProblem:
         raise InputError(mistakes)
     from automl.data.encode.stream import encode_stream
 
-    stream = encode_stream(config.data, file.parent, folder / "data", where=lambda *path: document.at("data", *path))
+    stream = encode_stream(
+        config.data, file.parent, folder / "data", where=lambda *path: document.at("data", *path), passed=passed
+    )
     if upgrade is not None and upgrade.window >= len(stream.windows):
         must = f"window must be less than the stream's {len(stream.windows)} windows"
         mistakes.append(Mistake(document.at("teacher", "upgrade", "window"), must, str(upgrade.window)))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from automl.data.describe.tables import DataConfig, LessonsConfig
+from automl.files.passed import Passed, unheard
 from automl.study.config import StudyConfig, is_cost_limit
 from automl.study.file import StudyFile, gathering, part, read_study
 from automl.study.plugins import plug_in
@@ -50,17 +51,21 @@ class Problem:
         return replace(self, baseline=tuned, brought=self.brought or self.baseline)
 
 
-def load_problem(file: Path, folder: Path | None = None) -> Problem:
-    """Read a study file, its space and its baseline, and encode its log (once: later calls map it).
+def load_problem(file: Path, folder: Path | None = None, passed: Passed = unheard) -> Problem:
+    """Read a study file, its space and its baseline, and encode its log (once: later calls map it); `passed` hears how
+    far that is.
 
     Raises:
         InputError: with every mistake that can be told before the rows are read, or those of the rows.
     """
-    return problem_of(read(file), folder)
+    return problem_of(read(file), folder, passed=passed)
 
 
 def problem_of(
-    document: Document, folder: Path | None = None, told: Callable[[str], None] = lambda words: None
+    document: Document,
+    folder: Path | None = None,
+    told: Callable[[str], None] = lambda words: None,
+    passed: Passed = unheard,
 ) -> Problem:
     """`load_problem` of a file that was read; `told` hears what encoding takes, where it is much and before it begins.
 
@@ -87,7 +92,7 @@ def problem_of(
         mistakes += _untaught(document, space, baseline)
     if mistakes or config is None or space is None or baseline is None:
         raise InputError(mistakes)
-    log = _encode(config, plan, document, folder, SEARCH_FIT, told)
+    log = _encode(config, plan, document, folder, SEARCH_FIT, told, passed)
     _check_clusters(config, document, log)
     bound = space.with_inputs(log.inputs)
     _check_allows_something(bound, document)
@@ -99,9 +104,9 @@ def study_folder(file: Path) -> Path:
     return file.parent if file.name == "study.yaml" else file.parent / file.stem
 
 
-def encode(problem: Problem, fit: tuple[str, ...]) -> EncodedLog:
+def encode(problem: Problem, fit: tuple[str, ...], passed: Passed = unheard) -> EncodedLog:
     """The study's log with encoders fitted on the windows `fit`."""
-    return _encode(problem.config, problem.plan, problem.document, problem.folder, fit)
+    return _encode(problem.config, problem.plan, problem.document, problem.folder, fit, passed=passed)
 
 
 def plan_of(problem: Problem) -> Plan:
@@ -133,6 +138,7 @@ def _encode(
     folder: Path,
     fit: tuple[str, ...],
     told: Callable[[str], None] = lambda words: None,
+    passed: Passed = unheard,
 ) -> EncodedLog:
     cache = folder / "data"
     if isinstance(config.data, LessonsConfig):
@@ -142,7 +148,7 @@ def _encode(
     from automl.data.encode.log import encode_plan
 
     assert plan is not None, "tables without a mistake are open"
-    return encode_plan(plan, cache, fit=fit, told=told)
+    return encode_plan(plan, cache, fit=fit, told=told, passed=passed)
 
 
 def _in_data(document: Document) -> Callable[..., Position]:

@@ -19,6 +19,7 @@ from automl.data.encode.spill import Rows, Spill
 from automl.data.store.folder import is_whole
 from automl.data.tables.hashing import digest_table
 from automl.data.tables.sources import Source, Tables
+from automl.files.passed import Passed, unheard
 from automl.files.whole import whole_folder
 
 
@@ -40,7 +41,7 @@ def spans_of(rows: Mapping[str, int]) -> dict[str, tuple[int, int]]:
     return dict(zip(rows, pairwise([0, *ends]), strict=True))
 
 
-def fingerprint_of(tables: Tables[TablesConfig], cache: Path, form: int, what: object) -> str:
+def fingerprint_of(tables: Tables[TablesConfig], cache: Path, form: int, what: object, passed: Passed = unheard) -> str:
     """16 hex digits of the tables' content and of what is made of them, in which format; where the tables lie does not
     matter."""
     cache.mkdir(parents=True, exist_ok=True)
@@ -55,7 +56,7 @@ def fingerprint_of(tables: Tables[TablesConfig], cache: Path, form: int, what: o
     ):
         if part.get(name) == none:
             part.pop(name, None)  # the name of a log that has none is what it was before there were any
-    digests = [digest_table(table, cache) for table in (tables.log, *tables.sides)]
+    digests = [digest_table(table, cache, passed) for table in (tables.log, *tables.sides)]
     text = json.dumps([form, tree, digests, what], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -33,7 +33,7 @@ from automl.data.encode.rows import EXAMPLES, PAST
 from automl.data.encode.scan import Scan, scan
 from automl.data.encode.spill import Rows
 from automl.data.encode.uniting import Spilled
-from automl.data.encode.writing import blocks, watched
+from automl.data.encode.writing import blocks, told_rows, watched
 from automl.data.leaks.find import ROWS, find_leaks
 from automl.data.store.encoder_files import write_encoders
 from automl.data.store.folder import write_columns
@@ -41,6 +41,7 @@ from automl.data.store.log import LOG, EncodedLog, LogFacts, open_log
 from automl.data.store.told import Note
 from automl.data.tables.sources import at_nothing
 from automl.data.tables.windows import WINDOWS, DaySplit, Locate
+from automl.files.passed import Passed, unheard
 from search_spaces.errors import InputError, Mistake
 
 
@@ -59,30 +60,40 @@ def encode_log(
 
 
 def encode_plan(
-    plan: Plan, cache: Path, *, fit: tuple[str, ...], told: Callable[[str], None] = lambda words: None
+    plan: Plan,
+    cache: Path,
+    *,
+    fit: tuple[str, ...],
+    told: Callable[[str], None] = lambda words: None,
+    passed: Passed = unheard,
 ) -> EncodedLog:
-    """`encode_log` of tables that are open; `told` hears what it will take of the disk, where that is much.
+    """`encode_log` of tables that are open; `told` hears what it will take of the disk, where that is much, and
+    `passed` how far it is.
 
     Raises:
         InputError: with every mistake of the rows that was found together.
     """
-    fingerprint = fingerprint_of(plan, cache, LOG.format, sorted(fit))
-    return open_log(made_once(cache, fingerprint, lambda folder: _encode(plan, folder, fit, fingerprint, told)))
+    fingerprint = fingerprint_of(plan, cache, LOG.format, sorted(fit), passed)
+    return open_log(made_once(cache, fingerprint, lambda folder: _encode(plan, folder, fit, fingerprint, told, passed)))
 
 
-def _encode(plan: Plan, folder: Path, fit: Sequence[str], fingerprint: str, told: Callable[[str], None]) -> None:
+def _encode(
+    plan: Plan, folder: Path, fit: Sequence[str], fingerprint: str, told: Callable[[str], None], passed: Passed
+) -> None:
     split = plan.split
-    first = scan(plan, (split.starts[0], split.ends[-1]) if isinstance(split, DaySplit) else None)
+    first = scan(plan, (split.starts[0], split.ends[-1]) if isinstance(split, DaySplit) else None, passed)
     words = room_words(plan, first.rows, folder)
     if words is not None:
         told(words)
     reader = Reader(plan, first)
     with rows_folder(folder) as scratch, crew(hands(first.rows, len(plan.log_columns))) as helpers:
-        read = spilled(reader, scratch, helpers)
-        _write(plan, reader, read, folder, fit, fingerprint)
+        read = spilled(reader, scratch, helpers, passed)
+        _write(plan, reader, read, folder, fit, fingerprint, passed)
 
 
-def _write(plan: Plan, reader: Reader, read: Spilled, folder: Path, fit: Sequence[str], fingerprint: str) -> None:
+def _write(
+    plan: Plan, reader: Reader, read: Spilled, folder: Path, fit: Sequence[str], fingerprint: str, passed: Passed
+) -> None:
     """The sorted rows as columns, and all that goes with them."""
     first = reader.scan
     spill, past = read.kinds[EXAMPLES], read.kinds.get(PAST)
@@ -91,6 +102,7 @@ def _write(plan: Plan, reader: Reader, read: Spilled, folder: Path, fit: Sequenc
     tally = _Tally([len(of_column) for of_column in values], is_log_scaled(plan), plan.vector_width)
     for window_index, rows in spill.by_window():
         tally.add(rows, window_index, window_index in fits)
+        passed("rows counted", int(tally.rows.sum()), len(spill))
     tally.raise_mistakes(plan, first)
     vocabularies = [
         fit_vocabulary(of_column, counts, part.min_count)
@@ -106,7 +118,7 @@ def _write(plan: Plan, reader: Reader, read: Spilled, folder: Path, fit: Sequenc
     timed = plan.config.time is not None
     drift = Drift(*_names(plan))
     parts = watched(with_dense(spill, counters, scales), vocabularies, tally.rows, drift)
-    write_columns(folder, count, blocks(parts, timed))
+    write_columns(folder, count, told_rows(blocks(parts, timed), count, passed))
     leaks = _leaks(read, plan, int(tally.rows[0]))
     shutil.rmtree(folder / "counting", ignore_errors=True)
     np.savez(folder / "id_counts.npz", *(vocabulary.counts for vocabulary in vocabularies))

@@ -20,6 +20,7 @@ from automl.data.encode.seen import Seen
 from automl.data.encode.uniting import Spilled, unite
 from automl.data.tables.sources import Tables
 from automl.data.tables.windows import Locate
+from automl.files.passed import Passed, unheard
 from automl.files.whole import sweep, whole_file, whole_folder
 from search_spaces.errors import InputError, Mistake, Position
 
@@ -53,7 +54,7 @@ def at_path(*path: str | int) -> Position:
     return Position(_PATH + json.dumps(path))
 
 
-def spilled(reader: RowReader, folder: Path, crew: Crew) -> Spilled:
+def spilled(reader: RowReader, folder: Path, crew: Crew, passed: Passed = unheard) -> Spilled:
     """All rows of a log, on disk, sorted as they are read. Who reads a piece, and when, makes no difference.
 
     Raises:
@@ -63,14 +64,17 @@ def spilled(reader: RowReader, folder: Path, crew: Crew) -> Spilled:
     what = [_FORM, reader.record.descr, [[name, repr(reader.buckets(name))] for name in reader.spans], repr(pieces)]
     _begin(folder, json.dumps(what))
     left = [piece for piece in pieces if not (folder / piece.name).exists()]
+    total = sum(piece.rows for piece in pieces)
+    done = total - sum(piece.rows for piece in left)
     try:
-        for _ in crew.each(ReadPieces(reader, folder), left):
-            pass
+        for number, _ in crew.each(ReadPieces(reader, folder), left):
+            done += left[number].rows
+            passed("rows read", done, total)
     except InputError as error:
         raise InputError(_placed(mistake, reader.tables.at) for mistake in error.mistakes) from None
     folders = [folder / piece.name for piece in pieces]
     reader.take_over(Seen.of_json((of_piece / SEEN).read_text()) for of_piece in folders)
-    return unite(reader, folders, folder / "codes", reader.tables.config.drop_duplicates)
+    return unite(reader, folders, folder / "codes", reader.tables.config.drop_duplicates, passed)
 
 
 def _placed(mistake: Mistake, at: Locate) -> Mistake:

@@ -20,6 +20,7 @@ from automl.data.columns.times import (
 )
 from automl.data.describe.tables import TablesConfig, TimeConfig
 from automl.data.tables.sources import Tables
+from automl.files.passed import Passed, unheard
 from search_spaces.errors import InputError, Mistake, Position
 
 _HASH_KEYS = (0, (1 << 63) - 1)
@@ -41,7 +42,7 @@ class Scan:
     counts: tuple[int, ...] = ()
 
 
-def scan(plan: Tables[TablesConfig], within: tuple[int, int] | None = None) -> Scan:
+def scan(plan: Tables[TablesConfig], within: tuple[int, int] | None = None, passed: Passed = unheard) -> Scan:
     """Count the rows and, where the log has a time, find its span, or the part of it that is asked for.
 
     Raises:
@@ -50,8 +51,11 @@ def scan(plan: Tables[TablesConfig], within: tuple[int, int] | None = None) -> S
     time = plan.config.time
     clock = Clock(plan, time) if time else None
     of_files = dict.fromkeys(plan.log.relative, 0)
+    seen, total = 0, plan.log.told_rows()
     for file, batch in plan.log.by_file([time.column] if time else list(plan.named[:1])):
         of_files[file] += batch.num_rows
+        seen += batch.num_rows
+        passed("rows looked at", seen, total)
         if clock is not None:
             clock.see(batch.column(0), file)
     counts = tuple(of_files.values())

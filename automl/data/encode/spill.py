@@ -180,6 +180,10 @@ class Spill:
         self._spans_S5 = np.concatenate([piece[:, None], spans_S4], 1)[order]
         self._counts: dict[int, int] = {}
 
+    def __len__(self) -> int:
+        """Rows on disk; what is dropped as a duplicate is one of them."""
+        return int(self._spans_S5[:, 4].sum())
+
     @cached_property
     def _buckets(self) -> list[tuple[int, slice]]:
         """The buckets that hold rows, in order, each with its spans."""

@@ -30,18 +30,22 @@ from automl.data.encode.stream_plan import StreamPlan, make_stream_plan
 from automl.data.encode.stream_reader import StreamReader
 from automl.data.encode.stream_windows import windows_of
 from automl.data.encode.uniting import Spilled
+from automl.data.encode.writing import told_rows
 from automl.data.store.encoder_files import write_encoders
 from automl.data.store.folder import write_columns
 from automl.data.store.stream import STREAM, EncodedStream, Window, open_stream
 from automl.data.tables.sources import at_nothing
 from automl.data.tables.windows import Locate
+from automl.files.passed import Passed, unheard
 from search_spaces.errors import InputError, Mistake
 
 RATE_SCALE, COUNT_SCALE = 0.5, 2.0  # fixed: a scale learned from the first days would not fit the counts of the last
 
 
-def encode_stream(config: StreamDataConfig, base: Path, cache: Path, *, where: Locate = at_nothing) -> EncodedStream:
-    """The stream as memory-mapped columns, encoded once per content and description.
+def encode_stream(
+    config: StreamDataConfig, base: Path, cache: Path, *, where: Locate = at_nothing, passed: Passed = unheard
+) -> EncodedStream:
+    """The stream as memory-mapped columns, encoded once per content and description; `passed` hears how far it is.
 
     `base` is the folder that paths are relative to; `where(*path)` gives the position of a part of the description.
 
@@ -49,18 +53,20 @@ def encode_stream(config: StreamDataConfig, base: Path, cache: Path, *, where: L
         InputError: with every mistake of the description, or of the rows, that was found together.
     """
     plan = make_stream_plan(config, base, where)
-    fingerprint = fingerprint_of(plan, cache, STREAM.format, STREAM.name)
-    return open_stream(made_once(cache, fingerprint, lambda folder: _encode(plan, folder, fingerprint)))
+    fingerprint = fingerprint_of(plan, cache, STREAM.format, STREAM.name, passed)
+    return open_stream(made_once(cache, fingerprint, lambda folder: _encode(plan, folder, fingerprint, passed)))
 
 
-def _encode(plan: StreamPlan, folder: Path, fingerprint: str) -> None:
-    first = scan(plan, plan.span)
+def _encode(plan: StreamPlan, folder: Path, fingerprint: str, passed: Passed) -> None:
+    first = scan(plan, plan.span, passed)
     reader = StreamReader(plan, first)
     with rows_folder(folder) as scratch, crew(hands(first.rows, len(plan.log_columns))) as helpers:
-        _write(plan, reader, spilled(reader, scratch, helpers), folder, fingerprint)
+        _write(plan, reader, spilled(reader, scratch, helpers, passed), folder, fingerprint, passed)
 
 
-def _write(plan: StreamPlan, reader: StreamReader, read: Spilled, folder: Path, fingerprint: str) -> None:
+def _write(
+    plan: StreamPlan, reader: StreamReader, read: Spilled, folder: Path, fingerprint: str, passed: Passed
+) -> None:
     """The sorted rows as columns, and all that goes with them."""
     config, first = plan.config, reader.scan
     spill = read.kinds[EXAMPLES]
@@ -69,7 +75,7 @@ def _write(plan: StreamPlan, reader: StreamReader, read: Spilled, folder: Path, 
     times = np.concatenate([rows["time"] for rows in spill.sorted()])
     windows = windows_of(config.window, times, plan.timezone)
     columns = StreamColumns(plan, len(times))
-    write_columns(folder, len(times), columns.blocks(spill))
+    write_columns(folder, len(times), told_rows(columns.blocks(spill), len(times), passed))
     columns.raise_mistakes(plan)
     examples, again = unique_examples(columns.examples)
     np.save(folder / "examples.npy", examples)

@@ -14,6 +14,7 @@ from automl.data.columns.vocabulary import Codes, united
 from automl.data.encode.common import kind_of
 from automl.data.encode.rows import RowReader
 from automl.data.encode.spill import Recode, Spill, read_values
+from automl.files.passed import Passed, unheard
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,9 @@ class Spilled:
     values: tuple[pa.Array, ...]
 
 
-def unite(reader: RowReader, folders: Sequence[Path], codes: Path, drop_duplicates: bool) -> Spilled:
+def unite(
+    reader: RowReader, folders: Sequence[Path], codes: Path, drop_duplicates: bool, passed: Passed = unheard
+) -> Spilled:
     """The pieces in the order of the log; values are numbered in the order of their first appearance there. What the
     codes of runs become is mapped from the folder `codes`."""
     codes.mkdir(exist_ok=True)
@@ -37,6 +40,7 @@ def unite(reader: RowReader, folders: Sequence[Path], codes: Path, drop_duplicat
         lengths = np.array([len(part) for part in parts], np.int64)
         starts.append(np.cumsum(lengths + 1) - lengths - 1)
         flat.append(_mapped(codes / f"{column}.npy", of_runs, lengths))
+        passed("columns of ids numbered", place + 1, len(reader.own))
     names = np.array([name for name, _ in runs])
     kinds = {}
     for name in reader.spans:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from automl.data.columns.vocabulary import Vocabulary
 from automl.data.encode.drift import Drift
 from automl.data.encode.spill import Rows, near
+from automl.files.passed import Passed
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,17 @@ def watched(
         drift.add(int(np.searchsorted(ends, done, side="right")), codes > 0, ids > 0, dense, given)
         done += len(rows)
         yield Part(rows, ids, dense)
+
+
+def told_rows(
+    blocks: Iterable[dict[str, NDArray[np.generic]]], rows: int, passed: Passed
+) -> Iterator[dict[str, NDArray[np.generic]]]:
+    """The blocks, told as they pass."""
+    done = 0
+    for block in blocks:
+        yield block
+        done += len(next(iter(block.values())))
+        passed("rows written", done, rows)
 
 
 def blocks(parts: Iterable[Part], timed: bool) -> Iterator[dict[str, NDArray[np.generic]]]:

@@ -26,6 +26,7 @@ from automl.data.simulated.world import (
     user_table,
 )
 from automl.data.tables.windows import WINDOWS
+from automl.files.passed import Passed, unheard
 from automl.stats.metrics import NESums
 from search_spaces.errors import InputError
 
@@ -55,11 +56,13 @@ def simulate(
     start: dt.date = dt.date(2024, 3, 4),
     timezone: str = "UTC",
     rates: Rates = RATES,
+    passed: Passed = unheard,
 ) -> Simulation:
     """Write log.parquet, users.parquet, items.parquet, truth.json and truth.parquet to `out`.
 
     truth.parquet holds the true probabilities, row for row of the log: never a feature. `dwell_ms` of the log is known
-    only after a click, as such columns are in real logs. Equal arguments write equal files.
+    only after a click, as such columns are in real logs. Equal arguments write equal files. `passed` hears how far it
+    is.
 
     Raises:
         InputError: where the sizes leave a window without rows, or a file is already there.
@@ -75,6 +78,7 @@ def simulate(
     sums = {label: {name: NESums() for name in WINDOWS} for label in LABELS}
     origin = midnight(start, timezone) // 10**6
     log, truth = _writer(out / "log.parquet", _LOG), _writer(out / "truth.parquet", _TRUTH)
+    done_rows = 0
     with log, truth:
         for day, views, rng in _days(world, rows, days, seed):
             parts = parts_of(world, views)
@@ -86,6 +90,8 @@ def simulate(
             columns = [views.user, views.item, stamp, views.tab, clicked, converted, dwell]
             log.write_table(pa.table([pa.array(c).cast(f.type) for c, f in zip(columns, _LOG, strict=True)], _LOG))
             truth.write_table(pa.table([p_click, p_convert], _TRUTH))
+            done_rows += len(p_click)
+            passed("rows simulated", done_rows, rows)
             window = next(name for name, (first, last) in spans.items() if first <= day <= last)
             sums["click"][window] += NESums.of(clicked, p_click)
             sums["convert"][window] += NESums.of(converted[clicked], p_convert[clicked])

@@ -35,6 +35,7 @@ from automl.data.simulated.world import (
     make_world,
     user_table,
 )
+from automl.files.passed import Passed, unheard
 from automl.stats.metrics import NESums
 from search_spaces.errors import InputError, Mistake, Position
 
@@ -87,6 +88,7 @@ def simulate_stream(
     start: dt.date = dt.date(2024, 3, 4),
     timezone: str = "UTC",
     rates: Rates = RATES,
+    passed: Passed = unheard,
 ) -> StreamSimulation:
     """Write log.parquet, users.parquet, items.parquet, truth.json and truth.parquet to `out`.
 
@@ -126,6 +128,7 @@ def simulate_stream(
             columns = [views.user, views.item, at, domain, views.tab, clicked, converted, known]
             log.write_table(pa.table([pa.array(c).cast(f.type) for c, f in zip(columns, _LOG, strict=True)], _LOG))
             truth.write_table(pa.table([p_click, p_convert], _TRUTH))
+            passed("rows simulated", int(ends[day + 1]), rows)
             sums.add(str(dates[day]), domain, (clicked, p_click), (converted[clicked], p_convert[clicked]), clicked)
     done = StreamSimulation(out, dates, timezone, *sums.figures())
     settings = {
