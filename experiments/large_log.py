@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -22,7 +23,7 @@ DAYS, SEED = 14, 12
 _DENSE_SHARE = 0.3  # of the columns that are added
 _LEAST, _MOST = 10, 2_000_000  # values of an id column: the columns lie between, each a little larger
 _TEXT_EVERY = 3  # every third id column is text
-_MISSING = 0.05
+_MISSING, _FOLLOWS = 13, 205  # of 256 rows: those without a value, those whose id goes with the item
 _GROUP = 1 << 17  # rows of a row group
 
 
@@ -77,7 +78,7 @@ def _write(path: Path, narrow: pa.Table, rng: np.random.Generator, columns: int)
             made = [
                 *here.columns,
                 *(_column(values, _is_text(k), rng) for k, values in enumerate(more)),
-                *(_missing(rng.gamma(2.0, size=count).astype(np.float32), rng) for _ in dense),
+                *(_missing(rng.standard_exponential(count, np.float32), rng) for _ in dense),
             ]
             writer.write_table(pa.Table.from_arrays(made, schema=schema))
 
@@ -109,18 +110,20 @@ def described(folder: Path, columns: int) -> DataConfig:
 
 def _ids(count: int, size: int, own: NDArray[np.int64] | None, rng: np.random.Generator) -> NDArray[np.int64]:
     """Long-tailed; every other column goes with the item for the most part, so that a model finds something."""
-    drawn = (size * rng.random(count) ** 3).astype(np.int64)
+    uniform = rng.random(count)
+    drawn = (size * uniform * uniform * uniform).astype(np.int64)
     if own is None:
         return drawn
-    return np.where(rng.random(count) < 0.8, own * 2_654_435_761 % size, drawn)
+    return np.where(rng.integers(0, 256, count, np.uint8) < _FOLLOWS, own * 2_654_435_761 % size, drawn)
 
 
 def _column(values: NDArray[np.int64], text: bool, rng: np.random.Generator) -> pa.Array:
-    return _missing(np.char.add("v", values.astype(str)) if text else values, rng)
+    column = _missing(values, rng)
+    return pc.binary_join_element_wise("v", column.cast(pa.string()), "") if text else column
 
 
 def _missing(values: NDArray[np.generic], rng: np.random.Generator) -> pa.Array:
-    return pa.array(values, mask=rng.random(len(values)) < _MISSING)
+    return pa.array(values, mask=rng.integers(0, 256, len(values), np.uint8) < _MISSING)
 
 
 def _is_text(k: int) -> bool:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from automl.data.columns.kinds import is_text
 
 _NUMBER = r"^-?\d+(\.\d+)?$"
+_SHORT_WHOLE = r"^-?\d{1,18}$"  # int64 holds it
 Codes = NDArray[np.int32]
 
 
@@ -123,6 +124,12 @@ def _by_value(values: pa.Array) -> NDArray[np.int64]:
     told = pc.match_substring_regex(values, _NUMBER) if is_text(values.type) else None
     if told is None or not pc.any(told).as_py():
         return np.asarray(pc.array_sort_indices(values).to_numpy())
+    if told == pc.match_substring_regex(values, _SHORT_WHOLE):
+        is_word = ~told.to_numpy(zero_copy_only=False)
+        numbers = pc.if_else(told, values, pa.scalar("0", values.type)).cast(pa.int64()).to_numpy()
+        by_text = np.empty(len(values), np.int64)
+        by_text[pc.array_sort_indices(values).to_numpy()] = np.arange(len(values))
+        return np.lexsort((by_text, numbers, is_word))
     keys = [
         (0, float(value) if "." in value else int(value), value) if number else (1, 0, value)
         for value, number in zip(values.to_pylist(), told.to_pylist(), strict=True)

@@ -1,15 +1,19 @@
 from __future__ import annotations
 
+import re
+from fractions import Fraction
+
 import numpy as np
 import pyarrow as pa
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from automl.data.columns.vocabulary import Numbering, fit_vocabulary
+from automl.data.columns.vocabulary import Numbering, fit_vocabulary, united
 
 WORDS = st.lists(st.one_of(st.none(), st.sampled_from(["a", "b", "c", "d", ""])), max_size=30)
 
 
+@settings(deadline=None)
 @given(WORDS, WORDS)
 def test_values_are_numbered_as_they_come_and_found_again(first: list[str | None], second: list[str | None]) -> None:
     numbering = Numbering()
@@ -26,6 +30,7 @@ def test_nan_is_missing_and_dictionaries_count_by_value() -> None:
     assert numbering.add(pa.array([0.5, 0.25]).dictionary_encode()).tolist() == [1, 2]
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=12), st.integers(1, 4))
 def test_ids_fall_with_frequency_and_ties_with_value(counts: list[int], least: int) -> None:
     values = pa.array([(7 * k) % 13 for k in range(len(counts))])
@@ -39,6 +44,40 @@ def test_ids_fall_with_frequency_and_ties_with_value(counts: list[int], least: i
     assert found.counts.tolist() == [-count for count, _, _ in kept]
     assert [int(found.recode[code]) for _, _, code in kept] == list(range(1, len(kept) + 1))
     assert np.count_nonzero(found.recode) == len(kept)
+
+
+TEXTS = st.lists(
+    st.one_of(
+        st.integers(-(10**20), 10**20).map(str),
+        st.integers(-20, 20).map(str),
+        st.sampled_from(["007", "-0", "1.50", "x", "é", "zz", "", "1e3"]),
+    ),
+    unique=True,
+    max_size=12,
+)
+
+
+@settings(deadline=None)
+@given(TEXTS, st.booleans())
+def test_texts_that_are_numbers_come_first_in_their_order(texts: list[str], short: bool) -> None:
+    texts = [text for text in texts if not short or (len(text) < 19 and "." not in text)]
+    found = fit_vocabulary(pa.array(texts, pa.string()), np.ones(len(texts) + 1, np.int64), 1)
+
+    def key(text: str) -> tuple[int, Fraction, str]:
+        number = re.fullmatch(r"-?[0-9]+([.][0-9]+)?", text)
+        return (0, Fraction(text), text) if number else (1, Fraction(0), text)
+
+    assert found.values.to_pylist() == sorted(texts, key=key)
+
+
+@settings(deadline=None)
+@given(st.lists(st.lists(st.sampled_from(["a", "b", "c", "d"]), unique=True), max_size=5))
+def test_united_numberings_are_one(parts: list[list[str]]) -> None:
+    numbering = Numbering()
+    one = [code for part in parts for code in numbering.add(pa.array(part, pa.string())).tolist()]
+    values, codes = united([pa.array(part, pa.string()) for part in parts], pa.string())
+    assert codes.tolist() == one
+    assert values.to_pylist() == numbering.values(pa.string()).to_pylist()
 
 
 def test_categories_are_numbered_as_they_come_not_as_they_are_stored() -> None:

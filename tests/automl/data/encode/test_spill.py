@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from automl.data.columns.vocabulary import numbered, united
@@ -27,6 +27,7 @@ ROW = st.tuples(st.integers(-50, 50), st.integers(0, 2), st.sampled_from(["a", "
 PIECES = st.lists(st.lists(st.lists(ROW, max_size=6), max_size=3), min_size=1, max_size=4)
 
 
+@settings(deadline=None)
 @given(PIECES, st.booleans())
 def test_a_log_is_sorted_by_window_and_key_whatever_its_runs(pieces: list[list[list[Any]]], drop: bool) -> None:
     record = record_type(1, 0)
