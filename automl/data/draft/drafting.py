@@ -28,6 +28,9 @@ _LABEL_NAMES = ("click", "is_click", "clicked", "label", "target", "y", "is_clic
 _ID_NAME = re.compile(r"(?:^|_)(?:id|uid|sid|pid|code|type|category|tag|tab|zip)(?:_|$)|id$", re.IGNORECASE)
 _WEIGHT_NAMES = ("weight", "sample_weight")
 _FEW = 1000
+_WIDE = 100  # columns
+_AGAIN = 20  # rows of a value
+_CLOSE = 0.3  # of the numbers between the lowest and the highest are there
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,10 +151,12 @@ def draft(path: Path | str, base: Path | None = None, *, label: str | None = Non
             reason = "grows with time: its later values are never seen in training"
         if reason is not None:
             left.append((name, reason))
-        elif _is_categorical(column):
-            categorical.append((name, 2 if column.distinct > _FEW else 1))
         else:
-            dense.append((name, _transform(column)))
+            wide, rows = len(columns) > _WIDE, len(labels)
+            if _is_categorical(column, wide) or _may_be_ids(column, wide, rows):
+                categorical.append((name, 2 if column.distinct > _FEW else 1))
+            if not _is_categorical(column, wide):
+                dense.append((name, _transform(column)))
     if not categorical:
         few = min((name for name, _ in dense if columns[name].whole), key=lambda n: columns[n].distinct, default=None)
         if few is None:
@@ -220,10 +225,20 @@ def _reason(column: Column) -> str | None:
     return None
 
 
-def _is_categorical(column: Column) -> bool:
+def _is_categorical(column: Column, wide: bool) -> bool:
+    """Of a wide table whole numbers are counts and flags, unless they are called ids: each id is a field of a model."""
     if not column.number:
         return True
-    return column.whole and (column.distinct <= _FEW // 10 or _ID_NAME.search(column.name) is not None)
+    few = column.distinct <= _FEW // 10 and not wide
+    return column.whole and (few or _ID_NAME.search(column.name) is not None)
+
+
+def _may_be_ids(column: Column, wide: bool, rows: int) -> bool:
+    """Whole numbers that lie close and come again and again, whatever they are called: both an id and a number in a
+    draft, since a model learns nothing of ids that it reads as amounts."""
+    low, high = column.ends
+    close = column.distinct >= _CLOSE * (high - low + 1)
+    return column.whole and not wide and close and rows >= _AGAIN * column.distinct
 
 
 def _transform(column: Column) -> str:

@@ -208,3 +208,21 @@ def test_a_table_of_numbers_alone_has_its_coarsest_one_as_categorical(tmp_path: 
     write(numbers)
     with pytest.raises(InputError, match=r"at least one column must hold ids.*only fractions: x, y"):
         draft("log.parquet", tmp_path)
+
+
+def test_of_a_wide_table_only_words_and_ids_are_categorical(tmp_path: Path, write: Write) -> None:
+    rng = np.random.default_rng(5)
+    counts = {f"n_{k}": rng.integers(0, 3, 400) for k in range(120)}
+    write({"click": rng.integers(0, 2, 400), **counts, "site_id": rng.integers(0, 9, 400), "word": ["a", "b"] * 200})
+    found = draft("log.parquet", tmp_path)
+    assert found.categorical == (("site_id", 1), ("word", 1))
+    assert {name for name, _ in found.dense} == set(counts)
+
+
+def test_whole_numbers_that_may_be_ids_are_read_as_both(tmp_path: Path, write: Write) -> None:
+    rng = np.random.default_rng(5)
+    seen, cents = rng.permutation(np.arange(6000) % 200), rng.integers(0, 200, 6000) * 101
+    write({"click": rng.integers(0, 2, 6000), "d": seen, "cents": cents, "word": ["a", "b"] * 3000})
+    found = draft("log.parquet", tmp_path)
+    assert found.categorical == (("d", 1), ("word", 1))
+    assert {name for name, _ in found.dense} == {"d", "cents"}
