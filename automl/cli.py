@@ -302,13 +302,14 @@ def predict(file: Path, table: str, joins: tuple[str, ...], out: Path | None, pa
 @click.argument("past", type=_FILE)
 @click.argument("table", type=str)
 @click.option("--join", "joins", multiple=True, metavar="KEY=PATH", help="A side table, joined by its key.")
+@click.option("--labels", type=str, help="A table of rows that were counted, whose labels are known only now.")
 @click.option("--to", "out", type=_FILE, help="The file to write; the past is replaced if left out.")
-def advance(past: Path, table: str, joins: tuple[str, ...], out: Path | None) -> None:
+def advance(past: Path, table: str, joins: tuple[str, ...], labels: str | None, out: Path | None) -> None:
     """Count the rows of a table, with their labels, into the past of an exported model: each night those of the day."""
     from automl.commands.advance import advance_past
 
     out = out or past
-    click.echo(advance_past(past, table, joins, out))
+    click.echo(advance_past(past, table, joins, out, labels))
     click.echo(f"wrote {_short(out)}")
 
 

@@ -10,8 +10,9 @@ from automl.data.past.files import read_past, write_past
 from search_spaces.errors import InputError
 
 
-def advance_past(file: Path, table: str, joins: Sequence[str], out: Path) -> str:
-    """Write the past that counts the rows of the table too; what it holds then, in words.
+def advance_past(file: Path, table: str, joins: Sequence[str], out: Path, late: str | None = None) -> str:
+    """Write the past that counts the rows of the table too, and the labels of the table `late`; what it holds then, in
+    words.
 
     Raises:
         InputError: with what is wrong with the file, the tables and their columns; where a row is not later than all
@@ -20,7 +21,8 @@ def advance_past(file: Path, table: str, joins: Sequence[str], out: Path) -> str
     if not out.absolute().parent.is_dir():
         raise InputError.of(str(out), "must lie in a folder that exists", f"no {out.absolute().parent}")
     past = read_past(file)
-    after = past.advanced(rows_to_count(past, table, joins), table)
+    labels = () if late is None else rows_to_count(past, late, joins)
+    after = past.advanced(rows_to_count(past, table, joins), table, labels, late or "")
     write_past(after, out)
     new, size = after.state.rows - past.state.rows, out.stat().st_size / 2**20
     return f"{new:,} rows counted, {after.state.rows:,} in all, up to {after.until}; {size:.1f} MiB"

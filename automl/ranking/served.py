@@ -76,23 +76,24 @@ class Served:
         """
         told = self.facts.get("past")
         if told is None:
-            found = "a model that reads nothing of earlier rows" if not self.past_names else "an export without one"
-            raise InputError.of(name, "must be the past of this model", found)
+            found = "one that was exported without its past" if self.past_names else "one that reads none of it"
+            raise InputError.of(name, "must come with a model that reads what earlier rows tell", found)
         if told["fingerprint"] != past.fingerprint:
             must = f"must be the past of this model ({told['fingerprint']})"
             hint = "each export writes its own; it may go on, but not serve a model of another log or other features"
             raise InputError.of(name, must, past.fingerprint, hint)
         return replace(self, past=past)
 
-    def advance(self, table: Rows, name: str = "table") -> Served:
-        """The same model with the past that counts these rows too, with their labels. `served.past` holds it.
+    def advance(self, table: Rows, late: Rows | None = None, name: str = "table") -> Served:
+        """The same model with the past that counts these rows too, with their labels, and the labels of earlier rows
+        that were late. `served.past` holds it.
 
         Raises:
             InputError: where the model has no past, the table lacks what it counts, or rows are not later than it.
         """
         if self.past is None:
             raise InputError.of(name, "must be counted by a model with a past", "none", "load_served(file, past=...)")
-        return replace(self, past=self.past.advanced([table], name))
+        return replace(self, past=self.past.advanced([table], name, [] if late is None else [late]))
 
     def probabilities(self, features: Features) -> NDArray[np.float64]:
         """The same from encoded rows."""

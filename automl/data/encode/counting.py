@@ -37,7 +37,7 @@ def count_log(
     gathered = gather(what, tables, chain(spill.sorted(), () if beside is None else beside.sorted()), folder)
     out = np.lib.format.open_memmap(folder / "counters.npy", "w+", np.float32, (len(what.names), rows))
     ours_N = gathered.order_N < rows  # the examples come first, in their own order
-    for place, feature_N in enumerate(Counting(what, State.nothing(what), gathered).features()):
+    for place, feature_N in enumerate(Counting(what, State.nothing(what), gathered, 0).features()):
         out[place, gathered.order_N[ours_N]] = feature_N[ours_N]
     return out
 

@@ -69,7 +69,7 @@ def _reader(plan: Plan | StreamPlan) -> Reader | StreamReader:
 def _counted(what: PastFeatures, plan: Plan | StreamPlan, read: Spilled, folder: Path, before_ns: int | None) -> State:
     folder.mkdir()
     parts = chain.from_iterable(spill.sorted() for spill in read.kinds.values())  # examples, and what is only past
-    counting = Counting(what, State.nothing(what), gather(what, plan, _earlier(parts, before_ns), folder))
+    counting = Counting(what, State.nothing(what), gather(what, plan, _earlier(parts, before_ns), folder), 0)
     for _ in counting.features():
         pass
     return counting.after()

@@ -1,6 +1,6 @@
 """What earlier rows tell of rows, from nothing or from a state: the features of a log and of rows that come after it.
 
-R rows of which T are the tail of a state, N = R - T new ones, S keys that a state has counted.
+R rows of which N are new, the others the tail of a state and labels without rows; S keys that a state has counted.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ from automl.data.past.counters import Counters, Rules, Sums, key_codes
 from automl.data.past.features import CounterBlock, Key, PastFeatures
 from automl.data.past.recent import recent
 from automl.data.past.rows import Gathered
-from automl.data.past.state import BlockSums, KeySums, State, still_told
+from automl.data.past.state import BlockSums, KeySums, State, reach_ns, still_told
 
 
 class Counting:
     """Rows gathered behind the tail of a state: their features first, then the state that they leave behind.
 
-    The new rows must be later than the last one that the state has counted.
+    The new rows must be later than the last one that the state has counted. The first `old` of the rows, by time, are
+    not new: the tail, and labels without rows (TIMELESS).
     """
 
-    def __init__(self, what: PastFeatures, before: State, rows: Gathered) -> None:
-        self._what, self._before, self._rows = what, before, rows
-        self._tail = len(before.tail)
+    def __init__(self, what: PastFeatures, before: State, rows: Gathered, old: int) -> None:
+        self._what, self._before, self._rows, self._old = what, before, rows, old
         self._place = {column: k for k, column in enumerate(what.columns)}
         self._blocks: list[BlockSums] = []
 
     def features(self) -> Iterator[NDArray[np.float32]]:
         """Each (N,) in the order of time, in the order of their names; NaN where a key is missing."""
-        times_N = self._rows.times_N[self._tail :]
+        times_N = self._rows.times_N[self._old :]
         if not len(times_N):
             yield from (np.zeros(0, np.float32) for _ in self._what.names)
             return
@@ -42,24 +42,22 @@ class Counting:
             yield from self._counted(block, sums)
         if self._what.recent is not None:
             for key in self._what.recent.keys:
-                codes_R = key_codes(self._codes(key))
-                for found_R in recent(codes_R, self._rows.times_N, self._what.recent.within):
-                    yield found_R[self._tail :]
+                yield from self._recent(key, self._what.recent.within)
 
     def after(self) -> State:
         """Once all features were made. Codes are those of the rows."""
         times_R = self._rows.times_N
-        if len(times_R) == self._tail:
+        if len(times_R) == self._old:
             return self._before
         last = int(times_R[-1])
         edges = [block.edge for block in self._blocks]
         kept_R = still_told(self._what, edges, last, times_R, self._rows.labels_NL, self._rows.arrivals_NL)
-        rows = self._before.rows + len(times_R) - self._tail
+        rows = self._before.rows + len(times_R) - self._old
         return State(last, rows, tuple(self._blocks), self._rows.some(kept_R))
 
     def _counted(self, block: CounterBlock, before: BlockSums | None) -> Iterator[NDArray[np.float32]]:
         rows, labels = self._rows, list(block.labels)
-        times_N = rows.times_N[self._tail :]
+        times_N = rows.times_N[self._old :]
         edges = edges_of(int(times_N[0]), int(times_N[-1]), block.every, self._what.timezone)[:-1]
         counters = Counters(
             rows.times_N,
@@ -67,7 +65,7 @@ class Counting:
             rows.arrivals_NL[:, labels],
             edges,
             Rules(block.half_life, block.prior),
-            before=self._tail,
+            before=self._old,
             since=None if before is None else before.edge,
             overall=None if before is None else _overall(before),
         )
@@ -87,6 +85,13 @@ class Counting:
             keys.append(_kept(sums, codes_SR, columns))
         base = next((sums.base for sums in counters.overall), None)
         self._blocks.append(BlockSums(counters.last_edge, _moment(base), _of_all(counters.overall), tuple(keys)))
+
+    def _recent(self, key: Key, within: float) -> Iterator[NDArray[np.float32]]:
+        times_R = self._rows.times_N
+        first = int(np.searchsorted(times_R, times_R[self._old] - reach_ns(within)))  # rows before it are out of reach
+        codes = key_codes([column[first:] for column in self._codes(key)])
+        for found in recent(codes, times_R[first:], within):
+            yield found[self._old - first :]
 
     def _codes(self, key: Key, known: KeySums | None = None) -> list[NDArray[np.int32]]:
         """Of the columns of a key: of the keys that were counted before, then of the rows."""

@@ -248,6 +248,9 @@ def test_what_is_refused(problem: Problem, model: Path, before_test: Path, test_
     assert "but found 2024-03-11 00:01:12.205+08:00 (2135 of 2135 rows)" in told
     assert f"({day.num_rows} of {day.num_rows} rows)" in refused("advance", past_beside(model), table, *joins(problem))
 
+    told = refused("advance", before_test, table, *joins(problem), "--labels", table)
+    assert "day.parquet: time_ms must be that of rows that the past has counted (up to 2024-03-11 00:0" in told
+
     pq.write_table(day.drop_columns(["convert", "item_id"]), tmp_path / "few.parquet")
     told = refused("advance", before_test, tmp_path / "few.parquet", "--join", joins(problem)[1])
     assert "must have a column item_id" in told

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from automl.data.columns.times import NEVER
 from automl.data.past.counting import Counting
 from automl.data.past.features import CounterBlock, Key, PastFeatures, PastLabel, RecentBlock
-from automl.data.past.rows import Gathered, PastRows
+from automl.data.past.rows import TIMELESS, Gathered, PastRows
 from automl.data.past.state import State
 
 MINUTE = 60 * 10**9
@@ -60,10 +61,13 @@ def part(rows: PastRows, span: slice) -> PastRows:
     return PastRows(rows.times_N[span], rows.codes_KN[:, span], rows.labels_NL[span], rows.arrivals_NL[span])
 
 
-def count(what: PastFeatures, state: State, rows: PastRows) -> tuple[NDArray[np.float32], State]:
+def count(
+    what: PastFeatures, state: State, rows: PastRows, late: PastRows | None = None
+) -> tuple[NDArray[np.float32], State]:
+    late = late or part(rows, slice(0))
     with tempfile.TemporaryDirectory() as folder:
-        gathered = Gathered(len(what.columns), 2, Path(folder), [state.tail, rows])
-        counting = Counting(what, state, gathered)
+        gathered = Gathered(len(what.columns), 2, Path(folder), [state.tail, late, rows])
+        counting = Counting(what, state, gathered, len(state.tail) + len(late))
         return np.stack(list(counting.features())), counting.after()
 
 
@@ -87,8 +91,42 @@ def test_a_log_cut_in_time_is_counted_on(
         features, state = count(what, state, part(all_rows, slice(first, last)))
         parts.append(features)
     np.testing.assert_array_equal(np.concatenate(parts, 1), at_once)
-    assert (state.last, state.rows) == (end.last, end.rows) == (all_rows.times_N[-1], rows)
-    np.testing.assert_array_equal(state.tail.times_N, end.tail.times_N)
+    hold_equal(state, end)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    wanted(),
+    st.integers(0, 2**32 - 1),
+    st.integers(2, 60),
+    st.sampled_from([3, 100, 2_000]),
+    st.lists(st.floats(0, 1), min_size=1, max_size=4),
+)
+def test_labels_may_come_once_they_are_known(
+    what: PastFeatures, seed: int, rows: int, spread: int, shares: list[float]
+) -> None:
+    """Without their rows, which were counted nights before."""
+    all_rows = log(seed, rows, spread, len(what.columns))
+    at_once, end = count(what, State.nothing(what), all_rows)
+    cuts = {int(np.searchsorted(all_rows.times_N, all_rows.times_N[int(share * (rows - 1))])) for share in shares}
+    state, parts, told = State.nothing(what), [], np.isnan(all_rows.labels_NL)
+    for first, last in pairwise(sorted({0, *cuts, rows})):
+        until = all_rows.times_N[last] if last < rows else NEVER
+        known = (all_rows.arrivals_NL < until) & ~told & (np.arange(rows) < last)[:, None]
+        labelled = replace(all_rows, labels_NL=np.where(known, all_rows.labels_NL, np.nan).astype(np.float32))
+        told |= known
+        late = part(labelled, slice(0, first))
+        late = replace(late, times_N=np.full(first, TIMELESS))
+        features, state = count(what, state, part(labelled, slice(first, last)), late)
+        parts.append(features)
+    np.testing.assert_array_equal(np.concatenate(parts, 1), at_once)
+    hold_equal(state, end, tails=False)
+
+
+def hold_equal(state: State, end: State, tails: bool = True) -> None:
+    assert (state.last, state.rows) == (end.last, end.rows)
+    if tails:
+        np.testing.assert_array_equal(state.tail.times_N, end.tail.times_N)
     for one, other in zip(state.blocks, end.blocks, strict=True):
         assert (one.edge, one.base) == (other.edge, other.base)
         np.testing.assert_array_equal(one.overall_L2, other.overall_L2)
@@ -118,7 +156,7 @@ def test_what_is_kept_does_not_grow_with_the_log() -> None:
         )
         with tempfile.TemporaryDirectory() as folder:
             gathered = Gathered(1, 1, Path(folder), [state.tail, rows])
-            counting = Counting(what, state, gathered)
+            counting = Counting(what, state, gathered, len(state.tail))
             list(counting.features())
             state = counting.after()
         sizes.append((len(state.blocks[0].keys[0].seen_S), len(state.tail)))

@@ -222,6 +222,49 @@ def test_what_does_not_fit_is_told(past: Past, table: pa.Table, words: str) -> N
             count(table)
 
 
+def test_a_label_may_come_once_it_is_known(past: Past) -> None:
+    """In the night after that of its row, half an hour after it: what is known then is what would have been."""
+    rows, evening = later(48), START_MS + 8 * DAY_MS
+    is_first = rows["time_ms"].to_numpy() < evening
+    first, second = rows.filter(pa.array(is_first)), rows.filter(pa.array(~is_first))
+    unknown = first["time_ms"].to_numpy() >= evening - 1_800_000 * 2
+    blank = pa.array([1] * len(unknown), pa.int64(), mask=unknown)
+    hidden = first.set_column(first.column_names.index("buy"), "buy", blank)
+    told = past.advanced([hidden]).advanced([second], "rows", [first.filter(pa.array(unknown)).drop_columns(["click"])])
+    whole = past.advanced([first]).advanced([second])
+    for one, other in zip(told.state.blocks, whole.state.blocks, strict=True):
+        np.testing.assert_array_equal(one.overall_L2, other.overall_L2)
+        for a, b in zip(one.keys, other.keys, strict=True):
+            np.testing.assert_array_equal(np.sort(a.counts_LS), np.sort(b.counts_LS))
+    assert told.state.rows == whole.state.rows
+
+
+@pytest.mark.parametrize(
+    ("rows", "late", "words"),
+    [
+        (later(), later(), r"labels: time_ms must be that of rows that the past has counted \(up to 2024-01-0"),
+        (
+            later(),
+            later(time_ms=[START_MS] * 3),
+            r"click must be known at 2024-01-0\d .* but found 2024-01-01 00:30:00.000",
+        ),
+        (
+            later(),
+            later().drop_columns(["click", "buy"]),
+            "labels: must have a column buy(.|\n)*must have a column click",
+        ),
+        (
+            later(0),
+            later(time_ms=[START_MS + 6 * DAY_MS - 600_000] * 3),
+            "table: must hold rows that labels are counted with",
+        ),
+    ],
+)
+def test_labels_that_cannot_be_late_are_refused(past: Past, rows: pa.Table, late: pa.Table, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        past.advanced([rows], late=[late])
+
+
 def test_labels_must_be_there_to_be_counted(past: Past) -> None:
     with pytest.raises(InputError, match="must have a column buy, but found none\n    hint: its labels are counted"):
         past.advanced([later().drop_columns(["buy"])])
