@@ -82,7 +82,9 @@ def init(directory: Path, data: Path | None, label: str | None, template: str) -
         raise click.UsageError("--label must come with --data")
     if data is not None and template == "exfm":
         raise click.UsageError("--data must come without --template exfm: a stream is not drafted")
-    for line in init_exfm(directory) if template == "exfm" else init_study(directory, data, template, label):
+    with rate_line() as passed:
+        lines = init_exfm(directory) if template == "exfm" else init_study(directory, data, template, label, passed)
+    for line in lines:
         click.echo(line)
 
 

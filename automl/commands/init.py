@@ -10,6 +10,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from automl.files.passed import Passed, unheard
 from search_spaces.errors import InputError
 
 if TYPE_CHECKING:
@@ -22,7 +23,9 @@ _SECONDS_A_VALUE = 4e-5  # of a core, 1e-6 of the baselines and 5e-6 of the slow
 _BYTES_AN_ID = 100  # where a tenth of all ids differ: rows of 64 numbers, their mean, counts
 
 
-def init_study(folder: Path, data: Path | None, template: str, label: str | None = None) -> list[str]:
+def init_study(
+    folder: Path, data: Path | None, template: str, label: str | None = None, passed: Passed = unheard
+) -> list[str]:
     """Write a study into a folder; what was written and noticed, as lines.
 
     Raises:
@@ -34,7 +37,7 @@ def init_study(folder: Path, data: Path | None, template: str, label: str | None
     if data is not None:
         from automl.data.draft.drafting import draft
 
-        found = draft(data, label=label)
+        found = draft(data, label=label, passed=passed)
         texts["study.yaml"] = drafted(texts["study.yaml"], found, data, folder)
         lines += found.lines()
         lines.append(f"{folder / 'baseline.yaml'} is a draft: put the model that you ship in its place")

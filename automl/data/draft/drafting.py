@@ -22,6 +22,7 @@ from automl.data.leaks.names import FEEDBACK
 from automl.data.tables.finder import missing_column, other_separator
 from automl.data.tables.table import Table, open_table
 from automl.data.tables.windows import WINDOWS
+from automl.files.passed import Passed, unheard
 from search_spaces.errors import InputError, Position
 
 _LABEL_NAMES = ("click", "is_click", "clicked", "label", "target", "y", "is_clicked", "ctr")
@@ -119,7 +120,14 @@ def _word(text: str) -> str:
     return text if plain else json.dumps(text, ensure_ascii=False)
 
 
-def draft(path: Path | str, base: Path | None = None, *, label: str | None = None, timezone: str = "UTC") -> Draft:
+def draft(
+    path: Path | str,
+    base: Path | None = None,
+    *,
+    label: str | None = None,
+    timezone: str = "UTC",
+    passed: Passed = unheard,
+) -> Draft:
     """Guess a data description from a sample of a table; `path` is relative to `base`, else to the current folder.
 
     Raises:
@@ -127,7 +135,7 @@ def draft(path: Path | str, base: Path | None = None, *, label: str | None = Non
     """
     path = str(path)
     table, separator = _opened(path, base or Path())
-    sample = sample_columns(table)
+    sample = sample_columns(table, passed)
     columns = sample.columns
     if not columns:
         raise InputError.of(path, "must hold rows", "none")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,7 @@ from automl.data.columns.numbers import as_floats
 from automl.data.columns.times import is_number
 from automl.data.columns.vectors import NotVectorsError, as_vectors, width_in
 from automl.data.tables.table import Table
+from automl.files.passed import Passed, unheard
 from automl.stats.metrics import auc
 from search_spaces.errors import InputError
 
@@ -62,7 +63,7 @@ class Sample:
     rows: int
 
 
-def sample_columns(table: Table) -> Sample:
+def sample_columns(table: Table, passed: Passed = unheard) -> Sample:
     """Profiles from batches spread over the whole table. A column that is not understood fails nothing."""
     vectors = {name: width for name in table.columns if (width := _vector_width(table, name))}
     others = {name: why for name in table.columns if name not in vectors and (why := _not_read(table, name))}
@@ -70,15 +71,14 @@ def sample_columns(table: Table) -> Sample:
     if not names:
         return Sample({}, vectors, others, 0)
     rows = table.count_rows()
-    every = max(1, rows // _SAMPLE_ROWS)
     try:
-        batches = [batch for k, batch in enumerate(table.batches(names)) if k % every == 0]
+        batches = _sampled(table, names, rows, passed)
     except InputError:
         others |= {name: "cannot be read" for name in names if not _is_read(table, name)}
         names = [name for name in names if name not in others]
         if not names:
             raise
-        batches = [batch for k, batch in enumerate(table.batches(names)) if k % every == 0]
+        batches = _sampled(table, names, rows, passed)
     if not batches:
         return Sample({}, {}, {}, 0)
     sample = pa.Table.from_batches(batches).combine_chunks()
@@ -89,6 +89,17 @@ def sample_columns(table: Table) -> Sample:
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError, MisfitError):
             others[name] = f"holds {table.type_of(name)}, which is not understood"
     return Sample(columns, vectors, others, rows)
+
+
+def _sampled(table: Table, names: Sequence[str], rows: int, passed: Passed) -> list[pa.RecordBatch]:
+    """Batches spread evenly over the table."""
+    every, done, kept = max(1, rows // _SAMPLE_ROWS), 0, []
+    for k, batch in enumerate(table.batches(names)):
+        if k % every == 0:
+            kept.append(batch)
+        done += batch.num_rows
+        passed("rows looked at", done, rows)
+    return kept
 
 
 def _is_read(table: Table, name: str) -> bool:
