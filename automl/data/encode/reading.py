@@ -73,7 +73,7 @@ def spilled(reader: RowReader, folder: Path, crew: Crew, passed: Passed = unhear
     except InputError as error:
         raise InputError(_placed(mistake, reader.tables.at) for mistake in error.mistakes) from None
     folders = [folder / piece.name for piece in pieces]
-    reader.take_over(Seen.of_json((of_piece / SEEN).read_text()) for of_piece in folders)
+    reader.take_over(pieces, [Seen.of_json((of_piece / SEEN).read_text()) for of_piece in folders])
     return unite(reader, folders, folder / "codes", reader.tables.config.drop_duplicates, passed)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +23,7 @@ from automl.data.describe.tables import TablesConfig
 from automl.data.encode.common import kind_of
 from automl.data.encode.pieces import PIECE_ROWS, Piece
 from automl.data.encode.scan import Scan, times_in, told_times
-from automl.data.encode.seen import Seen
+from automl.data.encode.seen import Seen, Wrong
 from automl.data.encode.spill import Buckets, Rows, Run, RunWriter, fill, record_type
 from automl.data.store.keyed import Keyed, whole
 from automl.data.tables.finder import key_kind
@@ -265,27 +267,36 @@ class RowReader(ABC):
             if unmatched
         ]
 
-    def take_over(self, parts: Iterable[Seen]) -> None:
-        """What was seen of all pieces, in the order of the log, in place of what this reader saw.
+    def take_over(self, pieces: Sequence[Piece], parts: Sequence[Seen]) -> None:
+        """What was seen of each piece, in the order of the log, in place of what this reader saw.
 
         Raises:
             InputError: with what was wrong with the rows, each kind once with its number of rows.
         """
-        self.seen = Seen.of((self._of_tables, *parts), len(self.sides))
-        mistakes = [
-            Mistake(
-                self.tables.at(*wrong.path),
-                wrong.must,
-                f"{wrong.example} ({wrong.count} row{'s' if wrong.count > 1 else ''})",
-            )
-            for wrong in self.seen.wrong
-        ]
+        total = Seen.of((self._of_tables, *parts), len(self.sides))
+        mistakes = []
+        for wrong in total.wrong:
+            rows = f"{wrong.count} row{'s' if wrong.count > 1 else ''}{self._first(wrong, pieces, parts)}"
+            mistakes.append(Mistake(self.tables.at(*wrong.path), wrong.must, f"{wrong.example} ({rows})"))
+        self.seen = total
         for k, (side, unmatched) in enumerate(zip(self.sides, self.seen.unmatched, strict=True)):
             if unmatched and unmatched == self.seen.kept:
                 must = f"{side.key} of {self.tables.log.name} must be found in {self.tables.sides[k].name}"
                 mistakes.append(Mistake(self.tables.at("join", k, "on"), must, "no row that has one"))
         if mistakes:
             raise InputError(mistakes)
+
+    def _first(self, wrong: Wrong, pieces: Sequence[Piece], parts: Sequence[Seen]) -> str:
+        """In which of several files such a row is first, in words: those of the first piece that has one are read
+        again, one by one."""
+        files = self.tables.log.parts
+        there = (piece for piece, part in zip(pieces, parts, strict=True) if len(files) > 1 and part.has(wrong))
+        for piece in islice(there, 1):
+            for share in piece.shares:
+                self.seen = Seen(unmatched=[0] * len(self.sides))
+                if any(self.seen.has(wrong) for _ in self.runs(replace(piece, shares=(share,)))):
+                    return f", first in {files[share.file].name}"
+        return ""
 
 
 def _gathered(batches: Iterable[tuple[str, pa.RecordBatch]]) -> Iterator[pa.RecordBatch]:

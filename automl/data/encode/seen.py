@@ -42,6 +42,10 @@ class Seen:
         else:
             known.count += count
 
+    def has(self, wrong: Wrong) -> bool:
+        """Whether a row breaks that rule."""
+        return any((mine.path, mine.must) == (wrong.path, wrong.must) for mine in self.wrong)
+
     @classmethod
     def of(cls, parts: Iterable[Self], sides: int) -> Self:
         """Of all pieces, in the order of the log."""

@@ -170,6 +170,19 @@ def a_label_of_words(folder: Path) -> Changes:
 
 
 @case
+def a_label_in_one_file(folder: Path) -> Changes:
+    return two(folder, table(), table(click=np.arange(60) % 3))
+
+
+@case
+def a_price_in_one_file(folder: Path) -> Changes:
+    (folder / "log").mkdir()
+    for name, price in (("a", None), ("b", "dear"), ("c", "cheap")):
+        text(folder, lines(folder, **({} if price is None else {"price": [price] * 60})), f"log/{name}.csv")
+    return {"path": "log"}
+
+
+@case
 def weights_of_words(folder: Path) -> Changes:
     one(folder, weight=["high"] * 60)
     return {"weight": "weight"}
