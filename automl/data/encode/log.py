@@ -7,18 +7,15 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from automl.data.columns.moments import Moments
-from automl.data.columns.numbers import Scales, transformed
-from automl.data.columns.times import days_of
+from automl.data.columns.numbers import Scales
 from automl.data.columns.vector_places import places_of
-from automl.data.columns.vocabulary import fit_vocabulary, written_twice
+from automl.data.columns.vocabulary import fit_vocabulary
 from automl.data.describe.tables import DataConfig
 from automl.data.encode.common import fingerprint_of, is_log_scaled, made_once, spans_of, with_dense
 from automl.data.encode.counting import count_log
@@ -29,9 +26,10 @@ from automl.data.encode.plan import Plan, make_plan
 from automl.data.encode.reader import Reader
 from automl.data.encode.reading import rows_folder, spilled
 from automl.data.encode.room import room_words
+from automl.data.encode.row_notes import row_notes
 from automl.data.encode.rows import EXAMPLES, PAST
-from automl.data.encode.scan import Scan, scan
-from automl.data.encode.spill import Rows
+from automl.data.encode.scan import scan
+from automl.data.encode.tally import Tally
 from automl.data.encode.uniting import Spilled
 from automl.data.encode.writing import blocks, told_rows, watched
 from automl.data.leaks.find import ROWS, find_leaks
@@ -42,7 +40,6 @@ from automl.data.store.told import Note
 from automl.data.tables.sources import at_nothing
 from automl.data.tables.windows import WINDOWS, DaySplit, Locate
 from automl.files.passed import Passed, unheard
-from search_spaces.errors import InputError, Mistake
 
 
 def encode_log(
@@ -99,7 +96,7 @@ def _write(
     spill, past = read.kinds[EXAMPLES], read.kinds.get(PAST)
     fits = {WINDOWS.index(name) for name in fit}
     values = read.values[: len(plan.categorical)]
-    tally = _Tally([len(of_column) for of_column in values], is_log_scaled(plan), plan.vector_width)
+    tally = Tally([len(of_column) for of_column in values], is_log_scaled(plan), plan.vector_width)
     for window_index, rows in spill.by_window():
         tally.add(rows, window_index, window_index in fits)
         passed("rows counted", int(tally.rows.sum()), len(spill))
@@ -123,7 +120,7 @@ def _write(
     shutil.rmtree(folder / "counting", ignore_errors=True)
     np.savez(folder / "id_counts.npz", *(vocabulary.counts for vocabulary in vocabularies))
     write_encoders(folder, vocabularies, scales)
-    notes = [*map(Note, first.notes), *_notes(plan, reader, tally, values), *drift.notes(), *leaks]
+    notes = [*map(Note, first.notes), *row_notes(plan, reader, tally, values), *drift.notes(), *leaks]
     LOG.write(folder, _facts(plan, tally, fit, fingerprint, drift, notes))
 
 
@@ -132,87 +129,13 @@ def _leaks(read: Spilled, plan: Plan, train: int) -> list[Note]:
     return find_leaks(sample_of(read.kinds[EXAMPLES].rows(max(0, train - ROWS), train), plan, read.values))
 
 
-def _with_counters(tally: _Tally, counters: NDArray[np.float32], fits: set[int]) -> Moments:
+def _with_counters(tally: Tally, counters: NDArray[np.float32], fits: set[int]) -> Moments:
     """The moments of all dense features over the fit windows: those of the columns, then of the counters."""
     own, ends = Moments(len(counters)), np.cumsum(tally.rows)
     for k, values in enumerate(counters):
         for window in sorted(fits):
             own.add(k, values[ends[window] - tally.rows[window] : ends[window]].astype(np.float64))
     return tally.moments.beside(own)
-
-
-@dataclass
-class _Tally:
-    """What is counted over the sorted rows: windows, labels, and over the fit windows ids and dense moments."""
-
-    vocabulary_sizes: Sequence[int]
-    log: Sequence[bool]
-    vector_width: int
-    rows: NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(WINDOWS), np.int64))
-    positives: NDArray[np.float64] = field(default_factory=lambda: np.zeros(len(WINDOWS)))
-    weights: NDArray[np.float64] = field(default_factory=lambda: np.zeros(len(WINDOWS)))
-    ones: NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(WINDOWS), np.int64))  # rows, of any weight
-
-    def __post_init__(self) -> None:
-        self.id_counts = [np.zeros(size + 1, np.int64) for size in self.vocabulary_sizes]
-        self.moments, self.vectors = Moments(len(self.log)), Moments(self.vector_width)
-
-    def add(self, rows: Rows, window: int, fit: bool) -> None:
-        weight = rows["weight"].astype(np.float64)
-        self.rows[window] += len(rows)
-        self.weights[window] += weight.sum()
-        self.ones[window] += int(rows["label"].sum())
-        self.positives[window] += (weight * rows["label"]).sum()
-        if not fit:
-            return
-        for k, counts in enumerate(self.id_counts):
-            _count(counts, rows["ids"][:, k])
-        for k, log in enumerate(self.log):
-            self.moments.add(k, transformed(rows["dense"][:, k], log))
-        if self.vector_width:
-            self.vectors.add_all(rows["vectors"].astype(np.float64))
-
-    def raise_mistakes(self, plan: Plan, first: Scan) -> None:
-        if not self.rows.any():
-            found = Mistake(plan.at("split"), "the windows must hold examples", "none", _span_words(plan, first))
-            raise InputError([found])
-        mistakes = []
-        label = plan.config.label.column
-        for name, rows, ones, weight, positive in zip(
-            WINDOWS, self.rows, self.ones, self.weights, self.positives, strict=True
-        ):
-            at = plan.at("split", "random" if plan.config.split.random else name)
-            if not rows:
-                mistakes.append(Mistake(at, f"the {name} window must hold examples", "none", _span_words(plan, first)))
-            elif 0 < ones < rows and not 0 < positive < weight:
-                lost = "positive" if positive == 0 else "negative"
-                count = ones if positive == 0 else rows - ones
-                must = f"the {name} window must hold both classes of {label} with a weight above 0"
-                mistakes.append(Mistake(at, must, f"weights of 0 in all {count} {lost} rows"))
-            elif not 0 < positive < weight:
-                only = 0 if positive == 0 else 1
-                must = f"the {name} window must hold both classes of {label}"
-                mistakes.append(Mistake(at, must, f"only {only} in {rows} rows", "NE is not defined for one class"))
-        if mistakes:
-            raise InputError(mistakes)
-
-
-def _span_words(plan: Plan, first: Scan) -> str:
-    """What the log spans, as its time was read."""
-    if first.span is None or plan.config.time is None:
-        return ""
-    days = [days_of(time, time, plan.timezone)[0] for time in first.span]
-    unit = f", {plan.config.time.column} in {first.unit}" if first.unit else ""
-    return f"the log spans {days[0]} to {days[1]}{unit}, in {plan.timezone}"
-
-
-def _count(counts: NDArray[np.int64], codes: NDArray[np.int32]) -> None:
-    """Add how often each code is there; by sorting where the vocabulary is much longer than the bucket."""
-    if len(counts) <= 8 * len(codes):
-        counts += np.bincount(codes, minlength=len(counts))
-    else:
-        seen, times = np.unique(codes, return_counts=True)
-        counts[seen] += times
 
 
 def _names(plan: Plan) -> tuple[list[str], list[str], list[str], list[str]]:
@@ -223,7 +146,7 @@ def _names(plan: Plan) -> tuple[list[str], list[str], list[str], list[str]]:
 
 
 def _facts(
-    plan: Plan, tally: _Tally, fit: Sequence[str], fingerprint: str, drift: Drift, notes: Sequence[Note]
+    plan: Plan, tally: Tally, fit: Sequence[str], fingerprint: str, drift: Drift, notes: Sequence[Note]
 ) -> LogFacts:
     fields, *dense = _names(plan)
     return {
@@ -240,39 +163,3 @@ def _facts(
         "notes": [note.to_json() for note in notes],
         "features": [feature.to_json() for feature in drift.features()],
     }
-
-
-def _notes(plan: Plan, reader: Reader, tally: _Tally, values: Sequence[pa.Array]) -> list[Note]:
-    """What a reader of the study should know of the rows."""
-    examples = reader.seen.rows - reader.seen.outside - reader.seen.not_given
-    twice = examples - int(tally.rows.sum())
-    notes = []
-    if twice:
-        notes.append(Note(f"{twice} of {examples} rows are exact duplicates and were dropped"))
-    if reader.seen.outside:
-        span = _span_words(plan, reader.scan)
-        where = f" ({span})" if span else ""
-        notes.append(Note(f"{reader.seen.outside} of {reader.seen.rows} rows lie outside of the windows{where}"))
-    if reader.seen.not_given:
-        notes.append(Note(f"{reader.seen.not_given} rows are no examples: {plan.config.label.given} is not 1"))
-    notes += map(Note, reader.notes())
-    for k, source in enumerate(plan.categorical):
-        number = written_twice(values[k])
-        if number is not None:
-            hint = f"data: {{types: {{{source.column}: integer}}}} reads both as one"
-            words = f"{source.column} holds {number} and {number}.0, which are two ids: {hint}"
-            notes.append(Note(words, "feature", ("features", "categorical", source.column)))
-        if not tally.id_counts[k][1:].any():
-            at = ("features", "categorical", source.column)
-            notes.append(Note(f"{source.column} has no value in the fit windows", "feature", at))
-    start = 0
-    for vector in plan.vectors:
-        if not tally.vectors.count[start : start + vector.width].any():
-            column = vector.source.column
-            notes.append(Note(f"{column} has no value in the fit windows", "feature", ("features", "vectors", column)))
-        start += vector.width
-    for k, source in enumerate(plan.dense):
-        if tally.moments.spread[k] == 0:
-            at = ("features", "dense", source.column)
-            notes.append(Note(f"{source.column} is constant in the fit windows", "feature", at))
-    return notes

@@ -344,3 +344,13 @@ def test_columns_of_every_kind(tmp_path: Path, columns: dict[str, Any], write: W
     assert [len(counts) for counts in log.inputs.id_counts] == [0, 2, 2, 9, 9, 9, 8]
     np.testing.assert_allclose(log.dense_ND[log.windows["train"]].std(axis=0)[:2], 1.0, rtol=1e-4)
     assert Note("none has no value in the fit windows", "feature", ("features", "categorical", "none")) in log.notes
+
+
+def test_many_features_that_say_nothing_are_told_in_one_note(
+    tmp_path: Path, columns: dict[str, Any], write: Write, describe: Describe
+) -> None:
+    flat = {f"flat_{k}": np.ones(len(columns["user"])) for k in range(9)}
+    write({**columns, **flat})
+    config = describe(features={"categorical": {"user": {}}, "dense": list(flat)})
+    log = encode_log(config, tmp_path, tmp_path / "cache")
+    assert [str(note) for note in log.notes] == ["flat_0, flat_1, flat_2 and 6 more are constant in the fit windows"]
