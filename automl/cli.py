@@ -252,7 +252,7 @@ def export(
     if (past := told["past"]) is not None:
         size = past["bytes"] / 2**20
         beside = _short(file.with_name(past["file"]))
-        click.echo(f"past: {past['rows']:,} rows up to {past['until']}, {size:.1f} MiB in {beside}")
+        click.echo(f"past: {past['rows']:,} rows up to {past['until']}, {size:.2f} MiB in {beside}")
     click.echo(f"wrote {_short(file)}     next: automl predict {shlex.quote(_short(file))} TABLE")
 
 

@@ -25,4 +25,4 @@ def advance_past(file: Path, table: str, joins: Sequence[str], out: Path, late: 
     after = past.advanced(rows_to_count(past, table, joins), table, labels, late or "")
     write_past(after, out)
     new, size = after.state.rows - past.state.rows, out.stat().st_size / 2**20
-    return f"{new:,} rows counted, {after.state.rows:,} in all, up to {after.until}; {size:.1f} MiB"
+    return f"{new:,} rows counted, {after.state.rows:,} in all, up to {after.until}; {size:.2f} MiB"

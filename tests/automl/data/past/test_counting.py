@@ -18,6 +18,7 @@ from automl.data.past.features import CounterBlock, Key, PastFeatures, PastLabel
 from automl.data.past.rows import TIMELESS, Gathered, PastRows
 from automl.data.past.state import State
 
+ZONES = st.sampled_from(["Asia/Shanghai", "America/New_York"])  # where the sixth day has 23 hours
 MINUTE = 60 * 10**9
 START = 1_709_500_000 * 10**9  # in the evening of a day in Shanghai
 COLUMNS = ("user", "item", "tab")
@@ -42,7 +43,7 @@ def wanted(draw: st.DrawFn) -> PastFeatures:
     blocks = draw(st.lists(block, max_size=2))
     recent = st.builds(RecentBlock, keys, st.sampled_from([0.5, 3600.0, 86_400.0]))
     found = draw(recent if not blocks else st.one_of(st.none(), recent))
-    return PastFeatures((PastLabel("click"), PastLabel("buy", 3600.0)), tuple(blocks), found, "Asia/Shanghai")
+    return PastFeatures((PastLabel("click"), PastLabel("buy", 3600.0)), tuple(blocks), found, draw(ZONES))
 
 
 def log(seed: int, rows: int, spread: int, columns: int) -> PastRows:
