@@ -32,7 +32,8 @@ from search_spaces.errors import InputError, Mistake
 
 Floats = NDArray[np.float64]
 EXAMPLES, PAST, SEEN = "examples", "past", "seen.json"
-_RUN_ROWS = 1 << 16
+_RUN_BYTES = 64 << 20
+_LEAST_ROWS = 1 << 12
 
 
 class Side:
@@ -128,7 +129,9 @@ class RowReader(ABC):
     def batches(self, piece: Piece) -> Iterator[tuple[int, pa.RecordBatch]]:
         """Batches of a piece, each with the number of its first row in the log."""
         start = piece.start
-        for batch in _gathered(self.tables.log.by_file(self.tables.log_columns, PIECE_ROWS, piece.shares)):
+        rows = max(_LEAST_ROWS, min(PIECE_ROWS, _RUN_BYTES // self.record.itemsize))
+        batches = self.tables.log.by_file(self.tables.log_columns, rows, piece.shares)
+        for batch in _gathered(batches, rows // 4):
             yield start, batch
             start += batch.num_rows
             self.seen.rows += batch.num_rows
@@ -299,15 +302,15 @@ class RowReader(ABC):
         return ""
 
 
-def _gathered(batches: Iterable[tuple[str, pa.RecordBatch]]) -> Iterator[pa.RecordBatch]:
-    """Small batches together, so that there are few runs."""
+def _gathered(batches: Iterable[tuple[str, pa.RecordBatch]], least: int) -> Iterator[pa.RecordBatch]:
+    """Small batches together, so that there are few runs: each has at least so many rows, but for the last."""
     held: list[pa.RecordBatch] = []
     rows = 0
     for _, batch in batches:
         if batch.num_rows:
             held.append(batch)
             rows += batch.num_rows
-        if rows >= _RUN_ROWS:
+        if rows >= least:
             yield _joined(held)
             held, rows = [], 0
     if held:

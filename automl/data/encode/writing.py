@@ -36,7 +36,7 @@ def watched(
     ends, done = np.cumsum(window_rows), 0
     for rows, dense, given in parts:
         codes = rows["ids"][:, : len(vocabularies)]
-        ids = np.ascontiguousarray(codes)
+        ids = codes.copy()
         for here in near(len(ids)):
             part = ids[here]
             for k, vocabulary in enumerate(vocabularies):

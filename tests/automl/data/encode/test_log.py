@@ -311,17 +311,27 @@ def test_what_a_killed_run_left_is_swept(
     assert sorted(path.name for path in cache.iterdir() if path.is_dir()) == [fingerprint]
 
 
+@pytest.mark.parametrize("size", [1000, 10])
 def test_many_small_batches_and_buckets_give_the_same(
-    tmp_path: Path, columns: dict[str, Any], write: Write, describe: Describe, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    columns: dict[str, Any],
+    write: Write,
+    describe: Describe,
+    monkeypatch: pytest.MonkeyPatch,
+    size: int,
 ) -> None:
     write(columns, row_group_size=37)
     expected = encode_log(describe(), tmp_path, tmp_path / "cache")
-    monkeypatch.setattr("automl.data.encode.spill._BUCKET_BYTES", 1000)
+    monkeypatch.setattr("automl.data.encode.spill._BUCKET_BYTES", size)
+    monkeypatch.setattr("automl.data.encode.rows._LEAST_ROWS", 20)
+    monkeypatch.setattr("automl.data.encode.rows._RUN_BYTES", 1)
     small = encode_log(describe(), tmp_path, tmp_path / "small")
     np.testing.assert_array_equal(expected.times_N, small.times_N)
     np.testing.assert_array_equal(expected.labels_N, small.labels_N)
     np.testing.assert_array_equal(expected.ids_NF, small.ids_NF)
     np.testing.assert_allclose(expected.dense_ND, small.dense_ND, rtol=1e-5, atol=1e-6)
+    for one, other in zip(expected.features, small.features, strict=True):
+        assert (one.missing, one.unknown) == (other.missing, other.unknown)
 
 
 def test_columns_of_every_kind(tmp_path: Path, columns: dict[str, Any], write: Write, describe: Describe) -> None:
