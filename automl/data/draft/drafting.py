@@ -26,12 +26,15 @@ from automl.files.passed import Passed, unheard
 from search_spaces.errors import InputError, Position
 
 _LABEL_NAMES = ("click", "is_click", "clicked", "label", "target", "y", "is_clicked", "ctr")
-_ID_NAME = re.compile(r"(?:^|_)(?:id|uid|sid|pid|code|type|category|tag|tab|zip)(?:_|$)|id$", re.IGNORECASE)
+_ID_NAME = re.compile(
+    r"(?:^|_)(?:id|uid|sid|pid|code|type|category|tag|tab|zip|upc|ean|sku|isbn)(?:_|$)|id$", re.IGNORECASE
+)
 _WEIGHT_NAMES = ("weight", "sample_weight")
 _FEW = 1000
 _WIDE = 100  # columns
 _AGAIN = 20  # rows of a value
 _CLOSE = 0.3  # of the numbers between the lowest and the highest are there
+_CODES = 1e6  # amounts begin below
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,11 +245,11 @@ def _is_categorical(column: Column, wide: bool) -> bool:
 
 
 def _may_be_ids(column: Column, wide: bool, rows: int) -> bool:
-    """Whole numbers that lie close and come again and again, whatever they are called: both an id and a number in a
-    draft, since a model learns nothing of ids that it reads as amounts."""
+    """Whole numbers that lie close, or are long codes, and come again and again, whatever they are called: both an id
+    and a number in a draft, since a model learns nothing of ids that it reads as amounts."""
     low, high = column.ends
-    close = column.distinct >= _CLOSE * (high - low + 1)
-    return column.whole and not wide and close and rows >= _AGAIN * column.distinct
+    like_ids = column.distinct >= _CLOSE * (high - low + 1) or low >= _CODES
+    return column.whole and not wide and like_ids and rows >= _AGAIN * column.distinct
 
 
 def _transform(column: Column) -> str:

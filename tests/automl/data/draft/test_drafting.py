@@ -226,3 +226,15 @@ def test_whole_numbers_that_may_be_ids_are_read_as_both(tmp_path: Path, write: W
     found = draft("log.parquet", tmp_path)
     assert found.categorical == (("d", 1), ("word", 1))
     assert {name for name, _ in found.dense} == {"d", "cents"}
+
+
+def test_ids_that_are_sorted_within_a_day_are_no_clock(tmp_path: Path, write: Write) -> None:
+    rng = np.random.default_rng(5)
+    days = np.repeat(np.arange(10), 800)
+    homes = np.sort(rng.integers(1, 900, (10, 800)), axis=1).ravel()
+    upcs = rng.choice(10_000_000_000 + rng.integers(0, 10**9, 300), 8000)
+    begun = 1_704_067_200_000 + 86_400_000 * days
+    write({"time_ms": begun, "click": rng.integers(0, 2, 8000), "home_id": homes, "campaign_id": days, "item": upcs})
+    found = draft("log.parquet", tmp_path)
+    assert [name for name, _ in found.categorical] == ["home_id", "item"]
+    assert [name for name, _ in found.left_out] == ["campaign_id"]
