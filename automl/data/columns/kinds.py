@@ -10,6 +10,8 @@ import pyarrow.compute as pc
 
 _MISSING = ("", "nan", "-nan", "nat", "null", "none", "na", "n/a", "<na>", "#n/a", "\\n")
 
+_FIRST = 64
+
 
 class ClashError(ValueError):
     """Two types that no type holds both of."""
@@ -146,14 +148,23 @@ def _checked(column: pa.Array, change: Callable[[pa.Array], pa.Array]) -> pa.Arr
 
 def offender(column: pa.Array, change: Callable[[pa.Array], pa.Array]) -> str:
     """The first value that a change of the column stumbles over, as text."""
+    size = _FIRST  # a change that fails goes through the whole of what it is given, slowly
+    while size < len(column) and _goes(column.slice(0, size), change):
+        column = column.slice(size)
+        size *= 2
+    column = column.slice(0, size)
     while len(column) > 1:
         half = column.slice(0, len(column) // 2)
-        try:
-            change(half)
-            column = column.slice(len(half))
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-            column = half
+        column = column.slice(len(half)) if _goes(half, change) else half
     return shown(column[0]) if len(column) else ""
+
+
+def _goes(column: pa.Array, change: Callable[[pa.Array], pa.Array]) -> bool:
+    try:
+        change(column)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return False
+    return True
 
 
 def shown(value: pa.Scalar) -> str:

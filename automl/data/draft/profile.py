@@ -83,7 +83,8 @@ def sample_columns(table: Table, passed: Passed = unheard) -> Sample:
         return Sample({}, {}, {}, 0)
     sample = pa.Table.from_batches(batches).combine_chunks()
     columns: dict[str, Column] = {}
-    for name in names:
+    for done, name in enumerate(names):
+        passed("columns looked at", done, len(names))
         try:
             columns[name] = _profile(name, _values(table, name, sample[name].combine_chunks()))
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError, MisfitError):

@@ -87,3 +87,12 @@ def test_words_for_missing_are_missing_where_numbers_or_times_are_read() -> None
 
 def test_a_whole_number_is_one_with_a_point_too() -> None:
     assert cast(pa.array(["7.0", None, "8"]), pa.int64()).to_pylist() == [7, None, 8]
+
+
+@pytest.mark.parametrize("at", [0, 1, 63, 64, 65, 191, 192, 400, 499])
+def test_the_first_value_that_does_not_fit_is_told_wherever_it_stands(at: int) -> None:
+    texts = [str(k) for k in range(500)]
+    texts[at] = "first"
+    texts[at + 1 :: 7] = ["later"] * len(texts[at + 1 :: 7])
+    with pytest.raises(MisfitError, match="first"):
+        cast(pa.array(texts), pa.int64())
