@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+
+import pyarrow as pa
 
 from automl.data.tables.table import Share, Table
 
@@ -60,3 +62,22 @@ def _shares(units: Sequence[tuple[int, int | None]]) -> tuple[Share, ...]:
             assert groups is not None
             groups.append(group)
     return tuple(Share(file, None if groups is None else tuple(groups)) for file, groups in of_files.items())
+
+
+def gathered(batches: Iterable[tuple[str, pa.RecordBatch]], least: int) -> Iterator[pa.RecordBatch]:
+    """Small batches together, so that there are few runs: each has at least so many rows, but for the last."""
+    held: list[pa.RecordBatch] = []
+    rows = 0
+    for _, batch in batches:
+        if batch.num_rows:
+            held.append(batch)
+            rows += batch.num_rows
+        if rows >= least:
+            yield _joined(held)
+            held, rows = [], 0
+    if held:
+        yield _joined(held)
+
+
+def _joined(held: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
+    return held[0] if len(held) == 1 else pa.concat_batches(held)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from itertools import islice
@@ -14,19 +14,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from automl.data.columns.kinds import MisfitError
 from automl.data.columns.numbers import LARGEST, NotNumbersError, as_floats
 from automl.data.columns.times import made_column
 from automl.data.columns.vectors import NotVectorsError, as_vectors
 from automl.data.columns.vocabulary import Codes, numbered
 from automl.data.describe.tables import TablesConfig
 from automl.data.encode.common import kind_of
-from automl.data.encode.pieces import PIECE_ROWS, Piece
+from automl.data.encode.pieces import PIECE_ROWS, Piece, gathered
 from automl.data.encode.scan import Scan, times_in, told_times
 from automl.data.encode.seen import Seen, Wrong
+from automl.data.encode.sides import Side
 from automl.data.encode.spill import Buckets, Rows, Run, RunWriter, fill, record_type
-from automl.data.store.keyed import Keyed, whole
-from automl.data.tables.finder import key_kind
 from automl.data.tables.sources import MADE, Source, Tables, VectorSource
 from search_spaces.errors import InputError, Mistake
 
@@ -34,44 +32,6 @@ Floats = NDArray[np.float64]
 EXAMPLES, PAST, SEEN = "examples", "past", "seen.json"
 _RUN_BYTES = 64 << 20
 _LEAST_ROWS = 1 << 12
-
-
-class Side:
-    """A side table in memory: row 0 stands for a key that is not in it."""
-
-    def __init__(self, plan: Tables[TablesConfig], index: int) -> None:
-        self.key = plan.config.join[index].on
-        side = plan.sides[index]
-        self._at, self._names = plan.at("join", index, "on"), (plan.log.name, side.name)
-        self._kind = key_kind(plan.log, side, self.key)
-        try:
-            self._keyed = Keyed(side.read(plan.side_columns(index)), self.key, self._kind)
-        except MisfitError as error:
-            raise self._misfit(error, side.name) from error
-        if self._keyed.spare:
-            value, rows = self._keyed.most()
-            raise InputError(
-                [Mistake(self._at, f"{self.key} must be unique in {side.name}", f"{value} in {rows} rows")]
-            )
-
-    def rows(self, keys: pa.Array) -> NDArray[np.int32]:
-        """Row of each key, from 1; 0 where it has no partner."""
-        try:
-            return self._keyed.rows(keys)
-        except MisfitError as error:
-            raise self._misfit(error, self._names[0]) from error
-
-    def _misfit(self, error: MisfitError, name: str) -> InputError:
-        must = f"{self.key} must be of one kind in {' and '.join(self._names)} ({self._kind})"
-        return InputError([Mistake(self._at, must, f"{error} in {name}")])
-
-    def codes(self, column: str) -> tuple[Codes, pa.Array]:
-        """The code of each row, from 1 on, and the values by their codes."""
-        codes, values = numbered(self._keyed.table[column])
-        return np.concatenate([np.zeros(1, np.int32), codes]), values
-
-    def column(self, name: str) -> pa.Array:
-        return whole(self._keyed.table[name])
 
 
 class RowReader(ABC):
@@ -131,7 +91,7 @@ class RowReader(ABC):
         start = piece.start
         rows = max(_LEAST_ROWS, min(PIECE_ROWS, _RUN_BYTES // self.record.itemsize))
         batches = self.tables.log.by_file(self.tables.log_columns, rows, piece.shares)
-        for batch in _gathered(batches, rows // 4):
+        for batch in gathered(batches, rows // 4):
             yield start, batch
             start += batch.num_rows
             self.seen.rows += batch.num_rows
@@ -300,22 +260,3 @@ class RowReader(ABC):
                 if any(self.seen.has(wrong) for _ in self.runs(replace(piece, shares=(share,)))):
                     return f", first in {files[share.file].name}"
         return ""
-
-
-def _gathered(batches: Iterable[tuple[str, pa.RecordBatch]], least: int) -> Iterator[pa.RecordBatch]:
-    """Small batches together, so that there are few runs: each has at least so many rows, but for the last."""
-    held: list[pa.RecordBatch] = []
-    rows = 0
-    for _, batch in batches:
-        if batch.num_rows:
-            held.append(batch)
-            rows += batch.num_rows
-        if rows >= least:
-            yield _joined(held)
-            held, rows = [], 0
-    if held:
-        yield _joined(held)
-
-
-def _joined(held: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
-    return held[0] if len(held) == 1 else pa.concat_batches(held)
