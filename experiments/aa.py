@@ -13,7 +13,7 @@ import argparse
 from collections import Counter
 
 import automl
-from automl.cli import terminal
+from automl.cli.common import terminal
 from automl.study.history import State
 from experiments.kuairand import TUNED, write_study
 from experiments.live import DAYS

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from automl.cli import terminal
+from automl.cli.common import terminal
 from automl.commands.repeats import BASELINE, FINAL, RepeatsSource, scored_window
 from automl.runtime.cluster import cluster
 from automl.runtime.console import ProgressLine, now

@@ -20,7 +20,7 @@ import numpy as np
 from scipy.special import expit
 
 import automl
-from automl.cli import terminal
+from automl.cli.common import terminal
 from automl.data.columns.times import days_of, midnight
 from automl.data.store.lessons import LESSONS, LessonLog, open_lessons
 from automl.exfm.problem import ExfmProblem, Student, load_exfm

@@ -21,7 +21,7 @@ from statistics import fmean
 from typing import Any
 
 import automl
-from automl.cli import terminal
+from automl.cli.common import terminal
 from automl.report.study.lines import finals_lines
 from automl.stats.verdicts import Verdict
 from automl.study.history import State

@@ -16,7 +16,7 @@ import plotly.graph_objects as go
 from playwright.sync_api import sync_playwright
 
 import automl
-from automl.cli import terminal
+from automl.cli.common import terminal
 from automl.stats import pareto
 from experiments.kuairand import write_study
 from experiments.record import RESULTS, write_result

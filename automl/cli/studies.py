@@ -1,0 +1,177 @@
+"""Commands of a study: from a draft to tested picks. Nothing heavy is imported before its time."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from automl.cli.common import ADDRESS, FILE, FOLDER, WORKERS, Duration, command_line, rate_line, short, terminal
+from search_spaces.errors import InputError
+
+if TYPE_CHECKING:
+    from automl.api import StudyHandle
+    from automl.exfm.handle import ExfmHandle
+
+
+@click.command()
+@click.argument("directory", type=FOLDER)
+@click.option("--data", type=click.Path(path_type=Path), help="A log to draft the study from.")
+@click.option("--label", help="The column to predict; guessed if left out. Only with --data.")
+@click.option(
+    "--template",
+    type=click.Choice(["ctr", "cvr", "exfm"]),
+    default="ctr",
+    show_default=True,
+    help="Which commented study (or ExFM run) to start from; all run as they are, on a simulated log.",
+)
+def init(directory: Path, data: Path | None, label: str | None, template: str) -> None:
+    """Write a commented study (study.yaml, space.yaml, baseline.yaml) or ExFM run (exfm.yaml and models) to edit."""
+    from automl.commands.init import init_exfm, init_study
+
+    if label is not None and data is None:
+        raise click.UsageError("--label must come with --data")
+    if data is not None and template == "exfm":
+        raise click.UsageError("--data must come without --template exfm: a stream is not drafted")
+    with rate_line() as passed:
+        lines = init_exfm(directory) if template == "exfm" else init_study(directory, data, template, label, passed)
+    for line in lines:
+        click.echo(line)
+
+
+@click.command()
+@click.argument("file", type=FILE)
+@click.option(
+    "--pilot", is_flag=True, help="Train the baseline three times: its seed noise, and what gain can be told from it."
+)
+@click.option("--json", "as_json", is_flag=True, help="Of a study: tell it as JSON, and nothing else on stdout.")
+@WORKERS
+@click.option("--out", type=FOLDER, help="The study's folder.")
+def check(file: Path, pilot: bool, as_json: bool, workers: int, out: Path | None) -> None:
+    """Check a study, a space or an ExFM file, and tell what can be known before it is run."""
+    from automl.study.file import FileKind, kind_of
+    from search_spaces.source import read
+
+    if pilot and as_json:
+        raise click.UsageError("--json must come without --pilot")
+    document = read(file)
+    kind = kind_of(document)
+    if as_json and kind is not FileKind.STUDY:
+        found = "an ExFM run" if kind is FileKind.EXFM else "a space"
+        raise InputError.of(str(file), "must be a study to be told as JSON", found)
+    if kind is FileKind.EXFM:
+        from automl.exfm.check import exfm_lines
+
+        if pilot:
+            raise InputError.of(str(file), "must be a study to have a pilot", "an ExFM run")
+        with rate_line() as passed:
+            lines = exfm_lines(document, out, passed)
+    elif kind is FileKind.SPACE:
+        from automl.commands.check import space_lines
+
+        lines = space_lines(document)
+    else:
+        from automl.commands.check import check_study, pilot_lines
+
+        with rate_line() as passed:
+            checked = check_study(
+                document, workers=workers, folder=out, told=lambda words: click.echo(words, err=True), passed=passed
+            )
+        if as_json:
+            import json
+
+            lines = [json.dumps(checked.value().to_json(), indent=1)]
+        else:
+            lines = checked.lines() + (pilot_lines(checked, terminal()) if pilot else [])
+    for line in lines:
+        click.echo(line)
+
+
+@click.command()
+@click.argument("study", type=FILE)
+@click.option("--trials", type=click.IntRange(1), default=100, show_default=True, help="Candidates to end in all.")
+@WORKERS
+@click.option("--time-budget", type=Duration(), help="Propose nothing new after this long, e.g. 30m or 1h.")
+@ADDRESS
+@click.option("--out", type=FOLDER, help="The study's folder; beside the file if left out.")
+def search(
+    study: Path, trials: int, workers: int, time_budget: float | None, address: str | None, out: Path | None
+) -> None:
+    """Start a search, or go on where it stopped."""
+    from automl import api
+
+    found = api.search(
+        study,
+        trials=trials,
+        workers=workers,
+        time_budget=time_budget,
+        address=address,
+        out=out,
+        console=terminal(),
+        command=command_line(),
+    )
+    click.echo(found.summary())
+    page = found.report()
+    click.echo(f"report: {short(page)}     next: automl finals {shlex.quote(short(found.folder))}")
+
+
+@click.command()
+@click.argument("directory", type=FOLDER)
+@click.option("--open", "show", is_flag=True, help="Open the page in the browser.")
+def report(directory: Path, show: bool) -> None:
+    """Write report.html, pareto.csv and trials.parquet of a study, or exfm.html of an ExFM run."""
+    page = _opened(directory).report()
+    click.echo(short(page))
+    if show:
+        click.launch(str(page))
+
+
+@click.command()
+@click.argument("directory", type=FOLDER)
+def status(directory: Path) -> None:
+    """One screen: progress, best so far, failures by reason."""
+    from automl.commands.status import read_screen
+
+    click.echo(read_screen(directory))
+
+
+@click.command()
+@click.argument("directory", type=FOLDER)
+@click.option("--top", type=click.IntRange(1), help="At most this many picks.")
+@click.option(
+    "--trial", "trials", type=click.IntRange(1), multiple=True, help="Test this trial; the picks if left out."
+)
+@click.option("--seeds", type=click.IntRange(2), help="Trainings of each model; the study file's number if left out.")
+@WORKERS
+@ADDRESS
+def finals(
+    directory: Path,
+    top: int | None,
+    trials: tuple[int, ...],
+    seeds: int | None,
+    workers: int,
+    address: str | None,
+) -> None:
+    """Retrain picks and baseline with several seeds, and test on days that the search never saw."""
+    from automl import api
+
+    found = api.open_study(directory)
+    result = found.finals(seeds=seeds, top=top, trials=trials, workers=workers, address=address, console=terminal())
+    from automl.report.study.lines import finals_lines
+
+    for line in finals_lines(result):
+        click.echo(line)
+    click.echo(f"report: {short(found.report())}")
+
+
+def _opened(directory: Path) -> StudyHandle | ExfmHandle:
+    from automl import api
+    from automl.study.exfm_json import is_exfm
+
+    if is_exfm(directory):
+        from automl.exfm.handle import open_exfm
+
+        return open_exfm(directory)
+    return api.open_study(directory)
