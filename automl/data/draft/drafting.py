@@ -12,13 +12,21 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from automl.data.columns.kinds import is_text
 from automl.data.columns.numbers import as_floats
-from automl.data.columns.times import Unit, nanoseconds, unit_of
+from automl.data.columns.times import Unit, midnight, nanoseconds, unit_of
 from automl.data.describe.text import CsvConfig
-from automl.data.draft.dates import day_first, form_of, holds_times, is_day, is_time, weeks_or_months
-from automl.data.draft.profile import Column, after_the_label, grows_with, labels_of, sample_columns
-from automl.data.leaks.names import FEEDBACK
+from automl.data.draft.dates import form_of, is_day, is_time
+from automl.data.draft.profile import Column, after_the_label, labels_of, sample_columns
+from automl.data.draft.roles import (
+    FEW,
+    WIDE,
+    grows_with,
+    is_categorical,
+    is_new_later,
+    may_be_ids,
+    reason_against,
+    transform_of,
+)
 from automl.data.tables.finder import missing_column, other_separator
 from automl.data.tables.table import Table, open_table
 from automl.data.tables.windows import WINDOWS
@@ -26,15 +34,7 @@ from automl.files.passed import Passed, unheard
 from search_spaces.errors import InputError, Position
 
 _LABEL_NAMES = ("click", "is_click", "clicked", "label", "target", "y", "is_clicked", "ctr")
-_ID_NAME = re.compile(
-    r"(?:^|_)(?:id|uid|sid|pid|code|type|category|tag|tab|zip|upc|ean|sku|isbn)(?:_|$)|id$", re.IGNORECASE
-)
 _WEIGHT_NAMES = ("weight", "sample_weight")
-_FEW = 1000
-_WIDE = 100  # columns
-_AGAIN = 20  # rows of a value
-_CLOSE = 0.3  # of the numbers between the lowest and the highest are there
-_CODES = 1e6  # amounts begin below
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +150,8 @@ def draft(
     unit = unit_of(columns[time].ends[1]) if time and columns[time].number and not form else None
     weight = next((name for name in _WEIGHT_NAMES if name in columns), None)
     clock = None if time is None else as_floats(nanoseconds(columns[time].values, unit, timezone, form))
+    windows = _windows(table, time, unit, timezone, form)
+    held_out = midnight(windows[1][0], timezone) if windows else None
 
     categorical: list[tuple[str, int]] = []
     dense: list[tuple[str, str]] = []
@@ -157,17 +159,21 @@ def draft(
     for name, column in columns.items():
         if name in (label, time, weight):
             continue
-        reason = after_the_label(column, labels) or _reason(column)
+        wide, an_id = len(columns) > WIDE, False
+        reason = after_the_label(column, labels) or reason_against(column)
         if reason is None and clock is not None and grows_with(column, clock):
             reason = "grows with time: its later values are never seen in training"
+        if reason is None:
+            an_id = is_categorical(column, wide) or may_be_ids(column, wide, len(labels))
+            if an_id and clock is not None and held_out is not None and is_new_later(column, clock, held_out):
+                reason = "new in the later windows: its values there are never seen in training"
         if reason is not None:
             left.append((name, reason))
-        else:
-            wide, rows = len(columns) > _WIDE, len(labels)
-            if _is_categorical(column, wide) or _may_be_ids(column, wide, rows):
-                categorical.append((name, 2 if column.distinct > _FEW else 1))
-            if not _is_categorical(column, wide):
-                dense.append((name, _transform(column)))
+            continue
+        if an_id:
+            categorical.append((name, 2 if column.distinct > FEW else 1))
+        if not is_categorical(column, wide):
+            dense.append((name, transform_of(column)))
     if not categorical:
         few = min((name for name, _ in dense if columns[name].whole), key=lambda n: columns[n].distinct, default=None)
         if few is None:
@@ -177,7 +183,7 @@ def draft(
     user = next((name for name, _ in categorical if re.search(r"user|uid|member|customer", name, re.IGNORECASE)), None)
     return Draft(
         path, sample.rows, label, float(labels.mean()), time, unit, timezone,
-        _windows(table, time, unit, timezone, form), tuple(categorical), tuple(dense),
+        windows, tuple(categorical), tuple(dense),
         tuple(sample.vectors.items()), tuple(left), weight, user,
         form, separator,
     )  # fmt: skip
@@ -212,50 +218,6 @@ def _label(path: str, columns: Mapping[str, Column], asked: str | None) -> str:
             return found[0]
     found_words = f"{len(binary)} of them: {', '.join(binary)}" if binary else "none"
     raise InputError.of(path, "one column that holds 0 and 1 must be the label", found_words, "say which with --label")
-
-
-def _reason(column: Column) -> str | None:
-    """Why a column is no feature, by its own values and name."""
-    rows = len(column.values)
-    if column.name.startswith("@"):
-        return "@ begins the names of features that are made from the time: rename it"
-    if column.distinct <= 1 and (not column.missing or not column.distinct):
-        return "constant"
-    if is_text(column.kind) and day_first(column.values):
-        return "a date with day or month first: read as a time by `time: {format: ...}`"
-    if is_text(column.kind) and (holds_times(column.values) or weeks_or_months(column.values)):
-        return "a date as text: its later values are never seen in training"
-    if FEEDBACK.search(column.name) and (column.distinct == 2 or not _ID_NAME.search(column.name)):
-        return "named like feedback: known after the label?"
-    if column.distinct > 0.95 * (rows - column.missing) and (column.whole or not column.number) and rows > 100:
-        return "one value a row"
-    if column.number and column.whole and column.ends[0] >= 19_000_101 and column.ends[1] <= 21_001_231:
-        return "a date: its later values are never seen in training"
-    if pa.types.is_timestamp(column.kind) or pa.types.is_date(column.kind) or pa.types.is_time(column.kind):
-        return "a time: its later values are never seen in training"
-    return None
-
-
-def _is_categorical(column: Column, wide: bool) -> bool:
-    """Of a wide table whole numbers are counts and flags, unless they are called ids: each id is a field of a model."""
-    if not column.number:
-        return True
-    few = column.distinct <= _FEW // 10 and not wide
-    return column.whole and (few or _ID_NAME.search(column.name) is not None)
-
-
-def _may_be_ids(column: Column, wide: bool, rows: int) -> bool:
-    """Whole numbers that lie close, or are long codes, and come again and again, whatever they are called: both an id
-    and a number in a draft, since a model learns nothing of ids that it reads as amounts."""
-    low, high = column.ends
-    like_ids = column.distinct >= _CLOSE * (high - low + 1) or low >= _CODES
-    return column.whole and not wide and like_ids and rows >= _AGAIN * column.distinct
-
-
-def _transform(column: Column) -> str:
-    """Log for what is not negative and has a long tail."""
-    low, high, middle = *column.ends, column.middle or 0.0
-    return "log" if low >= 0 and high > 20 * max(middle, 1e-12) else "standardize"
 
 
 def _windows(

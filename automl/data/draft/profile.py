@@ -201,22 +201,6 @@ def _rates(values: pa.Array, labels: Floats) -> Floats:
     return np.asarray(rates[codes])
 
 
-def grows_with(column: Column, times: Floats) -> bool:
-    """Whether a column is a clock: what is later is never or hardly less than all that was at the time before. Rows of
-    one time say nothing, in whatever order they stand. Ids are compared as they are: as doubles those above 2**53
-    stand still."""
-    if not column.number or column.distinct < 3:
-        return False
-    whole = pa.types.is_integer(column.kind)
-    known = column.values.is_valid().to_numpy(zero_copy_only=False) if whole else np.isfinite(as_floats(column.values))
-    kept = column.values.filter(pa.array(known))
-    numbers = kept.to_numpy(zero_copy_only=False) if whole else as_floats(kept)
-    order = np.argsort(times[known], kind="stable")
-    first = np.flatnonzero(np.diff(times[known][order], prepend=-np.inf))  # of each time
-    lowest, highest = (ends.reduceat(numbers[order], first) for ends in (np.minimum, np.maximum))
-    return len(first) > 1 and float((lowest[1:] < highest[:-1]).mean()) < 0.001
-
-
 def _mean(values: Floats) -> float:
     return float(values.mean()) if len(values) else 0.0
 

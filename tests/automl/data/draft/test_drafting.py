@@ -238,3 +238,15 @@ def test_ids_that_are_sorted_within_a_day_are_no_clock(tmp_path: Path, write: Wr
     found = draft("log.parquet", tmp_path)
     assert [name for name, _ in found.categorical] == ["home_id", "item"]
     assert [name for name, _ in found.left_out] == ["campaign_id"]
+
+
+def test_values_that_are_new_in_the_later_windows_are_left_out(tmp_path: Path, write: Write) -> None:
+    rng = np.random.default_rng(5)
+    times = 1_704_067_200_000 + np.sort(rng.integers(0, 14 * 86_400_000, 8000))
+    day = (times - times[0]) // 86_400_000
+    campaign = np.where(day < 10, rng.integers(0, 9, 8000), rng.integers(9, 12, 8000))
+    items = rng.integers(0, 90, 8000)
+    write({"time_ms": times, "click": rng.integers(0, 2, 8000), "campaign": campaign, "item": items})
+    found = draft("log.parquet", tmp_path)
+    assert found.categorical == (("item", 1),)
+    assert found.left_out == (("campaign", "new in the later windows: its values there are never seen in training"),)
