@@ -35,14 +35,14 @@ def screen(folder: Path, study: Study) -> str:
     if baseline is None:
         done = f"{len(study.baseline_repeats())} of {facts.baseline_seeds} seeds trained"
         return "\n".join([*lines, f"baseline: {done}; no trial yet"])
-    lines += [_baseline(baseline), *_trials(study, baseline), *_failures(study.trials)]
+    lines += [*_baseline(baseline), *_trials(study, baseline), *_failures(study.trials)]
     return "\n".join(lines)
 
 
 def summary(study: Study) -> str:
     """How the search ended, in a few lines."""
     baseline = study.baseline()
-    return "" if baseline is None else "\n".join([*_tuning(study), _baseline(baseline), *_trials(study, baseline)])
+    return "" if baseline is None else "\n".join([*_tuning(study), *_baseline(baseline), *_trials(study, baseline)])
 
 
 def tuning_line(found: Tuning) -> str:
@@ -59,11 +59,14 @@ def _tuning(study: Study) -> list[str]:
     return [] if found is None else [tuning_line(found)]
 
 
-def _baseline(baseline: Baseline) -> str:
-    return (
+def _baseline(baseline: Baseline) -> list[str]:
+    lines = [
         f"baseline   NE {baseline.ne:.4f} ± {baseline.ne_std:.4f} ({len(baseline.trials)} orders)   "
         f"QPS {_count(baseline.qps)}   train QPS {_count(baseline.train_qps)}"
-    )
+    ]
+    if baseline.ne >= 1:
+        lines.append("           worse than the base rate, whose NE is 1: a gain over it says little")
+    return lines
 
 
 def _trials(study: Study, baseline: Baseline) -> list[str]:

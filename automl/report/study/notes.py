@@ -23,7 +23,15 @@ ENOUGH = 20  # trials, before a share of them says something
 
 def search_notes(view: View) -> tuple[str, ...]:
     """On the budget, early stopping, failures and finals."""
-    said = (_budget(view), _growth(view), _stopped_too_soon(view), _failures(view), _untried(view), _wide(view))
+    said = (
+        worthless_words(view.history.baseline.ne),
+        _budget(view),
+        _growth(view),
+        _stopped_too_soon(view),
+        _failures(view),
+        _untried(view),
+        _wide(view),
+    )
     return tuple(note for note in said if note)
 
 
@@ -43,6 +51,13 @@ def predictor_notes(history: History) -> tuple[str, ...]:
             "not use it before it ranks better."
         )
     return tuple(notes)
+
+
+def worthless_words(ne: float) -> str | None:
+    """What a gain is worth where the baseline knows less than the base rate; None where it knows more."""
+    if ne < 1:
+        return None
+    return f"The baseline's NE is {ne:.3f}: worse than the base rate, which has 1. A gain over it says little."
 
 
 def wide_words(half_width_pct: float, margin_pct: float, seeds_wanted: int | None) -> str | None:

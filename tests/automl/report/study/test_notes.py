@@ -9,7 +9,7 @@ import numpy as np
 
 from automl.report.study.data import ReportData
 from automl.report.study.derived import View
-from automl.report.study.notes import predictor_notes, search_notes
+from automl.report.study.notes import predictor_notes, search_notes, worthless_words
 from automl.study.history import Forecast, History, Limit, Metric, Origin, State, Trial
 from tests.worlds.report_studies import (
     START,
@@ -131,3 +131,10 @@ def test_picks_that_the_finals_do_not_know_are_told() -> None:
     (note,) = [n for n in search_notes(View(replace(rich_data(), finals=finals))) if "not tried" in n]
     others = set(roles_of(rich_history()).values()) - {finals.picks[0].trial}
     assert all(f"#{number} (" in note for number in others)
+
+
+def test_a_baseline_below_the_base_rate_is_named() -> None:
+    assert "worse than the base rate" not in notes_of(complete(1, gain=0.1, ratio=1.0))
+    assert worthless_words(1.169) == (
+        "The baseline's NE is 1.169: worse than the base rate, which has 1. A gain over it says little."
+    )
