@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from automl.data.columns.numbers import as_floats
 from automl.data.columns.times import Unit, midnight, nanoseconds, unit_of
 from automl.data.describe.text import CsvConfig
-from automl.data.draft.dates import form_of, is_day, is_time
+from automl.data.draft.dates import form_of, is_day, is_time, looks_like_a_time
 from automl.data.draft.profile import Column, after_the_label, labels_of, sample_columns
 from automl.data.draft.roles import (
     FEW,
@@ -144,7 +144,8 @@ def draft(
         raise InputError.of(path, "must hold rows", "none")
     label = _label(path, columns, label)
     labels = labels_of(columns, label)
-    times = [column for column in columns.values() if column.name != label and is_time(column)]
+    others = [column for column in columns.values() if column.name != label]
+    times = [column for column in others if is_time(column)] or [one for one in others if looks_like_a_time(one)]
     time = min(times, key=is_day).name if times else None
     form = form_of(columns[time]) if time else None
     unit = unit_of(columns[time].ends[1]) if time and columns[time].number and not form else None

@@ -208,7 +208,9 @@ class RowReader(ABC):
 
     def _vector(self, column: pa.Array, vector: VectorSource) -> NDArray[np.float32]:
         """A column of vectors; what no model can read is noted."""
-        name, path = vector.source.column, ("features", "vectors", vector.source.column)
+        source, path = vector.source, ("features", "vectors", vector.source.column)
+        side = self.tables.sides[source.table].name if source.table >= 0 else ""
+        name = f"{source.column} of {side}" if side else source.column
         try:
             values_NW = as_vectors(column, vector.width)
         except NotVectorsError as error:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from automl.data.columns.numbers import as_floats
 from automl.data.columns.times import is_made
+from automl.data.columns.vectors import missing_in
 from automl.data.store.encoders import Encoders, Rows
 from automl.data.store.keyed import whole
 from automl.data.store.log import EncodedLog
@@ -57,8 +58,8 @@ class Skew:
         for f, name in enumerate(encoders.fields):
             if not is_made(name):
                 self._count(name, _missing(whole(table.column(name))), int((ids_BF[:, f] == 0).sum()))
-        for name in encoders.vectors:
-            missing = whole(table.column(name)).null_count
+        for name, place in encoders.vectors.items():
+            missing = missing_in(whole(table.column(name)), place.stop - place.start)
             self._count(name, missing, missing)
         for name in encoders.plain_dense:
             if not is_made(name) and name not in encoders.fields:

@@ -40,7 +40,7 @@ def _digest_files(names: Sequence[str], known_file: Path, passed: Passed) -> lis
     digests, new, done, total = [], False, 0, sum(Path(name).stat().st_size for name in names)
     for name in names:
         stat = Path(name).stat()
-        stamp = f"{stat.st_size} {stat.st_mtime_ns} {stat.st_ino}"
+        stamp = f"{stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns} {stat.st_ino}"
         before, digest = known.get(name, ("", ""))
         if before == stamp:
             total -= stat.st_size

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.fs as pafs
 
-from automl.data.columns.kinds import ClashError, MisfitError, cast, common
+from automl.data.columns.kinds import ClashError, MisfitError, cast, common, is_list
 from automl.data.describe.text import ColumnKind, CsvConfig
 from automl.data.tables.formats import Format, format_of
 from automl.data.tables.listing import Listing, list_files
@@ -165,7 +165,8 @@ class Table:
             else:
                 told = part.partition.get(name)
                 text = pa.repeat(pa.scalar(told, pa.string()), batch.num_rows)
-                columns.append(self._cast(text, kind, name, part))
+                here = pa.nulls(batch.num_rows, kind) if told is None else self._cast(text, kind, name, part)
+                columns.append(here)
         return pa.RecordBatch.from_arrays(columns, schema=schema)
 
     def _cast(self, column: pa.Array, kind: pa.DataType, name: str, part: DataFile) -> pa.Array:
@@ -299,7 +300,8 @@ def _clash(name: str, kinds: Mapping[pa.DataType, str], error: ClashError, posit
             common([first[0], kind])
         except ClashError:
             found = f"{first[0]} in {first[1]} and {kind} in {file}"
-            hint = "" if "zone" in str(error) else f"data: {{types: {{{name}: text}}}} takes both as text"
+            no_text = "zone" in str(error) or is_list(first[0]) or is_list(kind)
+            hint = "" if no_text else f"data: {{types: {{{name}: text}}}} takes both as text"
             return Mistake(position, f"{name} must be of one kind in all files", found, hint)
     return Mistake(position, f"{name} must be of one kind in all files", str(error))
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from automl.data.columns.moments import Moments
 from automl.data.columns.vector_places import places_of, plain_among, vectors_among, widths_of
-from automl.data.columns.vectors import NotVectorsError, as_vectors, holds_vectors, width_in
+from automl.data.columns.vectors import NotVectorsError, as_vectors, holds_vectors, missing_in, width_in
 
 NUMBERS = st.one_of(st.none(), st.floats(-1e6, 1e6, width=32))
 VECTORS = st.lists(st.one_of(st.none(), st.lists(NUMBERS, min_size=3, max_size=3)), min_size=1, max_size=9)
@@ -51,12 +51,33 @@ def test_a_slice_is_read_from_where_it_begins() -> None:
 
 @pytest.mark.parametrize(
     ("values", "found", "count"),
-    [([[1.0, 2.0], [1.0]], "2 numbers", 2), ([[1.0, 2.0, 3.0], []], "0 numbers", 1), (["1 2 x"], "'x'", 1)],
+    [
+        ([[1.0, 2.0], [1.0]], "2 numbers", 2),
+        (["1 2 x", "y z w", "1 2 3"], "'x'", 2),
+        (["abc"], "1 number in 'abc'", 1),
+        (["[1, 2, 3"], "'[1, 2, 3'", 1),
+        (["[1, , 3]"], "'[1, , 3]'", 1),
+        (["[1, 2, 3, ]"], "'[1, 2, 3, ]'", 1),
+        (["1,5 2,5 3"], "'1,5 2,5 3'", 1),
+        (["1;2|3"], "'1;2|3'", 1),
+        (["[1 2 ... 3]"], "'[1 2 ... 3]', shortened by who wrote it: its numbers are lost", 1),
+    ],
 )
 def test_another_length_or_a_word_is_named(values: list[object], found: str, count: int) -> None:
     with pytest.raises(NotVectorsError) as caught:
         as_vectors(pa.array(values), 3)
     assert (caught.value.example, caught.value.count) == (found, count)
+
+
+@pytest.mark.parametrize("column", [pa.array([[], None, [1.0, 2.0, 3.0]]), pa.array(["[]", "", "1 2 3"])])
+def test_one_of_no_numbers_is_missing(column: pa.Array) -> None:
+    assert width_in(column) == 3
+    assert missing_in(column, 3) == 2
+    np.testing.assert_array_equal(as_vectors(column, 3)[2], [1, 2, 3])
+
+
+def test_one_of_missing_numbers_alone_is_missing() -> None:
+    assert missing_in(pa.array([[None, None], [float("nan")] * 2, [1.0, None]]), 2) == 2
 
 
 def test_what_holds_no_vectors() -> None:

@@ -250,3 +250,23 @@ def test_values_that_are_new_in_the_later_windows_are_left_out(tmp_path: Path, w
     found = draft("log.parquet", tmp_path)
     assert found.categorical == (("item", 1),)
     assert found.left_out == (("campaign", "new in the later windows: its values there are never seen in training"),)
+
+
+@pytest.mark.parametrize("name", ["Zeit", "t"])
+@pytest.mark.parametrize("form", ["text", "ms"])
+def test_a_time_of_any_name_is_told_by_its_values(tmp_path: Path, write: Write, name: str, form: str) -> None:
+    rng = np.random.default_rng(5)
+    ms = 1_704_067_200_000 + np.sort(rng.integers(0, 14 * 86_400_000, 900))
+    text = pa.array(ms).cast(pa.timestamp("ms")).cast(pa.string())
+    write({name: text if form == "text" else ms, "click": rng.integers(0, 2, 900), "item": rng.integers(0, 9, 900)})
+    found = draft("log.parquet", tmp_path)
+    assert found.time == name
+    assert len(found.windows) == 3
+
+
+def test_seconds_with_a_fraction_are_a_time(tmp_path: Path, write: Write) -> None:
+    rng = np.random.default_rng(5)
+    seconds = 1_704_067_200 + np.sort(rng.random(900)) * 14 * 86_400
+    write({"timestamp": seconds, "click": rng.integers(0, 2, 900), "item": rng.integers(0, 9, 900)})
+    found = draft("log.parquet", tmp_path)
+    assert (found.time, found.unit, found.dense) == ("timestamp", "s", ())

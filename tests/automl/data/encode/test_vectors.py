@@ -136,6 +136,16 @@ def test_rows_of_another_length_are_counted(
         encoded(tmp_path, describe(features=told(title={})))
 
 
+def test_a_file_without_the_column_has_none(tmp_path: Path, log: dict[str, Any], describe: Describe) -> None:
+    table = pq.read_table(tmp_path / "log.parquet")
+    (tmp_path / "two").mkdir()
+    pq.write_table(table.slice(0, 300), tmp_path / "two" / "a.parquet")
+    pq.write_table(table.slice(300).drop_columns(["title"]), tmp_path / "two" / "b.parquet")
+    found = encoded(tmp_path, describe(path="two", features=told(title={})))
+    missing = next(feature.missing["train"] for feature in found.features if feature.name == "title")
+    assert 0.4 < missing < 0.65
+
+
 def test_a_list_as_an_id_is_pointed_to_vectors(tmp_path: Path, log: dict[str, Any], describe: Describe) -> None:
     with pytest.raises(InputError, match=r"title must hold one value a row, but found list.*\n.*name it under vectors"):
         encoded(tmp_path, describe(features={"categorical": {"user": {}, "title": {}}}))
