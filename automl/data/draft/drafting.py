@@ -57,6 +57,7 @@ class Draft:
     cluster: str | None
     form: str | None = None  # of strptime, where the time is days or hours as they are written
     separator: str | None = None  # of a text file, where its name does not tell
+    hours: bool = True  # whether the time tells them
 
     def lines(self) -> list[str]:
         """What was found, for a person to read."""
@@ -85,7 +86,7 @@ class Draft:
         lines += [
             f"      {_word(n)}: {{{f'min_count: {least}' if least > 1 else ''}}}" for n, least in self.categorical
         ]
-        lines += ['      "@hour": {}    # made from the time'] if self.time else []
+        lines += ['      "@hour": {}    # made from the time'] if self.time and self.hours else []
         if self.dense:
             lines.append("    dense:")
             lines += [f"      {_word(n)}: {{{'transform: log' if how == 'log' else ''}}}" for n, how in self.dense]
@@ -186,7 +187,7 @@ def draft(
         path, sample.rows, label, float(labels.mean()), time, unit, timezone,
         windows, tuple(categorical), tuple(dense),
         tuple(sample.vectors.items()), tuple(left), weight, user,
-        form, separator,
+        form, separator, hours=time is not None and _tells_hours(columns[time]),
     )  # fmt: skip
 
 
@@ -202,6 +203,11 @@ def _opened(path: str, base: Path) -> tuple[Table, str | None]:
         if separator is not None:
             table = open_table(path, base, Position(path), CsvConfig(separator=separator))
     return table, separator
+
+
+def _tells_hours(column: Column) -> bool:
+    """Not a day, however it is written."""
+    return not (is_day(column) and not re.search("%H", form_of(column) or ""))
 
 
 def _label(path: str, columns: Mapping[str, Column], asked: str | None) -> str:

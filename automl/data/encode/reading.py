@@ -98,8 +98,8 @@ def rows_folder(made: Path) -> Iterator[Path]:
     """Where the rows lie while a folder is made of them. It goes when that is done, or cannot be done; where the
     process is stopped it stays for the next one. What others left beside it, and nobody works on, goes first."""
     folder = made.with_suffix(".rows")
-    for left in folder.parent.glob("*.rows"):
-        if left != folder:
+    for left in (*folder.parent.glob("*.rows"), *folder.parent.glob("*.part")):
+        if left.is_dir() and left.stem != folder.stem:
             _remove_left(left)
     try:
         yield folder

@@ -172,7 +172,7 @@ class Finder:
             kind = table.type_of(name)
             number = is_numeric(kind) or pa.types.is_boolean(kind) or pa.types.is_null(kind)
             if not number and not table.is_untyped(name):
-                hint = "name it under categorical instead"
+                hint = "" if pa.types.is_temporal(kind) else "name it under categorical instead"
                 if is_text(kind):
                     hint = f"name it under categorical, or say data: {{types: {{{name}: number}}}}"
                 self.note(f"{name} must be numeric", str(kind), hint, "features", "dense", name)

@@ -270,3 +270,12 @@ def test_seconds_with_a_fraction_are_a_time(tmp_path: Path, write: Write) -> Non
     write({"timestamp": seconds, "click": rng.integers(0, 2, 900), "item": rng.integers(0, 9, 900)})
     found = draft("log.parquet", tmp_path)
     assert (found.time, found.unit, found.dense) == ("timestamp", "s", ())
+
+
+def test_a_day_without_hours_has_no_hour(tmp_path: Path, write: Write) -> None:
+    rng = np.random.default_rng(5)
+    days = pa.array(np.sort(rng.integers(19_723, 19_733, 900)).astype("int32")).cast(pa.date32())
+    write({"day": days, "click": rng.integers(0, 2, 900), "item": rng.integers(0, 9, 900)})
+    assert "@hour" not in draft("log.parquet", tmp_path).yaml()
+    write({"time": days.cast(pa.timestamp("ms")), "click": rng.integers(0, 2, 900), "item": rng.integers(0, 9, 900)})
+    assert "@hour" in draft("log.parquet", tmp_path).yaml()

@@ -107,9 +107,10 @@ def test_what_others_left_goes_unless_they_are_at_it(
     cache = tmp_path / "cache"
     for name in ("left", "busy"):
         (cache / f"{name}.rows").mkdir(parents=True)
+        (cache / f"{name}.part").mkdir()
     with FileLock(cache / "busy.lock"):
         log = encode_log(describe(), tmp_path, cache)
-    assert folders(cache) == sorted([log.fingerprint, "busy.rows"])
+    assert folders(cache) == sorted([log.fingerprint, "busy.part", "busy.rows"])
 
 
 def test_a_random_split_is_the_same_whatever_the_pieces(
