@@ -53,8 +53,10 @@ def predict_to(
     """Write a Parquet or CSV file of the same columns, full precision; its rows. `passed` hears how far it is.
 
     Raises:
-        InputError: where the file's name ends otherwise, or as predictions() does.
+        InputError: where the file's name ends otherwise or its folder is not there, or as predictions() does.
     """
+    if not out.absolute().parent.is_dir():
+        raise InputError.of(str(out), "must lie in a folder that exists", f"no {out.absolute().parent}")
     if out.suffix not in (".parquet", ".csv"):
         raise InputError.of(str(out), "must be a .parquet or a .csv file", out.suffix or "no ending")
     parts = predictions(file, table, joins, tell, past, passed)

@@ -6,6 +6,7 @@ R rows of which N are new, the others the tail of a state and labels without row
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,12 +49,22 @@ class Counting:
         """Once all features were made. Codes are those of the rows."""
         times_R = self._rows.times_N
         if len(times_R) == self._old:
-            return self._before
+            return self._with_labels()
         last = int(times_R[-1])
         edges = [block.edge for block in self._blocks]
         kept_R = still_told(self._what, edges, last, times_R, self._rows.labels_NL, self._rows.arrivals_NL)
         rows = self._before.rows + len(times_R) - self._old
         return State(last, rows, tuple(self._blocks), self._rows.some(kept_R))
+
+    def _with_labels(self) -> State:
+        """Where no row is new: labels without rows wait in the tail."""
+        last = self._before.last
+        if last is None:
+            return self._before
+        edges = [sums.edge for sums in self._before.blocks]
+        labels = (self._rows.labels_NL, self._rows.arrivals_NL)
+        kept_R = still_told(self._what, edges, last, self._rows.times_N, *labels)
+        return replace(self._before, tail=self._rows.some(kept_R))
 
     def _counted(self, block: CounterBlock, before: BlockSums | None) -> Iterator[NDArray[np.float32]]:
         rows, labels = self._rows, list(block.labels)

@@ -62,6 +62,8 @@ def read_past(file: Path | str) -> Past:
     Raises:
         InputError: where the file holds none, or one of another version.
     """
+    if not Path(file).exists():
+        raise InputError.of(str(file), _MUST, "nothing there")
     try:
         with ZipFile(file) as held:
             facts = json.loads(held.read(_FACTS))

@@ -22,7 +22,6 @@ from automl.data.past.features import PastFeatures
 from automl.data.past.reading import PastReader
 from automl.data.past.state import State
 from automl.data.store.encoders import Encoders, Rows
-from search_spaces.errors import InputError
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +95,17 @@ class Past:
 
         Raises:
             InputError: as features() does; where a label stands in neither; where one of `late` is of a row that was
-                not counted, or was known before a boundary that rows have already seen.
+                not counted, was counted before, or was known before a boundary that rows have already seen.
+        """
+        return self.counted(parts, name, late, late_name).past
+
+    def counted(
+        self, parts: Iterable[Rows], name: str = "table", late: Iterable[Rows] = (), late_name: str = "labels"
+    ) -> Counted:
+        """advanced(), and how much was counted.
+
+        Raises:
+            InputError: as advanced() does.
         """
         with tempfile.TemporaryDirectory() as folder:
             found = self._reader.gathered(Path(folder), parts, name, late, late_name, labelled=True)
@@ -104,17 +113,12 @@ class Past:
             for _ in counting.features():
                 pass
             state = counting.after()
-        if found.has_late and not found.count:
-            must, hint = (
-                "must hold rows that labels are counted with",
-                "by its rows a table is known that was counted before",
-            )
-            raise InputError.of(name, must, "none", hint)
         values = [
             pa.concat_arrays([old, coder.values]) for old, coder in zip(self.encoders.values, found.coders, strict=True)
         ]
         state, kept = compacted(self.what, state, values)
-        return replace(self, state=state, encoders=replace(self.encoders, values=kept))
+        past = replace(self, state=state, encoders=replace(self.encoders, values=kept))
+        return Counted(past, state.rows - self.state.rows, found.late)
 
     @property
     def _reader(self) -> PastReader:
@@ -127,6 +131,15 @@ class Made:
 
     values_CN: NDArray[np.float32]
     first_ns: int | None
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Counted:
+    """A past that went on by so many rows, and by labels of so many `late` ones that it had counted before."""
+
+    past: Past
+    rows: int
+    late: int
 
 
 def with_columns(table: Rows, names: Sequence[str], found_CN: NDArray[np.float32]) -> pa.Table:

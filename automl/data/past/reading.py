@@ -20,6 +20,7 @@ from automl.data.columns.row_hashes import hash_rows
 from automl.data.past.coding import Coder
 from automl.data.past.features import PastFeatures, PastLabel
 from automl.data.past.labels import labels_of
+from automl.data.past.late import late_mistakes
 from automl.data.past.rows import TIMELESS, Gathered, PastRows
 from automl.data.past.state import State
 from automl.data.store.encoders import Encoders, Rows
@@ -30,12 +31,12 @@ from search_spaces.errors import InputError, Mistake, Position
 @dataclass(frozen=True, eq=False, slots=True)
 class NewRows:
     """Rows, of which the first `old` are not new, and what coded them. `count` new ones came; stands_N is the place of
-    the one that is counted for each, None: itself."""
+    the one that is counted for each, None: itself. `late` rows were counted before and have labels now."""
 
     rows: Gathered
     coders: list[Coder]
     old: int
-    has_late: bool
+    late: int
     count: int
     stands_N: NDArray[np.int64] | None
 
@@ -104,7 +105,7 @@ class PastReader:
                 self._hold_later(times_N, of)
                 return PastRows(times_N, codes_KN, *labels)
             self._hold_known(times_N, *labels, of)
-            return PastRows(np.full(len(times_N), TIMELESS), codes_KN, *labels)
+            return PastRows(TIMELESS + times_N, codes_KN, *labels)
 
         def rows() -> Iterator[PastRows]:
             yield self.state.tail
@@ -122,7 +123,21 @@ class PastReader:
         if self.what.once:
             stands_N = gathered.drop_again(np.concatenate(hashes))[came:] - came
             old = int((gathered.order_N < came).sum())
-        return NewRows(gathered, coders, old, lengths[True] > 0, lengths[False], stands_N)
+        return NewRows(gathered, coders, old, self._late(gathered, tail, came, late_name), lengths[False], stands_N)
+
+    def _late(self, gathered: Gathered, first: int, end: int, name: str) -> int:
+        """How many rows have labels now, among those that came from `first` to `end`.
+
+        Raises:
+            InputError: where one was not counted, or its label was.
+        """
+        if first == end:
+            return 0
+        late = gathered.some((gathered.order_N >= first) & (gathered.order_N < end))
+        mistakes = late_mistakes(self.what, self.state, late, name, self._told)
+        if mistakes:
+            raise InputError(mistakes)
+        return int((~np.isnan(late.labels_NL)).any(axis=1).sum())
 
     def _codes(self, table: Rows, coders: Sequence[Coder], times_N: NDArray[np.int64], name: str) -> NDArray[np.int32]:
         codes_KN = np.zeros((len(coders), table.num_rows), np.int32)

@@ -14,7 +14,7 @@ from typing import IO, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-TIMELESS = -(1 << 62)  # the time of a label that comes without its row, which was counted before: before all others
+TIMELESS = -(1 << 62)  # + its time is that of a label that comes without its row, counted before: before all others
 Scalar = TypeVar("Scalar", bound=np.generic)
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from automl.data.columns.times import NEVER
 from automl.data.past.counters import Sums
-from automl.data.past.features import PastFeatures
+from automl.data.past.features import PastFeatures, PastLabel
 from automl.data.past.rows import PastRows
 
 Floats = NDArray[np.float64]
@@ -87,16 +87,25 @@ def still_told(
     labels_NL: NDArray[np.float32],
     arrivals_NL: NDArray[np.int64],
 ) -> NDArray[np.bool_]:
-    """Which rows must be kept once the sums of each block hold what came before its edge."""
+    """Which rows must be kept once the sums of each block hold what came before its edge: a label that is counted later
+    is there, and so are rows whose label may still come."""
     kept_N = np.zeros(len(times_N), bool)
     for block, edge in zip(what.blocks, edges, strict=True):
         kept_N |= times_N >= edge
         for label in block.labels:
             arrives_N = arrivals_NL[:, label]
-            kept_N |= ~np.isnan(labels_NL[:, label]) & (arrives_N >= edge) & (arrives_N != NEVER)
+            missing_N = np.isnan(labels_NL[:, label])
+            kept_N |= ~missing_N & (arrives_N >= edge) & (arrives_N != NEVER)
+            if still_comes(what.labels[label]):
+                kept_N |= missing_N & (times_N >= edge - round(what.labels[label].delay * 1e9))
     if what.recent is not None:
         kept_N |= times_N >= last - reach_ns(what.recent.within)
     return kept_N
+
+
+def still_comes(label: PastLabel) -> bool:
+    """Whether one that is missing will be known by its delay. Of others most rows have none, or none for long."""
+    return label.arrives is None and label.given is None
 
 
 def reach_ns(within: float) -> int:

@@ -14,9 +14,11 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
+from filelock import FileLock
 from numpy.typing import NDArray
 
 import automl.cli as cli
+from automl.commands.advance import advance_past
 from automl.commands.checked_encoders import check_past
 from automl.commands.export import export_spec
 from automl.commands.log_encoders import log_encoders, log_pasts
@@ -261,8 +263,43 @@ def test_what_is_refused(problem: Problem, model: Path, before_test: Path, test_
     assert "click must be 0 or 1, or missing, but found 2" in refused("predict", model, table, *joins(problem), *at)
     assert "must be the past of a log" in refused("advance", model, table)
     assert "must be the past of a log" in refused("advance", table, table)
+    assert "but found nothing there" in refused("advance", tmp_path / "no.past", table)
+    told = refused("predict", model, table, *joins(problem), *at, "--out", tmp_path / "no" / "x.csv")
+    assert "x.csv: must lie in a folder that exists" in told
     assert "must exist" in refused("advance", before_test, "nothing.parquet")
     assert "must lie in a folder that exists" in refused("advance", before_test, table, "--to", tmp_path / "no" / "p")
+
+
+def test_one_at_a_time_writes_a_past(problem: Problem, before_test: Path, test_ns: int, tmp_path: Path) -> None:
+    pq.write_table(rows_of(problem, test_ns), tmp_path / "day.parquet")
+    out = tmp_path / "p.past"
+    out.write_bytes(before_test.read_bytes())
+    sides = joins(problem)[1::2]
+    with (
+        FileLock(tmp_path / "p.past.lock"),
+        pytest.raises(InputError, match="must not be in use, but found another advance that writes it"),
+    ):
+        advance_past(out, str(tmp_path / "day.parquet"), sides, out, patience_s=0.0)
+    assert out.read_bytes() == before_test.read_bytes()
+    assert "rows counted, " in advance_past(out, str(tmp_path / "day.parquet"), sides, out, patience_s=0.0)
+
+
+def test_labels_come_in_a_night_without_rows(problem: Problem, before_test: Path, test_ns: int, tmp_path: Path) -> None:
+    """Of the last rows of the day. The same once more is refused, and where the rows came with their labels."""
+    day = rows_of(problem, test_ns)
+    pq.write_table(day, tmp_path / "day.parquet")
+    pq.write_table(day.slice(0, 0), tmp_path / "none.parquet")
+    hidden = pa.array([None] * day.num_rows, pa.int8())
+    pq.write_table(day.set_column(day.column_names.index("click"), "click", hidden), tmp_path / "hidden.parquet")
+    latest = day.filter(pa.array(day["time_ms"].to_numpy() >= day["time_ms"].to_numpy().max() - 60_000))
+    pq.write_table(latest.drop_columns(["convert"]), tmp_path / "late.parquet")
+    for name in ("day", "hidden"):
+        call("advance", before_test, tmp_path / f"{name}.parquet", *joins(problem), "--to", tmp_path / f"{name}.past")
+    late = (tmp_path / "none.parquet", *joins(problem), "--labels", tmp_path / "late.parquet")
+    done = call("advance", tmp_path / "hidden.past", *late)
+    assert f"0 rows counted, labels of {latest.num_rows} earlier rows, " in done.output
+    for name in ("day", "hidden"):
+        assert "click must be counted once" in refused("advance", tmp_path / f"{name}.past", *late)
 
 
 def test_the_past_of_another_model_is_refused(problem: Problem, model: Path, before_test: Path, tmp_path: Path) -> None:

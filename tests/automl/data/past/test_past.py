@@ -239,6 +239,54 @@ def test_a_label_may_come_once_it_is_known(past: Past) -> None:
     assert told.state.rows == whole.state.rows
 
 
+def night(past: Past) -> tuple[Past, pa.Table, Past, pa.Table]:
+    """A past that has counted a day of which the last row's purchase is not known yet, and that row; one that has
+    counted it with its purchase, and the day after."""
+    rows = later(48)
+    day = rows.slice(0, 24)
+    buy = pa.array([1] * 23 + [None], pa.int64())
+    hidden = day.set_column(day.column_names.index("buy"), "buy", buy)
+    return past.advanced([hidden]), day.slice(23).drop_columns(["click"]), past.advanced([day]), rows.slice(24)
+
+
+def test_a_night_without_rows_keeps_its_labels(past: Past, tmp_path: Path) -> None:
+    waiting, late, whole, next_day = night(past)
+    found = waiting.counted([later(0)], late=[late])
+    assert (found.rows, found.late, found.past.state.rows) == (0, 1, waiting.state.rows)
+    write_past(found.past, tmp_path / "p")
+    told, whole = read_past(tmp_path / "p").advanced([next_day]), whole.advanced([next_day])
+    for one, other in zip(told.state.blocks, whole.state.blocks, strict=True):
+        np.testing.assert_array_equal(one.overall_L2, other.overall_L2)
+
+
+def test_a_label_is_counted_once(past: Past, tmp_path: Path) -> None:
+    """Late twice, in the same night or the next one; or with its row, and late again."""
+    waiting, late, whole, next_day = night(past)
+    words = r"labels: buy must be counted once, but found 1 of \d rows whose label was, the first of 2024-01-08 23:00"
+    with pytest.raises(InputError, match=words):
+        whole.advanced([next_day], late=[late])
+    for rows in (later(0), next_day.slice(0, 0)):
+        once = waiting.advanced([rows], late=[late])
+        write_past(once, tmp_path / "p")
+        for again in (once, read_past(tmp_path / "p")):
+            with pytest.raises(InputError, match=words):
+                again.advanced([next_day], late=[late])
+    with pytest.raises(InputError, match="that the past has counted, but found 2 of 2 rows that it has not"):
+        waiting.advanced([next_day], late=[pa.concat_tables([late, late])])
+
+
+@pytest.mark.parametrize(("column", "value"), [("user", 9), ("user", 2), ("half", 0.25), ("time_ms", None)])
+def test_a_label_is_of_a_row_that_was_counted(past: Past, column: str, value: float | None) -> None:
+    """A user that is in no log, one that was not there then, another value of a key, a second before the row."""
+    waiting, late, _, next_day = night(past)
+    value = late["time_ms"][0].as_py() - 1000 if value is None else value
+    wrong = late.set_column(late.column_names.index(column), column, pa.array([value]))
+    with pytest.raises(
+        InputError, match="labels: buy must be that of rows that the past has counted, but found 1 of 1"
+    ):
+        waiting.advanced([next_day], late=[wrong])
+
+
 @pytest.mark.parametrize(
     ("rows", "late", "words"),
     [
@@ -252,11 +300,6 @@ def test_a_label_may_come_once_it_is_known(past: Past) -> None:
             later(),
             later().drop_columns(["click", "buy"]),
             "labels: must have a column buy(.|\n)*must have a column click",
-        ),
-        (
-            later(0),
-            later(time_ms=[START_MS + 6 * DAY_MS - 600_000] * 3),
-            "table: must hold rows that labels are counted with",
         ),
     ],
 )
