@@ -18,11 +18,12 @@ from search_spaces.errors import InputError, Mistake, Position
 
 
 def tables_as_logged(
-    encoders: Encoders, table: str, joins: Sequence[str], also: Sequence[str] = (), every: bool = False
+    encoders: Encoders, table: str, joins: Sequence[str], also: Sequence[str] = (), own: Sequence[str] = ()
 ) -> Iterator[pa.Table]:
     """A table on disk, a batch at a time, joined and in the types of the log; the first one has no rows.
 
-    Of its columns those that the encoders read, and `also` these, or `every` one; what is not there is left out.
+    Of all columns those that the encoders read, and `also` these; of the table's `own` these too. What is not there is
+    left out.
 
     Raises:
         InputError: with everything that is wrong with the tables and their columns.
@@ -31,8 +32,8 @@ def tables_as_logged(
     needed = (*encoders.columns, *also)
     sides, untyped = _sides(joins, rows, encoders, needed)
     untyped |= {name for name in rows.columns if rows.is_untyped(name)}
-    asked = rows.columns if every else (*needed, *(side.key for side in sides))
-    there = [name for name in dict.fromkeys(asked) if name in rows.columns]
+    asked = dict.fromkeys([*needed, *(side.key for side in sides), *own])
+    there = [name for name in asked if name in rows.columns]
     empty = pa.schema([rows.schema.field(name) for name in there]).empty_table()
     for held in chain([empty], (pa.Table.from_batches([batch]) for batch in rows.batches(there))):
         yield encoders.typed(_joined(held, sides, needed, table), untyped, table)
@@ -77,9 +78,10 @@ def _sides(
 
 
 def rows_to_count(past: Past, table: str, joins: Sequence[str]) -> Iterator[pa.Table]:
-    """A table as the past counts its rows: all of its columns where equal rows are counted once.
+    """A table as the past counts its rows: with the columns that tell them apart, where equal ones are counted once.
 
     Raises:
         InputError: as tables_as_logged does.
     """
-    return tables_as_logged(past.encoders, table, joins, (*past.columns, *past.what.label_columns), past.what.once)
+    also = (*past.columns, *past.what.label_columns)
+    return tables_as_logged(past.encoders, table, joins, also, past.what.equal_by)

@@ -61,8 +61,8 @@ def past_features(tables: Tables[TablesConfig]) -> PastFeatures:
     if features.recent is not None:
         keys = tuple(Key(key, (next(names), next(names))) for key in features.recent.keys)
         recent = RecentBlock(keys, features.recent.within)
-    once = tables.config.drop_duplicates
-    every = PastFeatures(past_labels(tables), blocks, recent, tables.timezone, once)
+    equal_by = tuple(sorted(tables.log.columns)) if tables.config.drop_duplicates else ()
+    every = PastFeatures(past_labels(tables), blocks, recent, tables.timezone, equal_by)
     return every.select(every.names)
 
 

@@ -54,14 +54,14 @@ class RecentBlock:
 
 @dataclass(frozen=True, slots=True)
 class PastFeatures:
-    """All that is made of earlier rows, in the order of its columns: the counters, then what is recent. `once`: of rows
-    that are equal in all columns one is counted."""
+    """All that is made of earlier rows, in the order of its columns: the counters, then what is recent. Of rows
+    that are equal in the columns `equal_by`, those of the log, one is counted; of none: every row is."""
 
     labels: tuple[PastLabel, ...]
     blocks: tuple[CounterBlock, ...]
     recent: RecentBlock | None
     timezone: str
-    once: bool = False
+    equal_by: tuple[str, ...] = ()
 
     @property
     def keys(self) -> tuple[Key, ...]:
@@ -108,7 +108,7 @@ class PastFeatures:
             ),
             recent=None if recent is None else RecentBlock(_keys(recent["keys"]), recent["within"]),
             timezone=told["timezone"],
-            once=told["once"],
+            equal_by=tuple(told["equal_by"]),
         )
 
 

@@ -24,7 +24,7 @@ from automl.data.store.encoder_files import read_served, write_served
 from automl.files.whole import whole_file
 from search_spaces.errors import InputError, first_line
 
-_FORMAT = 1
+_FORMAT = 2
 _FACTS, _TAIL = "facts.json", "tail.arrow"
 _MUST = "must be the past of a log, as automl export writes it beside a model"
 

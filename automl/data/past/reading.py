@@ -96,8 +96,8 @@ class PastReader:
         def read(table: Rows, of: str, is_late: bool, needed: Iterable[PastLabel] = ()) -> PastRows:
             self.check(table.schema, of, needed)
             lengths[is_late] += table.num_rows
-            if self.what.once:
-                hashes.append(hash_rows(_batch(table)))
+            if self.what.equal_by:
+                hashes.append(hash_rows(_batch(table, self.what.equal_by)))
             times_N = self.encoders.times(table, of)
             codes_KN = self._codes(table, coders, times_N, of)
             labels = labels_of(table, self.what.labels, times_N, self.encoders.time, of)
@@ -120,7 +120,7 @@ class PastReader:
         gathered = Gathered(len(coders), len(self.what.labels), folder, rows())
         old = came = tail + lengths[True]
         stands_N = None
-        if self.what.once:
+        if self.what.equal_by:
             stands_N = gathered.drop_again(np.concatenate(hashes))[came:] - came
             old = int((gathered.order_N < came).sum())
         return NewRows(gathered, coders, old, self._late(gathered, tail, came, late_name), lengths[False], stands_N)
@@ -191,6 +191,7 @@ class PastReader:
         return when.isoformat(" ", "milliseconds")
 
 
-def _batch(table: Rows) -> pa.RecordBatch:
-    columns = [whole(table.column(name)) for name in table.schema.names]
-    return pa.RecordBatch.from_arrays(columns, table.schema.names)
+def _batch(table: Rows, columns: Sequence[str]) -> pa.RecordBatch:
+    """Those of the columns that the table has."""
+    there = [name for name in columns if name in table.schema.names]
+    return pa.RecordBatch.from_arrays([whole(table.column(name)) for name in there], there)

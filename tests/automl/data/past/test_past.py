@@ -147,6 +147,27 @@ def test_rows_after_a_cut_have_the_features_of_the_whole_log(
         ]
 
 
+def test_rows_are_equal_in_the_columns_of_the_log(tmp_path: Path) -> None:
+    """A column more tells no rows apart that the log would count once, even if a side table has it too; a column of
+    the log that no feature reads does."""
+    base = later(4, note=["a", "a", "b", "b"], time_ms=[START_MS + 7 * DAY_MS] * 4).drop_columns(["age"])
+    times = [START_MS + k * DAY_MS // 4 for k in range(24)]
+    log_rows = later(24, note=["a"] * 24, time_ms=times, click=[0, 1] * 12).drop_columns(["age"])
+    users = pa.table({"user": [1, 2, 3], "age": ["old", "new", "old"], "note": ["x"] * 3, "request": [1, 2, 3]})
+    join = f"user={written(users, tmp_path / 'users.parquet')}"
+    written(log_rows, tmp_path / "log.parquet")
+    log, encoders, plan = described(tmp_path, "log.parquet", True)
+    (past,) = log_pasts(plan, encoders, log.fingerprint, tmp_path)
+    write_past(past, tmp_path / "p")
+    past = read_past(tmp_path / "p")
+    assert past.what.equal_by == tuple(sorted(log_rows.column_names))
+    more = base.append_column("request", pa.array([1, 2, 3, 4]))
+    for name, rows in (("base", base), ("more", more)):
+        path = written(rows, tmp_path / f"{name}.parquet")
+        assert past.counted(rows_to_count(past, path, [join])).rows == 2
+    assert past.counted([more.append_column("age", pa.array(["old"] * 4))]).rows == 2
+
+
 @pytest.fixture
 def past(tmp_path: Path) -> Past:
     rng = np.random.default_rng(0)
