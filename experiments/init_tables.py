@@ -15,6 +15,7 @@ import argparse
 import gzip
 import importlib.util
 import json
+import os
 import subprocess
 import sys
 import time
@@ -201,7 +202,8 @@ def _said(verb: list[str]) -> tuple[int, list[str]]:
         text=True,
         check=False,
     )
-    return done.returncode, (done.stdout + done.stderr).strip().splitlines()
+    words = (done.stdout + done.stderr).replace(f"{STUDIES}{os.sep}", "")  # a record names no place of a machine
+    return done.returncode, words.strip().splitlines()
 
 
 def _written(table: Frame, path: Path) -> None:
