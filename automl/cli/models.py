@@ -12,6 +12,7 @@ import click
 from automl.cli.common import FILE, FOLDER, rate_line, short, terminal
 
 PICKS = ("accurate", "fast", "balanced", "unlimited")
+_JOINS = click.option("--join", "joins", multiple=True, metavar="KEY=PATH", help="A side table, joined by its key.")
 
 
 @click.command()
@@ -60,7 +61,7 @@ def export(
 @click.command()
 @click.argument("file", type=FILE)
 @click.argument("table", type=str)
-@click.option("--join", "joins", multiple=True, metavar="KEY=PATH", help="A side table, joined by its key.")
+@_JOINS
 @click.option("--out", type=FILE, help="A .parquet or .csv file to write; CSV to the screen if left out.")
 @click.option("--past", type=FILE, help="What earlier rows tell; FILE.past beside the model if left out.")
 def predict(file: Path, table: str, joins: tuple[str, ...], out: Path | None, past: Path | None) -> None:
@@ -83,7 +84,7 @@ def predict(file: Path, table: str, joins: tuple[str, ...], out: Path | None, pa
 @click.command()
 @click.argument("past", type=FILE)
 @click.argument("table", type=str)
-@click.option("--join", "joins", multiple=True, metavar="KEY=PATH", help="A side table, joined by its key.")
+@_JOINS
 @click.option("--labels", type=str, help="A table of rows that were counted, whose labels are known only now.")
 @click.option("--to", "out", type=FILE, help="The file to write; the past is replaced if left out.")
 def advance(past: Path, table: str, joins: tuple[str, ...], labels: str | None, out: Path | None) -> None:

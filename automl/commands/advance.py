@@ -9,6 +9,7 @@ from filelock import FileLock, Timeout
 
 from automl.commands.served_tables import rows_to_count
 from automl.data.past.files import read_past, write_past
+from automl.files.whole import need_folder
 from search_spaces.errors import InputError
 
 _PATIENCE_S = 20.0
@@ -24,8 +25,7 @@ def advance_past(
         InputError: with what is wrong with the file, the tables and their columns; where a row is not later than all
             that was counted; where another one holds the lock for longer than `patience_s`. Nothing is written then.
     """
-    if not out.absolute().parent.is_dir():
-        raise InputError.of(str(out), "must lie in a folder that exists", f"no {out.absolute().parent}")
+    need_folder(out)
     try:
         with FileLock(out.with_name(f"{out.name}.lock"), timeout=patience_s):
             return _advanced(file, table, joins, out, late)

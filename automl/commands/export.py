@@ -22,6 +22,7 @@ from automl.data.past.past import Past
 from automl.data.store.encoders import Encoders
 from automl.data.store.log import EncodedLog
 from automl.data.store.skew import log_shares
+from automl.files.whole import need_folder
 from automl.ranking.export import ExportError, export_model
 from automl.ranking.features import read
 from automl.ranking.model import Ranker, build_model
@@ -31,7 +32,6 @@ from automl.runtime.errors import RunError
 from automl.runtime.jobs import CURVE_POINTS, Step
 from automl.runtime.rate_line import RateLine
 from automl.study.problem import FINALS_FIT, Problem, encode, plan_of
-from search_spaces.errors import InputError
 from search_spaces.model import ModelSpec
 
 PARITY_ROWS = 4096
@@ -52,8 +52,7 @@ def export_spec(
         InputError: where the file cannot be written, or the log is not there any more.
         RunError: where the training diverged, or the file does not predict what the model predicts.
     """
-    if not file.parent.is_dir():
-        raise InputError.of(str(file), "must lie in a folder that exists", f"no {file.parent}")
+    need_folder(file)
     prepare_process()
     with RateLine(lambda: console) as passed:
         log = encode(problem, FINALS_FIT, passed)

@@ -11,12 +11,13 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
-from automl.commands.served_tables import opened, rows_to_count, tables_as_logged
+from automl.commands.served_tables import as_logged, opened, rows_to_count
 from automl.data.past.files import past_beside, read_past
 from automl.data.past.past import Made, Past, with_columns
 from automl.data.store.skew import Shares, Skew
+from automl.data.tables.table import Table
 from automl.files.passed import Passed, unheard
-from automl.files.whole import whole_file
+from automl.files.whole import need_folder, whole_file
 from automl.ranking.features import Features
 from automl.ranking.served import Served, load_served
 from search_spaces.errors import InputError
@@ -55,8 +56,7 @@ def predict_to(
     Raises:
         InputError: where the file's name ends otherwise or its folder is not there, or as predictions() does.
     """
-    if not out.absolute().parent.is_dir():
-        raise InputError.of(str(out), "must lie in a folder that exists", f"no {out.absolute().parent}")
+    need_folder(out)
     if out.suffix not in (".parquet", ".csv"):
         raise InputError.of(str(out), "must be a .parquet or a .csv file", out.suffix or "no ending")
     parts = predictions(file, table, joins, tell, past, passed)
@@ -89,8 +89,9 @@ def predictions(
     """
     served = load_served(file)
     skew, of_log, first = Skew(), _of_log(served), list[str]()
-    total, done = opened(table, served.encoders).told_rows(), 0
-    for k, part in enumerate(_as_read(served, file, table, joins, tell, past)):
+    rows = opened(table, served.encoders)
+    total, done = rows.told_rows(), 0
+    for k, part in enumerate(_as_read(served, file, rows, joins, tell, past)):
         features = served.encoders.encode(part, table)
         skew.add(served.encoders, part, features[0])
         yield _predicted(served, Features.of(*features))
@@ -104,11 +105,12 @@ def predictions(
 
 
 def _as_read(
-    served: Served, file: Path, table: str, joins: Sequence[str], tell: Tell, asked: Path | None
+    served: Served, file: Path, rows: Table, joins: Sequence[str], tell: Tell, asked: Path | None
 ) -> Iterator[pa.Table]:
     """The table with all that the model reads. Where that is made of earlier rows the table is gone through twice: what
     a row sees is known once all rows before it are, in whatever order they stand."""
-    parts = tables_as_logged(served.encoders, table, joins)
+    table = rows.name
+    parts = as_logged(rows, served.encoders, joins)
     empty = next(parts)
     past = _past(served, file, empty.schema.names, table, asked)
     if past is None:

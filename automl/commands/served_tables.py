@@ -20,7 +20,18 @@ from search_spaces.errors import InputError, Mistake, Position
 def tables_as_logged(
     encoders: Encoders, table: str, joins: Sequence[str], also: Sequence[str] = (), own: Sequence[str] = ()
 ) -> Iterator[pa.Table]:
-    """A table on disk, a batch at a time, joined and in the types of the log; the first one has no rows.
+    """as_logged() of a table on disk.
+
+    Raises:
+        InputError: with everything that is wrong with the tables and their columns.
+    """
+    return as_logged(opened(table, encoders), encoders, joins, also, own)
+
+
+def as_logged(
+    rows: Table, encoders: Encoders, joins: Sequence[str], also: Sequence[str] = (), own: Sequence[str] = ()
+) -> Iterator[pa.Table]:
+    """A table, a batch at a time, joined and in the types of the log; the first one has no rows.
 
     Of all columns those that the encoders read, and `also` these; of the table's `own` these too. What is not there is
     left out.
@@ -28,7 +39,6 @@ def tables_as_logged(
     Raises:
         InputError: with everything that is wrong with the tables and their columns.
     """
-    rows = opened(table, encoders)
     needed = (*encoders.columns, *also)
     sides, untyped = _sides(joins, rows, encoders, needed)
     untyped |= {name for name in rows.columns if rows.is_untyped(name)}
@@ -36,7 +46,7 @@ def tables_as_logged(
     there = [name for name in asked if name in rows.columns]
     empty = pa.schema([rows.schema.field(name) for name in there]).empty_table()
     for held in chain([empty], (pa.Table.from_batches([batch]) for batch in rows.batches(there))):
-        yield encoders.typed(_joined(held, sides, needed, table), untyped, table)
+        yield encoders.typed(_joined(held, sides, needed, rows.name), untyped, rows.name)
 
 
 def opened(path: str, encoders: Encoders) -> Table:

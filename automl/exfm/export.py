@@ -16,6 +16,7 @@ from automl.exfm.problem import ExfmProblem, Student
 from automl.exfm.student.facts import read_run
 from automl.exfm.student.jobs import assignments_of
 from automl.exfm.student.recipes import recipe_of
+from automl.files.whole import need_folder
 from automl.ranking.export import ExportError, export_model
 from automl.ranking.model import build_member
 from automl.runtime.errors import RunError
@@ -32,8 +33,7 @@ def export_student(
         InputError: where the run has no such student, recipe or seed, or the file cannot be written.
         RunError: where the file does not predict what the student predicts.
     """
-    if not file.absolute().parent.is_dir():
-        raise InputError.of(str(file), "must lie in a folder that exists", f"no {file.parent}")
+    need_folder(file)
     chosen = _student(problem, student)
     name = _recipe(problem, chosen, recipe)
     if not 0 <= seed < problem.config.seeds:

@@ -11,6 +11,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from search_spaces.errors import InputError
+
+
+def need_folder(path: Path) -> None:
+    """Before what takes long, whether a file can be written in the end.
+
+    Raises:
+        InputError: where the folder that it is to lie in is not there.
+    """
+    if not path.parent.is_dir():
+        raise InputError.of(str(path), "must lie in a folder that exists", f"no {path.parent}")
+
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:

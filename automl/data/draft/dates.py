@@ -23,8 +23,7 @@ def is_time(column: Column) -> bool:
     if form_of(column) is not None:
         return True
     if column.number:
-        seconds = [end / 1000 ** ("s", "ms", "us", "ns").index(unit_of(column.ends[1])) for end in column.ends]
-        return all(_YEAR_2000 < second < _YEAR_2100 for second in seconds)
+        return _in_this_century(column)
     if pa.types.is_date(column.kind):
         return True
     return holds_times(column.values.slice(0, 1000))
@@ -34,11 +33,13 @@ def looks_like_a_time(column: Column) -> bool:
     """By its values alone, whatever it is called: text of days with hours, or milliseconds and finer since 1970."""
     if is_text(column.kind):
         return holds_times(column.values.slice(0, 1000)) and not is_day(column)
-    if not column.number or not column.whole or column.ends[0] < _YEAR_2000 * 1000:
-        return False
-    unit = unit_of(column.ends[1])
-    scale = 1000 ** ("s", "ms", "us", "ns").index(unit)
-    return unit != "s" and all(_YEAR_2000 < end / scale < _YEAR_2100 for end in column.ends)
+    return column.number and column.whole and unit_of(column.ends[1]) != "s" and _in_this_century(column)
+
+
+def _in_this_century(column: Column) -> bool:
+    """Of numbers since 1970, in the unit that their size tells."""
+    scale = 1000 ** ("s", "ms", "us", "ns").index(unit_of(column.ends[1]))
+    return all(_YEAR_2000 < end / scale < _YEAR_2100 for end in column.ends)
 
 
 def form_of(column: Column) -> str | None:

@@ -207,7 +207,7 @@ def _opened(path: str, base: Path) -> tuple[Table, str | None]:
 
 def _tells_hours(column: Column) -> bool:
     """Not a day, however it is written."""
-    return not (is_day(column) and not re.search("%H", form_of(column) or ""))
+    return not is_day(column) or "%H" in (form_of(column) or "")
 
 
 def _label(path: str, columns: Mapping[str, Column], asked: str | None) -> str:

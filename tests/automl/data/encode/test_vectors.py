@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from automl.commands.predict import tables_as_logged
+from automl.commands.served_tables import tables_as_logged
 from automl.data.describe.tables import DataConfig
 from automl.data.encode.log import encode_log
 from automl.data.encode.plan import make_plan
