@@ -11,8 +11,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.record import write_result
+from experiments.said import said
 
 ROWS = {"train": 1598, "validate": 688, "test": 714}
 Json = Mapping[str, Any]
@@ -143,8 +142,7 @@ def _checked(file: Path) -> Found:
 
 
 def _said(*words: str) -> Found:
-    command = [sys.executable, "-c", "from automl.cli import main; main()", *words]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = said(*words)
     return Found(done.returncode, done.stdout if done.returncode == 0 else done.stderr, {})
 
 

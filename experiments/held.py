@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
@@ -12,15 +13,17 @@ import psutil
 LOOK_EVERY_S = 0.05
 
 
-class Held:
-    """The most that a process with its children held at once in the block, in bytes: `anonymous`, and with the pages of
-    files that it maps `resident`, where what several processes share counts several times."""
+class Looking(ABC):
+    """Looks again and again in the block, from a thread of its own."""
 
-    def __init__(self, pid: int) -> None:
-        self.anonymous = self.resident = self.processes = 0
-        self._process = psutil.Process(pid)
+    def __init__(self, every_s: float = LOOK_EVERY_S) -> None:
+        self._every_s = every_s
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._look, daemon=True)
+        self._thread = threading.Thread(target=self._go_on, daemon=True)
+
+    @abstractmethod
+    def look(self) -> None:
+        """Once."""
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -30,16 +33,29 @@ class Held:
         self._over.set()
         self._thread.join()
 
-    def _look(self) -> None:
-        while not self._over.wait(LOOK_EVERY_S):
-            with suppress(psutil.Error):
-                sizes = [_sizes(p.pid) for p in (self._process, *self._process.children(recursive=True))]
-                self.anonymous = max(self.anonymous, sum(anonymous for anonymous, _ in sizes))
-                self.resident = max(self.resident, sum(anonymous + mapped for anonymous, mapped in sizes))
-                self.processes = max(self.processes, len(sizes))
+    def _go_on(self) -> None:
+        while not self._over.wait(self._every_s):
+            self.look()
 
 
-def _sizes(pid: int) -> tuple[int, int]:
+class Held(Looking):
+    """The most that a process with its children held at once in the block, in bytes: `anonymous`, and with the pages of
+    files that it maps `resident`, where what several processes share counts several times."""
+
+    def __init__(self, pid: int) -> None:
+        super().__init__()
+        self.anonymous = self.resident = self.processes = 0
+        self._process = psutil.Process(pid)
+
+    def look(self) -> None:
+        with suppress(psutil.Error):
+            sizes = [held_by(p.pid) for p in (self._process, *self._process.children(recursive=True))]
+            self.anonymous = max(self.anonymous, sum(anonymous for anonymous, _ in sizes))
+            self.resident = max(self.resident, sum(anonymous + mapped for anonymous, mapped in sizes))
+            self.processes = max(self.processes, len(sizes))
+
+
+def held_by(pid: int) -> tuple[int, int]:
     """Anonymous and file-mapped bytes; none where the process is gone."""
     found = {"RssAnon": 0, "RssFile": 0}
     with suppress(OSError), Path(f"/proc/{pid}/status").open() as file:

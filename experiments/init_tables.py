@@ -16,8 +16,7 @@ import gzip
 import importlib.util
 import json
 import os
-import subprocess
-import sys
+import shutil
 import time
 import warnings
 from collections.abc import Callable, Mapping
@@ -31,6 +30,7 @@ import automl
 from automl.study.history import State
 from experiments.completejourney import offers
 from experiments.record import write_result
+from experiments.said import said
 from experiments.studies import STUDIES
 from search_spaces.errors import InputError
 
@@ -164,7 +164,7 @@ def main() -> None:
 def run(name: str, case: Case, table: Frame) -> Outcome:
     """The three verbs in processes of their own, as a person runs them."""
     folder = STUDIES / f"init-{name}"
-    subprocess.run(["rm", "-rf", str(folder)], check=True)
+    shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     log = folder / case.file
     _written(table, log)
@@ -196,12 +196,7 @@ def run(name: str, case: Case, table: Frame) -> Outcome:
 
 
 def _said(verb: list[str]) -> tuple[int, list[str]]:
-    done = subprocess.run(
-        [sys.executable, "-c", "from automl.cli import main; main()", *verb],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = said(*verb)
     words = (done.stdout + done.stderr).replace(f"{STUDIES}{os.sep}", "")  # a record names no place of a machine
     return done.returncode, words.strip().splitlines()
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import tempfile
-import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import psutil
 
@@ -17,6 +16,7 @@ from automl.runtime.engine import Resources, run
 from automl.runtime.jobs import Done, Job, Limits, Outcome, Progress, Timing, TrainModel, Wait
 from automl.runtime.leftovers import FOLDER, marked
 from automl.study.problem import Problem
+from experiments.held import Looking, held_by
 from search_spaces.model import ModelSpec
 
 LOOK_EVERY_S = 0.02
@@ -76,43 +76,25 @@ class Listed:
         self.outcomes[job.name] = outcome
 
 
-class Watch:
+class Watch(Looking):
     """The most that a worker of the run in a folder held that no file backs, in the block."""
 
     def __init__(self, folder: Path) -> None:
+        super().__init__(LOOK_EVERY_S)
         self.most = 0
         self._folder = str(folder.absolute())
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._look, daemon=True)
+        self._workers: list[int] = []
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _look(self) -> None:
-        workers: list[Path] = []
-        while not self._over.wait(LOOK_EVERY_S):
-            workers = [worker for worker in workers if worker.exists()] or workers_of(self._folder)
-            self.most = max([self.most, *map(anonymous, workers)])
+    def look(self) -> None:
+        self._workers = [worker for worker in self._workers if psutil.pid_exists(worker)] or workers_of(self._folder)
+        self.most = max([self.most, *(held_by(worker)[0] for worker in self._workers)])
 
 
-def workers_of(folder: str) -> list[Path]:
-    """Places under /proc of the processes that run trials for the run in a folder."""
+def workers_of(folder: str) -> list[int]:
+    """The processes that run trials for the run in a folder."""
     found = []
     for process in marked(FOLDER, folder):
         with suppress(psutil.Error):
             if "Trainable" in " ".join(process.cmdline()[:1]):
-                found.append(Path("/proc") / str(process.pid))
+                found.append(process.pid)
     return found
-
-
-def anonymous(place: Path) -> int:
-    """Bytes of a process that no file backs, by its place under /proc; none where it is gone."""
-    with suppress(OSError, StopIteration):
-        lines = (place / "status").read_text().splitlines()
-        return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("RssAnon:"))
-    return 0

@@ -24,15 +24,15 @@ from automl.commands.export import export_spec
 from automl.commands.log_encoders import log_encoders, log_pasts
 from automl.data.past.files import past_beside, read_past, write_past
 from automl.data.past.rows import PastRows
-from automl.data.simulated.log import simulate
 from automl.data.store.log import EncodedLog
 from automl.ranking.features import read
 from automl.ranking.served import load_served
 from automl.runtime.errors import RunError
-from automl.study.problem import FINALS_FIT, Problem, encode, load_problem, plan_of
+from automl.study.problem import FINALS_FIT, Problem, encode, plan_of
 from search_spaces.errors import InputError
 from tests.docs.pages import ROOT
 from tests.worlds.processes import PATIENCE_S
+from tests.worlds.serving import problem_of
 
 STUDY = """\
 name: small
@@ -57,16 +57,11 @@ baseline: baseline.yaml
 qps: {clock: analytic, batch_rows: 64}
 seed: 5
 """
-BASELINE = "embedding: {dim: 8, lr: 0.05}\ninteraction: [{cross: {rank: 4}}]\ndeep: [{mlp: {width: 32, norm: batch}}]\n"
 
 
 @pytest.fixture(scope="module")
 def problem(tmp_path_factory: pytest.TempPathFactory) -> Problem:
-    folder = tmp_path_factory.mktemp("past")
-    simulate(folder / "log", rows=12_000, users=300, items=80, seed=3)
-    (folder / "study.yaml").write_text(STUDY)
-    (folder / "baseline.yaml").write_text(BASELINE)
-    return load_problem(folder / "study.yaml")
+    return problem_of(tmp_path_factory.mktemp("past"), STUDY)
 
 
 @pytest.fixture(scope="module")

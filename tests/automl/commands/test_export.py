@@ -21,20 +21,20 @@ from automl.commands.export import export_spec
 from automl.commands.log_encoders import log_encoders
 from automl.commands.predict import predict_lines, predict_to
 from automl.commands.repeats import FINAL, RepeatsSource
-from automl.data.simulated.log import simulate
 from automl.data.store.log import EncodedLog
 from automl.ranking.export import load_served
 from automl.runtime.errors import RunError
 from automl.runtime.jobs import Job, TrainModel
 from automl.runtime.work import train_and_score
 from automl.study.history import Origin, Proposal
-from automl.study.problem import FINALS_FIT, Problem, encode, load_problem, plan_of
+from automl.study.problem import FINALS_FIT, Problem, encode, plan_of
 from automl.study.record import Study
 from automl.study.results import write_finals
 from search_spaces.errors import InputError
 from tests.docs.pages import ROOT
 from tests.worlds.processes import PATIENCE_S
 from tests.worlds.report_studies import make_finals, rich_history, unfit
+from tests.worlds.serving import problem_of
 from tests.worlds.studies import begun_study, complete
 
 STUDY = """\
@@ -56,16 +56,11 @@ baseline: baseline.yaml
 qps: {clock: analytic, batch_rows: 64}
 seed: 5
 """
-BASELINE = "embedding: {dim: 8, lr: 0.05}\ninteraction: [{cross: {rank: 4}}]\ndeep: [{mlp: {width: 32, norm: batch}}]\n"
 
 
 @pytest.fixture(scope="module")
 def problem(tmp_path_factory: pytest.TempPathFactory) -> Problem:
-    folder = tmp_path_factory.mktemp("serving")
-    simulate(folder / "log", rows=12_000, users=300, items=80, seed=3)
-    (folder / "study.yaml").write_text(STUDY)
-    (folder / "baseline.yaml").write_text(BASELINE)
-    return load_problem(folder / "study.yaml")
+    return problem_of(tmp_path_factory.mktemp("serving"), STUDY)
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import gzip
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -276,24 +276,15 @@ def a_window_of_one_class(folder: Path) -> Changes:
     return {}
 
 
-def said(folder: Path, changes: Mapping[str, Any]) -> str:
-    tree = {
-        "path": "log.parquet",
-        "time": {"column": "time_ms", "unit": "ms"},
-        "label": "click",
-        "features": {"categorical": {"user": {}, "word": {}}, "dense": {"price": {}}},
-        "split": SPLIT,
-        **changes,
-    }
-    config = DataConfig.model_validate(tree)
+def said(folder: Path, config: DataConfig) -> str:
     with pytest.raises(InputError) as caught:
         encode_log(config, folder, folder / "cache")
     return str(caught.value).replace(f"{folder}{os.sep}", "") + "\n"
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_says_what_is_wrong(name: str, tmp_path: Path) -> None:
-    found = said(tmp_path, CASES[name](tmp_path))
+def test_says_what_is_wrong(name: str, tmp_path: Path, describe: Callable[..., DataConfig]) -> None:
+    found = said(tmp_path, describe(**CASES[name](tmp_path)))
     expected = GOLDEN / f"{name}.txt"
     if os.environ.get("REWRITE_GOLDEN"):
         expected.parent.mkdir(exist_ok=True)
