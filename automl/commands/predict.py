@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -64,7 +65,7 @@ def predict_to(
     kind = pq.ParquetWriter if out.suffix == ".parquet" else pacsv.CSVWriter
     rows = 0
     with whole_file(out) as beside, kind(str(beside), first.schema) as writer:
-        for part in _with(first, parts):
+        for part in chain([first], parts):
             writer.write_table(part)
             rows += part.num_rows
     return rows
@@ -123,7 +124,7 @@ def _as_read(
         made = past.features(rows_to_count(past, table, joins), Path(folder), table)
         tell([_how_far(past, table, made)])
         done = 0
-        for part in _with(empty, parts):
+        for part in chain([empty], parts):
             yield with_columns(part, past.names, made.values_CN[:, done : done + part.num_rows])
             done += part.num_rows
 
@@ -162,8 +163,3 @@ def _predicted(served: Served, features: Features) -> pa.Table:
     found = served.probabilities(features).reshape(len(features), len(served.tasks))
     names = ["probability"] if len(served.tasks) == 1 else [f"probability_{task}" for task in served.tasks]
     return pa.table({column: np.ascontiguousarray(found[:, t]) for t, column in enumerate(names)})
-
-
-def _with(first: pa.Table, rest: Iterator[pa.Table]) -> Iterator[pa.Table]:
-    yield first
-    yield from rest

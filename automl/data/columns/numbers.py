@@ -69,6 +69,11 @@ def _said(value: str | None) -> float | None:
         return None
 
 
+def not_binary(values: Floats, *, missing: bool) -> NDArray[np.bool_]:
+    """Where there is neither 0 nor 1, nor NaN if it may be missing."""
+    return np.asarray((values != 0) & (values != 1) & ~(missing & np.isnan(values)))
+
+
 def transformed(values: Floats, log: bool) -> Floats:
     """The log transform keeps the sign: sign(x) * log(1 + |x|)."""
     return np.sign(values) * np.log1p(np.abs(values)) if log else values

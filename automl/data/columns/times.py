@@ -81,6 +81,16 @@ def time_values(array: pa.Array, form: str | None = None) -> pa.Array:
         raise NotTimesError(str(array.type)) from None
 
 
+def arrival_times(column: pa.Array, unit: Unit | None, timezone: str) -> NDArray[np.int64]:
+    """When labels are known, nanoseconds UTC; NEVER where it is missing.
+
+    Raises:
+        NotTimesError: as nanoseconds() does.
+    """
+    known = pc.fill_null(nanoseconds(column, unit, timezone), NEVER)
+    return np.asarray(known.to_numpy(zero_copy_only=False))
+
+
 def nanoseconds(array: pa.Array, unit: Unit | None, timezone: str, form: str | None = None) -> pa.Array:
     """int64 nanoseconds UTC, null where missing. A timestamp without a zone is wall time of `timezone`.
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from automl.data.columns.numbers import LARGEST, NotNumbersError, as_floats
+from automl.data.columns.numbers import LARGEST, NotNumbersError, as_floats, not_binary
 from automl.data.columns.times import made_column
 from automl.data.columns.vectors import NotVectorsError, as_vectors
 from automl.data.columns.vocabulary import Codes, numbered
@@ -118,7 +118,7 @@ class RowReader(ABC):
         labels = self.numbers(column, must, *path)
         if labels is None:
             return np.zeros(len(column))
-        bad = (labels != 0) & (labels != 1) & ~(missing & np.isnan(labels))
+        bad = not_binary(labels, missing=missing)
         example = "missing values"
         if bad.any():
             value = labels[bad.argmax()]

@@ -21,7 +21,7 @@ from automl.data.columns.times import (
 from automl.data.describe.tables import TablesConfig, TimeConfig
 from automl.data.tables.sources import Tables
 from automl.files.passed import Passed, unheard
-from search_spaces.errors import InputError, Mistake, Position
+from search_spaces.errors import InputError, Mistake
 
 _HASH_KEYS = (0, (1 << 63) - 1)
 
@@ -140,17 +140,13 @@ def told_times(plan: Tables[TablesConfig], column: pa.Array) -> pa.Array:
 
 
 def times_in(plan: Tables[TablesConfig], column: pa.Array, unit: Unit | None) -> pa.Array:
-    time = plan.config.time
-    return times_of(column, unit, plan.timezone, plan.at("time", "column"), time.column if time else "")
-
-
-def times_of(column: pa.Array, unit: Unit | None, timezone: str, position: Position, name: str) -> pa.Array:
     """int64 nanoseconds UTC, null where missing.
 
     Raises:
         InputError: where the column holds no times.
     """
     try:
-        return nanoseconds(column, unit, timezone)
+        return nanoseconds(column, unit, plan.timezone)
     except NotTimesError as error:
-        raise InputError([Mistake(position, f"{name} must hold times", str(error))]) from error
+        name = plan.config.time.column if plan.config.time else ""
+        raise InputError([Mistake(plan.at("time", "column"), f"{name} must hold times", str(error))]) from error

@@ -6,15 +6,14 @@ from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from automl.data.columns.row_hashes import hash_rows
-from automl.data.columns.times import NEVER, NotTimesError, is_number, time_values
+from automl.data.columns.times import NEVER, NotTimesError, arrival_times, time_values
 from automl.data.describe.streams import StreamLabelConfig
 from automl.data.encode.pieces import Piece
 from automl.data.encode.rows import EXAMPLES, RowReader
-from automl.data.encode.scan import Scan, times_of
+from automl.data.encode.scan import Scan
 from automl.data.encode.spill import Rows, Run
 from automl.data.encode.stream_plan import StreamPlan
 from search_spaces.errors import InputError, Mistake
@@ -71,13 +70,10 @@ class StreamReader(RowReader):
     def _arrivals(self, batch: pa.RecordBatch, times: NDArray[np.int64], name: str, column: str) -> NDArray[np.int64]:
         at = self.tables.at("labels", name, "arrives")
         try:
-            values = time_values(batch.column(column))
+            known = arrival_times(batch.column(column), self.scan.unit, self.plan.timezone)
         except NotTimesError as error:
             raise InputError([Mistake(at, f"{column} must hold times", str(error))]) from error
-        unit = self.scan.unit if is_number(values.type) else None
-        known = times_of(values, unit, self.plan.timezone, at, column)
-        arrivals = np.asarray(pc.fill_null(known, NEVER).to_numpy(zero_copy_only=False))
-        early = arrivals < times
-        example = str(values[int(early.argmax())]) if early.any() else ""
+        early = known < times
+        example = str(time_values(batch.column(column))[int(early.argmax())]) if early.any() else ""
         self.note(int(early.sum()), example, f"{column} must not be before the row's time", "labels", name, "arrives")
-        return arrivals
+        return known

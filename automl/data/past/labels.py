@@ -9,11 +9,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from automl.data.columns.numbers import NotNumbersError, as_floats
-from automl.data.columns.times import NEVER, NotTimesError, is_number, nanoseconds, time_values
+from automl.data.columns.numbers import NotNumbersError, as_floats, not_binary
+from automl.data.columns.times import NEVER, NotTimesError, arrival_times
 from automl.data.past.features import PastLabel
 from automl.data.store.encoders import Rows, ServedTime
 from automl.data.store.keyed import whole
@@ -41,7 +40,7 @@ def labels_of(
 
 def _values(table: Rows, label: PastLabel, name: str) -> NDArray[np.float64]:
     values = _numbers(table, label.column, f"{label.column} must be 0 or 1, or missing", name)
-    bad = (values != 0) & (values != 1) & ~np.isnan(values)
+    bad = not_binary(values, missing=True)
     if bad.any():
         raise InputError.of(name, f"{label.column} must be 0 or 1, or missing", f"{values[bad.argmax()]:g}")
     if label.given is None:
@@ -63,13 +62,11 @@ def _arrivals(table: Rows, label: PastLabel, times_N: Ints, time: ServedTime | N
     if label.arrives is None or time is None:
         return times_N + round(label.delay * 1e9)
     try:
-        values = time_values(whole(table.column(label.arrives)))
-        known = nanoseconds(values, time.unit if is_number(values.type) else None, time.timezone)
+        known_N = arrival_times(whole(table.column(label.arrives)), time.unit, time.timezone)
     except NotTimesError as error:
         raise InputError.of(name, f"{label.arrives} must hold times", str(error)) from error
-    arrivals = np.asarray(pc.fill_null(known, NEVER).to_numpy(zero_copy_only=False))
-    early = arrivals < times_N
+    early = known_N < times_N
     if early.any():
         must, found = f"{label.arrives} must not be before the row's time", f"{int(early.sum())} rows where it is"
         raise InputError.of(name, must, found)
-    return arrivals
+    return known_N
