@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from automl.data.store.told import FeatureKind
 from automl.study.plain import Codec, Number, Plain
 
 NoteKind = Literal["rows", "feature", "drift", "leak", "limits", "memory", "disk"]
@@ -28,7 +29,7 @@ class CheckedFeature:
     missing, unknown: shares of the rows by window, unknown of ids alone; without windows where they are not known any
     more, as in lessons."""
 
-    kind: Literal["categorical", "dense", "counter", "vector"]
+    kind: FeatureKind
     vocabulary: int | None
     missing: Mapping[str, float]
     unknown: Mapping[str, float]
