@@ -70,7 +70,7 @@ class StudyHandle:
         """The model picked for a role (accurate, fast, balanced or unlimited): by the finals, else by the search alone.
 
         Raises:
-            InputError: where there is no such pick.
+            InputError: where there is no such pick, or the finals found it unfit.
         """
         return self._model(self._picked(role))
 
@@ -89,15 +89,11 @@ class StudyHandle:
             raise InputError.of(str(self.folder), "must be told one of trial and pick to export")
         problem = self._problem()
         from automl.commands.export import export_spec
-        from automl.report.study.notes import unfit_words
         from automl.study.results import read_finals
 
         number = trial if trial is not None else self._picked(pick or "")
         finals = read_finals(self.folder)
         found = None if finals is None else finals.of_trial(number)
-        if pick is not None and found is not None and found.unfit is not None:
-            told = f"#{number}, which {unfit_words(found.unfit)}"
-            raise InputError.of(str(self.folder), f"the pick {pick} must be fit to ship", told, f"--trial {number}")
         about = {"trial": number, "finals": None if found is None else found.to_json()}
         return export_spec(problem, self._model(number), Path(file), about, console)
 
@@ -147,14 +143,20 @@ class StudyHandle:
 
     def _picked(self, role: str) -> int:
         from automl.report.study.build import chosen_picks
+        from automl.report.study.notes import unfit_words
         from automl.strategies.picks import roles
         from automl.study.results import read_finals
 
-        history = self._study.history()
-        chosen = roles(chosen_picks(self._space, history, _config(self._study.facts), read_finals(self.folder)))
+        finals = read_finals(self.folder)
+        chosen = roles(chosen_picks(self._space, self._study.history(), _config(self._study.facts), finals))
         if role not in chosen:
             raise InputError.of(str(self.folder), f"must have a pick {role!r}", ", ".join(chosen) or "none")
-        return chosen[role]
+        number = chosen[role]
+        found = None if finals is None else finals.of_trial(number)
+        if found is not None and found.unfit is not None:
+            told = f"#{number}, which {unfit_words(found.unfit)}"
+            raise InputError.of(str(self.folder), f"the pick {role} must be fit to ship", told, f"--trial {number}")
+        return number
 
     def _model(self, number: int) -> ModelSpec:
         ended = {t.number: t for t in self._study.history().of_state(State.COMPLETE)}

@@ -165,7 +165,7 @@ def measure_baseline_qps(problem: Problem) -> float:
 
 def _progress(study: Study, trials: int) -> tuple[int, int, str]:
     ended = sum(trial.ended for trial in study.trials)
-    return ended, trials, search_words(study.trials, study.baseline())
+    return ended, trials, "training the baseline" if study.baseline() is None else search_words(study.history())
 
 
 def _close(source: SearchSource) -> RunError | None:

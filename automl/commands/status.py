@@ -8,7 +8,7 @@ from pathlib import Path
 from automl.report.common.words import changes
 from automl.study.history import Baseline, MeanGain, State, Trial
 from automl.study.record import Study
-from automl.study.storage import load_started
+from automl.study.storage import limits_of, load_started
 from automl.study.tuning import Tuning
 
 
@@ -19,8 +19,8 @@ def read_screen(folder: Path) -> str:
         InputError: where the folder holds no study that was started.
     """
     folder = folder.absolute()
-    stored, space, _ = load_started(folder)
-    return screen(folder, Study(stored, space))
+    stored, space, facts = load_started(folder)
+    return screen(folder, Study(stored, space, limits_of(facts)))
 
 
 def screen(folder: Path, study: Study) -> str:
@@ -77,12 +77,15 @@ def _trials(study: Study, baseline: Baseline) -> list[str]:
     history = study.history()
     done = [
         (history.gain(t), t.measurement.speed.qps_ratio, t)
-        for t in history.of_state(State.COMPLETE)
-        if t.measurement and t.unfit is None
+        for t in history.trials
+        if t.measurement and history.eligible(t)
     ]
     if done:
         gain, ratio, trial = min(done, key=lambda d: d[0].pct + d[0].error_pct)
         lines.append(f"best NE    #{trial.number}: {_gain(gain)} at QPS x{ratio:.2f}")
+    elif count := len(history.of_state(State.COMPLETE)):
+        must = "keeps every limit of the study" if history.limits else "is fit to ship"
+        lines.append(f"best       none: of {count} trained to the end none {must}")
     equal = [d for d in done if d[0].pct <= 0]
     if equal:
         gain, ratio, trial = max(equal, key=lambda d: d[1])

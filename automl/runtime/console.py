@@ -14,7 +14,7 @@ from rich.live import Live
 from rich.text import Text
 
 from automl.stats import pareto
-from automl.study.history import Baseline, State, Trial
+from automl.study.history import History, State
 
 _BAR = 24
 _LINE_EVERY_S = 20.0
@@ -70,20 +70,22 @@ def _bar(done: int, total: int) -> str:
     return "#" * full + "-" * (_BAR - full)
 
 
-def search_words(trials: tuple[Trial, ...], baseline: Baseline | None) -> str:
-    """Lowest NE, highest QPS with NE no worse than the baseline's, size of the front, repeats, stopped and failed."""
-    if baseline is None:
-        return "training the baseline"
-    done = [t for t in trials if t.state is State.COMPLETE and t.measurement and t.unfit is None]
+def search_words(history: History) -> str:
+    """Of the trials that may be named (History.eligible): lowest NE, highest QPS with NE no worse than the baseline's,
+    size of the front. Then repeats, stopped and failed."""
+    trials, baseline = history.trials, history.baseline
+    done = [(t, t.measurement) for t in trials if t.measurement is not None and history.eligible(t)]
     parts = []
     if done:
-        gains = [baseline.mean_gain_pct(t) for t in done if t.measurement]
-        ratios = [t.measurement.speed.qps_ratio for t in done if t.measurement]
+        gains = [baseline.mean_gain_pct(t) for t, _ in done]
+        ratios = [measured.speed.qps_ratio for _, measured in done]
         front = int(pareto.front(pareto.objectives(np.array(gains), np.array(ratios))).sum())
         equal = [ratio for gain, ratio in zip(gains, ratios, strict=True) if gain <= 0]
         parts.append(f"best NE {min(gains):+.2f}%")
         parts += [f"best QPS at its NE x{max(equal):.2f}"] if equal else []
         parts.append(f"front {front}")
+    elif history.of_state(State.COMPLETE):
+        parts.append("none keeps the limits" if history.limits else "none fit to ship")
     repeats = sum(len(t.repeats) for t in trials)
     parts += [f"repeats {repeats}"] if repeats else []
     for state in (State.STOPPED, State.FAILED):

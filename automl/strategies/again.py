@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from automl.strategies.believed import Belief, believe
-from automl.study.history import History, State, Trial
+from automl.study.history import History, Trial
 
 Floats = NDArray[np.float64]
 
@@ -19,8 +19,7 @@ def again(history: History, most: int, margin_pct: float, busy: frozenset[int] =
     Of the two the one that was trained less comes first. `most` is how often a trial may be trained again; those that
     are `busy` wait.
     """
-    trials = [t for t in history.of_state(State.COMPLETE) if t.measured and t.unfit is None]
-    trials = [t for t in trials if history.baseline.keeps(history.limits, t)]
+    trials = [trial for trial in history.trials if history.eligible(trial)]
     ends = ends_of(believe(history, trials), np.array([_ratio(t) for t in trials]), margin_pct)
     able = [trials[i] for i in ends if len(trials[i].repeats) < most and trials[i].number not in busy]
     return min(able, key=lambda trial: len(trial.repeats)).number if able else None

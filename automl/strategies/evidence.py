@@ -28,7 +28,7 @@ class Evidence:
     log2_ratio_N: Floats
     log2_train_ratio_N: Floats  # NaN where it was not measured
     weight_N: Floats
-    eligible_N: NDArray[np.bool_]  # trained to the end and within every limit
+    eligible_N: NDArray[np.bool_]  # History.eligible, and by what is believed of them too
     failed: tuple[Candidate, ...]
     pending: tuple[Candidate, ...]
     baseline_ne: float
@@ -62,7 +62,7 @@ def gather(space: SearchSpace, history: History) -> Evidence:
     gains = np.array([history.baseline.mean_gain_pct(t) for t in trials], dtype=np.float64)
     believed, weights = gains.copy(), np.where(complete, 1.0, STOPPED_WEIGHT)
     gains[complete], believed[complete], weights[complete] = belief.level_N, belief.mean_N, belief.weights()
-    fit = complete & np.array([t.unfit is None for t in trials], dtype=bool)
+    fit = np.array([history.eligible(t) for t in trials], dtype=bool)
     inside = space.locate(history.baseline.candidate.model)
     if inside is not None:
         candidates.insert(0, inside)

@@ -276,6 +276,16 @@ class History:
     def of_state(self, *states: State) -> tuple[Trial, ...]:
         return tuple(trial for trial in self.trials if trial.state in states)
 
+    def within_limits(self, trial: Trial) -> bool:
+        """Keeps every limit of the study; an unknown figure keeps none."""
+        return self.baseline.keeps(self.limits, trial)
+
+    def eligible(self, trial: Trial) -> bool:
+        """Whether a trial may be named as the best of anything, stand on the front or be picked: trained to its end and
+        measured, no repeat of it failed, every limit of the study kept. Everyone who names a trial asks here."""
+        fit = trial.state is State.COMPLETE and trial.measured and trial.unfit is None
+        return fit and self.within_limits(trial)
+
     def known(self) -> Mapping[str, int]:
         """Keys of every model tried or being tried, with the trial's number."""
         return {trial.candidate.key: trial.number for trial in self.trials}

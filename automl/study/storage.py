@@ -10,7 +10,9 @@ from pathlib import Path
 import optuna
 from optuna.study import StudySummary
 
+from automl.study.config import is_cost_limit, parse_limit
 from automl.study.facts import Facts
+from automl.study.file import part
 from automl.study.history import Limit
 from automl.study.plugins import plug_in_files
 from automl.study.record import Study
@@ -93,6 +95,13 @@ def load_started(folder: Path) -> tuple[optuna.Study, SearchSpace, Facts]:
         raise InputError.of(str(folder), must, found, "start it with `automl search`")
     plug_in_files(facts.plugins)
     return stored, space_of(read_text(stored.user_attrs[_SPACE], f"{folder.name} (its space)")), facts
+
+
+def limits_of(facts: Facts) -> tuple[Limit, ...]:
+    """The limits of a study, as its file had them when the search was last started."""
+    listed = part(read_text(facts.config_text, "study.yaml"), "constraints")
+    texts = [text for text in listed if isinstance(text, str)] if isinstance(listed, list) else []
+    return tuple(parse_limit(text) for text in texts if not is_cost_limit(text))
 
 
 def _latest(summaries: Sequence[StudySummary], name: str) -> StudySummary | None:

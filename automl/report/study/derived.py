@@ -64,7 +64,7 @@ class View:
         trials = [t for t in self.history.of_state(State.COMPLETE, State.STOPPED) if t.measured]
         gains = np.array([self.gain_pct(t) for t in trials], dtype=np.float64)
         ratios = np.array([_ratio(t) for t in trials], dtype=np.float64)
-        eligible = np.array([self.eligible(t) for t in trials], dtype=bool)
+        eligible = np.array([self.history.eligible(t) for t in trials], dtype=bool)
         on_front = np.zeros(len(trials), dtype=bool)
         if eligible.any():
             on_front[eligible] = pareto.front(pareto.objectives(gains[eligible], ratios[eligible]))
@@ -75,15 +75,6 @@ class View:
         speed = trial.measurement.speed
         low, high = speed.qps_ratio_low, speed.qps_ratio_high
         return Point(trial, self.gain_pct(trial), speed.qps_ratio, low, high, on_front)
-
-    def eligible(self, trial: Trial) -> bool:
-        """May stand on the front: trained to the end, measured, no repeat failed, within the study's limits."""
-        fit = trial.state is State.COMPLETE and trial.measured and trial.unfit is None
-        return fit and self.within_limits(trial)
-
-    def within_limits(self, trial: Trial) -> bool:
-        """Keeps every limit of the study; an unknown figure keeps none. The trial must be measured."""
-        return self.history.baseline.keeps(self.history.limits, trial)
 
     def gain_pct(self, trial: Trial) -> float:
         """NE gain in percent, over all of its trainings; NaN where nothing was measured. That of a repeat of the
@@ -145,7 +136,7 @@ class View:
     def progress(self) -> Progress:
         """Running figures; trials that ended without a time are put in the order of numbers."""
         ended = sorted((t for t in self.history.trials if t.ended), key=lambda t: (t.ended_at or 0.0, t.number))
-        usable = [self.eligible(t) for t in ended]
+        usable = [self.history.eligible(t) for t in ended]
         gains = np.array([self.gain_pct(t) if ok else math.nan for t, ok in zip(ended, usable, strict=True)])
         ratios = np.array([_ratio(t) if ok else math.nan for t, ok in zip(ended, usable, strict=True)])
         return Progress(

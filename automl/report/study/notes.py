@@ -141,7 +141,7 @@ def _growth(view: View) -> str | None:
 
 
 def _stopped_too_soon(view: View) -> str | None:
-    stopped = [p for p in view.points if p.trial.state is State.STOPPED and view.within_limits(p.trial)]
+    stopped = [p for p in view.points if p.trial.state is State.STOPPED and view.history.within_limits(p.trial)]
     if not stopped:
         return None
     front = [p for p in view.points if p.on_front]

@@ -68,7 +68,7 @@ def answer(view: View, out_dir: Path) -> Answer:
     """What to ship: from finals if there are any, else from the search with the warning that it is not proven."""
     if view.finals is not None and view.finals.picks:
         return _after_finals(view, view.finals.picks)
-    if not any(view.eligible(trial) for trial in view.history.trials):
+    if not any(view.history.eligible(trial) for trial in view.history.trials):
         return _nothing(view)
     return _before_finals(view, f"automl finals {shlex.quote(str(out_dir))}")
 
@@ -156,7 +156,8 @@ def _search_card(view: View, role: str, point: Point, leads: bool) -> Card:
 
 def _after_finals(view: View, picks: Sequence[FinalPick]) -> Answer:
     assert view.finals is not None
-    best = _best_proven(picks)
+    fit = [pick for pick in picks if _may_ship(view, pick)]
+    best = _best_proven(fit)
     known = [pick for pick in picks if pick.trial in view.by_number]
     cards = tuple(_final_card(view, p, p is best) for p in sorted(known, key=lambda p: (p is not best, picks.index(p))))
     how = f"Each model was retrained {_orders(view.finals)} and scored on days the search never saw."
@@ -164,6 +165,8 @@ def _after_finals(view: View, picks: Sequence[FinalPick]) -> Answer:
         why = "No pick's gain can be told from chance, nor is one faster at equal quality."
         if not view.finals.fit:
             why = "No pick is fit to ship: each failed on some order of the data."
+        elif not fit:
+            why = "No pick keeps the study's limits."
         lead = f"{why} Keep the baseline. {how}"
         return Answer(headline="No better than the baseline.", lead=lead, cards=cards)
     margin = percent(view.finals.margin_pct)
@@ -174,7 +177,7 @@ def _after_finals(view: View, picks: Sequence[FinalPick]) -> Answer:
     slower = "" if best.qps_ratio >= 1.0 else ", if it may be slower"
     headline = f"Ship #{best.trial}{slower}: {_said(best.ne_gain_pct)} at {ratio(best.qps_ratio)} the QPS."
     lead = f"The 95% interval of its gain, {_interval(best)}, lies wholly below 0. {how}"
-    faster = _fastest(picks)
+    faster = _fastest(fit)
     if faster is not None and faster.qps_ratio > best.qps_ratio:
         lead += f" For more speed: #{faster.trial} at {ratio(faster.qps_ratio)} the QPS, NE no worse than {margin}."
     return Answer(headline=headline, lead=lead, cards=cards, tone="good")
@@ -187,6 +190,12 @@ def _orders(finals: Finals) -> str:
         return f"with {finals.baseline.orders} seeds"
     few = "" if len(dropped) == len(finals.fit) else f" ({min(dropped)} where it could not win any more)"
     return f"on {finals.baseline.orders} orders of the data{few}"
+
+
+def _may_ship(view: View, pick: FinalPick) -> bool:
+    """Whether the page may name it: one that was named by hand for the finals may break the study's limits."""
+    trial = view.by_number.get(pick.trial)
+    return trial is None or view.history.eligible(trial)
 
 
 def _best_proven(picks: Sequence[FinalPick]) -> FinalPick | None:
@@ -212,6 +221,8 @@ def _final_card(view: View, pick: FinalPick, leads: bool) -> Card:
     trial = view.by_number[pick.trial]
     searched = ("NE gain, search", percent(pick.search_ne_gain_pct), _runs(trial))
     style, why = BADGES[pick.verdict], _why(pick, view.finals.margin_pct)
+    if not view.history.within_limits(trial):
+        why += " It breaks a limit of the study: it is not what to ship."
     if view.finals.dropped(pick):
         why += f" It was trained on {pick.orders} orders: after them it could not win any more."
     if pick.unfit is not None:

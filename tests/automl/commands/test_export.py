@@ -215,6 +215,8 @@ def test_a_pick_that_the_finals_found_unfit_is_not_exported(handle: StudyHandle,
     try:
         with pytest.raises(InputError, match="the pick accurate must be fit to ship, but found #1, which diverged on"):
             handle.export(tmp_path / "m", pick="accurate")
+        with pytest.raises(InputError, match="the pick accurate must be fit to ship"):
+            handle.best("accurate")
     finally:
         (handle.folder / "finals.json").unlink()
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from automl.commands.status import screen, summary
-from automl.study.history import Failure, Origin, Proposal, Repeat
+from automl.commands.status import read_screen, screen, summary
+from automl.runtime.console import search_words
+from automl.study.history import Failure, Limit, Metric, Origin, Proposal, Repeat
+from automl.study.record import Study
 from automl.study.storage import open_study
 from tests.worlds.studies import (
     BASELINE_NE,
@@ -98,3 +101,36 @@ def test_repeats_are_told_with_their_means_and_what_they_found_unfit(tmp_path: P
     (best,) = [line for line in lines if line.startswith("best NE")]
     assert best.startswith("best NE    #1: -1.")
     assert best.endswith("% (2 trainings) at QPS x1.50")
+
+
+def limited(folder: Path, *points: tuple[float, float]) -> Study:
+    """A study that asks for the baseline's speed, with a complete trial of each gain (percent) and QPS ratio."""
+    study = begun_study(folder, limits=[Limit(Metric.QPS_RATIO, low=1.0)])
+    base = study.baseline()
+    assert base is not None
+    for trial, (gain, ratio) in zip(study.begin(proposals(len(points)), 1), points, strict=True):
+        study.end(complete(trial, ne=base.ne * (1 + gain / 100), ratio=ratio))
+    return study
+
+
+def test_what_breaks_a_limit_is_not_named(tmp_path: Path) -> None:
+    study = limited(tmp_path, (-2.0, 0.5), (-0.5, 1.2), (1.0, 3.0))
+    named = [line for line in summary(study).splitlines() if line.startswith("best")]
+    assert named == [
+        "best NE    #2: -0.50% at QPS x1.20",
+        "best QPS   #2: x1.20 at NE -0.50%, no worse than the baseline",
+    ]
+    assert search_words(study.history()).startswith("best NE -0.50%  best QPS at its NE x1.20  front 2")
+
+
+def test_where_no_trial_keeps_the_limits_it_is_said(tmp_path: Path) -> None:
+    study = limited(tmp_path, (-2.0, 0.5), (-0.5, 0.9))
+    named = [line for line in summary(study).splitlines() if line.startswith("best")]
+    assert named == ["best       none: of 2 trained to the end none keeps every limit of the study"]
+    assert search_words(study.history()) == "none keeps the limits"
+
+
+def test_the_screen_of_a_folder_knows_its_limits(tmp_path: Path) -> None:
+    study = limited(tmp_path, (-2.0, 0.5))
+    study.note(replace(study.facts, config_text="constraints: [qps >= 1 * baseline.qps, params <= 1M]\n"))
+    assert "none keeps every limit of the study" in read_screen(tmp_path)

@@ -139,7 +139,7 @@ def test_picks_come_with_the_gain_that_is_expected_of_them(data: ReportData) -> 
     assert data.picks
     assert set(data.expected) == set(data.picks.values())
     view = View(data)
-    eligible = {t.number for t in data.history.trials if view.eligible(t)}
+    eligible = {t.number for t in data.history.trials if view.history.eligible(t)}
     assert set(data.picks.values()) <= eligible
     assert all(math.isfinite(gain) for gain in data.expected.values())
 

@@ -56,6 +56,18 @@ def test_none_keeps_the_limits() -> None:
     assert shown.headline == "Nothing to ship: no trial keeps the limits."
 
 
+def test_a_trial_that_was_named_for_the_finals_is_not_shipped_beyond_the_limits() -> None:
+    data = rich_data(finals=True)
+    assert data.finals is not None
+    fast = next(pick for pick in data.finals.picks if pick.verdict == "better")
+    limit = Limit(Metric.QPS_RATIO, low=1000.0)
+    shown = answer(View(replace(data, history=replace(data.history, limits=(limit,)))), FOLDER)
+    assert shown.headline == "No better than the baseline."
+    assert shown.lead.startswith("No pick keeps the study's limits. Keep the baseline.")
+    (card,) = [card for card in shown.cards if card.trial == fast.trial]
+    assert card.why.endswith("It breaks a limit of the study: it is not what to ship.")
+
+
 def test_search_that_beats_nothing() -> None:
     shown = said(complete(1, gain=0.4, ratio=0.8), complete(2, gain=0.9, ratio=1.02))
     assert shown.headline == "No better than the baseline."
