@@ -11,6 +11,7 @@ from functools import lru_cache
 
 from rich.console import Console
 
+from automl.commands.held import RecordHeld
 from automl.commands.search_source import Budget, SearchSource, all_failed
 from automl.commands.tuning import tuned_problem
 from automl.ranking.model import build_model
@@ -66,13 +67,17 @@ def search(
     resources = Resources(workers=workers, cpu=config.cpu, gpu=config.gpu)
     with hold(problem.folder), ExitStack() as stack:
         start = lru_cache(lambda: stack.enter_context(cluster(problem.folder, workers * config.cpu, address)))
-        study = open_study(problem.folder, problem.config.name, problem.space, problem.config.limits)
+        held = RecordHeld(console)
+        study = open_study(problem.folder, problem.config.name, problem.space, problem.config.limits, waiting=held)
         began = clock()
         prepare(study, problem, trials=trials, time_budget=time_budget, workers=workers, command=command, now=began)
         budget = Budget(trials=trials, deadline=began + time_budget if time_budget is not None else float("inf"))
         try:
             against = tuned_problem(problem, study, resources, console, start)
             _run_trials(against, study, budget, resources, console, start, clock)
+        except KeyboardInterrupt:
+            held.give_up()
+            raise
         finally:
             study.note(replace(study.facts, wall_seconds=study.facts.wall_seconds + clock() - began))
         if study.facts.exhausted and len(study.trials) < trials:

@@ -1,16 +1,18 @@
 """Files and folders that are whole or not there: written beside their place as NAME.part, and moved there at the end.
 
-Where writing fails, NAME.part is removed. A process that is killed leaves it; whoever writes NAME next begins anew in
-its place. Two that may write one NAME at once hold a lock. A power cut is not provided for: nothing is synced.
+Where writing fails, NAME.part is removed, and where that was for want of room or rights the error names the file. A
+process that is killed leaves it; whoever writes NAME next begins anew in its place. Two that may write one NAME at once
+hold a lock. A power cut is not provided for: nothing is synced.
 """
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from automl.files.failures import writing
 from search_spaces.errors import InputError
 
 
@@ -26,25 +28,36 @@ def need_folder(path: Path) -> None:
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Where to write the file; it takes the place of `path` at the end of the block, and an older file's place."""
+    """Where to write the file; it takes the place of `path` at the end of the block, and an older file's place.
+
+    Raises:
+        WriteError: where there is no room, or no right to write there.
+    """
     part = _part_of(path)
     try:
-        yield part
-        part.replace(path)
+        with writing(path):
+            yield part
+            part.replace(path)
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):  # the folder can only be read: then there is none
+            part.unlink(missing_ok=True)
 
 
 @contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
-    """An empty folder to write into; it takes the place of `path` at the end of the block, and an older folder's."""
+    """An empty folder to write into; it takes the place of `path` at the end of the block, and an older folder's.
+
+    Raises:
+        WriteError: where there is no room, or no right to write there.
+    """
     part = _part_of(path)
     shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
     try:
-        yield part
-        shutil.rmtree(path, ignore_errors=True)
-        part.rename(path)
+        with writing(path):
+            part.mkdir(parents=True)
+            yield part
+            shutil.rmtree(path, ignore_errors=True)
+            part.rename(path)
     finally:
         shutil.rmtree(part, ignore_errors=True)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import warnings
 from collections.abc import Sequence, Set
+from functools import partial
 from pathlib import Path
 
 import optuna
@@ -16,6 +17,7 @@ from automl.study.file import part
 from automl.study.history import Limit
 from automl.study.plugins import plug_in_files
 from automl.study.record import Study
+from automl.study.sqlite import FILE, Waiting, not_for_long, sqlite_storage
 from search_spaces.errors import InputError
 from search_spaces.source import read_text
 from search_spaces.space import SearchSpace, space_of
@@ -25,22 +27,25 @@ from search_spaces.space import SearchSpace, space_of
 _NAME, _EDITION, _SPACE, _TURN = "name", "edition", "space", "turn"
 
 
-def storage_url(folder: Path) -> str:
-    """The default storage of a study: SQLite in its folder."""
-    return f"sqlite:///{folder / 'study.db'}"
-
-
 def open_study(
-    folder: Path, name: str, space: SearchSpace, limits: Sequence[Limit] = (), url: str | None = None
+    folder: Path,
+    name: str,
+    space: SearchSpace,
+    limits: Sequence[Limit] = (),
+    url: str | None = None,
+    waiting: Waiting = not_for_long,
 ) -> Study:
-    """The study of this name and space, made if it is not there.
+    """The study of this name and space, made if it is not there; in the folder's study.db unless there is a `url`.
+
+    `waiting` hears that another process holds the record, now and whenever it is written.
 
     An edited space is a new Optuna study in the same storage (Optuna refuses a domain that changes under one name);
     the trials that still fit are copied into it under their numbers.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     folder.mkdir(parents=True, exist_ok=True)
-    storage = optuna.storages.RDBStorage(url or storage_url(folder))
+    own = partial(sqlite_storage, folder, writes=True, waiting=waiting)
+    storage = own() if url is None else optuna.storages.RDBStorage(url)
     signature = space.to_yaml()
     _remove_parts(storage, name)
     summaries = optuna.get_all_study_summaries(storage)
@@ -73,9 +78,9 @@ def load_newest(folder: Path, url: str | None = None) -> optuna.Study:
         InputError: where there is none.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    if url is None and not (folder / "study.db").exists():
+    if url is None and not (folder / FILE).exists():
         raise InputError.of(str(folder), "must hold a study (study.db)", "none", "start one with `automl search`")
-    storage = optuna.storages.RDBStorage(url or storage_url(folder))
+    storage = sqlite_storage(folder) if url is None else optuna.storages.RDBStorage(url)
     whole = [summary for summary in optuna.get_all_study_summaries(storage) if _SPACE in summary.user_attrs]
     if not whole:
         raise InputError.of(str(folder), "must hold a study", "an empty storage")

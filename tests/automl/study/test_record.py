@@ -15,7 +15,8 @@ from optuna.trial import TrialState
 from automl.study.history import Failure, Limit, Metric, Origin, Proposal, Repeat, State, Trial
 from automl.study.record import Study, distribution, summarize_baseline
 from automl.study.records import outcome_json
-from automl.study.storage import load_newest, open_study, storage_url
+from automl.study.sqlite import sqlite_storage
+from automl.study.storage import load_newest, open_study
 from search_spaces.source import read_text
 from search_spaces.space import SearchSpace, space_of
 from tests.worlds.studies import (
@@ -52,7 +53,7 @@ def reopened(folder: Path, space: SearchSpace | None = None, name: str = "ads") 
 
 def in_optuna(folder: Path, name: str = "ads") -> optuna.Study:
     """What any other tool sees."""
-    return optuna.load_study(study_name=name, storage=storage_url(folder))
+    return optuna.load_study(study_name=name, storage=sqlite_storage(folder))
 
 
 def of_every_state(study: Study) -> tuple[Trial, ...]:
@@ -250,7 +251,7 @@ def test_a_driver_that_dies_while_it_copies_loses_nothing(tmp_path: Path, monkey
     assert copied == [1]
     assert load_newest(tmp_path).study_name == "ads", "a part of a study is none"
     assert [t.number for t in reopened(tmp_path, tiny(EDITED)).trials] == [1, 2]
-    assert len(optuna.get_all_study_names(storage_url(tmp_path))) == 2
+    assert len(optuna.get_all_study_names(sqlite_storage(tmp_path))) == 2
 
 
 # ---------------------------------------------------------------- names
@@ -298,7 +299,7 @@ def test_the_newest_study_is_the_one_opened_last(tmp_path: Path) -> None:
 
 def test_others_studies_in_a_shared_storage_are_left_alone(tmp_path: Path) -> None:
     reopened(tmp_path / "a", tiny(), "feed")
-    url = storage_url(tmp_path / "a")
+    url = f"sqlite:///{tmp_path / 'a'}.db"
     optuna.create_study(study_name="ads", storage=url).optimize(lambda trial: trial.suggest_float("x", 0, 1), 1)
     study = open_study(tmp_path, "ads", tiny(), url=url)
     assert study.trials == ()
@@ -385,7 +386,7 @@ def test_every_domain_is_one_of_optunas(tmp_path: Path) -> None:
 def test_an_empty_folder_holds_no_study(tmp_path: Path) -> None:
     with pytest.raises(Exception, match=r"must hold a study \(study.db\), but found none"):
         load_newest(tmp_path)
-    optuna.create_study(storage=storage_url(tmp_path))
+    optuna.create_study(storage=sqlite_storage(tmp_path))
     with pytest.raises(Exception, match="must hold a study, but found an empty storage"):
         load_newest(tmp_path)
 

@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import optuna
+import pytest
+
+from automl.files.failures import WriteError
+from automl.study.history import Origin, Proposal
+from automl.study.sqlite import FILE, not_for_long, sqlite_storage
+from automl.study.storage import load_newest, open_study
+from search_spaces.errors import InputError
+from tests.worlds.folders import WORST
+from tests.worlds.studies import small_space
+
+
+def test_the_record_lies_in_its_folder_whatever_that_is_called(tmp_path: Path) -> None:
+    names = ["a", "a?b", "a%41", "{SCHEMA_VERSION}", WORST]
+    for name in names:
+        open_study(tmp_path / name, f"of {name}", small_space())
+    assert [load_newest(tmp_path / name).user_attrs["name"] for name in names] == [f"of {name}" for name in names]
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names)
+    assert all({path.name for path in (tmp_path / name).iterdir()} == {FILE} for name in names)
+
+
+def holder(folder: Path, begin: str) -> sqlite3.Connection:
+    """Another program that holds the record."""
+    connection = sqlite3.connect(folder / FILE, isolation_level=None, check_same_thread=False)
+    connection.execute(begin)
+    if begin == "BEGIN":
+        connection.execute("SELECT count(*) FROM studies").fetchall()
+    return connection
+
+
+def freeing(connection: sqlite3.Connection, after: int) -> tuple[Callable[[Path, float], None], list[float]]:
+    """Hears of waiting, and ends the other's transaction when it has heard so often."""
+    heard: list[float] = []
+
+    def waiting(file: Path, seconds: float) -> None:
+        heard.append(seconds)
+        if len(heard) == after:
+            connection.execute("ROLLBACK")
+
+    return waiting, heard
+
+
+@pytest.mark.parametrize("begin", ["BEGIN", "BEGIN EXCLUSIVE"])
+def test_a_record_that_another_program_holds_is_waited_for(tmp_path: Path, begin: str) -> None:
+    heard: list[float] = []
+    free: list[sqlite3.Connection] = []
+
+    def waiting(file: Path, seconds: float) -> None:
+        heard.append(seconds)
+        if len(heard) == 3:
+            free[0].execute("ROLLBACK")
+
+    study = open_study(tmp_path, "ads", small_space(), waiting=waiting)
+    free.append(holder(tmp_path, begin))
+    (trial,) = study.begin([Proposal(small_space().default(), Origin.DEFAULT)], 1)
+    assert len(heard) == 3
+    assert heard == sorted(heard)
+    (known,) = open_study(tmp_path, "ads", small_space()).trials
+    assert known.candidate == trial.candidate
+    free[0].close()
+
+
+def test_a_record_that_is_held_can_be_opened_later(tmp_path: Path) -> None:
+    open_study(tmp_path, "ads", small_space())
+    other = holder(tmp_path, "BEGIN EXCLUSIVE")
+    waiting, heard = freeing(other, 2)
+    assert open_study(tmp_path, "ads", small_space(), waiting=waiting).trials == ()
+    assert len(heard) == 2
+    other.close()
+
+
+def test_what_waits_can_be_given_up_and_has_written_nothing(tmp_path: Path) -> None:
+    def given_up(file: Path, seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    study = open_study(tmp_path, "ads", small_space(), waiting=given_up)
+    other = holder(tmp_path, "BEGIN IMMEDIATE")
+    with pytest.raises(KeyboardInterrupt):
+        study.begin([Proposal(small_space().default(), Origin.DEFAULT)], 1)
+    other.close()
+    assert open_study(tmp_path, "ads", small_space()).trials == ()
+
+
+def test_who_reads_is_not_kept_from_it_by_a_search_and_does_not_wait_for_ever(tmp_path: Path) -> None:
+    open_study(tmp_path, "ads", small_space())
+    other = holder(tmp_path, "BEGIN IMMEDIATE")  # as a search that is about to write
+    assert load_newest(tmp_path).user_attrs["name"] == "ads"
+    other.close()
+    with pytest.raises(InputError, match="must be free to be read, but found a process that has held it for 31 s"):
+        not_for_long(tmp_path / FILE, 31.0)
+
+
+def test_two_threads_write_one_record(tmp_path: Path) -> None:
+    storage = sqlite_storage(tmp_path, writes=True, waiting=lambda file, seconds: None)
+    study = optuna.create_study(storage=storage)
+
+    def write(k: int) -> None:
+        for n in range(5):
+            study.set_user_attr(f"{k}-{n}", n)
+
+    threads = [threading.Thread(target=write, args=(k,)) for k in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(optuna.load_study(study_name=study.study_name, storage=sqlite_storage(tmp_path)).user_attrs) == 15
+
+
+def test_a_record_without_room_names_its_file_and_goes_on_later(tmp_path: Path) -> None:
+    storage = sqlite_storage(tmp_path, writes=True)
+    connection = storage.engine.raw_connection()
+    full = connection.cursor()
+    (pages,) = full.execute("PRAGMA page_count").fetchone()
+    full.execute(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(WriteError, match=rf"cannot write {tmp_path}/study.db: No space left on device; make room"):
+        full.execute("INSERT INTO studies VALUES (1, ?)", ("x" * 100_000,))
+    connection.close()
+    again = open_study(tmp_path, "ads", small_space())
+    again.begin([Proposal(small_space().default(), Origin.DEFAULT)], 1)
+    assert len(open_study(tmp_path, "ads", small_space()).trials) == 1
