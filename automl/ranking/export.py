@@ -25,10 +25,11 @@ from automl.data.store.encoder_files import write_served
 from automl.data.store.encoders import Encoders
 from automl.files.whole import whole_file
 from automl.ranking.features import Features
+from automl.ranking.graphs import load_graph
 from automl.ranking.model import Ranker, members_of
 from automl.ranking.place import on_processor
 from automl.ranking.scoring import logits_of, probabilities_of
-from automl.ranking.served import FACTS, FORMAT, MODEL, Served, load_graph, load_served
+from automl.ranking.served import FACTS, FORMAT, MODEL, Served, load_served
 from automl.ranking.serving import TensorsIn, serving_graph
 
 TOLERANCE = 1e-5  # of a probability

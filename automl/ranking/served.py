@@ -8,13 +8,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from io import BytesIO
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile, ZipFile
+from zipfile import ZipFile
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -24,6 +22,7 @@ from automl.data.past.past import Past
 from automl.data.store.encoder_files import read_served
 from automl.data.store.encoders import Encoders, Rows
 from automl.ranking.features import Features
+from automl.ranking.graphs import load_graph
 from automl.ranking.scoring import logits_of, probabilities_of
 from automl.stats.metrics import undo_sampling
 from search_spaces.errors import InputError, first_line
@@ -121,13 +120,9 @@ def load_served(file: Path | str, past: Path | str | None = None) -> Served:
                 raise InputError.of(str(file), f"must be an exported model of format {FORMAT}", str(facts["format"]))
             encoders = read_served(held)
             graph = load_graph(held.read(MODEL))
-    except (OSError, BadZipFile, KeyError, ValueError) as error:
+    except InputError:
+        raise
+    except Exception as error:  # whatever the parts of it are
         raise InputError.of(str(file), "must be an exported model", first_line(error)) from error
     served = Served(encoders, facts, graph)
     return served if past is None else served.with_past(read_past(past), str(past))
-
-
-def load_graph(held: bytes) -> Callable[[Tensor, Tensor], Tensor]:
-    """The module of an exported program."""
-    graph: Callable[[Tensor, Tensor], Tensor] = torch.export.load(BytesIO(held)).module()
-    return graph

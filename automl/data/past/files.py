@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any
-from zipfile import ZIP_DEFLATED, BadZipFile, ZipFile, ZipInfo
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 import numpy as np
 import pyarrow as pa
@@ -72,7 +72,9 @@ def read_past(file: Path | str) -> Past:
             if facts["format"] != _FORMAT:
                 raise InputError.of(str(file), f"{_MUST}, of format {_FORMAT}", str(facts["format"]))
             return _read(held, facts)
-    except (OSError, BadZipFile, KeyError, ValueError) as error:
+    except InputError:
+        raise
+    except Exception as error:  # whatever the parts of it are
         raise InputError.of(str(file), _MUST, first_line(error)) from error
 
 
@@ -150,4 +152,6 @@ def _write(out: ZipFile, name: str, columns: dict[str, NDArray[np.generic]]) -> 
 
 def _table(held: ZipFile, name: str) -> pa.Table:
     with pa.ipc.open_file(BytesIO(held.read(name))) as reader:
-        return reader.read_all()
+        table = reader.read_all()
+    table.validate(full=True)
+    return table

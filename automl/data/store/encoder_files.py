@@ -107,7 +107,9 @@ def read_served(file: ZipFile) -> Encoders:
     values = []
     for name in _value_files(len(told["fields"])):
         with pa.ipc.open_file(BytesIO(file.read(name))) as reader:
-            values.append(whole(reader.read_all()["value"]))
+            table = reader.read_all()
+        table.validate(full=True)
+        values.append(whole(table["value"]))
     return Encoders(
         fields=tuple(told["fields"]),
         dense=tuple(told["dense"]),
