@@ -13,7 +13,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from search_spaces.blocks import INTERACTION_BLOCKS
 from search_spaces.blocks.base import FLOAT_BYTES, Dense, Fields
 from search_spaces.decisions import Choice, Decision, Real
 from search_spaces.guards import Bools
@@ -95,12 +94,13 @@ class Knobs:
 class Costing:
     """Costs of one space. It remembers the layers it has seen: asking it again is cheap.
 
-    `kinds` are the blocks of the table when it is made, in the order of their names. For one thread at a time.
+    `kinds` are the blocks that the space may hold, in the order of their names: what else the table of blocks knows
+    must not change what a predictor reads. For one thread at a time.
     """
 
     def __init__(self, plan: Plan, inputs: InputShape) -> None:
         self.inputs = inputs
-        self.kinds = tuple(sorted(INTERACTION_BLOCKS))
+        self.kinds = tuple(sorted({block.name for layer in plan.interaction.layers for block in layer.blocks}))
         self.knobs = Knobs(plan)
         self._fields = sum(source.fields for source in inputs.sources)
         self._table_rows: dict[float, float] = {}

@@ -118,7 +118,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(name, words, n=1, cutoff=0.6)
     if close:
         return f"did you mean `{close[0]}`?"
-    return f"known here: {', '.join(words)}" if 0 < len(words) <= 12 else ""
+    return f"known here: {', '.join(words)}" if 0 < len(words) <= 30 else ""
 
 
 def validate(model: type[M], document: Document, *at: Step) -> M:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
+from automl.ranking.blocks.attend import attend
 from automl.ranking.blocks.base import Block
 from search_spaces.blocks import Attention, Fields
 
@@ -22,9 +22,5 @@ class AttentionBlock(Block):
         self.residual = nn.Linear(fields.dim, fields.dim, bias=False)
 
     def forward(self, x0_BNE: Tensor, x_BNE: Tensor) -> Tensor:
-        batch, count, _ = x_BNE.shape
-        packed = self.query_key_value(x_BNE).view(batch, count, 3, self.heads, self.head_dim)
-        query_BHNK, key_BHNK, value_BHNK = packed.permute(2, 0, 3, 1, 4)
-        heads_BHNK = functional.scaled_dot_product_attention(query_BHNK, key_BHNK, value_BHNK)
-        joined = heads_BHNK.transpose(1, 2).reshape(batch, count, self.heads * self.head_dim)
-        return torch.relu(self.back(joined) + self.residual(x_BNE))
+        heads = attend(self.query_key_value(x_BNE), self.heads, self.head_dim)
+        return torch.relu(self.back(heads) + self.residual(x_BNE))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from automl.ranking.blocks.base import Block
 from automl.ranking.blocks.field_mix import FieldMix
+from automl.ranking.blocks.pairs import pairs_of, products
 from search_spaces.blocks import Dot, Fields
 
 
@@ -18,10 +18,8 @@ class DotBlock(Block):
     def __init__(self, spec: Dot, fields: Fields) -> None:
         super().__init__()
         self.mix = FieldMix(fields.count, spec.compress)
-        row, column = torch.triu_indices(spec.compress, spec.compress, 1)
-        self.register_buffer("above", row * spec.compress + column, persistent=False)
+        first, second = pairs_of(spec.compress)
+        self.register_buffer("above", first * spec.compress + second, persistent=False)
 
     def forward(self, x0_BNE: Tensor, x_BNE: Tensor) -> Tensor:
-        x_BME = self.mix(x_BNE)
-        products_BMM = torch.bmm(x_BME, x_BME.transpose(1, 2))
-        return products_BMM.flatten(1).index_select(1, self.above)
+        return products(self.mix(x_BNE), self.above)
