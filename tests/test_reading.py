@@ -1,4 +1,4 @@
-"""Nothing that is read from a disk runs code: no source names a reader that could, but between two processes of ours."""
+"""Nothing that is read from a disk runs code: no source names a reader that could, but between our own processes."""
 
 from __future__ import annotations
 

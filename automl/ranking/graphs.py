@@ -36,7 +36,8 @@ _PATTERNS = {
         r"|torch\.sym_(?:max|min|not|int|float)"
     ),
     "expr_str": re.compile(
-        r"(?:(?:Mul|Add|Max|Min|Mod|FloorDiv|Integer|Symbol)\(|'[su]\d+'|[su]\d+|(?:positive|integer)=True|[-+*\d(), ])*"
+        r"(?:(?:Mul|Add|Max|Min|Mod|FloorDiv|Integer|Symbol)\("
+        r"|'[su]\d+'|[su]\d+|(?:positive|integer)=True|[-+*\d(), ])*"
     ),
 }
 _PLAIN = re.compile(r"[\w .,+>-]*")
