@@ -26,7 +26,7 @@ from automl.commands.repeats import BASELINE, FINAL, RepeatsSource, scored_windo
 from automl.runtime.cluster import cluster
 from automl.runtime.console import ProgressLine, now
 from automl.runtime.engine import Resources, run
-from automl.runtime.host import hold
+from automl.runtime.lock import hold
 from automl.stats.compared import ScoredRows
 from automl.study.problem import FINALS_FIT, Problem, encode, load_problem
 from experiments.live import LOGS

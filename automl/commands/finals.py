@@ -21,7 +21,7 @@ from automl.runtime.cluster import cluster
 from automl.runtime.console import ProgressLine, now
 from automl.runtime.engine import Resources, run
 from automl.runtime.errors import RunError
-from automl.runtime.host import hold
+from automl.runtime.lock import hold
 from automl.runtime.rate_line import RateLine
 from automl.stats.compared import ScoredRows
 from automl.stats.planned import planned_pct

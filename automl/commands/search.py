@@ -21,7 +21,8 @@ from automl.runtime.cluster import cluster
 from automl.runtime.console import ProgressLine, now, search_words
 from automl.runtime.engine import Resources, run
 from automl.runtime.errors import RunError
-from automl.runtime.host import hold, machine, versions
+from automl.runtime.host import machine, versions
+from automl.runtime.lock import hold
 from automl.runtime.work import make_clock
 from automl.study.facts import Conflict, Facts
 from automl.study.plugins import digests

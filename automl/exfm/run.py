@@ -29,9 +29,10 @@ from automl.runtime.cluster import cluster
 from automl.runtime.console import ProgressLine, now
 from automl.runtime.engine import Resources
 from automl.runtime.engine import run as run_jobs
-from automl.runtime.host import hold, machine, versions
+from automl.runtime.host import machine, versions
 from automl.runtime.interrupt import deferred_interrupt
 from automl.runtime.leftovers import watched
+from automl.runtime.lock import hold
 from automl.study.exfm_json import write_exfm
 from automl.study.exfm_results import ExfmResult
 from automl.study.plugins import files

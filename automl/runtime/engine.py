@@ -5,18 +5,23 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import ray
 from ray import tune
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
+from automl.runtime.errors import RunError
+from automl.runtime.head import watched_head
 from automl.runtime.interrupt import deferred_interrupt
 from automl.runtime.jobs import Done, Job, JobSource, Outcome, Step, Wait, job_config, progress_of
 from automl.runtime.limits import read_note
+from automl.runtime.lost import PATIENCE_S, RUNS, STEP_S, Death, Fate, actor_of, death_of
 from automl.runtime.worker import Worker, started_at, told_by
 from automl.study.history import Failure
 from automl.study.plugins import files
@@ -32,13 +37,28 @@ class Resources:
 
 
 def run(source: JobSource, resources: Resources, *, clock: Callable[[], float] = time.time) -> None:
-    """Run until the source is done. Ray must be up (see cluster.py). KeyboardInterrupt goes through."""
+    """Run until the source is done. Ray must be up (see cluster.py). KeyboardInterrupt goes through.
+
+    Raises:
+        ClusterLostError: where the cluster's head has ended.
+    """
     scratch = Path(tempfile.mkdtemp(prefix="automl-tune-"))
+    address = str(ray.get_runtime_context().gcs_address)
     try:
-        with deferred_interrupt() as check:
-            _fit(Desk(source, resources.workers, scratch, clock, check), resources, scratch)
+        with deferred_interrupt() as check, watched_head(address) as check_head:
+            _fit(Desk(source, resources.workers, scratch, clock, check, check_head), resources, scratch)
+    except _Left as left:
+        raise left.reason from None
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+class _Left(BaseException):
+    """Leaves Tune's loop at once: of an Exception it would first wait for trials that cannot be reached any more."""
+
+    def __init__(self, reason: RunError) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 def _fit(desk: Desk, resources: Resources, scratch: Path) -> None:
@@ -55,6 +75,7 @@ def _fit(desk: Desk, resources: Resources, scratch: Path) -> None:
         run_config=tune.RunConfig(
             name="run",
             storage_path=str(scratch),
+            callbacks=[DeskCallback(desk)],
             failure_config=tune.FailureConfig(max_failures=0, fail_fast=False),
             checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
             verbose=0,
@@ -72,10 +93,15 @@ class Running:
     started_at: float
     last: Step | None = None
     stopped: bool = False
+    actor: str | None = None  # Ray's name of its process, once that was lost
+    silent_since: float | None = None  # when it was lost without a word
 
 
 class Desk:
-    """Keeps the books between Tune's callbacks and the source: one job out, one outcome in."""
+    """Keeps the books between Tune's callbacks and the source: one job out, one outcome in.
+
+    A job whose machine was lost is run again elsewhere, and the source hears nothing of it.
+    """
 
     def __init__(
         self,
@@ -84,20 +110,38 @@ class Desk:
         scratch: Path,
         clock: Callable[[], float],
         check_interrupt: Callable[[], None] = lambda: None,
+        check_head: Callable[[], None] = lambda: None,
+        look: Callable[[str | None], Death] = death_of,
     ) -> None:
-        self._check_interrupt = check_interrupt
+        self._check_interrupt, self._check_head, self._look = check_interrupt, check_head, look
         self._source, self._workers, self._scratch, self._clock = source, workers, scratch, clock
         self._running: dict[str, Running] = {}
+        self._again: deque[Job] = deque()
+        self._losses = Counter[str]()  # machines lost, by the job's name
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Tune pickles its searcher and scheduler for a restore that is never asked for: the books stay here."""
         return (str, ())
 
+    def look_up(self) -> None:
+        """Called many times a second: hear Ctrl-C, see whether the cluster is there and who was lost with a machine."""
+        self._check_interrupt()
+        try:
+            self._check_head()
+        except RunError as reason:
+            raise _Left(reason) from None
+        for trial_id, running in list(self._running.items()):
+            if running.silent_since is not None:
+                self._settle(trial_id, running, running.silent_since)
+
     def give(self, trial_id: str) -> Job | Wait | Done:
         self._check_interrupt()
-        if len(self._running) > self._workers:  # one job more than workers, so that none waits for the driver
+        held = sum(running.silent_since is None for running in self._running.values())
+        if held > self._workers:  # one job more than workers, so that none waits for the driver
             return Wait()
-        job = self._source.next(len(self._running))
+        job = self._again.popleft() if self._again else self._source.next(len(self._running))
+        if isinstance(job, Done) and self._running:  # one of them may have to be run again
+            return Wait()
         if isinstance(job, Job):
             self._running[trial_id] = Running(job, self._clock())
         return job
@@ -109,15 +153,43 @@ class Desk:
         running.stopped = not self._source.keep_going(running.job, progress_of(step))
         return not running.stopped
 
+    def lost(self, trial_id: str, actor: str | None) -> None:
+        """The process of a trial is dead; why is asked when its end is told."""
+        self._running[trial_id].actor = actor
+
     def end(self, trial_id: str, last: Step | None, started_at: float | None) -> None:
         """The trial is over: done or stopped, with its last step; or its process is dead."""
-        running = self._running.pop(trial_id)
+        running = self._running[trial_id]
         running.started_at = started_at or running.started_at
-        last = last or running.last
-        ended_at = self._clock()
-        failure = last.failure if last else None
-        if not running.stopped and (last is None or not last.done):
-            failure = self._last_words(running, ended_at)
+        running.last = last or running.last
+        if running.stopped or (last is not None and last.done):
+            self._tell(trial_id, running, self._clock(), running.last.failure if running.last else None)
+        else:
+            running.silent_since = self._clock()
+
+    def _settle(self, trial_id: str, running: Running, since: float) -> None:
+        """Find out what became of a trial that ended without a word, if that is known by now."""
+        waited = self._clock() - since
+        if waited < STEP_S:
+            return
+        death, job = self._look(running.actor), running.job
+        if death.fate is Fate.OPEN and waited < PATIENCE_S:
+            return
+        if death.fate is Fate.OWN:
+            self._tell(trial_id, running, since, self._last_words(running, since))
+            return
+        self._losses[job.name] += 1
+        if self._losses[job.name] < RUNS:
+            del self._running[trial_id]
+            self._again.append(job)
+        else:
+            self._tell(
+                trial_id, running, since, Failure("lost", f"{RUNS} times it was lost with the machine it ran on")
+            )
+
+    def _tell(self, trial_id: str, running: Running, ended_at: float, failure: Failure | None) -> None:
+        del self._running[trial_id]
+        last = running.last
         outcome = Outcome(
             measurement=last.measurement if last else None,
             failure=failure,
@@ -170,6 +242,16 @@ class DeskSearcher(Searcher):
         raise NotImplementedError("a run goes on from the study alone")
 
 
+class DeskCallback(tune.Callback):
+    """Tune's callback: lets the desk look up at every turn, whether or not there is room for another trial."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        self._desk.look_up()
+
+
 class DeskScheduler(FIFOScheduler):
     """Tune's scheduler: first come, first served; stops what the desk does not want to go on."""
 
@@ -181,3 +263,7 @@ class DeskScheduler(FIFOScheduler):
         """Called for every result but the last of a trial."""
         go_on = self._desk.keep_going(trial.trial_id, told_by(result), started_at(result))
         return str(TrialScheduler.CONTINUE if go_on else TrialScheduler.STOP)
+
+    def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
+        """Called before the searcher is told of the trial's end."""
+        self._desk.lost(trial.trial_id, actor_of(trial))

@@ -28,7 +28,7 @@ from automl.exfm.das.reader import Augmented, DasReader
 from automl.exfm.das.scorer import Pool, Scores, Snapshot, Stream
 from automl.exfm.das.tables import TickTable, augmented_schema, scored_schema
 from automl.exfm.das.ticks import Tick
-from automl.runtime.host import locked
+from automl.runtime.lock import locked
 
 MAX_VMS = 63  # bits of a column
 

@@ -1,0 +1,53 @@
+"""A head that does not answer any more is noticed, told, and never waited for."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from automl.runtime import head
+from automl.runtime.head import ClusterLostError, answers, watched_head
+from tests.worlds.processes import PATIENCE_S
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("LOOK_EVERY_S", "PATIENCE_S", "STUCK_S"):
+        monkeypatch.setattr(head, name, 0.05)
+
+
+@pytest.fixture
+def up() -> Iterator[socket.socket]:
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(100)
+        yield listening
+
+
+def address_of(listening: socket.socket) -> str:
+    return f"127.0.0.1:{listening.getsockname()[1]}"
+
+
+def test_a_head_that_ends_is_told_to_whoever_asks_and_ends_a_block_that_does_not(up: socket.socket) -> None:
+    address, ended, said = address_of(up), threading.Event(), list[str]()
+
+    def end(reason: str) -> None:
+        said.append(reason)
+        ended.set()
+
+    with watched_head(address, end) as check:
+        check()
+        up.close()
+        assert ended.wait(PATIENCE_S)
+        with pytest.raises(ClusterLostError, match="the same command runs the rest"):
+            check()
+    assert said == [str(ClusterLostError(address))]
+
+
+def test_a_block_that_is_left_is_not_ended(up: socket.socket) -> None:
+    with watched_head(address_of(up), pytest.fail) as check:
+        check()
+    assert answers(address_of(up))
