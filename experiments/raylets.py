@@ -88,11 +88,20 @@ class Raylets:
         hide: Path | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> Node:
-        """A node more. It does not see what is in the folder `hide`, as if it had no file system in common with us."""
+        """A node more, once it is up: two that start at once on one machine may take one name.
+
+        It does not see what is in the folder `hide`, as if it had no file system in common with us.
+        """
+        before = self._started()
         words = [f"--address={self.address}", f"--num-cpus={cpus}", f"--resources={json.dumps(dict(resources or {}))}"]
         node = self._start([*words, "--object-store-memory=100000000"], hide, environment or {})
         self.nodes.append(node)
+        _wait(lambda: self._started() > before, node, self.home)
         return node
+
+    def _started(self) -> int:
+        """Nodes that have said that they are up."""
+        return (self.home / "out").read_text(errors="replace").count("Ray runtime started")
 
     def _start(
         self, words: Sequence[str], hide: Path | None = None, environment: Mapping[str, str] | None = None
