@@ -4,11 +4,14 @@ BIN := $(VENV)/bin
 PROCESSES ?= 2
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check clean
+.PHONY: demo faults test check clean
 .DEFAULT_GOAL := test
 
 demo: $(STAMP)  ## search the click simulator's log, prove the picks, open the report
 	$(BIN)/python -m experiments.demo
+
+faults: $(STAMP)  ## kill a search and an ExFM run in every way, 250 times; goes on where it was stopped
+	$(BIN)/python -m experiments.faults
 
 test: $(STAMP) check  ## everything that CI runs
 	$(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile --no-loadscope-reorder

@@ -49,6 +49,7 @@ def search(
     console: Console | None = None,
     command: str = "",
     clock: Callable[[], float] = time.time,
+    timer: Callable[[], float] = time.monotonic,
 ) -> Study:
     """Start a search, or go on where it stopped.
 
@@ -56,6 +57,8 @@ def search(
         trials: candidates to be ended in all, whether complete, stopped early or failed.
         workers: trials that run at once.
         time_budget: seconds; trials that run at its end are finished.
+        clock: what moments are written down by.
+        timer: what the budget and the time that was taken are measured with. It never jumps, as clocks do.
 
     Raises:
         InputError: where the folder holds a study of other data, of another baseline or another tuning of it, or is in
@@ -70,17 +73,17 @@ def search(
         start = lru_cache(lambda: stack.enter_context(cluster(problem.folder, workers * config.cpu, address)))
         held = RecordHeld(console)
         study = open_study(problem.folder, problem.config.name, problem.space, problem.config.limits, waiting=held)
-        began = clock()
-        prepare(study, problem, trials=trials, time_budget=time_budget, workers=workers, command=command, now=began)
+        began = timer()
+        prepare(study, problem, trials=trials, time_budget=time_budget, workers=workers, command=command, now=clock())
         budget = Budget(trials=trials, deadline=began + time_budget if time_budget is not None else float("inf"))
         try:
             against = tuned_problem(problem, study, resources, console, start)
-            _run_trials(against, study, budget, resources, console, start, clock)
+            _run_trials(against, study, budget, resources, console, start, clock, timer)
         except KeyboardInterrupt:
             held.give_up()
             raise
         finally:
-            study.note(replace(study.facts, wall_seconds=study.facts.wall_seconds + clock() - began))
+            study.note(replace(study.facts, wall_seconds=study.facts.wall_seconds + timer() - began))
         if study.facts.exhausted and len(study.trials) < trials:
             told = f"nothing new was proposed after {len(study.trials)} different models: all of the space were tried"
             console.print(told, highlight=False)
@@ -98,6 +101,7 @@ def _run_trials(
     console: Console,
     start: Callable[[], object],
     clock: Callable[[], float],
+    timer: Callable[[], float],
 ) -> None:
     """The baseline's repeats and the trials, as far as they are not done.
 
@@ -105,7 +109,7 @@ def _run_trials(
         RunError: where the baseline or a strategy failed.
     """
     progress = ProgressLine(console, lambda: _progress(study, budget.trials), now)
-    source = SearchSource(problem, study, budget, workers=resources.workers, told=progress.update, clock=clock)
+    source = SearchSource(problem, study, budget, workers=resources.workers, told=progress.update, timer=timer)
     try:
         if not source.finished:
             start()

@@ -30,7 +30,7 @@ _AGAIN = "again-"  # before the names of jobs that are repeats: then the trial, 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """Until when to search: candidates ended, and a moment of the clock."""
+    """Until when to search: candidates ended, and a moment of the timer."""
 
     trials: int
     deadline: float = math.inf
@@ -48,10 +48,10 @@ class SearchSource:
         *,
         workers: int,
         told: Callable[[], None] = lambda: None,
-        clock: Callable[[], float] = time.time,
+        timer: Callable[[], float] = time.monotonic,
     ) -> None:
         self._problem, self._study, self._budget = problem, study, budget
-        self._workers, self._told, self._clock = workers, told, clock
+        self._workers, self._told, self._timer = workers, told, timer
         self._strategy: Strategy = strategy_of(problem.config.search.strategy)
         done = {trial.seeds["order"] for trial in study.baseline_repeats()}  # they need not have ended in order
         orders = range(problem.config.baseline_seeds)
@@ -88,7 +88,7 @@ class SearchSource:
             return self._baseline_job(self._baseline.popleft())
         if self._study.baseline() is None:
             return Wait()
-        if self._clock() >= self._budget.deadline:
+        if self._timer() >= self._budget.deadline:
             return Done()
         self._refill(block=running == 0)
         number = self._worth_repeating(running)

@@ -94,7 +94,7 @@ def fresh(folder: Path, limits: tuple[Limit, ...] = ()) -> Study:
 
 
 def source_of(folder: Path, study: Study, trials: int, *, workers: int = 2, **changes: Any) -> SearchSource:
-    options = {name: changes.pop(name) for name in ("clock", "told") if name in changes}
+    options = {name: changes.pop(name) for name in ("timer", "told") if name in changes}
     deadline = changes.pop("deadline", float("inf"))
     return SearchSource(
         problem_in(folder, **changes), study, Budget(trials=trials, deadline=deadline), workers=workers, **options
@@ -231,7 +231,7 @@ def nan_ne(job: Job) -> Outcome:
 def test_the_deadline_ends_the_proposing_not_the_running(tmp_path: Path, strategy: Strategy) -> None:
     study = fresh(tmp_path)
     time = [0.0]
-    source = source_of(tmp_path, study, 50, deadline=100.0, clock=lambda: time[0])
+    source = source_of(tmp_path, study, 50, deadline=100.0, timer=lambda: time[0])
     ended: list[str] = []
 
     def end(job: Job) -> Outcome:
@@ -243,7 +243,7 @@ def test_the_deadline_ends_the_proposing_not_the_running(tmp_path: Path, strateg
     source.close()
     assert ended[2:] == names(1, 5), "the two that ran with the third are told to the end"
     assert [trial.state for trial in study.trials[:5]] == [State.COMPLETE] * 5
-    late = source_of(tmp_path, study, 50, deadline=0.0, clock=lambda: 1.0)
+    late = source_of(tmp_path, study, 50, deadline=0.0, timer=lambda: 1.0)
     assert late.next(0) == Done()
     late.close()
 

@@ -1,0 +1,35 @@
+"""A search whose trials have all ended before: what it writes down of itself."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+from automl.commands.search import search
+from automl.data.store.log import EncodedLog
+from automl.study.problem import Problem
+from automl.study.storage import open_study
+from search_spaces.source import read_text
+from tests.worlds.studies import HUMAN, add_baseline, complete, proposals, small_space, study_config, study_facts
+
+
+def test_a_clock_that_is_put_back_takes_no_time_from_a_search(tmp_path: Path) -> None:
+    study = open_study(tmp_path, "ads", small_space())
+    add_baseline(study)
+    for trial in study.begin(proposals(2), 1):
+        study.end(complete(trial))
+    study.note(replace(study_facts(), wall_seconds=100.0))
+    problem = Problem(
+        file=tmp_path / "study.yaml",
+        folder=tmp_path,
+        document=read_text("name: ads\n", "study.yaml"),
+        config=study_config(search={"strategy": "random", "repeats": 0}),
+        space=small_space(),
+        baseline=HUMAN,
+        log=cast(EncodedLog, SimpleNamespace(folder=tmp_path / "log", fingerprint=study.facts.data)),
+    )
+    moments, seconds = iter((2e9, 1e9)), iter((50.0, 57.0))
+    found = search(problem, trials=2, workers=2, clock=lambda: next(moments), timer=lambda: next(seconds))
+    assert found.facts.wall_seconds == 107.0
