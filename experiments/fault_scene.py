@@ -18,7 +18,7 @@ from automl.runtime.leftovers import FOLDER, marked
 from experiments.fault_worlds import World
 
 LOOK_EVERY_S = 0.05
-PATIENCE_S = 150.0  # with what should go on; past it a run hangs
+PATIENCE_S = 150.0
 _NAMES: dict[str, Callable[[psutil.Process], bool]] = {
     "worker": lambda process: "Trainable" in _said(process),
     "actor": lambda process: "ScoringActor" in _said(process),
@@ -36,13 +36,15 @@ class OverError(Exception):
 class Scene:
     """One run at a time of a world's command, and what its runs said.
 
-    home: where their words are written. scratch: their TMPDIR, the system's own if None.
+    home: where their words are written. scratch: their TMPDIR, the system's own if None. patience: seconds with what
+    should go on; past them a run hangs.
     """
 
     world: World
     home: Path
     rng: random.Random
     scratch: Path | None = None
+    patience: float = PATIENCE_S
     process: subprocess.Popen[bytes] | None = None
     since: float = 0.0
     runs: int = 0
@@ -87,7 +89,7 @@ class Scene:
         if self.process is not None and self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGINT)
             try:
-                self.process.wait(PATIENCE_S)
+                self.process.wait(self.patience)
             except subprocess.TimeoutExpired:
                 self.broken.append("Ctrl-C was not heard")
                 self.kill()
@@ -116,7 +118,7 @@ class Scene:
         run = self.running()
         if name == "driver":
             return psutil.Process(run.pid)
-        end = time.monotonic() + PATIENCE_S
+        end = time.monotonic() + self.patience
         while time.monotonic() < end:
             found = [process for process in self.marked() if _is(process, name)]
             if found:
@@ -125,9 +127,9 @@ class Scene:
             time.sleep(LOOK_EVERY_S)
         raise OverError
 
-    def until(self, met: Callable[[], bool], seconds: float = PATIENCE_S, every: float = LOOK_EVERY_S) -> bool:
+    def until(self, met: Callable[[], bool], seconds: float | None = None, every: float = LOOK_EVERY_S) -> bool:
         """Wait while the run lives and `met` is not so; whether it came to be."""
-        end = time.monotonic() + seconds
+        end = time.monotonic() + (self.patience if seconds is None else seconds)
         while not met():
             if time.monotonic() > end or self.process is None or self.process.poll() is not None:
                 return met()

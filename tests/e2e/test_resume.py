@@ -1,9 +1,10 @@
-"""A killed or interrupted search goes on by the same command, and nothing that ended is lost, changed or run again."""
+"""An interrupted search goes on by the same command, and nothing that ended is lost or changed.
+
+One that is killed: tests/experiments/test_faults.py.
+"""
 
 from __future__ import annotations
 
-import os
-import signal
 import sqlite3
 import subprocess
 import time
@@ -13,25 +14,6 @@ from pathlib import Path
 import automl as toolkit
 from tests.worlds.commands import automl, interrupt, left_behind, start, write_study
 from tests.worlds.processes import PATIENCE_S
-
-TRIALS = 14
-
-
-def test_kill_nine_twice_then_to_the_end(tmp_path: Path) -> None:
-    file = write_study(tmp_path, rows=20_000)
-    seen: dict[int | str, str] = {}
-    for ended in (3, 8):
-        process = start("search", file, "--trials", str(TRIALS), "--workers", "2")
-        _wait_for(process, tmp_path, ended)
-        os.kill(process.pid, signal.SIGKILL)
-        process.communicate()
-        seen = _check_kept(tmp_path, seen)
-        assert len(seen) >= ended
-    done = automl("search", file, "--trials", str(TRIALS), "--workers", "2")
-    assert done.returncode == 0, done.stderr
-    final = _check_kept(tmp_path, seen)
-    assert sorted(n for n in final if isinstance(n, int)) == list(range(1, TRIALS + 1))
-    assert left_behind(tmp_path) == []
 
 
 def test_ctrl_c_stops_cleanly_and_can_be_resumed(tmp_path: Path) -> None:

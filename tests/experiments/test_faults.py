@@ -20,25 +20,29 @@ from experiments.fault_scene import Scene
 from experiments.fault_training import notes_of
 from experiments.fault_worlds import SearchWorld, copied_record
 from experiments.faults import Losses, plan, rows_of, table, to_the_end, torment
+from tests.worlds.processes import PATIENCE_S
 from tests.worlds.studies import add_baseline, complete, proposals, small_space
 
 SHORT = (
     "inside an encoding",
-    "driver SIGKILL as it starts",
     "worker SIGKILL",
+    "driver SIGSTOP, SIGCONT",
+    "worker SIGTERM",
     "driver SIGKILL",
     "worker SIGSTOP, SIGKILL",
+    "inside a report",
+    "worker SIGSTOP, SIGCONT",
     "inside a commit",
-    "driver SIGTERM",
+    "worker SIGKILL",
 )
-TRIALS = 36
+TRIALS = 60
 SEEDS = {"weights": 1, "order": 17, "repeat": 0}
 
 
 def test_killed_in_any_way_the_same_command_goes_on(tmp_path: Path) -> None:
     world = SearchWorld(tmp_path / "disk", trials=TRIALS)
     world.write()
-    scene = Scene(world, tmp_path / "said", random.Random(0))
+    scene = Scene(world, tmp_path / "said", random.Random(0), patience=PATIENCE_S)
     try:
         struck = list(torment(scene, enumerate(SHORT), seed=0))
         end = to_the_end(scene)
