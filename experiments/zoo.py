@@ -1,0 +1,154 @@
+"""The published models of the library on a real log, side by side: NE and speed of each space's default.
+
+    python -m experiments.zoo [--log kuairand-ctr] [--quick]
+
+All have the human baseline's embeddings and training, but for the two rates and the wiring's own sizes: six pairs of
+rates are tried on one order, the best is then trained on three further ones, which alone are told. The baseline is
+trained on the same orders. Goes on where it stopped: the runs that ended are in the result.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import product
+from statistics import fmean, stdev
+from typing import Any, TypedDict
+
+from automl.commands.judge import time_together
+from automl.ranking.process import prepare_process
+from automl.runtime.jobs import TrainModel
+from automl.runtime.work import train_and_score
+from automl.stats.seeds import trial_seeds
+from automl.study.problem import Problem, load_problem
+from experiments.live import LOGS
+from experiments.record import RESULTS, write_result
+from search_spaces.extends import library
+from search_spaces.model import ModelSpec
+from search_spaces.space import load_space
+
+NOT_PUBLISHED = ("ctr-small", "ctr-ensemble", "student-small")
+RATES = tuple(product((0.05, 0.1, 0.2), (5e-4, 1e-3)))  # of embeddings, of the dense weights
+ORDERS = (1, 2, 3)
+BASELINE = "baseline"
+
+
+class Run(TypedDict):
+    """One training: order 0 chooses the rates."""
+
+    model: str
+    rates: list[float]
+    order: int
+    ne: float
+    train_s: float
+
+
+def main() -> None:
+    """Train what is left, time all together, write after each training."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--log", choices=list(LOGS), default="kuairand-ctr")
+    parser.add_argument("--quick", action="store_true", help="three models, two pairs of rates")
+    asked = parser.parse_args()
+    prepare_process()
+    problem = load_problem(LOGS[asked.log].write(f"zoo-{asked.log}"))
+    name = f"zoo_{asked.log.replace('-', '_')}"
+    file = RESULTS / f"{name}.json"
+    runs: list[Run] = json.loads(file.read_text())["figures"]["runs"] if file.exists() else []
+    models = dict(list(published(problem))[: 3 if asked.quick else None])
+    chosen = {}
+    for model, spec in {BASELINE: problem.baseline, **models}.items():
+        rates = (0.0, 0.0)  # the baseline's own
+        if model != BASELINE:
+            tried = RATES[:2] if asked.quick else RATES
+            rates = min(tried, key=lambda pair: trained(problem, runs, name, model, spec, pair, 0))
+        found = [trained(problem, runs, name, model, spec, rates, order) for order in ORDERS]
+        chosen[model] = (with_rates(spec, rates), found)
+        print(f"{model:<12} NE {fmean(found):.5f} ± {stdev(found):.5f}  rates {rates}", flush=True)
+    rows = table(problem, chosen)
+    write(name, runs, rows)
+    for row in rows:
+        print(f"{row['model']:<12} {row['gain_pct']:+.2f}% ± {row['gain_std_pct']:.2f}  QPS x{row['qps_ratio']:.2f}")
+
+
+def published(problem: Problem) -> Iterator[tuple[str, ModelSpec]]:
+    """Defaults of the library by name, with the embeddings and the training of the baseline."""
+    base = problem.baseline
+    for name in library():
+        if name not in NOT_PUBLISHED:
+            spec = load_space(name, problem.log.inputs).default().model
+            yield name, replace(spec, embedding=base.embedding, train=base.train)
+
+
+def with_rates(spec: ModelSpec, rates: tuple[float, float]) -> ModelSpec:
+    """The model with other rates, where they are given."""
+    if not any(rates):
+        return spec
+    of_ids, of_dense = rates
+    return replace(spec, embedding=replace(spec.embedding, lr=of_ids), train=replace(spec.train, dense_lr=of_dense))
+
+
+def trained(
+    problem: Problem,
+    runs: list[Run],
+    name: str,
+    model: str,
+    spec: ModelSpec,
+    rates: tuple[float, float],
+    order: int,
+) -> float:
+    """NE on the validation window; what is in the result is not trained again."""
+    for run in runs:
+        if (run["model"], tuple(run["rates"]), run["order"]) == (model, rates, order):
+            return run["ne"]
+    seeds = trial_seeds(0, order)
+    asked = TrainModel(
+        model=with_rates(spec, rates).to_tree(),
+        log=str(problem.log.folder),
+        weights_seed=seeds["weights"],
+        order_seed=seeds["order"],
+    )
+    last = list(train_and_score(asked))[-1]
+    found = last.measurement
+    assert found is not None, last.failure
+    ne = found.ne if last.failure is None else float("inf")
+    runs.append(
+        {"model": model, "rates": list(rates), "order": order, "ne": ne, "train_s": found.seconds.get("train", 0.0)}
+    )
+    write(name, runs, [])
+    return ne
+
+
+def table(problem: Problem, chosen: dict[str, tuple[ModelSpec, list[float]]]) -> list[dict[str, Any]]:
+    """A row a model, lowest NE first: gain over the baseline order by order, and speed against it."""
+    base = chosen[BASELINE][1]
+    speeds = time_together(problem, problem.log, [spec for spec, _ in chosen.values()])
+    rows = []
+    for (model, (spec, found)), speed in zip(chosen.items(), speeds, strict=True):
+        gains = [100 * (ne / of_base - 1) for ne, of_base in zip(found, base, strict=True)]
+        cost = spec.cost(problem.log.inputs)
+        rows.append(
+            {
+                "model": model,
+                "ne": fmean(found),
+                "gain_pct": fmean(gains),
+                "gain_std_pct": stdev(gains),
+                "qps_ratio": speed.qps_ratio,
+                "flops": cost.flops,
+                "lr": [spec.embedding.lr, spec.train.dense_lr],
+            }
+        )
+    return sorted(rows, key=lambda row: float(row["ne"]))
+
+
+def write(name: str, runs: list[Run], rows: list[dict[str, Any]]) -> None:
+    """All runs so far, and the table once all are there."""
+    headline = {"best": rows[0]["model"], "best_gain_pct": rows[0]["gain_pct"]} if rows else {}
+    write_result(
+        name, settings={"rates": RATES, "orders": ORDERS}, figures={"runs": runs, "table": rows}, headline=headline
+    )
+
+
+if __name__ == "__main__":
+    main()
