@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Console
 
+    from automl.commands.replay import Replay
     from automl.data.store.log import EncodedLog
     from automl.report.study.data import ReportData
     from automl.study.config import StudyConfig
@@ -128,6 +129,29 @@ class StudyHandle:
             address=address,
             console=console,
         )
+
+    def replay(self, *, console: Console | None = None) -> Replay:
+        """Ask for every batch of proposals anew, from what the record says was known when it was asked for.
+
+        Raises:
+            InputError: where the encoded log is not there any more, or the record is of a version that did not hold
+                what was known.
+        """
+        from rich.console import Console as Quiet
+
+        from automl.commands.replay import replay
+        from automl.runtime.console import ProgressLine, now
+
+        done, total = 0, 0
+        progress = ProgressLine(console or Quiet(quiet=True), lambda: (done, total, "proposals asked for again"), now)
+
+        def told(*far: int) -> None:
+            nonlocal done, total
+            done, total = far
+            progress.update()
+
+        with progress:
+            return replay(self.folder, self._log, told)
 
     def status(self) -> str:
         """One screen: progress, best so far, failures by reason."""

@@ -19,6 +19,7 @@ COMMANDS = (
     studies.status,
     studies.report,
     studies.finals,
+    studies.replay,
     models.export,
     models.predict,
     models.advance,

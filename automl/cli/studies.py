@@ -139,6 +139,21 @@ def status(directory: Path) -> None:
 
 @click.command()
 @click.argument("directory", type=FOLDER)
+def replay(directory: Path) -> None:
+    """Ask for every batch of proposals anew, from what was known when it was asked for, and compare."""
+    from automl import api
+
+    found = api.open_study(directory).replay(console=terminal())
+    for line in found.lines():
+        click.echo(line)
+    if found.first is not None:
+        from automl.runtime.errors import RunError
+
+        raise RunError("the record was not reproduced")
+
+
+@click.command()
+@click.argument("directory", type=FOLDER)
 @click.option("--top", type=click.IntRange(1), help="At most this many picks.")
 @click.option(
     "--trial", "trials", type=click.IntRange(1), multiple=True, help="Test this trial; the picks if left out."

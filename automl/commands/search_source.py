@@ -21,8 +21,9 @@ from automl.strategies.again import again
 from automl.study.history import Failure, History, Measurement, Metric, Origin, Proposal, Repeat, State, Trial
 from automl.study.problem import Problem
 from automl.study.record import Study
+from automl.study.requests import Request
 from search_spaces.model import ModelSpec
-from search_spaces.space import Candidate
+from search_spaces.space import Candidate, SearchSpace
 
 REPEATS_FROM = 2 / 3  # of the candidates: earlier, repeats take more from the search than they give to it
 _AGAIN = "again-"  # before the names of jobs that are repeats: then the trial, then the order
@@ -60,8 +61,10 @@ class SearchSource:
         self._trials: dict[str, Trial] = {}
         self._again: dict[str, tuple[int, int]] = {}  # trial and order, by the job's name
         self._given: list[str] = []
+        self._events = 0  # trainings that ended
+        self._judged: tuple[object, int | None] = (None, None)  # what is worth repeating, and as of when
         self._proposer = ThreadPoolExecutor(1, thread_name_prefix="propose")
-        self._order: Future[list[Proposal]] | None = None
+        self._asked: tuple[Request, Future[list[Proposal]]] | None = None
         self._exhausted = False
         self._broken: str | None = None
 
@@ -96,7 +99,7 @@ class SearchSource:
             return self._repeat_job(number)
         if self._queue and len(self._study.trials) - len(self._queue) < self._budget.trials:
             return self._trial_job(self._queue.popleft())
-        if self._order is not None or (self._wanted() > 0 and not self._exhausted):
+        if self._asked is not None or (self._wanted() > 0 and not self._exhausted):
             return Wait()
         return Wait() if running and self._repeats_left(self._study.history()) > 0 else Done()
 
@@ -107,6 +110,7 @@ class SearchSource:
         return not should_stop(trial, progress.curve, progress.qps_ratio, self._study.trials)
 
     def ended(self, job: Job, outcome: Outcome) -> None:
+        self._events += 1
         if job.name in self._again:
             self._end_repeat(*self._again.pop(job.name), outcome)
         elif job.name in self._trials:
@@ -129,22 +133,25 @@ class SearchSource:
 
     def _refill(self, *, block: bool) -> None:
         """Order a batch before the queue runs empty; take one in that is ready (or wait for it, if nothing runs)."""
-        self._order_batch()
-        while self._order is not None and (self._order.done() or (block and not self._queue)):
-            proposals = self._order.result()
-            self._order = None
+        self._ask_batch()
+        while self._asked is not None and (self._asked[1].done() or (block and not self._queue)):
+            request, future = self._asked
+            proposals = future.result()
+            self._asked = None
             self._exhausted = not proposals
-            round_ = 1 + max((trial.round for trial in self._study.trials), default=0)
-            self._queue.extend(self._study.begin(proposals, round_))
-            self._order_batch()
+            if proposals:
+                round_ = 1 + max((trial.round for trial in self._study.trials), default=0)
+                self._queue.extend(self._study.begin(proposals, round_, request))
+            self._ask_batch()
 
-    def _order_batch(self) -> None:
-        if self._order is not None or self._exhausted or len(self._queue) > self._workers or self._wanted() <= 0:
+    def _ask_batch(self) -> None:
+        if self._asked is not None or self._exhausted or len(self._queue) > self._workers or self._wanted() <= 0:
             return
-        count = min(self._problem.config.search.batch, self._wanted())
-        self._order = self._proposer.submit(
-            partial(_proposed, self._problem, self._strategy, self._study.history(), count)
-        )
+        config = self._problem.config
+        count = min(config.search.batch, self._wanted())
+        request = self._study.request(strategy=config.search.strategy, seed=config.seed, count=count)
+        answer = partial(proposed, self._problem.space, self._strategy, self._study.history(), request)
+        self._asked = request, self._proposer.submit(answer)
 
     # ------------------------------------------------------------------ repeats
 
@@ -158,8 +165,16 @@ class SearchSource:
             return None
         at_the_end = not running and not self._queue and self._wanted() <= 0
         late = frozenset(() if at_the_end else self._given[-self._workers :])
+        moment = (self._events, late, tuple(self._again), self._exhausted, not self._queue)
+        if self._judged[0] != moment:  # the engine asks again and again while it waits
+            self._judged = moment, self._best_repeated(late)
+        return self._judged[1]
+
+    def _best_repeated(self, late: frozenset[str]) -> int | None:
         history = self._study.history()
-        history = replace(history, trials=tuple(_without(trial, late) for trial in history.trials))
+        unseen = {int(name.split("-")[1]) for name in late if not name.startswith("baseline")}
+        trials = (_without(trial, late) if trial.number in unseen else trial for trial in history.trials)
+        history = replace(history, trials=tuple(trials))
         if self._repeats_left(history) <= 0:
             return None
         config = self._problem.config
@@ -253,22 +268,22 @@ class SearchSource:
         return replace(with_outcome(trial, outcome, measurement), seeds=self._seeds(0))
 
 
-def _proposed(problem: Problem, strategy: Strategy, history: History, count: int) -> list[Proposal]:
-    """What a strategy proposes.
+def proposed(space: SearchSpace, strategy: Strategy, history: History, request: Request) -> list[Proposal]:
+    """What a strategy proposes to an request.
 
     Raises:
         RunError: where it fails, or proposes what was tried before, one model twice, or more than it was asked for.
     """
-    name = f"the strategy `{problem.config.search.strategy}`"
+    name = f"the strategy `{request.strategy}`"
     try:
-        proposals = list(strategy(problem.space, history, count, problem.config.seed))
+        proposals = list(strategy(space, history, request.count, request.seed))
         keys = [proposal.candidate.key for proposal in proposals]
     except Exception as error:
         raise RunError(f"{name} failed: {explain(error)}") from error
     different, known = set(keys), history.taken() & set(keys)
-    if len(keys) > count or len(different) < len(keys) or known:
+    if len(keys) > request.count or len(different) < len(keys) or known:
         told = f"{len(keys)} ({len(different)} different, {len(known)} known)"
-        raise RunError(f"{name} must propose at most {count} models, all different and new, but gave {told}")
+        raise RunError(f"{name} must propose at most {request.count} models, all different and new, but gave {told}")
     return proposals
 
 

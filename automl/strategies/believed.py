@@ -107,10 +107,21 @@ def _orders(
     ours = row == len(known) - 1
     groups = np.column_stack([known[row] & ~ours, ~known[row] & ~ours])
     asked = np.column_stack([np.eye(len(before))[order][:, 1:], groups[:, groups.any(axis=0)]])
-    shared = (row[:, None] == row[None, :]) * np.square(spread[row])[:, None]
-    weighed = np.linalg.solve(shared + noise**2 * np.eye(len(row)), asked).T
+    weighed = weighed_by_luck(asked, row, spread, noise).T
     found = np.linalg.lstsq(weighed @ asked, weighed @ gain, rcond=None)[0]
     return np.concatenate([[0.0], found[: len(before) - 1]])
+
+
+def weighed_by_luck(asked: Floats, row: NDArray[np.intp], spread: Floats, noise: float) -> Floats:
+    """The inverse of the trainings' covariance times `asked`, a row for each training.
+
+    Trainings of one model share its spread, every one has its own luck: a block for each model, whose inverse is closed
+    (Sherman and Morrison 1950). As one matrix, a thousand trials take seconds for each training that ends.
+    """
+    trainings = np.bincount(row, minlength=len(spread))
+    drawn = np.square(spread) / (noise**2 + trainings * np.square(spread))
+    sums = np.column_stack([np.bincount(row, column, len(spread)) for column in asked.T])
+    return np.asarray((asked - drawn[row, None] * sums[row]) / noise**2, dtype=np.float64)
 
 
 def _observed(history: History, trials: Sequence[Trial]) -> tuple[NDArray[np.intp], NDArray[np.intp], Floats]:

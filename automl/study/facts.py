@@ -15,6 +15,7 @@ from automl.study.plain import Codec, Model, Plain
 REPEATS, TUNING, NEXT_NUMBER = "baseline", "tuning", "next_number"
 # Before the place of one repeat of a trial: they are attributes of the study, since Optuna's ended trials never change.
 TRIAL_REPEAT = "repeat:"
+BATCH = "batch:"  # before the round of a batch of proposals
 
 
 class Conflict(StrEnum):

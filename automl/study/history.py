@@ -153,6 +153,18 @@ class Trial:
         return m is not None and math.isfinite(m.ne) and math.isfinite(m.speed.qps_ratio) and m.speed.qps_ratio > 0
 
 
+def begun(trial: Trial) -> Trial:
+    """A trial as it was before anything was known of its end."""
+    return Trial(
+        number=trial.number,
+        candidate=trial.candidate,
+        origin=trial.origin,
+        state=State.RUNNING,
+        round=trial.round,
+        forecast=trial.forecast,
+    )
+
+
 class Metric(StrEnum):
     """What a Limit speaks of: a figure against the baseline's."""
 

@@ -10,6 +10,8 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
+from typing import cast
 
 import optuna
 from optuna.distributions import (
@@ -20,9 +22,18 @@ from optuna.distributions import (
 )
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from automl.study.facts import NEXT_NUMBER, REPEATS, TRIAL_REPEAT, TUNING, Facts
-from automl.study.history import Baseline, History, Limit, Proposal, Repeat, State, Trial
-from automl.study.records import ProposalJson, outcome_json, proposal_json, repeat_json, repeat_of, trial_of
+from automl.study.facts import BATCH, NEXT_NUMBER, REPEATS, TRIAL_REPEAT, TUNING, Facts
+from automl.study.history import Baseline, History, Limit, Proposal, Repeat, State, Trial, begun
+from automl.study.records import (
+    ProposalJson,
+    outcome_json,
+    proposal_json,
+    proposal_of,
+    repeat_json,
+    repeat_of,
+    trial_of,
+)
+from automl.study.requests import Batch, Request, numbers, spans
 from automl.study.tuning import Tuning, TuningPlan, told
 from search_spaces.decisions import Choice, Decision, Flag, Integer, Real
 from search_spaces.knobs import Value
@@ -61,6 +72,8 @@ class Study:
         self._tunings: tuple[Trial, ...] = ()
         self._trials: dict[int, Trial] = {}
         self._ids: dict[int, int] = {}  # of the trials that Optuna has not been told the end of
+        self._places: dict[int, tuple[int, int]] = {}  # of the repeats in the record: trial and order
+        self._batches: dict[int, Batch] = {}
         self._distributions = {decision.path: distribution(decision) for decision in space.decisions}
         self._load()
 
@@ -150,21 +163,88 @@ class Study:
             shares[name] = dict(found)
         return shares
 
-    def begin(self, proposals: Sequence[Proposal], round_: int) -> tuple[Trial, ...]:
-        """Record proposals as running trials, numbered on from the last one."""
-        begun = []
-        for number, proposal in enumerate(proposals, start=self.next_number):
-            data = proposal_json(proposal)
-            trial = trial_of(number, round_, data, None)
-            self._add(trial, data, proposal.candidate.values)
-            begun.append(trial)
+    def request(self, *, strategy: str, seed: int, count: int) -> Request:
+        """What is known at this moment, for the record of a batch that is asked for now."""
+        facts = self.facts
+        plugins = {f"plug-in {Path(file).name}": digest for file, digest in facts.plugins.items()}
+        return Request(
+            strategy=strategy,
+            seed=seed,
+            count=count,
+            baseline=len(self._repeats),
+            trials=spans(self._trials),
+            running=spans(trial.number for trial in self._trials.values() if not trial.ended),
+            repeats=spans(self._places),
+            limits=self._limits,
+            made_with={**facts.versions, "machine": facts.machine, **plugins},
+        )
+
+    def as_known(self, request: Request) -> History:
+        """The history as it stood when a batch was asked for."""
+        running, known = set(numbers(request.running)), set(numbers(request.repeats))
+        seen = {self._places[place] for place in known}
+        trials = []
+        for number in numbers(request.trials):
+            trial = self._trials[number]
+            if number in running:
+                trial = begun(trial)
+            else:
+                repeats = tuple(repeat for repeat in trial.repeats if (number, repeat.order) in seen)
+                trial = replace(trial, repeats=repeats)
+            trials.append(trial)
+        baseline = summarize_baseline(self._repeats[: request.baseline], self.facts.baseline_qps)
+        return History(baseline, tuple(trials), request.limits)
+
+    @property
+    def batches(self) -> Mapping[int, Batch]:
+        """By round, in their order: those that were proposed in this space."""
+        found: dict[int, Batch] = {}
+        made_with: Mapping[str, str] | None = None
+        for round_ in sorted(self._batches):
+            found[round_] = batch = self._batches[round_].named(made_with)
+            made_with = made_with if batch.request is None else batch.request.made_with
+        return found
+
+    def _made_with(self) -> Mapping[str, str] | None:
+        """What the last batch was made with."""
+        asked = [batch.request for batch in self.batches.values() if batch.request is not None]
+        return asked[-1].made_with if asked else None
+
+    @property
+    def proposed_here(self) -> tuple[Trial, ...]:
+        """The trials that were not copied from a study of another space."""
+        return tuple(trial for trial in self.trials if trial.number >= self._first_number)
+
+    def begin(self, proposals: Sequence[Proposal], round_: int, request: Request | None = None) -> tuple[Trial, ...]:
+        """Record proposals as running trials, numbered on from the last one; all of them or, if the driver dies before,
+        none: what of a batch is not there when the study is taken over is added then."""
+        first = self.next_number
+        data = [proposal_json(proposal) for proposal in proposals]
+        if request is not None and request.made_with == self._made_with():
+            request = replace(request, made_with=None)
+        batch = Batch(numbers=tuple(range(first, first + len(data))), request=request, proposals=tuple(map(dict, data)))
+        self._write_batch(round_, batch)
+        return self._complete(round_)
+
+    def _write_batch(self, round_: int, batch: Batch) -> None:
+        self._study.set_user_attr(f"{BATCH}{round_}", json.dumps(batch.to_json()))
+        self._batches[round_] = batch
+
+    def _complete(self, round_: int) -> tuple[Trial, ...]:
+        """Add the trials of a batch that are not there yet, and mark it as done."""
+        batch = self._batches[round_]
+        for number, plain in zip(batch.numbers, batch.proposals, strict=True):
+            if number not in self._trials:
+                data = cast(ProposalJson, plain)
+                self._add(trial_of(number, round_, data, None), data, proposal_of(data).candidate.values)
         self._ids = {_number(frozen): frozen._trial_id for frozen in self._unfinished()}
-        return tuple(begun)
+        self._write_batch(round_, replace(batch, proposals=()))
+        return tuple(self._trials[number] for number in batch.numbers)
 
     @property
     def next_number(self) -> int:
         """A number that no trial has, nor had one that an edited space left behind."""
-        return max(int(self._study.user_attrs.get(NEXT_NUMBER, 1)), max(self._trials, default=0) + 1)
+        return max(self._first_number, max(self._trials, default=0) + 1)
 
     def adopt(self, old: Study) -> None:
         """Take over the facts, the baseline and its tuning of a study of another space, and its numbers as given."""
@@ -174,7 +254,8 @@ class Study:
             self.add_baseline_repeat(Proposal(repeat.candidate, repeat.origin, repeat.forecast), repeat)
         for tuning in old.tunings():
             self.add_tuning(tuning)
-        self._study.set_user_attr(NEXT_NUMBER, old.next_number)
+        self._first_number = old.next_number
+        self._study.set_user_attr(NEXT_NUMBER, self._first_number)
 
     def copy(self, trial: Trial, values: Mapping[str, Value]) -> None:
         """Record an ended trial of another study under its own number, with its repeats; `values` are its answers to
@@ -205,16 +286,21 @@ class Study:
         trial = self._trials[number]
         if trial.state is not State.COMPLETE or repeat.order in {0, *(known.order for known in trial.repeats)}:
             raise RuntimeError(f"trial {number} must be complete, and new to order {repeat.order}, to be repeated")
-        place = sum(len(one.repeats) for one in self._trials.values())
+        place = 1 + max(self._places, default=-1)
         data = {"trial": number, **repeat_json(repeat)}
         self._study.set_user_attr(f"{TRIAL_REPEAT}{place}", json.dumps(data))
+        self._places[place] = (number, repeat.order)
         self._trials[number] = replace(trial, repeats=(*trial.repeats, repeat))
 
     def take_over(self) -> tuple[Trial, ...]:
         """The trials that a dead driver left running: they are ours, under their numbers.
 
-        One whose outcome was written but not told is told now: it has ended.
+        One whose outcome was written but not told is told now: it has ended. What it had not written of its last batch
+        is added.
         """
+        for round_, batch in list(self._batches.items()):
+            if batch.proposals:
+                self._complete(round_)
         for number in list(self._ids):
             if self._trials[number].ended:
                 self._tell(self._trials[number])
@@ -223,12 +309,19 @@ class Study:
     # ------------------------------------------------------------------ Optuna
 
     def _load(self) -> None:
-        self._facts = Facts.of_json(self._study.user_attrs)
+        attrs = self._study.user_attrs
+        self._facts = Facts.of_json(attrs)
+        self._first_number = int(attrs.get(NEXT_NUMBER, 1))
+        self._batches = {
+            int(name.removeprefix(BATCH)): Batch.of_json(json.loads(text))
+            for name, text in attrs.items()
+            if name.startswith(BATCH)
+        }
         self._load_of_baseline()
         for frozen in self._study.get_trials(deepcopy=False):
-            attrs = frozen.user_attrs
-            outcome = json.loads(attrs["outcome"]) if "outcome" in attrs else None
-            trial = trial_of(_number(frozen), attrs["round"], json.loads(attrs["proposal"]), outcome)
+            told = frozen.user_attrs
+            outcome = json.loads(told["outcome"]) if "outcome" in told else None
+            trial = trial_of(_number(frozen), told["round"], json.loads(told["proposal"]), outcome)
             self._trials[trial.number] = trial
         self._ids = {_number(frozen): frozen._trial_id for frozen in self._unfinished()}
         self._load_trial_repeats()
@@ -238,6 +331,7 @@ class Study:
         places = sorted(int(name.removeprefix(TRIAL_REPEAT)) for name in attrs if name.startswith(TRIAL_REPEAT))
         for place in places:
             data = json.loads(attrs[f"{TRIAL_REPEAT}{place}"])
+            self._places[place] = (data["trial"], data["order"])
             trial = self._trials[data["trial"]]
             self._trials[trial.number] = replace(trial, repeats=(*trial.repeats, repeat_of(data)))
 

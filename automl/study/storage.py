@@ -102,6 +102,23 @@ def load_started(folder: Path) -> tuple[optuna.Study, SearchSpace, Facts]:
     return stored, space_of(read_text(stored.user_attrs[_SPACE], f"{folder.name} (its space)")), facts
 
 
+def load_editions(folder: Path) -> list[tuple[optuna.Study, SearchSpace]]:
+    """The newest study of a folder with each space that it was searched in, in their order, for reading.
+
+    Raises:
+        InputError: where there is none that was started.
+    """
+    newest, _, _ = load_started(folder)
+    name = newest.user_attrs.get(_NAME, newest.study_name)
+    storage = optuna.storages.RDBStorage(storage_url(folder))
+    summaries = [s for s in optuna.get_all_study_summaries(storage) if _is_edition(s, name)]
+    found = []
+    for summary in sorted(summaries, key=_edition):
+        space = space_of(read_text(summary.user_attrs[_SPACE], f"{folder.name} (its space)"))
+        found.append((optuna.load_study(study_name=summary.study_name, storage=storage), space))
+    return found
+
+
 def limits_of(facts: Facts) -> tuple[Limit, ...]:
     """The limits of a study, as its file had them when the search was last started."""
     listed = part(read_text(facts.config_text, "study.yaml"), "constraints")
@@ -110,8 +127,11 @@ def limits_of(facts: Facts) -> tuple[Limit, ...]:
 
 
 def _latest(summaries: Sequence[StudySummary], name: str) -> StudySummary | None:
-    editions = [s for s in summaries if s.user_attrs.get(_NAME, s.study_name) == name and _SPACE in s.user_attrs]
-    return max(editions, key=_edition, default=None)
+    return max((s for s in summaries if _is_edition(s, name)), key=_edition, default=None)
+
+
+def _is_edition(summary: StudySummary, name: str) -> bool:
+    return summary.user_attrs.get(_NAME, summary.study_name) == name and _SPACE in summary.user_attrs
 
 
 def _turn(summary: StudySummary) -> int:

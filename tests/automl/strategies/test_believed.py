@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from automl.stats.seeds import trial_seeds
-from automl.strategies.believed import MOST_LUCK, believe
+from automl.strategies.believed import MOST_LUCK, believe, weighed_by_luck
 from automl.strategies.evidence import gather
 from automl.study.history import Failure, Forecast, History, Repeat, Trial
 from automl.study.record import summarize_baseline
@@ -112,3 +112,14 @@ def test_the_evidence_holds_what_is_believed_and_leaves_out_what_is_unfit() -> N
     )
     fewer = gather(small_space(), replace(past, trials=(broken, *trials[1:])))
     assert fewer.eligible_N.sum() == evidence.eligible_N.sum() - 1
+
+
+def test_trainings_are_weighed_as_by_the_whole_matrix_of_their_covariance() -> None:
+    rng = np.random.default_rng(5)
+    row = np.repeat(np.arange(12), rng.integers(1, 4, 12))
+    spread, noise = rng.uniform(0, 0.5, 12), 0.1
+    spread[3] = 0.0
+    asked = rng.normal(size=(len(row), 4))
+    shared = (row[:, None] == row[None, :]) * np.square(spread[row])[:, None]
+    whole = np.linalg.solve(shared + noise**2 * np.eye(len(row)), asked)
+    np.testing.assert_allclose(weighed_by_luck(asked, row, spread, noise), whole, rtol=1e-9)
