@@ -110,7 +110,7 @@ def load_editions(folder: Path) -> list[tuple[optuna.Study, SearchSpace]]:
     """
     newest, _, _ = load_started(folder)
     name = newest.user_attrs.get(_NAME, newest.study_name)
-    storage = optuna.storages.RDBStorage(storage_url(folder))
+    storage = sqlite_storage(folder)
     summaries = [s for s in optuna.get_all_study_summaries(storage) if _is_edition(s, name)]
     found = []
     for summary in sorted(summaries, key=_edition):

@@ -22,7 +22,8 @@ from automl.study.history import Failure, Limit, Metric
 from automl.study.problem import Problem
 from automl.study.record import Study
 from automl.study.requests import Request, numbers, spans
-from automl.study.storage import open_study, storage_url
+from automl.study.sqlite import sqlite_storage
+from automl.study.storage import open_study
 from automl.testing import made_up
 from search_spaces.model import ModelSpec
 from search_spaces.source import read_text
@@ -175,4 +176,4 @@ def _rewrite(folder: Path, round_: int, changes: dict[str, object]) -> None:
 
 
 def _stored(folder: Path) -> optuna.Study:
-    return optuna.load_study(study_name="ads", storage=storage_url(folder))
+    return optuna.load_study(study_name="ads", storage=sqlite_storage(folder, writes=True))
