@@ -7,16 +7,16 @@ a study file is told before a model library is there.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from automl.runtime.rate_line import RateLine
-from automl.study.file import config_of
+from automl.study.claims import Subject, ask, finals_of, recorded_config, recorded_file
 from automl.study.history import History, State
 from automl.study.problem import Problem, load_problem
 from search_spaces.errors import InputError
 from search_spaces.model import ModelSpec
-from search_spaces.source import read_text
 from search_spaces.space import SearchSpace
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from automl.commands.replay import Replay
     from automl.data.store.log import EncodedLog
     from automl.report.study.data import ReportData
-    from automl.study.config import StudyConfig
     from automl.study.facts import Facts
     from automl.study.record import Study
     from automl.study.results import Finals
@@ -90,10 +89,9 @@ class StudyHandle:
             raise InputError.of(str(self.folder), "must be told one of trial and pick to export")
         problem = self._problem()
         from automl.commands.export import export_spec
-        from automl.study.results import read_finals
 
         number = trial if trial is not None else self._picked(pick or "")
-        finals = read_finals(self.folder)
+        finals = self._finals()
         found = None if finals is None else finals.of_trial(number)
         about = {"trial": number, "finals": None if found is None else found.to_json()}
         return export_spec(problem, self._model(number), Path(file), about, console)
@@ -169,10 +167,10 @@ class StudyHandle:
         from automl.report.study.build import chosen_picks
         from automl.report.study.notes import unfit_words
         from automl.strategies.picks import roles
-        from automl.study.results import read_finals
 
-        finals = read_finals(self.folder)
-        chosen = roles(chosen_picks(self._space, self._study.history(), _config(self._study.facts), finals))
+        finals = self._finals()
+        config = recorded_config(self._study.facts)
+        chosen = roles(chosen_picks(self._space, self._study.history(), config, finals))
         if role not in chosen:
             raise InputError.of(str(self.folder), f"must have a pick {role!r}", ", ".join(chosen) or "none")
         number = chosen[role]
@@ -181,6 +179,10 @@ class StudyHandle:
             told = f"#{number}, which {unfit_words(found.unfit)}"
             raise InputError.of(str(self.folder), f"the pick {role} must be fit to ship", told, f"--trial {number}")
         return number
+
+    def _finals(self) -> Finals | None:
+        """Those of this study, where they were run."""
+        return finals_of(self.folder, self._study.facts, self._study.trials)[0]
 
     def _model(self, number: int) -> ModelSpec:
         ended = {t.number: t for t in self._study.history().of_state(State.COMPLETE)}
@@ -191,11 +193,18 @@ class StudyHandle:
     def _data(self) -> ReportData:
         from automl.report.study.build import report_data
 
-        return report_data(self._study, self._space, self._log, _config(self._study.facts), self.folder)
+        return report_data(self._study, self._space, self._log, recorded_config(self._study.facts), self.folder)
 
     def _problem(self) -> Problem:
-        """What the study is about, against the baseline that its gains are against."""
-        return load_problem(Path(self._study.facts.study_file), self.folder).against(self._study.facts.tuned)
+        """What the study is about, in the space that was searched, against the baseline that its gains are against.
+
+        Raises:
+            InputError: where its files are not there, or not those that its record speaks of.
+        """
+        facts, folder = self._study.facts, self.folder
+        file, known = recorded_file(facts, folder), Subject.recorded(facts, folder)
+        problem = load_problem(file, folder, ask=lambda now: ask(known, now, file, folder))
+        return replace(problem, space=self._space.with_inputs(problem.log.inputs)).against(facts.tuned)
 
 
 def search(
@@ -247,12 +256,7 @@ def open_study(folder: Path | str) -> StudyHandle:
     log = open_log(encoded) if LOG.current(encoded) else None
     if log is not None:
         space = space.with_inputs(log.inputs)
-    return StudyHandle(folder, Study(stored, space, _config(facts).limits), space, log)
-
-
-def _config(facts: Facts) -> StudyConfig:
-    """The study file as it was when the search was last started."""
-    return config_of(read_text(facts.config_text, "study.yaml"))
+    return StudyHandle(folder, Study(stored, space, recorded_config(facts).limits), space, log)
 
 
 __all__ = ["StudyHandle", "open_study", "search"]

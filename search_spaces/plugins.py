@@ -91,6 +91,11 @@ def load_files(files: Iterable[str]) -> None:
     _load_all((Path(file), Position(file)) for file in files)
 
 
+def digest_of(file: Path) -> str:
+    """16 hex digits of a file's content."""
+    return hashlib.sha256(file.read_bytes()).hexdigest()[:16]
+
+
 def unload(plugged: Plugged) -> None:
     """Take a plug-in out again, so that its file may be mended and named anew."""
     del _LOADED[plugged.file]
@@ -125,7 +130,7 @@ def _load(file: Path, shown_as: str, at: Position) -> Plugged:
         raise refuse("must be named like a Python module", hint="for example my_blocks.py")
     if _is_of_another(file):
         raise refuse("must have a name of its own", f"a module {file.stem} of another file", "rename the file")
-    before, digest = file.stem in sys.modules, hashlib.sha256(file.read_bytes()).hexdigest()[:16]
+    before, digest = file.stem in sys.modules, digest_of(file)
     try:
         adds = _asked(file, refuse)
         faults = [*_block_faults(adds.blocks), *_function_faults({**adds.strategies, **adds.trainings})]

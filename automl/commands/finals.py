@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -31,7 +32,7 @@ from automl.strategies.picks import Pick, entrants, picks
 from automl.study.history import History, State
 from automl.study.problem import FINALS_FIT, Problem, encode
 from automl.study.record import Study
-from automl.study.results import Finals, write_finals
+from automl.study.results import Finals, SpokenOf, write_finals
 from search_spaces.errors import InputError
 from search_spaces.model import ModelSpec
 
@@ -109,6 +110,7 @@ def run_finals(
             found,
             trials=sum(trial.ended for trial in history.trials),
             confirmed={number: tuple(gains.tolist()) for number, gains in (confirmed or {}).items()},
+            of=_tested(problem, log, models, trained),
         )
         further = further_models(problem, found, models) if study.facts.tune_baseline else {}
         if further:
@@ -185,6 +187,16 @@ def _run(
         start()
         with progress:
             run(source, resources, clock=clock)
+
+
+def _tested(problem: Problem, log: EncodedLog, models: Mapping[str, ModelSpec], trained: Trained) -> SpokenOf:
+    return SpokenOf(
+        data=problem.log.fingerprint,
+        finals_data=log.fingerprint,
+        baseline=problem.baseline.key,
+        models={int(name): model.key for name, model in models.items()},
+        predictions={name: hashlib.sha256(found.tobytes()).hexdigest()[:16] for name, found in trained.probs.items()},
+    )
 
 
 def _models(study: Study, numbers: Sequence[int]) -> dict[str, ModelSpec]:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import lru_cache
+from pathlib import Path
 
 from rich.console import Console
 
@@ -24,19 +25,13 @@ from automl.runtime.errors import RunError
 from automl.runtime.host import machine, versions
 from automl.runtime.lock import hold
 from automl.runtime.work import make_clock
-from automl.study.facts import Conflict, Facts
+from automl.study.claims import TAKEN_OVER, Subject, ask
+from automl.study.facts import Facts
+from automl.study.places import told
 from automl.study.plugins import digests
 from automl.study.problem import Problem
 from automl.study.record import Study
 from automl.study.storage import open_study
-from search_spaces.errors import InputError, Mistake, Position
-
-_HINTS = {
-    Conflict.DATA: "the log, its windows or features have changed, or another version encoded it: use another --out",
-    Conflict.BASELINE: "the baseline has changed: use another --out",
-    Conflict.PLUGINS: "a plug-in file has changed, and its models with it: use another --out",
-    Conflict.TUNING: "what the baseline was tuned to, every gain is against: leave it as it was, or use another --out",
-}
 
 
 def search(
@@ -132,8 +127,11 @@ def prepare(
         InputError: where the study was started with other data, another baseline or another tuning of it.
     """
     known = study.facts if study.started else None
+    if known is not None:
+        recorded = Subject.recorded(known, problem.folder)
+        ask(recorded, problem.subject, problem.file, problem.folder, taken=TAKEN_OVER)
     facts = Facts(
-        study_file=str(problem.file),
+        study_file=told(problem.file, problem.folder),
         config_text=problem.document.text,
         data=problem.log.fingerprint,
         baseline_key=problem.baseline.key,
@@ -144,18 +142,15 @@ def prepare(
         versions={"python": platform.python_version(), **versions()},
         machine=machine(),
         started_at=now if known is None else known.started_at,
-        plugins=digests(),
+        plugins={told(Path(file), problem.folder): digest for file, digest in digests().items()},
         tune_baseline=problem.config.search.tune_baseline,
         tuned=None if known is None else known.tuned,
+        finals_data=problem.finals_data,
         trials_wanted=trials,
         time_budget=time_budget,
         exhausted=known is not None and known.exhausted,
         wall_seconds=0.0 if known is None else known.wall_seconds,
     )
-    conflicts = () if known is None else known.conflicts(facts)
-    if conflicts:
-        at, must = Position(str(problem.file)), f"must be the study that {problem.folder} holds"
-        raise InputError([Mistake(at, must, f"another {what}", _HINTS[what]) for what in conflicts])
     study.note(facts)
 
 

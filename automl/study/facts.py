@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
-from enum import StrEnum
 
 from automl.study.plain import Codec, Model, Plain
 
@@ -18,22 +17,17 @@ TRIAL_REPEAT = "repeat:"
 BATCH = "batch:"  # before the round of a batch of proposals
 
 
-class Conflict(StrEnum):
-    """In what a run may not differ from the study that it goes on with."""
-
-    DATA = "data"
-    BASELINE = "baseline"
-    PLUGINS = "content of a plug-in"
-    TUNING = "`search: {tune_baseline}`"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """Facts of a study that was started. Those without a default are written before anything is trained."""
+    """Facts of a study that was started. Those without a default are written before anything is trained.
+
+    Files are told relative to the study's folder, so that a copy has its own (automl/study/places.py finds them); older
+    records have them absolute.
+    """
 
     study_file: str
     config_text: str  # the study file as it was at the last start
-    data: str  # fingerprint of the encoded log, and its folder's name under data/
+    data: str  # fingerprint of the log as the search reads it, and its folder's name under data/
     baseline_key: str  # of the model as brought: as its file has it
     baseline_qps: float  # rows a second, before anything else ran
     baseline_seeds: int
@@ -46,6 +40,7 @@ class Facts:
     plugins: Mapping[str, str] = field(default_factory=dict)
     tune_baseline: int = 0  # trainings that tune the baseline before anything is compared with it
     tuned: Model | None = None  # the baseline that gains are against; None until its tuning is over, and without one
+    finals_data: str | None = None  # fingerprint of the log as the finals read it; None in older records
     trials_wanted: int | None = None  # the budget of the last start; None if it is not recorded
     time_budget: float | None = None  # seconds
     exhausted: bool = False  # the space held nothing new any more
@@ -64,20 +59,6 @@ class Facts:
         """
         needed = {one.name for one in fields(cls) if one.default is MISSING and one.default_factory is MISSING}
         return _CODEC.value(attributes, "the study's record") if needed <= set(attributes) else None
-
-    def conflicts(self, other: Facts) -> tuple[Conflict, ...]:
-        """What makes the two facts of different studies."""
-        both = self.plugins.keys() & other.plugins.keys()
-        pairs = {
-            Conflict.DATA: (self.data, other.data),
-            Conflict.BASELINE: (self.baseline_key, other.baseline_key),
-            Conflict.PLUGINS: (
-                {file: self.plugins[file] for file in both},
-                {file: other.plugins[file] for file in both},
-            ),
-            Conflict.TUNING: (self.tune_baseline, other.tune_baseline),
-        }
-        return tuple(what for what, (mine, theirs) in pairs.items() if mine != theirs)
 
 
 _CODEC = Codec(Facts)

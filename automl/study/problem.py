@@ -11,9 +11,10 @@ import numpy as np
 
 from automl.data.describe.tables import DataConfig, LessonsConfig
 from automl.files.passed import Passed, unheard
+from automl.study.claims import Subject
 from automl.study.config import StudyConfig, is_cost_limit
 from automl.study.file import StudyFile, gathering, part, read_study
-from automl.study.plugins import plug_in
+from automl.study.plugins import digests, plug_in
 from search_spaces.errors import InputError, Mistake, Position
 from search_spaces.extends import is_name, read_space
 from search_spaces.model import ModelSpec
@@ -43,6 +44,18 @@ class Problem:
     log: EncodedLog
     plan: Plan | None = None  # the tables; None where the study has lessons in place of them
     brought: ModelSpec | None = None  # the baseline of the file, where a tuned one stands in its place
+    finals_data: str | None = None  # fingerprint of the log as the finals read it; None: whatever it is then
+
+    @property
+    def subject(self) -> Subject:
+        """What its figures are about."""
+        return Subject(
+            config=self.config,
+            data=self.log.fingerprint,
+            finals_data=self.finals_data,
+            baseline=(self.brought or self.baseline).key,
+            plugins=digests(),
+        )
 
     def against(self, tuned: ModelSpec | None) -> Problem:
         """The problem of a study whose baseline was tuned to this model; the same one where it was not tuned."""
@@ -51,14 +64,20 @@ class Problem:
         return replace(self, baseline=tuned, brought=self.brought or self.baseline)
 
 
-def load_problem(file: Path, folder: Path | None = None, passed: Passed = unheard) -> Problem:
+def load_problem(
+    file: Path,
+    folder: Path | None = None,
+    passed: Passed = unheard,
+    ask: Callable[[Subject], None] = lambda subject: None,
+) -> Problem:
     """Read a study file, its space and its baseline, and encode its log (once: later calls map it); `passed` hears how
-    far that is.
+    far that is, `ask` what it is all about, before anything is encoded.
 
     Raises:
-        InputError: with every mistake that can be told before the rows are read, or those of the rows.
+        InputError: with every mistake that can be told before the rows are read, or those of the rows; what `ask`
+            raises.
     """
-    return problem_of(read(file), folder, passed=passed)
+    return problem_of(read(file), folder, passed=passed, ask=ask)
 
 
 def problem_of(
@@ -66,6 +85,7 @@ def problem_of(
     folder: Path | None = None,
     told: Callable[[str], None] = lambda words: None,
     passed: Passed = unheard,
+    ask: Callable[[Subject], None] = lambda subject: None,
 ) -> Problem:
     """`load_problem` of a file that was read; `told` hears what encoding takes, where it is much and before it begins.
 
@@ -92,11 +112,15 @@ def problem_of(
         mistakes += _untaught(document, space, baseline)
     if mistakes or config is None or space is None or baseline is None:
         raise InputError(mistakes)
+    data, finals_data = (_fingerprint(config, plan, document, folder, fit, passed) for fit in (SEARCH_FIT, FINALS_FIT))
+    ask(Subject(config=config, data=data, finals_data=finals_data, baseline=baseline.key, plugins=digests()))
     log = _encode(config, plan, document, folder, SEARCH_FIT, told, passed)
     _check_clusters(config, document, log)
     bound = space.with_inputs(log.inputs)
     _check_allows_something(bound, document)
-    return Problem(file.absolute(), folder.absolute(), document, config, bound, baseline, log, plan)
+    return Problem(
+        file.absolute(), folder.absolute(), document, config, bound, baseline, log, plan, finals_data=finals_data
+    )
 
 
 def study_folder(file: Path) -> Path:
@@ -105,8 +129,23 @@ def study_folder(file: Path) -> Path:
 
 
 def encode(problem: Problem, fit: tuple[str, ...], passed: Passed = unheard) -> EncodedLog:
-    """The study's log with encoders fitted on the windows `fit`."""
-    return _encode(problem.config, problem.plan, problem.document, problem.folder, fit, passed=passed)
+    """The study's log with encoders fitted on the windows `fit`.
+
+    Raises:
+        InputError: where the log is not what it was when the problem was loaded: one that grows would be another.
+    """
+    parts = (problem.config, problem.plan, problem.document, problem.folder, fit)
+    _hold_unchanged(problem, fit, _fingerprint(*parts, passed))
+    log = _encode(*parts, passed=passed)
+    _hold_unchanged(problem, fit, log.fingerprint)
+    return log
+
+
+def _hold_unchanged(problem: Problem, fit: tuple[str, ...], fingerprint: str) -> None:
+    known = {SEARCH_FIT: problem.log.fingerprint, FINALS_FIT: problem.finals_data}.get(fit)
+    if known not in (None, fingerprint):
+        must, hint = "must stay as it was when the command started", "leave the study a copy that nobody writes to"
+        raise InputError([Mistake(problem.document.at("data"), must, "other rows", hint)])
 
 
 def plan_of(problem: Problem) -> Plan:
@@ -149,6 +188,20 @@ def _encode(
 
     assert plan is not None, "tables without a mistake are open"
     return encode_plan(plan, cache, fit=fit, told=told, passed=passed)
+
+
+def _fingerprint(
+    config: StudyConfig, plan: Plan | None, document: Document, folder: Path, fit: tuple[str, ...], passed: Passed
+) -> str:
+    """Of the log with encoders fitted on the windows `fit`, whether it is encoded or not."""
+    if isinstance(config.data, LessonsConfig):
+        from automl.data.encode.lessons import lessons_fingerprint
+
+        return lessons_fingerprint(config.data, Path(document.file).parent, fit, _in_data(document))
+    from automl.data.encode.log import plan_fingerprint
+
+    assert plan is not None, "tables without a mistake are open"
+    return plan_fingerprint(plan, folder / "data", fit, passed)
 
 
 def _in_data(document: Document) -> Callable[..., Position]:

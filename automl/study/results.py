@@ -134,6 +134,18 @@ class Parts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SpokenOf:
+    """Of what finals speak. Fingerprints of the log as the search and as the finals read it, the key of the baseline
+    that gains are against, the key of each pick by its trial, and by model a digest of its predictions."""
+
+    data: str
+    finals_data: str
+    baseline: str
+    models: Mapping[int, str]
+    predictions: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Finals:
     """Picks against the baseline, as judged on the test window."""
 
@@ -148,6 +160,7 @@ class Finals:
     trials: int | None = None  # of the search that had ended when the picks were made; None where that is not known
     confirmed: Mapping[int, tuple[Number, ...]] | None = None  # trial -> NE gains of its repeats, as picked from
     parts: Parts | None = None  # where the baseline was tuned
+    of: SpokenOf | None = None  # None in a file of an older release
 
     @property
     def half_width_pct(self) -> float:
@@ -175,7 +188,7 @@ class Finals:
     def to_json(self) -> Plain:
         """What finals.json holds: the fields, the version and what follows from the intervals."""
         shown = _FINALS.plain(self)
-        for optional in ("trials", "confirmed", "parts"):
+        for optional in ("trials", "confirmed", "parts", "of"):
             if shown[optional] is None:
                 del shown[optional]
         widest = self.half_width_pct if math.isfinite(self.half_width_pct) else None

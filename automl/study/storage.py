@@ -15,6 +15,7 @@ from automl.study.config import is_cost_limit, parse_limit
 from automl.study.facts import Facts
 from automl.study.file import part
 from automl.study.history import Limit
+from automl.study.places import plugins_found
 from automl.study.plugins import plug_in_files
 from automl.study.record import Study
 from automl.study.sqlite import FILE, Waiting, not_for_long, sqlite_storage
@@ -53,7 +54,7 @@ def open_study(
     latest = _latest(summaries, name)
     old = None if latest is None else optuna.load_study(study_name=latest.study_name, storage=storage)
     if old is not None:
-        plug_in_files(old.user_attrs.get("plugins", ()))  # its trials may hold blocks that the study names no more
+        _plug_in(old, folder)  # its trials may hold blocks that the study names no more
     if old is not None and old.user_attrs[_SPACE] == signature:
         old.set_user_attr(_TURN, turn)
         return Study(old, space, limits)
@@ -98,7 +99,7 @@ def load_started(folder: Path) -> tuple[optuna.Study, SearchSpace, Facts]:
     if facts is None:
         must, found = "must hold a study that was started", "one without a baseline"
         raise InputError.of(str(folder), must, found, "start it with `automl search`")
-    plug_in_files(facts.plugins)
+    _plug_in(stored, folder)
     return stored, space_of(read_text(stored.user_attrs[_SPACE], f"{folder.name} (its space)")), facts
 
 
@@ -124,6 +125,13 @@ def limits_of(facts: Facts) -> tuple[Limit, ...]:
     listed = part(read_text(facts.config_text, "study.yaml"), "constraints")
     texts = [text for text in listed if isinstance(text, str)] if isinstance(listed, list) else []
     return tuple(parse_limit(text) for text in texts if not is_cost_limit(text))
+
+
+def _plug_in(study: optuna.Study, folder: Path) -> None:
+    """Load the plug-ins that a record tells of."""
+    facts = Facts.of_json(study.user_attrs)
+    if facts is not None:
+        plug_in_files(plugins_found(facts.plugins, folder, facts.study_file, facts.config_text))
 
 
 def _latest(summaries: Sequence[StudySummary], name: str) -> StudySummary | None:

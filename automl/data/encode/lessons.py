@@ -38,12 +38,7 @@ def encode_lessons(
     Raises:
         InputError: where there are no such lessons, or the windows do not fit them.
     """
-    try:
-        lessons = open_lessons(base / config.lessons)
-    except InputError as error:
-        raise InputError(
-            Mistake(where("lessons"), f"lessons {m.must}", m.found, m.hint) for m in error.mistakes
-        ) from None
+    lessons = _opened(config, base, where)
     wrong = split_mistakes(config.split, where)
     if wrong:
         raise InputError(wrong)
@@ -51,10 +46,32 @@ def encode_lessons(
     assert isinstance(split, DaySplit)
     windows = _windows(lessons, split)
     _check(lessons, windows, where)
-    what = [LOG.format, lessons.facts["fingerprint"], config.split.model_dump(mode="json"), sorted(fit)]
-    fingerprint = hashlib.sha256(json.dumps(what).encode()).hexdigest()[:16]
+    fingerprint = _fingerprint(lessons, config, fit)
     cache.mkdir(parents=True, exist_ok=True)
     return open_log(made_once(cache, fingerprint, lambda folder: _bind(lessons, windows, folder, fit, fingerprint)))
+
+
+def lessons_fingerprint(config: LessonsConfig, base: Path, fit: tuple[str, ...], where: Locate = at_nothing) -> str:
+    """The name that the encoded log would have. Nothing is encoded.
+
+    Raises:
+        InputError: where there are no such lessons.
+    """
+    return _fingerprint(_opened(config, base, where), config, fit)
+
+
+def _opened(config: LessonsConfig, base: Path, where: Locate) -> LessonLog:
+    try:
+        return open_lessons(base / config.lessons)
+    except InputError as error:
+        raise InputError(
+            Mistake(where("lessons"), f"lessons {m.must}", m.found, m.hint) for m in error.mistakes
+        ) from None
+
+
+def _fingerprint(lessons: LessonLog, config: LessonsConfig, fit: tuple[str, ...]) -> str:
+    what = [LOG.format, lessons.facts["fingerprint"], config.split.model_dump(mode="json"), sorted(fit)]
+    return hashlib.sha256(json.dumps(what).encode()).hexdigest()[:16]
 
 
 def _windows(lessons: LessonLog, split: DaySplit) -> dict[str, slice]:

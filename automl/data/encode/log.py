@@ -70,8 +70,13 @@ def encode_plan(
     Raises:
         InputError: with every mistake of the rows that was found together.
     """
-    fingerprint = fingerprint_of(plan, cache, LOG.format, sorted(fit), passed)
+    fingerprint = plan_fingerprint(plan, cache, fit, passed)
     return open_log(made_once(cache, fingerprint, lambda folder: _encode(plan, folder, fit, fingerprint, told, passed)))
+
+
+def plan_fingerprint(plan: Plan, cache: Path, fit: Sequence[str], passed: Passed = unheard) -> str:
+    """The name that the encoded log would have: of its content, description and `fit`. Nothing is encoded."""
+    return fingerprint_of(plan, cache, LOG.format, sorted(fit), passed)
 
 
 def _encode(

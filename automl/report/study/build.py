@@ -14,10 +14,12 @@ from automl.report.study.data import ReportData, StudyFacts
 from automl.report.study.notes import predictor_notes
 from automl.strategies.outlook import track_record
 from automl.strategies.picks import Pick, picks, roles
+from automl.study.claims import finals_of, is_recorded_log, recorded_file
 from automl.study.config import QpsConfig, StudyConfig
+from automl.study.facts import Facts
 from automl.study.history import History, State
 from automl.study.record import Study
-from automl.study.results import Finals, read_finals
+from automl.study.results import Finals
 from search_spaces.errors import InputError
 from search_spaces.space import SearchSpace
 
@@ -37,10 +39,10 @@ def report_data(
         raise InputError.of(str(folder), "must hold a measured baseline", found, "the same `automl search` goes on")
     history = study.history()
     complete = len(history.of_state(State.COMPLETE))
-    finals = read_finals(folder)
+    finals, foreign = finals_of(folder, study.facts, history.trials)
     chosen = chosen_picks(space, history, config, finals)
     return ReportData(
-        facts=_facts(study, space, log, config),
+        facts=_facts(study, space, log, config, folder),
         history=history,
         tuning=study.tuning(),
         finals=finals,
@@ -48,7 +50,7 @@ def report_data(
         expected={pick.trial: pick.shrunken_gain_pct for pick in chosen},
         importances=study.importances() if complete >= MIN_FOR_IMPORTANCE else {},
         rankings=track_record(history),
-        notes=predictor_notes(history),
+        notes=(*([foreign] if foreign else []), *predictor_notes(history)),
     )
 
 
@@ -60,13 +62,12 @@ def chosen_picks(space: SearchSpace, history: History, config: StudyConfig, fina
     return picks(space, history, seed=config.seed, margin_pct=config.finals.margin_pct)
 
 
-def _facts(study: Study, space: SearchSpace, log: EncodedLog | None, config: StudyConfig) -> StudyFacts:
+def _facts(study: Study, space: SearchSpace, log: EncodedLog | None, config: StudyConfig, folder: Path) -> StudyFacts:
     run, size = study.facts, space.size()
-    file = Path(run.study_file)
     return StudyFacts(
         name=config.name,
         run=run,
-        command=run.command or f"automl search {file.name}",
+        command=run.command or f"automl search {Path(run.study_file).name}",
         data=_data_words(config.data, log),
         space=f"{config.space}, {counted(size.knobs, 'knob')}",
         space_size=combinations(size.discrete, size.continuous),
@@ -77,7 +78,7 @@ def _facts(study: Study, space: SearchSpace, log: EncodedLog | None, config: Stu
             t.cpu_seconds or 0.0 for t in (*study.trials, *study.baseline_repeats(), *study.tunings())
         ),
         qps_conditions=_qps_words(config.qps),
-        bayes_ne=bayes_ne(file.parent, config.data),
+        bayes_ne=_recorded_bayes_ne(run, config, folder),
         data_notes=tuple(note.text for note in log.notes) if log else (),
         margin_pct=config.finals.margin_pct,
     )
@@ -123,6 +124,15 @@ def _held(log: EncodedLog, window: str) -> str:
 def _qps_words(qps: QpsConfig) -> str:
     clock = "CPU time" if qps.clock == "cpu" else "derived from FLOPs and bytes, not timed"
     return f"PyTorch, float32, 1 thread, batches of {counted(qps.batch_rows, 'row')}, {clock}"
+
+
+def _recorded_bayes_ne(run: Facts, config: StudyConfig, folder: Path) -> dict[str, float]:
+    """Of the log of the record: one that was simulated anew in its place is another."""
+    try:
+        known = bayes_ne(recorded_file(run, folder).parent, config.data)
+    except InputError:
+        return {}
+    return known if known and is_recorded_log(run, folder) else {}
 
 
 def bayes_ne(base: Path, data: DataConfig | LessonsConfig) -> dict[str, float]:

@@ -185,7 +185,8 @@ def test_an_empty_table_gives_the_header_alone(problem: Problem, served: Path, t
 @pytest.fixture
 def handle(problem: Problem, log: EncodedLog, tmp_path: Path) -> StudyHandle:
     study: Study = begun_study(tmp_path, space=problem.space)
-    study.note(replace(study.facts, study_file=str(problem.file), config_text=problem.document.text))
+    recorded = {"data": problem.log.fingerprint, "baseline_key": problem.baseline.key}
+    study.note(replace(study.facts, study_file=str(problem.file), config_text=problem.document.text, **recorded))
     near, default = problem.space.nearest(problem.baseline), problem.space.default()  # models that train calmly
     (trial,) = study.begin([Proposal(near, Origin.MUTATION)], 1)
     study.end(complete(trial, ne=0.89, ratio=1.5))

@@ -1,13 +1,12 @@
-"""Facts as attributes and back, and what makes two runs different studies."""
+"""Facts as attributes and back."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import pytest
 
-from automl.study.facts import Conflict, Facts
+from automl.study.facts import Facts
 from tests.worlds.studies import HUMAN, study_facts
 
 # As version 0.1.0 wrote them.
@@ -41,7 +40,7 @@ def test_facts_of_a_recorded_study() -> None:
     assert facts is not None
     assert (facts.study_file, facts.data, facts.baseline_seeds) == ("/studies/feed/study.yaml", "aa11", 3)
     assert (facts.trials_wanted, facts.time_budget, facts.wall_seconds) == (40, None, 12.5)
-    before = {"plugins": {}, "tune_baseline": 0, "tuned": None}  # there were none
+    before = {"plugins": {}, "tune_baseline": 0, "tuned": None, "finals_data": None}  # there were none
     assert facts.to_json() == {name: {**RECORDED, **before}[name] for name in facts.to_json()}
 
 
@@ -56,6 +55,7 @@ def test_facts_survive_json() -> None:
             wall_seconds=3.5,
             tune_baseline=16,
             tuned=HUMAN,
+            finals_data="ee22",
         ),
     ):
         assert Facts.of_json(json.loads(json.dumps(facts.to_json()))) == facts
@@ -71,16 +71,3 @@ def test_what_is_told_while_it_runs_need_not_be_there() -> None:
     facts = Facts.of_json({name: value for name, value in RECORDED.items() if name not in later})
     assert facts is not None
     assert (facts.trials_wanted, facts.exhausted, facts.wall_seconds) == (None, False, 0.0)
-
-
-def test_other_data_and_another_baseline_are_conflicts() -> None:
-    facts = study_facts()
-    assert facts.conflicts(replace(facts, workers=9, command="again", baseline_qps=1.0, baseline_seeds=5)) == ()
-    assert facts.conflicts(replace(facts, data="other")) == (Conflict.DATA,)
-    assert facts.conflicts(replace(facts, baseline_key="other")) == (Conflict.BASELINE,)
-    first, more = {"a.py": "1"}, {"a.py": "1", "b.py": "2"}
-    assert replace(facts, plugins=first).conflicts(replace(facts, plugins=more)) == ()
-    assert facts.conflicts(replace(facts, plugins=first)) == (), "one may be named later"
-    changed = replace(facts, plugins={"a.py": "3"})
-    assert replace(facts, plugins=first).conflicts(changed) == (Conflict.PLUGINS,)
-    assert facts.conflicts(replace(facts, data="b", baseline_key="c")) == (Conflict.DATA, Conflict.BASELINE)

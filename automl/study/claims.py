@@ -1,0 +1,178 @@
+"""What the figures of a study are about, and the one question that is asked before anything goes from its folder to its
+files: are they still those that the record speaks of?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from automl.data.describe.tables import DataConfig
+from automl.study.config import StudyConfig
+from automl.study.facts import Facts
+from automl.study.file import config_of
+from automl.study.history import Trial
+from automl.study.places import found, plugins_found
+from automl.study.results import Finals, read_finals
+from search_spaces.errors import InputError, Mistake, Position
+from search_spaces.source import read_text
+
+
+class Conflict(StrEnum):
+    """In what the files may not differ from the record."""
+
+    NAME = "name"
+    DATA = "data"
+    BASELINE = "baseline"
+    PLUGINS = "content of a plug-in"
+    TUNING = "`search: {tune_baseline}`"
+    TRAINING = "`trial: {training}`"
+    QPS = "`qps`"
+    SEED = "seed"
+    LIMITS = "`constraints`"
+
+
+TAKEN_OVER = (Conflict.NAME, Conflict.LIMITS)  # by a search: other limits are of the same trials
+_ELSEWHERE = "use another --out"
+_HINTS = {
+    Conflict.NAME: "a study is known by its name: search it first, with this --out",
+    Conflict.DATA: f"the log, its windows or features have changed, or another version encoded it: {_ELSEWHERE}",
+    Conflict.BASELINE: f"the baseline has changed: {_ELSEWHERE}",
+    Conflict.PLUGINS: f"a plug-in file has changed, and its models with it: {_ELSEWHERE}",
+    Conflict.TUNING: f"what the baseline was tuned to, every gain is against: leave it as it was, or {_ELSEWHERE}",
+    Conflict.TRAINING: f"models that were trained in two ways cannot be compared: leave it as it was, or {_ELSEWHERE}",
+    Conflict.QPS: f"ratios that were timed in two ways cannot be compared: leave it as it was, or {_ELSEWHERE}",
+    Conflict.SEED: f"all trainings that are compared share their orders of the data: leave it, or {_ELSEWHERE}",
+    Conflict.LIMITS: "picks are made within the recorded limits: the same `automl search` takes the new ones over",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """What figures are about. data, finals_data: fingerprints of the log as the search and the finals read it; the
+    second is None where an older record does not have it. baseline: key of the model as brought. plugins: digests by
+    file ("": not known)."""
+
+    config: StudyConfig
+    data: str
+    finals_data: str | None
+    baseline: str
+    plugins: Mapping[str, str]
+
+    @classmethod
+    def recorded(cls, facts: Facts, folder: Path) -> Subject:
+        """What the record of a folder speaks of.
+
+        Raises:
+            InputError: where the recorded study file cannot be read by this version.
+        """
+        return cls(
+            config=recorded_config(facts),
+            data=facts.data,
+            finals_data=facts.finals_data,
+            baseline=facts.baseline_key,
+            plugins=plugins_found(facts.plugins, folder, facts.study_file, facts.config_text),
+        )
+
+    def conflicts(self, other: Subject) -> tuple[Conflict, ...]:
+        """What makes the two different; of plug-ins only those that both have: one may be named later."""
+        both = [file for file in self.plugins.keys() & other.plugins.keys() if self.plugins[file]]
+        mine, theirs = self.config, other.config
+        pairs: dict[Conflict, tuple[object, object]] = {
+            Conflict.NAME: (mine.name, theirs.name),
+            Conflict.DATA: (self._of_data(other), other._of_data(self)),
+            Conflict.BASELINE: (self.baseline, other.baseline),
+            Conflict.PLUGINS: ([self.plugins[file] for file in both], [other.plugins[file] for file in both]),
+            Conflict.TUNING: (mine.search.tune_baseline, theirs.search.tune_baseline),
+            Conflict.TRAINING: (mine.trial.training, theirs.trial.training),
+            Conflict.QPS: ((mine.qps.batch_rows, mine.qps.clock), (theirs.qps.batch_rows, theirs.qps.clock)),
+            Conflict.SEED: (mine.seed, theirs.seed),
+            Conflict.LIMITS: (mine.limits, theirs.limits),
+        }
+        return tuple(what for what, (one, another) in pairs.items() if one != another)
+
+    def _of_data(self, other: Subject) -> tuple[str, ...]:
+        known = None not in (self.finals_data, other.finals_data)
+        return (self.data, str(self.finals_data)) if known else (self.data,)
+
+
+def recorded_config(facts: Facts) -> StudyConfig:
+    """The study file as it was when the search was last started.
+
+    Raises:
+        InputError: where this version cannot read it.
+    """
+    return config_of(read_text(facts.config_text, "study.yaml"))
+
+
+def recorded_file(facts: Facts, folder: Path) -> Path:
+    """The study file of a folder: its own where it is a copy, and found again where it was moved.
+
+    Raises:
+        InputError: where there is none.
+    """
+    return found(facts.study_file, folder, facts.config_text, f"automl search FILE --out {folder}")
+
+
+def is_recorded_log(facts: Facts, folder: Path) -> bool:
+    """Whether the log that a study names is still that of its record; not where it cannot be read any more."""
+    data = recorded_config(facts).data
+    if not isinstance(data, DataConfig):
+        return False
+    from automl.data.encode.log import plan_fingerprint
+    from automl.data.encode.plan import make_plan
+
+    try:
+        plan = make_plan(data, recorded_file(facts, folder).parent)
+        return plan_fingerprint(plan, folder / "data", ("train",)) == facts.data
+    except (InputError, OSError):
+        return False
+
+
+def ask(known: Subject, now: Subject, file: Path, folder: Path, *, taken: tuple[Conflict, ...] = ()) -> None:
+    """Ask whether the files are those of the record. `taken`: differences that whoever asks takes over.
+
+    Raises:
+        InputError: with every difference.
+    """
+    conflicts = [what for what in known.conflicts(now) if what not in taken]
+    if conflicts:
+        at, must = Position(str(file)), f"must be the study that {folder} holds"
+        raise InputError(
+            [Mistake(at, must, f"another {what}{_more(what, known, now)}", _HINTS[what]) for what in conflicts]
+        )
+
+
+def finals_of(folder: Path, facts: Facts, trials: Sequence[Trial]) -> tuple[Finals | None, str | None]:
+    """The finals of the record with these trials, None where there are none; and why those that lie in its folder are
+    not shown, where they tell that they are of something else.
+
+    Raises:
+        InputError: where finals.json cannot be read.
+    """
+    finals = read_finals(folder)
+    of = None if finals is None else finals.of
+    if of is None:
+        return finals, None
+    baseline = facts.baseline_key if facts.tuned is None else facts.tuned.key
+    keys = {trial.number: trial.candidate.key for trial in trials}
+    wrong = {
+        "other data": of.data != facts.data,
+        "another baseline": of.baseline != baseline,
+        "other models": any(keys.get(number) != key for number, key in of.models.items()),
+    }
+    words = " and ".join(what for what, differs in wrong.items() if differs)
+    if not words:
+        return finals, None
+    return None, f"finals.json is of {words}, and so is not shown. Run `automl finals` again."
+
+
+def _more(what: Conflict, known: Subject, now: Subject) -> str:
+    """In what the data differ, as far as the two descriptions tell it."""
+    if what is not Conflict.DATA:
+        return ""
+    before, after = ({**one.config.data.model_dump(mode="json")} for one in (known, now))
+    if before.pop("split") != after.pop("split"):
+        return " (other windows)"
+    return " (other rows)" if before == after else " (another description of it)"

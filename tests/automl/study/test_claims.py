@@ -1,0 +1,87 @@
+"""What makes the files of today others than those of a record, and which finals are of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from automl.study.claims import Conflict, Subject, ask, finals_of
+from automl.study.results import SpokenOf, write_finals
+from search_spaces.errors import InputError
+from tests.worlds.report_studies import make_finals, rich_history
+from tests.worlds.studies import HUMAN, study_config, study_facts
+
+BEFORE = Subject(config=study_config(), data="d", finals_data="e", baseline="b", plugins={"/a.py": "1"})
+
+
+def test_what_is_the_same_and_what_may_change() -> None:
+    assert BEFORE.conflicts(BEFORE) == ()
+    for config in (
+        study_config(finals={"margin_pct": 0.5, "seeds": 9}),
+        study_config(trial={"timeout": "5s"}, baseline_seeds=4),
+        study_config(qps={"clock": "analytic", "max_seconds": 2}),
+        study_config(search={"strategy": "tpe"}, space="ctr-large"),
+    ):
+        assert BEFORE.conflicts(replace(BEFORE, config=config)) == ()
+
+
+@pytest.mark.parametrize(
+    ("change", "conflict"),
+    [
+        ({"data": "other"}, Conflict.DATA),
+        ({"finals_data": "other"}, Conflict.DATA),
+        ({"baseline": "other"}, Conflict.BASELINE),
+        ({"plugins": {"/a.py": "2", "/b.py": "1"}}, Conflict.PLUGINS),
+        ({"config": study_config(name="clicks")}, Conflict.NAME),
+        ({"config": study_config(seed=8)}, Conflict.SEED),
+        ({"config": study_config(qps={"clock": "cpu"})}, Conflict.QPS),
+        ({"config": study_config(qps={"clock": "analytic", "batch_rows": 64})}, Conflict.QPS),
+        ({"config": study_config(search={"tune_baseline": 12})}, Conflict.TUNING),
+        ({"config": study_config(constraints=["qps >= 0.5 * baseline.qps"])}, Conflict.LIMITS),
+    ],
+)
+def test_what_makes_another_study(change: dict[str, Any], conflict: Conflict) -> None:
+    assert BEFORE.conflicts(replace(BEFORE, **change)) == (conflict,)
+
+
+def test_what_an_older_record_does_not_have_is_not_held_against_it() -> None:
+    older = replace(BEFORE, finals_data=None, plugins={"/a.py": ""})
+    assert older.conflicts(BEFORE) == ()
+    assert BEFORE.conflicts(replace(BEFORE, plugins={})) == (), "one may be named later"
+    assert older.conflicts(replace(BEFORE, data="other")) == (Conflict.DATA,)
+
+
+def test_all_differences_are_told_at_once() -> None:
+    days = {"train": ["2024-03-04", "2024-03-08"], "validate": ["2024-03-09"] * 2, "test": ["2024-03-10"] * 2}
+    config = study_config(data={**study_config().data.model_dump(exclude_unset=True), "split": days}, seed=8)
+    now = replace(BEFORE, config=config, data="other")
+    with pytest.raises(InputError, match="must be the study that ads holds") as told:
+        ask(BEFORE, now, Path("study.yaml"), Path("ads"))
+    assert [mistake.found for mistake in told.value.mistakes] == ["another data (other windows)", "another seed"]
+    ask(BEFORE, replace(BEFORE, config=study_config(name="b")), Path("b.yaml"), Path("ads"), taken=(Conflict.NAME,))
+    with pytest.raises(InputError, match=r"another data \(other rows\)"):
+        ask(BEFORE, replace(BEFORE, data="other"), Path("study.yaml"), Path("ads"))
+
+
+def test_finals_of_something_else_are_not_those_of_the_record(tmp_path: Path) -> None:
+    trials = rich_history().trials
+    facts = study_facts()
+    assert finals_of(tmp_path, facts, trials) == (None, None)
+    finals = make_finals(rich_history(), ("better",))
+    models = {pick.trial: next(t.candidate.key for t in trials if t.number == pick.trial) for pick in finals.picks}
+    of = SpokenOf(data=facts.data, finals_data="f", baseline=HUMAN.key, models=models, predictions={})
+    for told in (None, of):
+        write_finals(tmp_path, replace(finals, of=told))
+        assert finals_of(tmp_path, facts, trials) == (replace(finals, of=told), None)
+    for change, words in (
+        ({"data": "other"}, "other data"),
+        ({"baseline": "other", "data": "other"}, "other data and another baseline"),
+        ({"models": dict.fromkeys(models, "other")}, "other models"),
+    ):
+        write_finals(tmp_path, replace(finals, of=replace(of, **change)))
+        found, why = finals_of(tmp_path, facts, trials)
+        assert found is None
+        assert why == f"finals.json is of {words}, and so is not shown. Run `automl finals` again."
