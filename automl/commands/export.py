@@ -14,8 +14,9 @@ import torch
 from numpy.typing import NDArray
 from rich.console import Console
 
-from automl.commands.checked_encoders import CHECKED_ROWS, check_encoders, check_past
+from automl.commands.checked_encoders import check_encoders, check_past
 from automl.commands.log_encoders import log_encoders, log_pasts
+from automl.commands.recorded_rows import CHECKED_ROWS
 from automl.commands.repeats import FINAL, trained_again
 from automl.data.encode.plan import Plan
 from automl.data.past.past import Past
@@ -23,10 +24,11 @@ from automl.data.store.encoders import Encoders
 from automl.data.store.log import EncodedLog
 from automl.data.store.skew import log_shares
 from automl.files.whole import need_folder
-from automl.ranking.export import ExportError, export_model
+from automl.ranking.export import ExportError, Proof, export_model
 from automl.ranking.features import read
 from automl.ranking.model import Ranker, build_model
 from automl.ranking.process import prepare_process
+from automl.ranking.scoring import logits_of, probabilities_of
 from automl.runtime.console import ProgressLine, now
 from automl.runtime.errors import RunError
 from automl.runtime.jobs import CURVE_POINTS, Step
@@ -60,7 +62,7 @@ def export_spec(
     encoders = log_encoders(log.folder, plan)
     checked = check_encoders(encoders, plan, log)
     evening, past = _pasts(encoders, plan, log)
-    past_checked = 0 if evening is None else check_past(evening, encoders, plan, log)
+    past_checked = checked if evening is None else check_past(evening, encoders, plan, log)
     model, seeds = train_final(problem, spec, log, console or Console(quiet=True))
     rows = _spread(log.windows["test"], PARITY_ROWS)
     shares = log_shares(log, "test", log.inputs.table_rows(spec.embedding.min_count))
@@ -70,10 +72,12 @@ def export_spec(
         "model": spec.to_tree(),
         "key": spec.key,
         "data": log.fingerprint,
+        "study_data": problem.log.fingerprint,
+        "baseline": problem.baseline.key,
         "trained_on": FINAL.train,
         "seeds": seeds,
-        "encoders_checked_rows": checked,
-        "past_checked_rows": past_checked,
+        "encoders_checked_rows": len(checked),
+        "past_checked_rows": 0 if evening is None else len(past_checked),
         "features": {name: asdict(found) for name, found in shares.items()},
     }
     try:
@@ -86,9 +90,14 @@ def export_spec(
             tasks=(log.label,),
             negatives_kept=log.negatives_kept,
             past=past,
+            proof=Proof(past_checked.rows, probabilities_of(_logits(model, log, past_checked.rows_B))),
         )
     except ExportError as error:
         raise RunError(str(error)) from error
+
+
+def _logits(model: Ranker, log: EncodedLog, rows: NDArray[np.int64]) -> torch.Tensor:
+    return logits_of(model.eval(), read(log, rows).parts())
 
 
 def _pasts(encoders: Encoders, plan: Plan, log: EncodedLog) -> tuple[Past | None, Past | None]:

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from automl.exfm.lock import LOCK, read_lock
-from automl.exfm.problem import ExfmProblem, load_exfm
+from automl.exfm.lock import LOCK, hold_plugins, read_lock
+from automl.exfm.problem import load_exfm
 from automl.runtime.rate_line import RateLine
 from automl.study.exfm_json import EXFM_JSON, is_exfm, read_exfm
 from automl.study.exfm_results import ExfmResult
@@ -45,19 +45,16 @@ class ExfmHandle:
         `recipe` is the student's own where it is left out; `seed` counts from 0.
 
         Raises:
-            InputError: where the run has no such student, recipe or seed, or its log is not there any more.
-            automl.runtime.errors.RunError: where the file does not predict what the student predicts.
+            InputError: where the run has no such student, recipe or seed, or what it left is not what it was.
+            automl.runtime.errors.RunError: where the file does not predict what the student predicted.
         """
-        problem = self._problem()
-        from automl.exfm.export import export_student
-
-        return export_student(problem, Path(file), student=student, recipe=recipe, seed=seed)
-
-    def _problem(self) -> ExfmProblem:
         lock = read_lock(self.folder)
         if lock is None:
-            raise InputError.of(str(self.folder), f"must hold {LOCK}", "none", "it says which file the run is of")
-        return load_exfm(Path(lock.file), self.folder)
+            raise InputError.of(str(self.folder), f"must hold {LOCK}", "none", "it says what the run is of")
+        hold_plugins(lock, self.folder)
+        from automl.exfm.export import export_student
+
+        return export_student(self.folder, self.result, Path(file), student=student, recipe=recipe, seed=seed)
 
 
 def exfm_run(
@@ -93,7 +90,7 @@ def open_exfm(folder: Path | str) -> ExfmHandle:
         hint = "it was started, but not ended: automl exfm run goes on" if (folder / LOCK).exists() else ""
         raise InputError.of(str(folder), "must hold an ExFM run that has ended", f"no {EXFM_JSON}", hint)
     lock = read_lock(folder)
-    plug_in_files(lock.plugins if lock is not None else ())
+    plug_in_files(lock.plugins_in(folder) if lock is not None else ())
     return ExfmHandle(folder, read_exfm(folder))
 
 

@@ -11,10 +11,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from search_spaces.errors import InputError, Position
 from search_spaces.model import ModelSpec
 from search_spaces.space import load_model
+
+if TYPE_CHECKING:
+    from automl.api import StudyHandle
 
 FRONT = "front"
 
@@ -49,10 +53,18 @@ def models_of(name: str, base: Path, at: Position) -> Mapping[str, ModelSpec]:
         raise _told_at(error, name, at) from None
 
 
-def _front(folder: Path) -> Mapping[str, ModelSpec]:
+def _opened(folder: Path) -> StudyHandle:
+    """A study whose models are still made by the code of its record."""
     from automl.api import open_study
+    from automl.study.claims import hold_code
 
     study = open_study(folder)
+    hold_code(study.facts, folder)
+    return study
+
+
+def _front(folder: Path) -> Mapping[str, ModelSpec]:
+    study = _opened(folder)
     trials = {trial.number: trial.candidate.model for trial in study.history.trials}
     numbers = [int(number) for number in study.pareto()["trial"] if int(number) in trials]
     if not numbers:
@@ -69,9 +81,7 @@ def _single(model: ModelSpec, name: str) -> ModelSpec:
 
 
 def _picked(folder: Path, pick: str) -> ModelSpec:
-    from automl.api import open_study
-
-    study = open_study(folder)
+    study = _opened(folder)
     if not pick.isdigit():
         return study.best(pick)
     found = [trial.candidate.model for trial in study.history.trials if trial.number == int(pick)]

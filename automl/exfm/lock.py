@@ -4,24 +4,33 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import BeforeValidator
 
 from automl.exfm.problem import ExfmProblem
 from automl.files.whole import whole_file
+from automl.study.places import plugins_found, told
 from automl.study.plain import Codec
-from automl.study.plugins import files
-from search_spaces.errors import InputError
+from automl.study.plugins import digests
+from search_spaces.errors import InputError, Mistake, Position
 
 LOCK = "exfm.lock.json"
 _MAY_CHANGE = ("seeds", "compare", "timeout", "memory")  # keys of the file: more may be added to what was run
 
 
+def _with_digests(found: object) -> object:
+    return dict.fromkeys(found, "") if isinstance(found, list | tuple) else found
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunLock:
-    """config: the file, without what may change. stream: fingerprint. teacher, students: keys of the models.
+    """config: the file, without what may change. stream: fingerprint. teacher, upgrade, students: keys of the models.
 
-    plugins: files that must be loaded before the run's models are read.
+    plugins: files that must be loaded before the run's models are read, each with a digest of its content ("": not
+    known). They and the file are told relative to the run's folder; older locks have them absolute, without upgrade.
     """
 
     config: Mapping[str, object]
@@ -29,7 +38,8 @@ class RunLock:
     teacher: str
     students: Mapping[str, str]
     file: str
-    plugins: tuple[str, ...] = ()
+    plugins: Annotated[Mapping[str, str], BeforeValidator(_with_digests)] = field(default_factory=dict)
+    upgrade: str | None = None
 
     @classmethod
     def of(cls, problem: ExfmProblem) -> RunLock:
@@ -40,9 +50,14 @@ class RunLock:
             stream=problem.stream.fingerprint,
             teacher=problem.teacher.key,
             students={student.name: student.spec.key for student in problem.students},
-            file=str(problem.file),
-            plugins=files(),
+            file=told(problem.file, problem.folder),
+            plugins={told(Path(file), problem.folder): digest for file, digest in digests().items()},
+            upgrade=None if problem.upgrade is None else problem.upgrade.key,
         )
+
+    def plugins_in(self, folder: Path) -> dict[str, str]:
+        """The plug-ins where they lie now, with the digests of what they held."""
+        return plugins_found(self.plugins, folder, self.file, None)
 
     def conflicts(self, other: RunLock) -> tuple[str, ...]:
         """What makes the two of different runs; the same file may have moved."""
@@ -50,9 +65,12 @@ class RunLock:
             "config": (self.config, other.config),
             "stream": (self.stream, other.stream),
             "teacher": (self.teacher, other.teacher),
+            "upgrade of the teacher": (self.upgrade, other.upgrade)
+            if None not in (self.upgrade, other.upgrade)
+            else (),
             "students": (self.students, other.students),
         }
-        return tuple(what for what, (mine, theirs) in pairs.items() if mine != theirs)
+        return tuple(what for what, pair in pairs.items() if pair and pair[0] != pair[1])
 
 
 _CODEC = Codec(RunLock)
@@ -68,6 +86,22 @@ def read_lock(folder: Path) -> RunLock | None:
     return _CODEC.read(file) if file.exists() else None
 
 
+def hold_plugins(lock: RunLock, folder: Path) -> None:
+    """Ask whether the plug-ins of this process are those that the run's models were made by.
+
+    Raises:
+        InputError: for each whose content has changed.
+    """
+    now = digests()
+    changed = [file for file, digest in lock.plugins_in(folder).items() if digest and now.get(file, digest) != digest]
+    if changed:
+        must, hint = (
+            f"must be the plug-in that {folder} was run with",
+            "its models have changed with it: use another --out",
+        )
+        raise InputError(Mistake(Position(file), must, "another content", hint) for file in changed)
+
+
 def lock_run(problem: ExfmProblem) -> None:
     """Take the folder for this run: what was trained under another file must not be mixed in.
 
@@ -75,11 +109,13 @@ def lock_run(problem: ExfmProblem) -> None:
         InputError: where the folder is of another run.
     """
     lock, before = RunLock.of(problem), read_lock(problem.folder)
+    if before is not None:
+        hold_plugins(before, problem.folder)
     conflicts = lock.conflicts(before) if before is not None else ()
     if conflicts:
         must = f"must be the run that {problem.folder} holds"
         hint = "use another --out; seeds may be added, and recipes to compare"
         raise InputError.of(str(problem.file), must, f"another {', '.join(conflicts)}", hint)
-    if before is None or (before.file, before.plugins) != (lock.file, lock.plugins):
+    if before != lock:
         with whole_file(problem.folder / LOCK) as part:
             part.write_text(json.dumps(_CODEC.plain(lock), indent=1))

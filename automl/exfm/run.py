@@ -14,8 +14,10 @@ from automl.exfm.das.pool import PoolSize, ScoringPool
 from automl.exfm.das.reader import DasReader
 from automl.exfm.das.system import Das
 from automl.exfm.das.ticks import Tick, ticks_of
+from automl.exfm.kept import keep_students
 from automl.exfm.lock import lock_run
 from automl.exfm.problem import ExfmProblem
+from automl.exfm.said import note_said
 from automl.exfm.student.jobs import StudentsSource, assignments_of
 from automl.exfm.student.lessons import write_lessons
 from automl.exfm.student.run import Assignment
@@ -61,12 +63,14 @@ def run_exfm(
     assignments = assignments_of(problem)
     with hold(problem.folder), deferred_interrupt() as check_interrupt, ExitStack() as stack:
         lock_run(problem)
+        keep_students(problem)
         if read_taught(problem.folder) is None or not all(one.out.exists() for one in assignments.values()):
             stack.enter_context(watched())
             stack.enter_context(cluster(problem.folder, workers, address))
         told = teach(problem, workers=workers, console=console)
         check_interrupt()
         run_students(problem, assignments, workers=workers, console=console)
+        note_said(problem, assignments)
         for student in problem.students:
             check_interrupt()
             write_lessons(problem, student)

@@ -1,7 +1,7 @@
 """A trained model as one file to serve: the serving graph by torch.export, its encoders, and what is known of it.
 
 A zip: `model.pt2` (ids (B, F) int32 as the encoders number them, dense (B, D) float32 -> logits; any B),
-`encoders/`, `facts.json`. B batch, F id fields, D dense features, N rows.
+`encoders/`, `facts.json`, which tells a digest of each of them. B batch, F id fields, D dense features, N rows.
 """
 
 from __future__ import annotations
@@ -9,20 +9,25 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
 from importlib.metadata import version
 from io import BytesIO
 from pathlib import Path
 from typing import Any
-from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
+from zipfile import ZipFile
 
 import numpy as np
+import pyarrow as pa
 import torch
+from numpy.typing import NDArray
 from torch.export import ExportedProgram
 
 from automl.data.past.files import past_beside, write_past
 from automl.data.past.past import Past
 from automl.data.store.encoder_files import write_served
 from automl.data.store.encoders import Encoders
+from automl.files.parts import Parts
 from automl.files.whole import whole_file
 from automl.ranking.features import Features
 from automl.ranking.graphs import load_graph
@@ -36,11 +41,20 @@ TOLERANCE = 1e-5  # of a probability
 _ROWS = 8  # of the example that is traced
 _SYMBOL = re.compile(r"\bs\d+\b")
 
-__all__ = ["ExportError", "Served", "export_model", "graph_signature", "load_served"]
+__all__ = ["ExportError", "Proof", "Served", "export_model", "graph_signature", "load_served"]
 
 
 class ExportError(Exception):
-    """The exported graph does not predict what the model predicts; nothing was written."""
+    """What was exported does not predict what the model predicts; nothing was written."""
+
+
+@dataclass(frozen=True, eq=False)
+class Proof:
+    """Rows of the log in their own columns, those that are made of earlier rows among them, and the probabilities that
+    the model gave them (N,), as it learned them of the log."""
+
+    rows: pa.Table
+    learned_N: NDArray[np.float64]
 
 
 def export_model(
@@ -53,9 +67,11 @@ def export_model(
     tasks: tuple[str, ...] = ("label",),
     negatives_kept: float | None = None,
     past: Past | None = None,
+    proof: Proof | None = None,
 ) -> Mapping[str, Any]:
-    """Write a model and its encoders to one file, once both predict the same of the features of real rows; beside it,
-    as FILE.past, the past of a model that reads what earlier rows tell.
+    """Write a model and its encoders to one file, once both predict the same of the features of real rows, and the file
+    itself, loaded again, of the rows of `proof`; beside it, as FILE.past, the past of a model that reads what earlier
+    rows tell.
 
     `facts` are kept as they are under `about`; what is written of the export is returned. Only the head of the labels
     is in the graph. The encoders leave out ids beyond the model's cut-off.
@@ -87,22 +103,44 @@ def export_model(
     difference = _difference(model, served, features)
     if not difference <= TOLERANCE:
         raise ExportError(f"the exported graph must predict what the model predicts, but differs by {difference:.2g}")
-    told["parity"] = {"rows": len(features), "max_probability_difference": difference}
-    if past is not None:
-        beside = past_beside(file)
-        write_past(past, beside)
-        told["past"] = {
-            "file": beside.name,
-            "fingerprint": past.fingerprint,
-            "until": past.until,
-            "rows": past.state.rows,
-            "bytes": beside.stat().st_size,
-        }
-    with whole_file(file) as part, ZipFile(part, "w") as out:
-        out.writestr(ZipInfo(MODEL), held.getvalue())
-        write_served(encoders.cut(members_of(model)[0].table.count_F.tolist()), out)
-        out.writestr(ZipInfo(FACTS), json.dumps(told, indent=1), ZIP_DEFLATED)
+    raw = 0 if proof is None else proof.rows.num_rows
+    told["parity"] = {"rows": len(features), "raw_rows": raw, "max_probability_difference": difference}
+    with whole_file(file) as part, ExitStack() as stack:
+        if past is not None:
+            beside = past_beside(file)
+            past_part = stack.enter_context(whole_file(beside))
+            write_past(past, past_part)
+            told["past"] = {
+                "file": beside.name,
+                "fingerprint": past.fingerprint,
+                "until": past.until,
+                "rows": past.state.rows,
+                "bytes": past_part.stat().st_size,
+            }
+        with ZipFile(part, "w") as out:
+            parts = Parts(out)
+            parts.write(MODEL, held.getvalue(), packed=False)
+            write_served(encoders.cut(members_of(model)[0].table.count_F.tolist()), parts)
+            told["parts"] = dict(parts.digests)
+            parts.write(FACTS, json.dumps(told, indent=1))
+        _prove(part, proof)
     return told
+
+
+def _prove(file: Path, proof: Proof | None) -> None:
+    """Load what was written, and ask it of raw rows what the model said of them.
+
+    Raises:
+        ExportError: where it says something else.
+    """
+    served = load_served(file)
+    if proof is None or not proof.rows.num_rows:
+        return
+    found_N = served.learned(Features.of(*served.encoders.encode(proof.rows, "recorded rows")))
+    difference = float(np.abs(found_N - proof.learned_N).max())
+    if not difference <= TOLERANCE:
+        must = "the exported file must predict of the log's own rows what the model predicted of them"
+        raise ExportError(f"{must}, but differs by {difference:.2g}")
 
 
 def graph_signature(model: Ranker) -> tuple[str, ...]:

@@ -21,13 +21,14 @@ from automl.data.past.files import read_past
 from automl.data.past.past import Past
 from automl.data.store.encoder_files import read_served
 from automl.data.store.encoders import Encoders, Rows
+from automl.files.parts import hold_parts
 from automl.ranking.features import Features
 from automl.ranking.graphs import load_graph
 from automl.ranking.scoring import logits_of, probabilities_of
 from automl.stats.metrics import undo_sampling
 from search_spaces.errors import InputError, first_line
 
-FORMAT = 1
+FORMAT, WITHOUT_DIGESTS = 2, 1  # the older one is read too
 MODEL, FACTS = "model.pt2", "facts.json"
 
 
@@ -116,13 +117,52 @@ def load_served(file: Path | str, past: Path | str | None = None) -> Served:
     try:
         with ZipFile(file) as held:
             facts = json.loads(held.read(FACTS))
-            if facts["format"] != FORMAT:
-                raise InputError.of(str(file), f"must be an exported model of format {FORMAT}", str(facts["format"]))
-            encoders = read_served(held)
-            graph = load_graph(held.read(MODEL))
+            form = facts.get("format") if isinstance(facts, dict) else None
+            if form not in (FORMAT, WITHOUT_DIGESTS):
+                must = f"must be an exported model of format {FORMAT} or {WITHOUT_DIGESTS}"
+                raise InputError.of(str(file), must, str(form))
+            if form == FORMAT:
+                hold_parts(held, FACTS, facts.get("parts"))
+            served = Served(read_served(held), _shaped(facts), load_graph(held.read(MODEL)))
+        _hold_fit(served)
     except InputError:
         raise
     except Exception as error:  # whatever the parts of it are
         raise InputError.of(str(file), "must be an exported model", first_line(error)) from error
-    served = Served(encoders, facts, graph)
     return served if past is None else served.with_past(read_past(past), str(past))
+
+
+def _shaped(facts: dict[str, Any]) -> dict[str, Any]:
+    """The facts, where they have the shape that a model is served by.
+
+    Raises:
+        ValueError: naming what has another.
+    """
+    tasks, kept, past, about = (facts.get(key) for key in ("tasks", "negatives_kept", "past", "about"))
+    features = about.get("features", {}) if isinstance(about, dict) else None
+    sound = {
+        "tasks": isinstance(tasks, list) and bool(tasks) and all(isinstance(task, str) for task in tasks),
+        "negatives_kept": kept is None or (isinstance(kept, float | int) and 0 < kept <= 1),
+        "past": past is None or (isinstance(past, dict) and isinstance(past.get("fingerprint"), str)),
+        "about": isinstance(features, dict) and all(isinstance(found, dict) for found in features.values()),
+    }
+    for key, holds in sound.items():
+        if not holds:
+            raise ValueError(f"{FACTS} whose `{key}` is none")
+    return facts
+
+
+def _hold_fit(served: Served) -> None:
+    """One row of which nothing is known, as the encoders give it, through the graph.
+
+    Raises:
+        ValueError: where the graph reads something else, or predicts another number of tasks.
+    """
+    encoders, tasks = served.encoders, len(served.tasks)
+    row = Features.of(np.zeros((1, len(encoders.fields)), np.int32), np.zeros((1, len(encoders.dense)), np.float32))
+    try:
+        shape = served.learned(row).shape
+    except Exception as error:  # torch raises what its parts do
+        raise ValueError(f"{MODEL} that does not read what the encoders give: {first_line(error)}") from error
+    if shape != ((1,) if tasks == 1 else (1, tasks)):
+        raise ValueError(f"{MODEL} that predicts {shape[1] if len(shape) > 1 else 1} tasks, and {FACTS} with {tasks}")

@@ -14,6 +14,7 @@ from automl.study.facts import Facts
 from automl.study.file import config_of
 from automl.study.history import Trial
 from automl.study.places import found, plugins_found
+from automl.study.plugins import digests
 from automl.study.results import Finals, read_finals
 from search_spaces.errors import InputError, Mistake, Position
 from search_spaces.source import read_text
@@ -142,6 +143,19 @@ def ask(known: Subject, now: Subject, file: Path, folder: Path, *, taken: tuple[
         raise InputError(
             [Mistake(at, must, f"another {what}{_more(what, known, now)}", _HINTS[what]) for what in conflicts]
         )
+
+
+def hold_code(facts: Facts, folder: Path) -> None:
+    """Ask whether the models of a record are still made by the code that it speaks of.
+
+    Raises:
+        InputError: for each plug-in whose content has changed.
+    """
+    known, now = plugins_found(facts.plugins, folder, facts.study_file, facts.config_text), digests()
+    changed = [file for file, digest in known.items() if digest and now.get(file, digest) != digest]
+    if changed:
+        must = f"must be the plug-in that the models of {folder} are made by"
+        raise InputError(Mistake(Position(file), must, "another content", _HINTS[Conflict.PLUGINS]) for file in changed)
 
 
 def finals_of(folder: Path, facts: Facts, trials: Sequence[Trial]) -> tuple[Finals | None, str | None]:

@@ -20,7 +20,8 @@ class RunFacts:
     """A student (`vm`) under one recipe and seed, window by window.
 
     spec: the model that serves next. serving: its arm. choices: the arm that served each window. muted: where the
-    teacher was not heard after it. rows: rows learnt. train_seconds: core seconds of training by arm.
+    teacher was not heard after it. rows: rows learnt. train_seconds: core seconds of training by arm. weights: digest
+    of the file of its weights; "" in older files.
     """
 
     vm: str
@@ -32,6 +33,7 @@ class RunFacts:
     muted: tuple[bool, ...]
     rows: int
     train_seconds: Mapping[str, Number]
+    weights: str = ""
 
 
 @dataclass(frozen=True, slots=True)

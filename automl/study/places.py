@@ -33,20 +33,20 @@ def found(name: str, folder: Path, text: str | None, goes_on: str) -> Path:
     return next((place for place in places if _reads(place) == text), places[0])
 
 
-def plugins_found(plugins: Mapping[str, str], folder: Path, file: str, text: str) -> dict[str, str]:
+def plugins_found(plugins: Mapping[str, str], folder: Path, file: str, text: str | None) -> dict[str, str]:
     """The plug-ins that a record tells of, each with the digest of its content when it was used ("": not known): where
     they lie now. One of that content comes first; one that is nowhere is told where it was.
 
-    `file` and `text` are those of the study or run: where it has moved, its plug-ins may have moved with it.
+    `file` and `text` are those of the study, which names plug-ins: where it has moved, they may have moved with it.
     """
     return {str(_plugin(name, digest, folder, file, text)): digest for name, digest in plugins.items()}
 
 
-def _plugin(name: str, digest: str, folder: Path, file: str, text: str) -> Path:
+def _plugin(name: str, digest: str, folder: Path, file: str, text: str | None) -> Path:
     beside = [
         place.parent / named
         for place in _places(file, folder)
-        for named in _named(text)
+        for named in ([] if text is None else _named(text))
         if Path(named).name == Path(name).name
     ]
     told_at = folder.resolve() / name

@@ -149,7 +149,7 @@ def test_another_file_in_the_same_folder_is_refused(ran: Path, tmp_path: Path) -
     done = automl_here("exfm", "run", ran / "other.yaml", "--out", ran)
     assert done.returncode == 2
     assert "must be the run that" in done.stderr
-    assert json.loads((ran / LOCK).read_text())["file"] == str(ran / "exfm.yaml")
+    assert json.loads((ran / LOCK).read_text())["file"] == "exfm.yaml"
 
 
 def test_check_and_report(ran: Path, tmp_path: Path) -> None:

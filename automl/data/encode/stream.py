@@ -53,8 +53,13 @@ def encode_stream(
         InputError: with every mistake of the description, or of the rows, that was found together.
     """
     plan = make_stream_plan(config, base, where)
-    fingerprint = fingerprint_of(plan, cache, STREAM.format, STREAM.name, passed)
+    fingerprint = plan_fingerprint(plan, cache, passed)
     return open_stream(made_once(cache, fingerprint, lambda folder: _encode(plan, folder, fingerprint, passed)))
+
+
+def plan_fingerprint(plan: StreamPlan, cache: Path, passed: Passed = unheard) -> str:
+    """The name that the encoded stream would have: of its content and description. Nothing is encoded."""
+    return fingerprint_of(plan, cache, STREAM.format, STREAM.name, passed)
 
 
 def _encode(plan: StreamPlan, folder: Path, fingerprint: str, passed: Passed) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any
-from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
+from zipfile import ZipFile
 
 import numpy as np
 import pyarrow as pa
@@ -21,10 +21,11 @@ from automl.data.past.past import Past
 from automl.data.past.rows import PastRows
 from automl.data.past.state import BlockSums, KeySums, State
 from automl.data.store.encoder_files import read_served, write_served
+from automl.files.parts import Parts, hold_parts
 from automl.files.whole import whole_file
 from search_spaces.errors import InputError, first_line
 
-_FORMAT = 2
+_FORMAT, _WITHOUT_DIGESTS = 3, 2  # the older one is read too
 _FACTS, _TAIL = "facts.json", "tail.arrow"
 _MUST = "must be the past of a log, as automl export writes it beside a model"
 
@@ -49,12 +50,13 @@ def write_past(past: Past, file: Path) -> None:
         ],
     }
     with whole_file(file) as part, ZipFile(part, "w") as out:
-        out.writestr(ZipInfo(_FACTS), json.dumps(told, indent=1), ZIP_DEFLATED)
-        write_served(past.encoders, out)
-        _write(out, _TAIL, _tail_columns(state.tail))
+        parts = Parts(out)
+        write_served(past.encoders, parts)
+        _write(parts, _TAIL, _tail_columns(state.tail))
         for b, sums in enumerate(state.blocks):
             for k, own in enumerate(sums.keys):
-                _write(out, _sums_file(b, k), _sums_columns(own))
+                _write(parts, _sums_file(b, k), _sums_columns(own))
+        parts.write(_FACTS, json.dumps({**told, "parts": dict(parts.digests)}, indent=1))
 
 
 def read_past(file: Path | str) -> Past:
@@ -69,8 +71,11 @@ def read_past(file: Path | str) -> Past:
             facts = json.loads(held.read(_FACTS))
             if "what" not in facts:
                 raise InputError.of(str(file), _MUST, "another file of automl")
-            if facts["format"] != _FORMAT:
-                raise InputError.of(str(file), f"{_MUST}, of format {_FORMAT}", str(facts["format"]))
+            if facts["format"] not in (_FORMAT, _WITHOUT_DIGESTS):
+                must = f"{_MUST}, of format {_FORMAT} or {_WITHOUT_DIGESTS}"
+                raise InputError.of(str(file), must, str(facts["format"]))
+            if facts["format"] == _FORMAT:
+                hold_parts(held, _FACTS, facts.get("parts"))
             return _read(held, facts)
     except InputError:
         raise
@@ -142,12 +147,12 @@ def _stacked(table: pa.Table, names: Sequence[str], kind: type[np.generic]) -> N
     return out
 
 
-def _write(out: ZipFile, name: str, columns: dict[str, NDArray[np.generic]]) -> None:
+def _write(parts: Parts, name: str, columns: dict[str, NDArray[np.generic]]) -> None:
     table = pa.table({name: np.ascontiguousarray(values) for name, values in columns.items()})
     held = BytesIO()
     with pa.ipc.new_file(held, table.schema) as writer:
         writer.write_table(table)
-    out.writestr(ZipInfo(name), held.getvalue(), ZIP_DEFLATED)
+    parts.write(name, held.getvalue())
 
 
 def _table(held: ZipFile, name: str) -> pa.Table:

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from io import BytesIO
 from pathlib import Path
 from typing import Any
-from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
+from zipfile import ZipFile
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -22,6 +22,7 @@ from automl.data.columns.vocabulary import Vocabulary
 from automl.data.store.encoders import UNTOLD, Encoders, Origin, ServedTime, SideColumns
 from automl.data.store.folder import read_facts
 from automl.data.store.keyed import whole
+from automl.files.parts import Parts
 from search_spaces.errors import InputError, first_line
 
 _SCALES = "dense.json"
@@ -81,7 +82,7 @@ def told_unit(folder: Path) -> Unit | None:
     return unit
 
 
-def write_served(encoders: Encoders, file: ZipFile) -> None:
+def write_served(encoders: Encoders, parts: Parts) -> None:
     """Into the file of an exported model, below encoders/: as JSON, and an Arrow file for each field's values."""
     time = encoders.time
     told = {
@@ -92,18 +93,22 @@ def write_served(encoders: Encoders, file: ZipFile) -> None:
         "sides": [{"key": side.key, "columns": side.columns} for side in encoders.sides],
         "origin": _origin_json(encoders.origin),
     }
-    file.writestr(ZipInfo(_FILE), json.dumps(told, indent=1), ZIP_DEFLATED)
+    parts.write(_FILE, json.dumps(told, indent=1))
     for name, values in zip(_value_files(len(encoders.fields)), encoders.values, strict=True):
         held = BytesIO()
         table = pa.table({"value": values})
         with pa.ipc.new_file(held, table.schema) as writer:
             writer.write_table(table)
-        file.writestr(ZipInfo(name), held.getvalue(), ZIP_DEFLATED)
+        parts.write(name, held.getvalue())
 
 
 def read_served(file: ZipFile) -> Encoders:
-    """Inverse of write_served."""
-    told = json.loads(file.read(_FILE))
+    """Inverse of write_served.
+
+    Raises:
+        ValueError, KeyError: where the parts are not there, or are of another shape.
+    """
+    told = _shaped(json.loads(file.read(_FILE)))
     values = []
     for name in _value_files(len(told["fields"])):
         with pa.ipc.open_file(BytesIO(file.read(name))) as reader:
@@ -119,6 +124,23 @@ def read_served(file: ZipFile) -> Encoders:
         sides=tuple(SideColumns(side["key"], tuple(side["columns"])) for side in told["sides"]),
         origin=_origin(told.get("origin")),
     )
+
+
+def _shaped(told: Any) -> Any:
+    """What the JSON holds, where it has the shape of encoders.
+
+    Raises:
+        ValueError: where it has another.
+    """
+    names = (told.get("fields"), told.get("dense")) if isinstance(told, dict) else (None,)
+    if not all(isinstance(part, list) and all(isinstance(name, str) for name in part) for part in names):
+        raise ValueError("encoders without the names of their features")
+    width = len(told["dense"])
+    for key, kind in (("mean", float), ("scale", float), ("log", bool)):
+        column = told.get(key)
+        if not isinstance(column, list) or len(column) != width or not all(type(value) is kind for value in column):
+            raise ValueError(f"encoders whose `{key}` is not one value for each of {width} numbers")
+    return told
 
 
 def _time(told: Mapping[str, Any]) -> ServedTime:

@@ -89,8 +89,7 @@ class EncodedStream:
 
     def inputs(self, fields: Sequence[str] | None = None, dense: Sequence[str] | None = None) -> InputShape:
         """What a model over these columns (None: all) is built from; no min_count cuts an id off."""
-        counts = tuple((_OFTEN,) * self.id_counts[k] for k in self.columns(fields))
-        return InputShape(counts, len(self.dense_columns(dense)), len(self))
+        return inputs_of([self.id_counts[k] for k in self.columns(fields)], len(self.dense_columns(dense)), len(self))
 
     def columns(self, fields: Sequence[str] | None = None) -> NDArray[np.int64]:
         """Places of id fields in ids_NF.
@@ -165,6 +164,11 @@ class EncodedStream:
 
     def __reduce__(self) -> tuple[Callable[[Path], EncodedStream], tuple[Path]]:
         return open_stream, (self.folder,)
+
+
+def inputs_of(id_counts: Sequence[int], dense: int, rows: int) -> InputShape:
+    """What a model is built from that reads id fields of so many ids each, and dense features, of so many rows."""
+    return InputShape(tuple((_OFTEN,) * count for count in id_counts), dense, rows)
 
 
 def open_stream(folder: Path | str) -> EncodedStream:

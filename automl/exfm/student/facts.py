@@ -8,7 +8,7 @@ from pathlib import Path
 from automl.study.exfm_results import RunFacts
 from automl.study.plain import Codec
 
-FACTS = "facts.json"
+FACTS, WEIGHTS = "facts.json", "model.pt"
 _CODEC = Codec(RunFacts)
 
 

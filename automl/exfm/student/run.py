@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 from automl.data.store.stream import EncodedStream, open_stream
 from automl.exfm.columns import Columns
 from automl.exfm.das.reader import NO_SNAPSHOT, Augmented, DasReader
-from automl.exfm.student.facts import write_run
+from automl.exfm.student.facts import WEIGHTS, write_run
 from automl.exfm.student.judge import Judge
 from automl.exfm.student.recipes import Recipe
 from automl.exfm.student.sampling import sampled
+from automl.files.parts import digest_of
 from automl.files.whole import whole_folder
 from automl.ranking.batches import Chunk, Lesson
 from automl.ranking.distill import TeacherLoss
@@ -195,11 +196,11 @@ def run_student(assigned: Assignment, told: Callable[[float], None] = lambda _: 
         told(share)
     with whole_folder(assigned.out) as part:
         np.save(part / LOGITS, student.logits_N)
-        torch.save(dict(student.model().state_dict()), part / "model.pt")
-        write_run(part, _facts(assigned, student))
+        torch.save(dict(student.model().state_dict()), part / WEIGHTS)
+        write_run(part, _facts(assigned, student, digest_of(part / WEIGHTS)))
 
 
-def _facts(assigned: Assignment, student: StudentRun) -> RunFacts:
+def _facts(assigned: Assignment, student: StudentRun, weights: str) -> RunFacts:
     serving = student.serving
     return RunFacts(
         vm=assigned.student,
@@ -211,4 +212,5 @@ def _facts(assigned: Assignment, student: StudentRun) -> RunFacts:
         muted=tuple(student.muted),
         rows=student.learnt,
         train_seconds={name: arm.seconds for name, arm in student.arms.items()},
+        weights=weights,
     )

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from automl.exfm.columns import Columns
+from automl.files.parts import digest_of
 from automl.ranking.batches import Chunk
 from automl.ranking.examples import Encoded
 from automl.ranking.features import Features
@@ -28,6 +29,7 @@ from automl.ranking.stepper import Stepper
 from automl.stats.seeds import seed_of
 from automl.study.plain import Codec, Model
 from automl.study.plugins import plug_in_files
+from search_spaces.errors import InputError
 from search_spaces.model import InputShape, ModelSpec
 
 WEIGHTS = "weights.pt"
@@ -36,13 +38,15 @@ FACTS = "teacher.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Facts:
-    """What a snapshot's weights are of: rows of each id table, columns of the stream that are read, heads, models."""
+    """What a snapshot's weights are of: rows of each id table, columns of the stream that are read, heads, models; and
+    a digest of their file, "" in older snapshots."""
 
     spec: Model
     table_rows: tuple[int, ...]
     columns: Columns
     tasks: int
     members: int
+    weights: str = ""
 
 
 _CODEC = Codec(_Facts)
@@ -100,22 +104,29 @@ class Teacher:
 
     def save(self, folder: Path) -> None:
         """What scoring needs, to a folder that is there."""
+        torch.save([dict(model.state_dict()) for model in self._models], folder / WEIGHTS)
         facts = _Facts(
             spec=self.spec,
             table_rows=tuple(len(counts) for counts in self.inputs.id_counts),
             columns=self.columns,
             tasks=self.tasks,
             members=len(self._models),
+            weights=digest_of(folder / WEIGHTS),
         )
-        torch.save([dict(model.state_dict()) for model in self._models], folder / WEIGHTS)
         (folder / FACTS).write_text(json.dumps(_CODEC.plain(facts)))
 
 
 class SavedTeacher:
-    """A snapshot that scores."""
+    """A snapshot that scores.
+
+    Raises:
+        InputError: where its weights are not those that were saved.
+    """
 
     def __init__(self, folder: Path) -> None:
         facts = _CODEC.read(folder / FACTS)
+        if facts.weights and digest_of(folder / WEIGHTS) != facts.weights:
+            raise InputError.of(str(folder / WEIGHTS), "must be the weights that the teacher saved", "others")
         self._columns = facts.columns
         inputs = InputShape(tuple((1 << 30,) * rows for rows in facts.table_rows), len(facts.columns.dense), 0)
         self._models = []

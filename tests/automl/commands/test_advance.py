@@ -314,7 +314,7 @@ def test_a_past_that_gives_other_features_is_found(problem: Problem, log: Encode
     assert log.times_N is not None
     assert load_served(model).facts["about"]["past_checked_rows"] >= 2048
     (past,) = log_pasts(plan, encoders, log.fingerprint, problem.folder, [int(log.times_N[-500])])
-    assert check_past(past, encoders, plan, log) >= 500
+    assert len(check_past(past, encoders, plan, log)) >= 500
     tail = past.state.tail
     short = replace(past, state=replace(past.state, tail=PastRows.none(len(tail.codes_KN), tail.labels_NL.shape[1])))
     with pytest.raises(RunError, match="must give what the model was trained on"):

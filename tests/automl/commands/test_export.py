@@ -117,7 +117,9 @@ def test_facts_tell_what_was_exported(problem: Problem, log: EncodedLog, served:
     assert facts["parity"]["max_probability_difference"] <= 1e-6
     assert facts["about"]["key"] == problem.baseline.key
     assert facts["about"]["data"] == log.fingerprint
-    assert facts["about"]["encoders_checked_rows"] > 500
+    assert facts["about"]["study_data"] == problem.log.fingerprint
+    assert facts["about"]["baseline"] == problem.baseline.key
+    assert facts["parity"]["raw_rows"] == facts["about"]["encoders_checked_rows"] > 500
     assert facts["tasks"] == ["convert"]
     encoders = load_served(served).encoders
     assert encoders.time is not None
@@ -131,6 +133,24 @@ def test_encoders_that_differ_from_the_log_are_found(problem: Problem, log: Enco
     encoders = replace(right, scales=replace(right.scales, mean_D=right.scales.mean_D + 1e-4))
     with pytest.raises(RunError, match="must give what the model was trained on"):
         check_encoders(encoders, plan, log)
+
+
+@pytest.mark.parametrize("share", [0.2, 0.1])
+def test_encoders_of_a_log_without_days_are_checked_too(tmp_path: Path, share: float) -> None:
+    text = STUDY.replace("  time: {column: time_ms, timezone: Asia/Shanghai}\n", "").replace(', "@hour": {}', "")
+    start, end = text.index("  split:"), text.index("space:")
+    split = f"  split: {{random: {{train: 0.6, validate: 0.2, test: {share}}}}}\n"
+    drawn = problem_of(tmp_path, text[:start] + split + text[end:])
+    plan, log = plan_of(drawn), drawn.log
+    right = log_encoders(log.folder, plan)
+    found = check_encoders(right, plan, log)
+    assert len(found) == 2048 if share == 0.2 else 1500 < len(found) < 2048
+    ids, dense = right.encode(found.rows)
+    np.testing.assert_array_equal(ids, log.ids_NF[found.rows_B])
+    np.testing.assert_array_equal(dense, log.dense_ND[found.rows_B])
+    wrong = replace(right, scales=replace(right.scales, mean_D=right.scales.mean_D + 1e-4))
+    with pytest.raises(RunError, match="must give what the model was trained on"):
+        check_encoders(wrong, plan, log)
 
 
 def test_predict_from_the_command_line(problem: Problem, served: Path, tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from automl.data.encode.log import encode_plan
 from automl.data.encode.plan import make_plan
 from automl.data.store.encoder_files import read_served, write_served
 from automl.data.store.encoders import Encoders
+from automl.files.parts import Parts
 from search_spaces.errors import InputError
 from tests.automl.data.conftest import DAY_MS, SPLIT, START_MS
 from tests.automl.data.encode.test_any_file import pandas_frame, write_json
@@ -185,7 +186,7 @@ def test_a_table_is_written_as_the_study_says_the_log_was(tmp_path: Path, table:
     encoders = encoders_of(tmp_path, "log.csv", features={"categorical": {"user": {}}, "dense": ["price"]}, **told)
     held = BytesIO()
     with ZipFile(held, "w") as file:
-        write_served(encoders, file)
+        write_served(encoders, Parts(file))
     with ZipFile(held) as file:
         served = read_served(file)
     assert encoded(served, tmp_path / "log.csv") == encoded(encoders, tmp_path / "log.csv")

@@ -37,6 +37,14 @@ def test_a_student_needs_the_file_of_its_run(tmp_path: Path) -> None:
         open_exfm(tmp_path).export(tmp_path / "v1.automl", student="v1")
 
 
+def test_a_run_that_kept_nothing_says_what_to_do(tmp_path: Path) -> None:
+    write_exfm(tmp_path, make_exfm(1))
+    lock = {"config": {}, "stream": "s", "teacher": "t", "students": {}, "file": "/a.yaml"}
+    (tmp_path / LOCK).write_text(json.dumps(lock))
+    with pytest.raises(InputError, match=r"must hold what v1 needs to be served, but found nothing\n.*automl exfm run"):
+        open_exfm(tmp_path).export(tmp_path / "v1.automl", student="v1")
+
+
 def test_a_run_whose_plug_in_is_gone_says_so_before_its_models_are_read(tmp_path: Path) -> None:
     write_exfm(tmp_path, make_exfm(1))
     lock = {"config": {}, "stream": "s", "teacher": "t", "students": {}, "file": "/a.yaml"}

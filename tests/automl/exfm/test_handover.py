@@ -12,9 +12,12 @@ import pytest
 
 from automl import api
 from automl.exfm.handover import model_of, models_of
+from automl.study import claims
+from automl.study.facts import Facts
 from search_spaces.errors import InputError, Position
 from search_spaces.model import ModelSpec
 from tests.worlds.streams import SMALL, model
+from tests.worlds.studies import study_facts
 
 AT = Position("exfm.yaml", 7, 3)
 FILE = "embedding: {dim: 4}\ndeep: [{mlp: {width: 8}}]\n"
@@ -25,6 +28,7 @@ class Study:
     """What handing over asks of one."""
 
     asked: list[str] = field(default_factory=list)
+    facts: Facts = field(default_factory=study_facts)
 
     def best(self, role: str) -> ModelSpec:
         self.asked.append(role)
@@ -85,6 +89,16 @@ def test_a_front_is_a_student_each(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert models_of("small#17", tmp_path, AT) == {"": model()}
     with pytest.raises(InputError, match=r"exfm.yaml:7:3: small#front must be one model"):
         model_of("small#front", tmp_path, AT)
+
+
+def test_a_study_whose_plug_in_has_changed_hands_nothing_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "own.py").write_text("def plug(tables): pass\n")
+    study = Study(facts=study_facts(plugins={"own.py": "1"}))
+    monkeypatch.setattr(api, "open_study", lambda folder: study)
+    monkeypatch.setattr(claims, "digests", lambda: {str(tmp_path / "own.py"): "2"})
+    for name in (".#accurate", ".#17", ".#front"):
+        with pytest.raises(InputError, match=r"must be the plug-in that the models of .* but found another content"):
+            models_of(name, tmp_path, AT)
 
 
 def test_members_are_refused_since_a_stream_has_one_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from automl.exfm.lock import LOCK, RunLock, read_lock
+from automl.exfm.lock import LOCK, RunLock, hold_plugins, read_lock
+from search_spaces.errors import InputError
 
 BEFORE = RunLock(config={"name": "a", "score_from": 1}, stream="s", teacher="t", students={"v": "m"}, file="/a.yaml")
 
@@ -17,7 +18,8 @@ BEFORE = RunLock(config={"name": "a", "score_from": 1}, stream="s", teacher="t",
     ("change", "conflicts"),
     [
         ({}, ()),
-        ({"file": "/elsewhere/a.yaml", "plugins": ("/elsewhere/b.py",)}, ()),
+        ({"file": "/elsewhere/a.yaml", "plugins": {"/elsewhere/b.py": "1"}}, ()),
+        ({"upgrade": "u"}, ()),  # an older lock does not know it
         ({"config": {"name": "a", "score_from": 2}}, ("config",)),
         ({"teacher": "u", "students": {}}, ("teacher", "students")),
         ({"stream": "r"}, ("stream",)),
@@ -32,3 +34,20 @@ def test_a_lock_is_read_back(tmp_path: Path) -> None:
     keys = ("config", "stream", "teacher", "students", "file")
     (tmp_path / LOCK).write_text(json.dumps({key: getattr(BEFORE, key) for key in keys}))
     assert read_lock(tmp_path) == BEFORE
+    told = {key: getattr(BEFORE, key) for key in keys}
+    (tmp_path / LOCK).write_text(json.dumps({**told, "plugins": ["/b.py"]}))
+    assert read_lock(tmp_path) == replace(BEFORE, plugins={"/b.py": ""}), "as older releases wrote them"
+
+
+def test_another_upgrade_is_another_run() -> None:
+    assert replace(BEFORE, upgrade="u").conflicts(replace(BEFORE, upgrade="v")) == ("upgrade of the teacher",)
+
+
+def test_a_plug_in_of_another_content_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "own.py").write_text("def plug(tables): pass\n")
+    file = str(tmp_path / "own.py")
+    monkeypatch.setattr("automl.exfm.lock.digests", lambda: {file: "2"})
+    hold_plugins(replace(BEFORE, plugins={"own.py": "2"}), tmp_path)
+    hold_plugins(replace(BEFORE, plugins={"own.py": ""}), tmp_path)
+    with pytest.raises(InputError, match=rf"{file}: must be the plug-in that {tmp_path} was run with"):
+        hold_plugins(replace(BEFORE, plugins={"own.py": "1"}), tmp_path)

@@ -186,7 +186,7 @@ def test_what_is_no_exported_model_is_told(tmp_path: Path) -> None:
         load_served(file)
     with ZipFile(file, "w") as held:
         held.writestr("facts.json", '{"format": 99}')
-    with pytest.raises(InputError, match="of format 1, but found 99"):
+    with pytest.raises(InputError, match="of format 2 or 1, but found 99"):
         load_served(file)
 
 

@@ -27,6 +27,7 @@ from automl.data.store.encoders import (
 )
 from automl.data.store.log import EncodedLog
 from automl.data.store.side_table import SideTable
+from automl.files.parts import Parts
 from search_spaces.errors import InputError
 from tests.automl.data.conftest import DAY_MS, SPLIT, START_MS
 from tests.automl.data.encode.test_kuairand import description, frame_of
@@ -50,7 +51,7 @@ def assert_equal(log: EncodedLog, encoders: Encoders, table: pa.Table, times_ns:
 def through_a_file(encoders: Encoders) -> Encoders:
     held = BytesIO()
     with ZipFile(held, "w") as file:
-        write_served(encoders, file)
+        write_served(encoders, Parts(file))
     with ZipFile(held) as file:
         return read_served(file)
 
