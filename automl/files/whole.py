@@ -62,6 +62,29 @@ def whole_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(part, ignore_errors=True)
 
 
+@contextmanager
+def whole_files(folder: Path, last: str) -> Iterator[Path]:
+    """An empty folder to write files into, which lie in `folder` after the block: at once where that is not there yet,
+    else one by one, beside what lies there, `last` at last.
+
+    Raises:
+        WriteError: where there is no room, or no right to write there.
+    """
+    part = folder / "new.part" if folder.exists() else _part_of(folder.absolute())  # in the same file system
+    shutil.rmtree(part, ignore_errors=True)
+    try:
+        with writing(folder):
+            part.mkdir(parents=True)
+            yield part
+            if folder.exists():
+                for file in sorted(part.iterdir(), key=lambda file: (file.name == last, file.name)):
+                    file.replace(folder / file.name)
+            else:
+                part.rename(folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
 def sweep(folder: Path) -> None:
     """Remove all that killed processes were writing into a folder; for whoever is its only writer."""
     for left in folder.glob("*.part"):

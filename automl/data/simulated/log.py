@@ -27,6 +27,7 @@ from automl.data.simulated.world import (
 )
 from automl.data.tables.windows import WINDOWS
 from automl.files.passed import Passed, unheard
+from automl.files.whole import whole_files
 from automl.stats.metrics import NESums
 from search_spaces.errors import InputError
 
@@ -58,7 +59,7 @@ def simulate(
     rates: Rates = RATES,
     passed: Passed = unheard,
 ) -> Simulation:
-    """Write log.parquet, users.parquet, items.parquet, truth.json and truth.parquet to `out`.
+    """Write log.parquet, users.parquet, items.parquet, truth.json and truth.parquet to `out`, all of them or none.
 
     truth.parquet holds the true probabilities, row for row of the log: never a feature. `dwell_ms` of the log is known
     only after a click, as such columns are in real logs. Equal arguments write equal files. `passed` hears how far it
@@ -70,39 +71,39 @@ def simulate(
     _check(out, rows, users, items, days, rates)
     world = make_world(users, items, days, np.random.default_rng([seed, 0]))
     click, convert = _calibrated(world, days, rates, np.random.default_rng([seed, 1]))
-    out.mkdir(parents=True, exist_ok=True)
-    pq.write_table(user_table(world.users, np.random.default_rng([seed, 2])), out / "users.parquet")
-    pq.write_table(item_table(world.items), out / "items.parquet")
-
     spans = _window_days(days)
     sums = {label: {name: NESums() for name in WINDOWS} for label in LABELS}
     origin = midnight(start, timezone) // 10**6
-    log, truth = _writer(out / "log.parquet", _LOG), _writer(out / "truth.parquet", _TRUTH)
-    done_rows = 0
-    with log, truth:
-        for day, views, rng in _days(world, rows, days, seed):
-            parts = parts_of(world, views)
-            p_click, p_convert = click.probability(parts), convert.probability(parts)
-            clicked = rng.random(len(p_click)) < p_click
-            converted = clicked & (rng.random(len(p_click)) < p_convert)
-            dwell = np.where(clicked, rng.gamma(2.0, 4000.0, len(p_click)), 0.0).astype(np.int64)
-            stamp = origin + (views.second * 1000).astype(np.int64)
-            columns = [views.user, views.item, stamp, views.tab, clicked, converted, dwell]
-            log.write_table(pa.table([pa.array(c).cast(f.type) for c, f in zip(columns, _LOG, strict=True)], _LOG))
-            truth.write_table(pa.table([p_click, p_convert], _TRUTH))
-            done_rows += len(p_click)
-            passed("rows simulated", done_rows, rows)
-            window = next(name for name, (first, last) in spans.items() if first <= day <= last)
-            sums["click"][window] += NESums.of(clicked, p_click)
-            sums["convert"][window] += NESums.of(converted[clicked], p_convert[clicked])
-    done = Simulation(
-        folder=out,
-        windows={n: (start + dt.timedelta(a), start + dt.timedelta(b)) for n, (a, b) in spans.items()},
-        timezone=timezone,
-        bayes_ne={label: {name: part.ne for name, part in sums[label].items()} for label in LABELS},
-        base_rate={label: {name: part.base_rate for name, part in sums[label].items()} for label in LABELS},
-    )
-    _write_truth(done, {"rows": rows, "users": users, "items": items, "days": days, "seed": seed, **asdict(rates)})
+    settings = {"rows": rows, "users": users, "items": items, "days": days, "seed": seed, **asdict(rates)}
+    with whole_files(out, "log.parquet") as part:
+        pq.write_table(user_table(world.users, np.random.default_rng([seed, 2])), part / "users.parquet")
+        pq.write_table(item_table(world.items), part / "items.parquet")
+        log, truth = _writer(part / "log.parquet", _LOG), _writer(part / "truth.parquet", _TRUTH)
+        done_rows = 0
+        with log, truth:
+            for day, views, rng in _days(world, rows, days, seed):
+                parts = parts_of(world, views)
+                p_click, p_convert = click.probability(parts), convert.probability(parts)
+                clicked = rng.random(len(p_click)) < p_click
+                converted = clicked & (rng.random(len(p_click)) < p_convert)
+                dwell = np.where(clicked, rng.gamma(2.0, 4000.0, len(p_click)), 0.0).astype(np.int64)
+                stamp = origin + (views.second * 1000).astype(np.int64)
+                columns = [views.user, views.item, stamp, views.tab, clicked, converted, dwell]
+                log.write_table(pa.table([pa.array(c).cast(f.type) for c, f in zip(columns, _LOG, strict=True)], _LOG))
+                truth.write_table(pa.table([p_click, p_convert], _TRUTH))
+                done_rows += len(p_click)
+                passed("rows simulated", done_rows, rows)
+                window = next(name for name, (first, last) in spans.items() if first <= day <= last)
+                sums["click"][window] += NESums.of(clicked, p_click)
+                sums["convert"][window] += NESums.of(converted[clicked], p_convert[clicked])
+        done = Simulation(
+            folder=out,
+            windows={n: (start + dt.timedelta(a), start + dt.timedelta(b)) for n, (a, b) in spans.items()},
+            timezone=timezone,
+            bayes_ne={label: {name: part.ne for name, part in sums[label].items()} for label in LABELS},
+            base_rate={label: {name: part.base_rate for name, part in sums[label].items()} for label in LABELS},
+        )
+        _write_truth(part, done, settings)
     return done
 
 
@@ -164,7 +165,7 @@ def _writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
     return pq.ParquetWriter(path, schema)
 
 
-def _write_truth(done: Simulation, settings: Mapping[str, object]) -> None:
+def _write_truth(folder: Path, done: Simulation, settings: Mapping[str, object]) -> None:
     days = {name: [str(first), str(last)] for name, (first, last) in done.windows.items()}
     facts = {
         "bayes_ne": done.bayes_ne,
@@ -173,4 +174,4 @@ def _write_truth(done: Simulation, settings: Mapping[str, object]) -> None:
         "timezone": done.timezone,
         "settings": settings,
     }
-    (done.folder / "truth.json").write_text(json.dumps(facts, indent=2) + "\n")
+    (folder / "truth.json").write_text(json.dumps(facts, indent=2) + "\n")

@@ -36,6 +36,7 @@ from automl.data.simulated.world import (
     user_table,
 )
 from automl.files.passed import Passed, unheard
+from automl.files.whole import whole_files
 from automl.stats.metrics import NESums
 from search_spaces.errors import InputError, Mistake, Position
 
@@ -90,7 +91,7 @@ def simulate_stream(
     rates: Rates = RATES,
     passed: Passed = unheard,
 ) -> StreamSimulation:
-    """Write log.parquet, users.parquet, items.parquet, truth.json and truth.parquet to `out`.
+    """Write log.parquet, users.parquet, items.parquet, truth.json and truth.parquet to `out`, all of them or none.
 
     `label_time_ms` is when the row's labels are known, null where they never are (a share `never` of the rows); what
     they would have been is in the log all the same. truth.parquet holds the true probabilities, row for row. Equal
@@ -105,37 +106,39 @@ def simulate_stream(
     kinds = make_domains(domains, bias, np.random.default_rng([seed, 12]))
     fade = 10.0 / (1.0 + 2.0 * drift)
     click, convert = _calibrated(worlds, kinds, rates, fade, np.random.default_rng([seed, 13]))
-    out.mkdir(parents=True, exist_ok=True)
-    pq.write_table(user_table(first.users, np.random.default_rng([seed, 14])), out / "users.parquet")
-    pq.write_table(item_table(first.items), out / "items.parquet")
-
     ends = np.linspace(0, rows, days + 1).astype(int)
     dates = tuple(start + dt.timedelta(days=day) for day in range(days))
     sums = _Sums()
-    with pq.ParquetWriter(out / "log.parquet", _LOG) as log, pq.ParquetWriter(out / "truth.parquet", _TRUTH) as truth:
-        for day, count in enumerate(np.diff(ends)):
-            rng = np.random.default_rng([seed, 15, day])
-            views = draw_views(worlds[day], day, int(count), rng, fade)
-            domain = rng.choice(domains, len(views.user), p=kinds.share)
-            parts = domain_parts(worlds[day], views, domain, kinds)
-            p_click = sigmoid(click.value(parts) + kinds.shift[domain] + levels[day])
-            p_convert = sigmoid(convert.value(parts) - 0.5 * kinds.shift[domain] + levels[day])
-            clicked = rng.random(len(p_click)) < p_click
-            converted = clicked & (rng.random(len(p_click)) < p_convert)
-            at = midnight(dates[day], timezone) // 10**6 + ((views.second - day * 86400.0) * 1000).astype(np.int64)
-            late = at + (rng.exponential(delay_hours * 3_600_000.0, len(at))).astype(np.int64)
-            known = pa.array(late, mask=rng.random(len(at)) < never)
-            columns = [views.user, views.item, at, domain, views.tab, clicked, converted, known]
-            log.write_table(pa.table([pa.array(c).cast(f.type) for c, f in zip(columns, _LOG, strict=True)], _LOG))
-            truth.write_table(pa.table([p_click, p_convert], _TRUTH))
-            passed("rows simulated", int(ends[day + 1]), rows)
-            sums.add(str(dates[day]), domain, (clicked, p_click), (converted[clicked], p_convert[clicked]), clicked)
-    done = StreamSimulation(out, dates, timezone, *sums.figures())
     settings = {
         "rows": rows, "users": users, "items": items, "days": days, "seed": seed, "domains": domains, "drift": drift,
         "bias": bias, "delay_hours": delay_hours, "never": never,
     }  # fmt: skip
-    _write_truth(done, settings)
+    with whole_files(out, "log.parquet") as part:
+        pq.write_table(user_table(first.users, np.random.default_rng([seed, 14])), part / "users.parquet")
+        pq.write_table(item_table(first.items), part / "items.parquet")
+        with (
+            pq.ParquetWriter(part / "log.parquet", _LOG) as log,
+            pq.ParquetWriter(part / "truth.parquet", _TRUTH) as truth,
+        ):
+            for day, count in enumerate(np.diff(ends)):
+                rng = np.random.default_rng([seed, 15, day])
+                views = draw_views(worlds[day], day, int(count), rng, fade)
+                domain = rng.choice(domains, len(views.user), p=kinds.share)
+                parts = domain_parts(worlds[day], views, domain, kinds)
+                p_click = sigmoid(click.value(parts) + kinds.shift[domain] + levels[day])
+                p_convert = sigmoid(convert.value(parts) - 0.5 * kinds.shift[domain] + levels[day])
+                clicked = rng.random(len(p_click)) < p_click
+                converted = clicked & (rng.random(len(p_click)) < p_convert)
+                at = midnight(dates[day], timezone) // 10**6 + ((views.second - day * 86400.0) * 1000).astype(np.int64)
+                late = at + (rng.exponential(delay_hours * 3_600_000.0, len(at))).astype(np.int64)
+                known = pa.array(late, mask=rng.random(len(at)) < never)
+                columns = [views.user, views.item, at, domain, views.tab, clicked, converted, known]
+                log.write_table(pa.table([pa.array(c).cast(f.type) for c, f in zip(columns, _LOG, strict=True)], _LOG))
+                truth.write_table(pa.table([p_click, p_convert], _TRUTH))
+                passed("rows simulated", int(ends[day + 1]), rows)
+                sums.add(str(dates[day]), domain, (clicked, p_click), (converted[clicked], p_convert[clicked]), clicked)
+        done = StreamSimulation(out, dates, timezone, *sums.figures())
+        _write_truth(part, done, settings)
     return done
 
 
@@ -197,7 +200,7 @@ class _Sums:
         return of(by_day, "ne"), of(by_domain, "ne"), of(by_day, "base_rate"), of(by_domain, "base_rate")
 
 
-def _write_truth(done: StreamSimulation, settings: dict[str, int | float]) -> None:
+def _write_truth(folder: Path, done: StreamSimulation, settings: dict[str, int | float]) -> None:
     facts = {
         "bayes_ne": {"day": done.bayes_ne_by_day, "domain": done.bayes_ne_by_domain},
         "base_rate": {"day": done.base_rate_by_day, "domain": done.base_rate_by_domain},
@@ -205,4 +208,4 @@ def _write_truth(done: StreamSimulation, settings: dict[str, int | float]) -> No
         "timezone": done.timezone,
         "settings": settings,
     }
-    (done.folder / "truth.json").write_text(json.dumps(facts, indent=2) + "\n")
+    (folder / "truth.json").write_text(json.dumps(facts, indent=2) + "\n")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from automl.files.whole import sweep, whole_file, whole_folder
+from automl.files.whole import sweep, whole_file, whole_files, whole_folder
 
 
 def names(folder: Path) -> list[str]:
@@ -67,3 +67,23 @@ def test_a_folder_is_swept_of_all_that_was_being_written(tmp_path: Path) -> None
     (tmp_path / "kept").mkdir()
     sweep(tmp_path)
     assert names(tmp_path) == ["kept"]
+
+
+def test_files_lie_there_all_at_once_or_beside_what_was_there(tmp_path: Path) -> None:
+    folder = tmp_path / "log"
+    (tmp_path / "log.part").mkdir()
+    (tmp_path / "log.part" / "half.parquet").write_text("of a killed process")
+    with whole_files(folder, "b") as part:
+        (part / "a").write_text("one")
+        assert not folder.exists()
+    with whole_files(folder, "b") as part:
+        (part / "b").write_text("two")
+        (part / "c").write_text("three")
+        assert not (folder / "b").exists()
+    assert names(folder) == ["a", "b", "c"]
+    assert names(tmp_path) == ["log"]
+    with pytest.raises(FileNotFoundError), whole_files(folder, "b") as part:  # noqa: PT012
+        (part / "a").write_text("half")
+        (tmp_path / "nothing").read_text()
+    assert (folder / "a").read_text() == "one"
+    assert names(folder) == ["a", "b", "c"]

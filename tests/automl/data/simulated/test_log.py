@@ -119,3 +119,14 @@ def test_a_log_is_not_overwritten(tmp_path: Path, write: Callable[..., Path]) ->
     write({"a": [1]}, "log.parquet")
     with pytest.raises(InputError, match=r"must be a folder without a log, but found log\.parquet"):
         simulate(tmp_path)
+
+
+def test_what_is_stopped_in_the_middle_leaves_nothing_and_may_be_asked_for_again(tmp_path: Path) -> None:
+    def stop(what: str, done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    for out in (tmp_path / "new", tmp_path):
+        with pytest.raises(KeyboardInterrupt):
+            simulate(out, rows=800, passed=stop)
+        assert list(tmp_path.iterdir()) == []
+    simulate(tmp_path, rows=800)

@@ -104,3 +104,12 @@ def test_arguments_out_of_range_are_told_together(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         simulate_stream(tmp_path, days=1, drift=1.5, domains=0, never=1.0)
     assert len(caught.value.mistakes) == 4
+
+
+def test_what_is_stopped_in_the_middle_leaves_nothing(tmp_path: Path) -> None:
+    def stop(what: str, done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        simulate_stream(tmp_path, rows=1400, passed=stop)
+    assert list(tmp_path.iterdir()) == []
