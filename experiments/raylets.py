@@ -109,14 +109,15 @@ class Raylets:
         command = [*_RAY, "start", "--block", "--disable-usage-stats", "--dashboard-agent-listen-port=0", *words]
         if hide is not None:
             command = ["unshare", "-m", "sh", "-c", 'mount -t tmpfs none "$0" && exec "$@"', str(hide), *command]
-        process = subprocess.Popen(
-            command,
-            env={**self.environment, **(environment or {})},
-            stdin=subprocess.DEVNULL,
-            stdout=(self.home / "out").open("ab"),
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+        with (self.home / "out").open("ab") as out:
+            process = subprocess.Popen(
+                command,
+                env={**self.environment, **(environment or {})},
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
         return Node(process)
 
 

@@ -71,7 +71,8 @@ def run_finals(
     if not entered and not named:
         must = "must hold a trial that was trained to the end within the limits"
         raise InputError.of(str(problem.folder), must, "none", "search longer: automl search ... --trials N")
-    resources = Resources(workers=workers, cpu=config.resources.cpu, gpu=config.resources.gpu)
+    has = config.resources
+    resources = Resources(workers=workers, cpu=has.cpu, gpu=has.gpu, elsewhere=address is not None)
     seeds = seeds or config.finals.seeds
     with hold(problem.folder), ExitStack() as stack:
         start = lru_cache(lambda: stack.enter_context(cluster(problem.folder, workers * resources.cpu, address)))

@@ -63,7 +63,7 @@ def search(
     """
     console = console or Console(quiet=True)
     config = problem.config.resources
-    resources = Resources(workers=workers, cpu=config.cpu, gpu=config.gpu)
+    resources = Resources(workers=workers, cpu=config.cpu, gpu=config.gpu, elsewhere=address is not None)
     with hold(problem.folder), ExitStack() as stack:
         start = lru_cache(lambda: stack.enter_context(cluster(problem.folder, workers * config.cpu, address)))
         held = RecordHeld(console)

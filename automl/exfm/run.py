@@ -35,6 +35,7 @@ from automl.runtime.host import machine, versions
 from automl.runtime.interrupt import deferred_interrupt
 from automl.runtime.leftovers import watched
 from automl.runtime.lock import hold
+from automl.runtime.shared import need_shared
 from automl.study.exfm_json import write_exfm
 from automl.study.exfm_results import ExfmResult
 from automl.study.plugins import files
@@ -54,7 +55,7 @@ def run_exfm(
     """Stream, score, teach, compare; write exfm.json. Killed, the same call goes on.
 
     Raises:
-        InputError: where the folder holds a run of another file, or is in use.
+        InputError: where the folder holds a run of another file, is in use, or is not seen by a machine of a cluster.
         RunError: where a student failed.
         KeyboardInterrupt: stopped by hand.
     """
@@ -67,6 +68,8 @@ def run_exfm(
         if read_taught(problem.folder) is None or not all(one.out.exists() for one in assignments.values()):
             stack.enter_context(watched())
             stack.enter_context(cluster(problem.folder, workers, address))
+            if address is not None:
+                need_shared(problem.folder)
         told = teach(problem, workers=workers, console=console)
         check_interrupt()
         run_students(problem, assignments, workers=workers, console=console)

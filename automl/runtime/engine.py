@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections import Counter, deque
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,13 @@ from ray import tune
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
+from automl.runtime.depot import open_depot
 from automl.runtime.errors import RunError
 from automl.runtime.head import watched_head
 from automl.runtime.interrupt import deferred_interrupt
 from automl.runtime.jobs import Done, Job, JobSource, Outcome, Step, Wait, job_config, progress_of
-from automl.runtime.limits import read_note
-from automl.runtime.lost import PATIENCE_S, RUNS, STEP_S, Death, Fate, actor_of, death_of
+from automl.runtime.limits import Words
+from automl.runtime.lost import PATIENCE_S, RUNS, STEP_S, Death, Fate, actor_of, death_of, last_words
 from automl.runtime.worker import Worker, started_at, told_by
 from automl.study.history import Failure
 from automl.study.plugins import files
@@ -34,6 +36,7 @@ class Resources:
     workers: int
     cpu: float = 1.0
     gpu: float = 0.0
+    elsewhere: bool = False  # on a cluster that is there: machines that need not see the driver's files
 
 
 def run(source: JobSource, resources: Resources, *, clock: Callable[[], float] = time.time) -> None:
@@ -44,8 +47,9 @@ def run(source: JobSource, resources: Resources, *, clock: Callable[[], float] =
     """
     scratch = Path(tempfile.mkdtemp(prefix="automl-tune-"))
     address = str(ray.get_runtime_context().gcs_address)
+    depot = open_depot(scratch.name) if resources.elsewhere else nullcontext()
     try:
-        with deferred_interrupt() as check, watched_head(address) as check_head:
+        with deferred_interrupt() as check, watched_head(address) as check_head, depot:
             _fit(Desk(source, resources.workers, scratch, clock, check, check_head), resources, scratch)
     except _Left as left:
         raise left.reason from None
@@ -62,12 +66,13 @@ class _Left(BaseException):
 
 
 def _fit(desk: Desk, resources: Resources, scratch: Path) -> None:
+    every = {"threads": max(1, int(resources.cpu)), "notes": str(scratch), "plugins": files()}
+    if resources.elsewhere:
+        every |= {"depot": scratch.name, "node": ray.get_runtime_context().get_node_id()}
     tuner = tune.Tuner(
         tune.with_resources(Worker, {"cpu": resources.cpu, "gpu": resources.gpu}),
         tune_config=tune.TuneConfig(
-            search_alg=DeskSearcher(
-                desk, {"threads": max(1, int(resources.cpu)), "notes": str(scratch), "plugins": files()}
-            ),
+            search_alg=DeskSearcher(desk, every),
             scheduler=DeskScheduler(desk),
             num_samples=-1,
             reuse_actors=True,
@@ -112,8 +117,10 @@ class Desk:
         check_interrupt: Callable[[], None] = lambda: None,
         check_head: Callable[[], None] = lambda: None,
         look: Callable[[str | None], Death] = death_of,
+        words: Callable[[Path, str, str], Words] = last_words,
     ) -> None:
-        self._check_interrupt, self._check_head, self._look = check_interrupt, check_head, look
+        self._check_interrupt, self._check_head = check_interrupt, check_head
+        self._look, self._words = look, words
         self._source, self._workers, self._scratch, self._clock = source, workers, scratch, clock
         self._running: dict[str, Running] = {}
         self._again: deque[Job] = deque()
@@ -176,7 +183,7 @@ class Desk:
         if death.fate is Fate.OPEN and waited < PATIENCE_S:
             return
         if death.fate is Fate.OWN:
-            self._tell(trial_id, running, since, self._last_words(running, since))
+            self._tell(trial_id, running, since, self._last_words(running, since, death.node))
             return
         self._losses[job.name] += 1
         if self._losses[job.name] < RUNS:
@@ -201,13 +208,12 @@ class Desk:
         )
         self._source.ended(running.job, outcome)
 
-    def _last_words(self, running: Running, ended_at: float) -> Failure:
+    def _last_words(self, running: Running, ended_at: float, node: str) -> Failure:
         job = running.job
-        note = read_note(self._scratch / f"{job.name}.json")
-        if note is not None:
-            return note
-        stack = self._scratch / f"{job.name}.stack"
-        if stack.exists() and "Timeout (" in stack.read_text(errors="replace"):
+        words = self._words(self._scratch, job.name, node)
+        if words.note is not None:
+            return words.note
+        if words.timeout:
             return Failure("timeout", f"took longer than its limit of {job.limits.timeout_s:g} s")
         return Failure(
             "lost", f"its process ended after {ended_at - running.started_at:.1f} s without a word (exit or signal)"

@@ -33,6 +33,9 @@ class Payload(Protocol):
 
     `work` names the function that does it, "package.module:function". It is called with the payload in a worker's
     process and gives Steps; the last of them says done. What it raises is the job's failure.
+
+    On a cluster a payload may have `reads` and `writes` besides: paths among its own values, which are of the driver's
+    machine. A worker on another one is given paths of its own in their place (automl/runtime/carried.py).
     """
 
     @property
@@ -59,6 +62,16 @@ class TrainModel:
     predictions: str | None = None  # file for the probabilities of the scored rows (NumPy, float64)
     weights: str | None = None  # file for the weights as trained on `train` (torch, the model's state_dict)
     work: str = TRAININGS["standard"]
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """What a worker on another machine needs a copy of."""
+        return (self.log,)
+
+    @property
+    def writes(self) -> tuple[str, ...]:
+        """Files that are to be at the driver when it ends."""
+        return tuple(path for path in (self.predictions, self.weights) if path is not None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from automl.study.history import Failure
@@ -73,6 +74,20 @@ class MemoryWatch:
 def write_note(path: Path, failure: Failure) -> None:
     """A worker's last words."""
     path.write_text(json.dumps([failure.kind, failure.reason]))
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What a worker left that ended without telling its end: a note, or the stacks at its limit of time."""
+
+    note: Failure | None
+    timeout: bool
+
+
+def read_words(folder: Path, job: str) -> Words:
+    """The last words of the worker that ran a job."""
+    stack = folder / f"{job}.stack"
+    return Words(read_note(folder / f"{job}.json"), stack.exists() and "Timeout (" in stack.read_text(errors="replace"))
 
 
 def read_note(path: Path) -> Failure | None:

@@ -13,10 +13,13 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from automl.runtime.carried import notes_folder
 from automl.runtime.head import answers
+from automl.runtime.limits import Words, read_words
 
 RUNS = 3  # of a job, each on a machine that was lost, before it is given up
 PATIENCE_S = 60.0  # with Ray's books
+WORDS_S = 20.0  # with a machine that is asked for the last words of a worker
 STEP_S = 1.0  # between the end of a process and that of its node, where a machine goes down
 
 
@@ -52,6 +55,27 @@ def _is_gone(node: str, nodes: list[dict[str, Any]]) -> bool:
     """Whether a node is known to be dead, or does not answer."""
     found = [one for one in nodes if one["NodeID"] == node]
     return any(not (one["Alive"] and answers(f"{one['NodeManagerAddress']}:{one['NodeManagerPort']}")) for one in found)
+
+
+def last_words(scratch: Path, job: str, node: str) -> Words:
+    """What the worker of a job has left on the machine where it ran; `scratch` is the run's folder on the driver's."""
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    far: Any = ray
+    if not node or node == far.get_runtime_context().get_node_id():
+        return read_words(scratch, job)
+    there = NodeAffinitySchedulingStrategy(node, soft=False)
+    asked = far.remote(num_cpus=0)(_words_there).options(scheduling_strategy=there).remote(scratch.name, job)
+    try:
+        found: Words = far.get(asked, timeout=WORDS_S)
+    except far.exceptions.RayError:  # the machine has gone in between, or does not answer
+        return Words(None, timeout=False)
+    return found
+
+
+def _words_there(run: str, job: str) -> Words:
+    return read_words(notes_folder(run), job)
 
 
 def read_death(entry: dict[str, Any]) -> Death:

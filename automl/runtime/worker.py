@@ -6,14 +6,18 @@ import gc
 import pkgutil
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
+import ray
 from ray import tune
 
 from automl.ranking.process import prepare_process
+from automl.runtime.carried import Carrier, notes_folder
+from automl.runtime.depot import FarDepot
 from automl.runtime.errors import explain
-from automl.runtime.jobs import Limits, Step, job_of, step_of, step_text
+from automl.runtime.jobs import Limits, Payload, Step, job_of, step_of, step_text
 from automl.runtime.limits import MemoryWatch, time_limit
 from automl.study.history import Failure
 from automl.study.plugins import plug_in_files
@@ -32,6 +36,7 @@ class Worker(tune.Trainable):
 
     def setup(self, config: dict[str, Any]) -> None:
         prepare_process(max(1, int(config["threads"])))
+        self._carrier = _carrier(config)
         self._memory = MemoryWatch()
         self._begin(config)
 
@@ -59,24 +64,44 @@ class Worker(tune.Trainable):
 
     def cleanup(self) -> None:
         self._steps = _nothing()
+        if self._carrier is not None:
+            self._carrier.close()
 
     def _begin(self, config: dict[str, Any]) -> None:
         self._limits = Limits(**config["job"]["limits"])
         self._notes = Path(config["notes"])
+        if self._carrier is not None:
+            self._notes = notes_folder(self._notes.name)
+            self._notes.mkdir(parents=True, exist_ok=True)
         self._name = str(config["job"]["name"])
         self._used = 0.0
         self._started_at = time.time()
-        self._steps = _work(config["job"], config["plugins"])
+        self._steps = _work(config["job"], config["plugins"], self._carrier)
 
 
-def _work(config: Mapping[str, Any], plugins: Iterable[str]) -> Iterator[Step]:
+def _carrier(config: Mapping[str, Any]) -> Carrier | None:
+    """None on the driver's own machine, whose files are there."""
+    depot, node = config.get("depot"), config.get("node")
+    return None if depot is None or node == ray.get_runtime_context().get_node_id() else Carrier(FarDepot(depot))
+
+
+def _work(config: Mapping[str, Any], plugins: Iterable[str], carrier: Carrier | None) -> Iterator[Step]:
     """A generator, so that whatever goes wrong from the first line on is the job's failure, not the worker's."""
-    plug_in_files(plugins)
+    plug_in_files(plugins if carrier is None else [str(carrier.copy(file)) for file in plugins])
     payload = job_of(config).payload
-    steps = pkgutil.resolve_name(payload.work)(payload)
-    if not isinstance(steps, Iterator):
-        raise TypeError(f"{payload.work} must be a generator of Steps, but gave {type(steps).__name__}")
-    yield from steps
+    last: Step | None = None
+    here: AbstractContextManager[Payload] = nullcontext(payload) if carrier is None else carrier.brought(payload)
+    with here as asked:
+        steps = pkgutil.resolve_name(asked.work)(asked)
+        if not isinstance(steps, Iterator):
+            raise TypeError(f"{asked.work} must be a generator of Steps, but gave {type(steps).__name__}")
+        for step in steps:
+            if isinstance(step, Step) and step.done:
+                last = step  # told when what was written has arrived
+                break
+            yield step
+    if last is not None:
+        yield last
 
 
 def _text(step: Step) -> str:

@@ -12,7 +12,9 @@ import pytest
 
 from automl.runtime import cluster as module
 from automl.runtime.cluster import cluster
+from automl.runtime.errors import RunError
 from automl.runtime.leftovers import FOLDER
+from search_spaces.errors import InputError
 from tests.worlds.processes import SLEEP, is_gone, sleeper
 
 
@@ -63,9 +65,20 @@ def test_leftovers_of_a_killed_run_are_ended_first(tmp_path: Path, ray: FakeRay)
 
 
 def test_a_given_cluster_is_joined_and_not_sized(tmp_path: Path, ray: FakeRay) -> None:
-    with cluster(tmp_path, 4.0, "ray://head:10001"):
-        assert ray.options["address"] == "ray://head:10001"
+    with cluster(tmp_path, 4.0, "head:6379"):
+        assert ray.options["address"] == "head:6379"
         assert ray.options["num_cpus"] is ray.options["object_store_memory"] is None
+
+
+def test_a_cluster_that_cannot_be_joined_is_told(tmp_path: Path, ray: FakeRay) -> None:
+    with pytest.raises(InputError, match="must be HOST:PORT of a cluster"), cluster(tmp_path, 1.0, "ray://head:10001"):
+        pytest.fail("the block must not run")
+    assert ray.calls == []
+    ray.fails = True
+    joined = cluster(tmp_path, 1.0, "head:6379")
+    with pytest.raises(RunError, match="no Ray cluster answers at head:6379: no cluster at"), joined:
+        pytest.fail("the block must not run")
+    assert ray.calls == ["init", "shutdown"]
 
 
 def test_ray_is_shut_down_whatever_happens(tmp_path: Path, ray: FakeRay) -> None:
