@@ -183,6 +183,7 @@ def to_the_end(scene: Scene) -> dict[str, Any]:
         found |= {"trials": world.trials, "ended": world.ended(), "budget_kept": world.ended() == world.trials}
         found["report_code"] = scene.aside(command("report", world.folder), "report").wait()
     found["parts"] = len([*world.folder.rglob("*.part"), *world.folder.rglob("*-journal")])
+    found["scratch"] = 0 if scene.scratch is None else len([*scene.scratch.glob("automl-*")])
     found["left"] = len(gone_after(scene, 60.0)[1])
     return found
 

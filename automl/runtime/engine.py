@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import time
 from collections import Counter, deque
 from collections.abc import Callable
@@ -22,6 +20,7 @@ from automl.runtime.errors import RunError
 from automl.runtime.head import watched_head
 from automl.runtime.interrupt import deferred_interrupt
 from automl.runtime.jobs import Done, Job, JobSource, Outcome, Step, Wait, job_config, progress_of
+from automl.runtime.leftovers import scratch_folder
 from automl.runtime.limits import Words
 from automl.runtime.lost import PATIENCE_S, RUNS, STEP_S, Death, Fate, actor_of, death_of, last_words
 from automl.runtime.worker import Worker, started_at, told_by
@@ -45,16 +44,17 @@ def run(source: JobSource, resources: Resources, *, clock: Callable[[], float] =
     Raises:
         ClusterLostError: where the cluster's head has ended.
     """
-    scratch = Path(tempfile.mkdtemp(prefix="automl-tune-"))
     address = str(ray.get_runtime_context().gcs_address)
-    depot = open_depot(scratch.name) if resources.elsewhere else nullcontext()
     try:
-        with deferred_interrupt() as check, watched_head(address) as check_head, depot:
+        with (
+            scratch_folder() as scratch,
+            deferred_interrupt() as check,
+            watched_head(address) as check_head,
+            open_depot(scratch.name) if resources.elsewhere else nullcontext(),
+        ):
             _fit(Desk(source, resources.workers, scratch, clock, check, check_head), resources, scratch)
     except _Left as left:
         raise left.reason from None
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
 class _Left(BaseException):

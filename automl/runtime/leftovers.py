@@ -1,4 +1,4 @@
-"""Processes that a killed run leaves behind, and who ends them.
+"""Processes and scratch folders that a killed run leaves behind, and who ends them.
 
 All that a run starts inherits two marks, as variables of its environment. By its folder's, the next run over that
 folder ends them. By its driver's own, which spares a restart, they are ended at once: a small watcher outlives the
@@ -9,9 +9,12 @@ Ray's own processes end within seconds of a killed driver, but for two agents th
 
 from __future__ import annotations
 
+import hashlib
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
 from collections.abc import Iterable, Iterator
@@ -42,6 +45,22 @@ def reap(folder: Path) -> int:
     _kill(found)
     psutil.wait_procs(found, timeout=5)
     return len(found)
+
+
+@contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """An empty folder for the length of the block, in the system's place for temporary files. Within a cluster's block
+    those that killed runs over the same folder have left go first."""
+    run = os.environ.get(FOLDER)
+    start = "automl-tune-" if run is None else f"automl-tune-{hashlib.sha256(os.fsencode(run)).hexdigest()[:12]}-"
+    if run is not None:
+        for left in Path(tempfile.gettempdir()).glob(f"{start}*"):
+            shutil.rmtree(left, ignore_errors=True)
+    scratch = Path(tempfile.mkdtemp(prefix=start))
+    try:
+        yield scratch
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 @contextmanager

@@ -53,7 +53,8 @@ def test_killed_in_any_way_the_same_command_goes_on(tmp_path: Path) -> None:
     assert wrong == [], table(rows)
     assert world.trials == TRIALS, "no run ended before its time"
     assert end == {
-        "code": 0, "trials": TRIALS, "ended": TRIALS, "budget_kept": True, "report_code": 0, "parts": 0, "left": 0
+        "code": 0, "trials": TRIALS, "ended": TRIALS, "budget_kept": True, "report_code": 0, "parts": 0, "scratch": 0,
+        "left": 0,
     }  # fmt: skip
 
 

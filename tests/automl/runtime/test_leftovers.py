@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
 import psutil
 import pytest
 
-from automl.runtime.leftovers import FOLDER, OWNER, reap, watched
+from automl.runtime.leftovers import FOLDER, OWNER, reap, scratch_folder, watched
 from tests.worlds.processes import PATIENCE_S, is_gone, sleeper
 
 ROOT = Path(__file__).parents[3]
@@ -34,6 +35,24 @@ def test_the_caller_itself_is_spared(tmp_path: Path) -> None:
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=PATIENCE_S
     )
     assert (done.returncode, done.stdout) == (0, "0\n"), done.stderr
+
+
+def test_scratch_of_killed_runs_over_a_folder_goes_with_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with ExitStack() as killed, scratch_folder() as unknown:
+        monkeypatch.setenv(FOLDER, "/studies/one")
+        left = killed.enter_context(scratch_folder())
+        (left / "note.json").write_text("[]")
+        monkeypatch.setenv(FOLDER, "/studies/other")
+        with scratch_folder() as other:
+            assert set(tmp_path.iterdir()) == {unknown, left, other}
+        monkeypatch.setenv(FOLDER, "/studies/one")
+        with scratch_folder() as new:
+            assert set(tmp_path.iterdir()) == {unknown, new}
+            assert list(new.iterdir()) == []
+    assert list(tmp_path.iterdir()) == []
 
 
 SLEEPER = """
