@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ from automl.stats.compared import ScoredRows
 from automl.stats.seeds import trial_seeds
 from automl.study.config import TRAININGS
 from automl.study.history import Failure
+from automl.study.plugins import digests
 from automl.study.problem import FINALS_FIT, SEARCH_FIT, Problem
 from search_spaces.model import ModelSpec
 
@@ -140,8 +142,12 @@ class RepeatsSource:
 
 
 def predictions_folder(problem: Problem, log: EncodedLog) -> Path:
-    """Where predictions of models that were trained again are kept; it need not be there yet."""
-    return problem.folder / "finals" / f"{log.fingerprint[:16]}-seed{problem.config.seed}"
+    """Where predictions of models that were trained again are kept; it need not be there yet. Its name says of which
+    log and seed, and where plug-ins are loaded of which training and code: a folder may hold several studies."""
+    name, code = f"{log.fingerprint[:16]}-seed{problem.config.seed}", sorted(digests().values())
+    if code:
+        name += f"-{problem.config.trial.training}-{hashlib.sha256(''.join(code).encode()).hexdigest()[:8]}"
+    return problem.folder / "finals" / name
 
 
 def predictions_file(problem: Problem, log: EncodedLog, model: ModelSpec, stage: Stage, repeat: int) -> Path:

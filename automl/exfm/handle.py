@@ -83,7 +83,7 @@ def open_exfm(folder: Path | str) -> ExfmHandle:
     """A run that has ended before.
 
     Raises:
-        InputError: where the folder holds none, or one that cannot be read.
+        InputError: where the folder holds none, one that cannot be read, or figures of another stream than its run's.
     """
     folder = Path(folder).absolute()
     if not is_exfm(folder):
@@ -91,7 +91,14 @@ def open_exfm(folder: Path | str) -> ExfmHandle:
         raise InputError.of(str(folder), "must hold an ExFM run that has ended", f"no {EXFM_JSON}", hint)
     lock = read_lock(folder)
     plug_in_files(lock.plugins_in(folder) if lock is not None else ())
-    return ExfmHandle(folder, read_exfm(folder))
+    result = read_exfm(folder)
+    if lock is not None and result.stream not in ("", lock.stream):
+        must, hint = (
+            f"must be of the stream that {LOCK} tells of ({lock.stream})",
+            "automl exfm run goes on, and writes it",
+        )
+        raise InputError.of(str(folder / EXFM_JSON), must, result.stream, hint)
+    return ExfmHandle(folder, result)
 
 
 __all__ = ["ExfmHandle", "exfm_run", "open_exfm"]

@@ -38,6 +38,7 @@ def summarise(
     )
     return ExfmResult(
         name=config.name,
+        stream=stream.fingerprint,
         tasks=tuple(stream.tasks),
         notes=tuple(stream.notes),
         score_from=config.score_from,

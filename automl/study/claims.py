@@ -113,7 +113,7 @@ def recorded_file(facts: Facts, folder: Path) -> Path:
     Raises:
         InputError: where there is none.
     """
-    return found(facts.study_file, folder, facts.config_text, f"automl search FILE --out {folder}")
+    return found(facts.study_file, folder, f"automl search FILE --out {folder}")
 
 
 def is_recorded_log(facts: Facts, folder: Path) -> bool:

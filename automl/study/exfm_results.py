@@ -159,7 +159,7 @@ class ExfmResult:
     """A whole run that has ended.
 
     tasks: labels of the stream. notes: what was seen when it was encoded. score_from: the first window that counts.
-    students: by name. wall_seconds: of the last start.
+    students: by name. wall_seconds: of the last start. stream: fingerprint of what was streamed, "" in older files.
     """
 
     name: str
@@ -172,6 +172,7 @@ class ExfmResult:
     das: DasCounts
     students: Mapping[str, StudentResult]
     wall_seconds: Number = math.nan
+    stream: str = ""
     machine: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
 

@@ -166,8 +166,18 @@ def test_a_record_with_absolute_paths_is_read_as_the_copy_that_it_is_in(
     before = tmp_path / "before" / "study.yaml" if gone else searched / "study.yaml"
     record = load_newest(study.parent)
     record.set_user_attr("study_file", str(before))
+    study.write_text("# ours\n" + study.read_text())  # the text of the record is that of the original
     asked(study.parent)
     assert {problem.file for problem in reached} == {study}
+
+
+def test_a_file_beside_a_folder_of_its_name_is_its_own(study: Path, searched: Path, reached: list[Problem]) -> None:
+    folder = study.parent.rename(study.parent.with_name("ads"))
+    for name in ("study.yaml", "log", "baseline.yaml"):
+        (folder / name).rename(folder.with_name("ads.yaml" if name == "study.yaml" else name))
+    load_newest(folder).set_user_attr("study_file", str(searched / "ads.yaml"))
+    asked(folder)
+    assert {problem.file for problem in reached} == {folder.with_name("ads.yaml")}
 
 
 def test_finals_of_another_study_in_the_folder_are_not_shown(study: Path) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from automl.commands import repeats
 from automl.commands.finals import failed_lines, race, run_finals
 from automl.commands.judge import Trained, confirmed_gains
 from automl.commands.repeats import (
@@ -112,6 +113,18 @@ def test_what_was_trained_is_not_trained_again(problem: Problem, log: EncodedLog
     assert found[BASELINE][:, 0] == pytest.approx([0.1, 0.3, 0.9])
     assert found["7"][:, 0] == pytest.approx([0.2, 0.9, 0.9])
     assert source_of(problem, log, tmp_path, seeds=3).waiting == 0
+
+
+def test_what_other_code_trained_is_trained_again(
+    problem: Problem, log: EncodedLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two studies in one folder, by plug-ins of two contents."""
+    for digest, waiting in (("1", 4), ("1", 0), ("2", 4)):
+        monkeypatch.setattr(repeats, "digests", lambda held=digest: {"/own.py": held})
+        source = source_of(problem, log, tmp_path)
+        assert source.waiting == waiting
+        for job in all_jobs(source):
+            finish(source, job, 0.5)
 
 
 def test_a_model_that_fails_is_told_and_trained_on_no_further_order(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,16 @@ def test_a_student_needs_the_file_of_its_run(tmp_path: Path) -> None:
     write_exfm(tmp_path, make_exfm(1))
     with pytest.raises(InputError, match=r"must hold exfm\.lock\.json"):
         open_exfm(tmp_path).export(tmp_path / "v1.automl", student="v1")
+
+
+def test_figures_of_another_run_in_the_folder_are_not_shown(tmp_path: Path) -> None:
+    lock = {"config": {}, "stream": "s", "teacher": "t", "students": {}, "file": "a.yaml"}
+    (tmp_path / LOCK).write_text(json.dumps(lock))
+    write_exfm(tmp_path, replace(make_exfm(1), stream="s"))
+    assert open_exfm(tmp_path).result.stream == "s"
+    write_exfm(tmp_path, replace(make_exfm(1), stream="r"))
+    with pytest.raises(InputError, match=r"must be of the stream that exfm\.lock\.json tells of \(s\), but found r"):
+        open_exfm(tmp_path)
 
 
 def test_a_run_that_kept_nothing_says_what_to_do(tmp_path: Path) -> None:

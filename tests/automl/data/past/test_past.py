@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import numpy as np
 import pyarrow as pa
@@ -341,6 +343,28 @@ def test_files_that_hold_none_are_refused(past: Past, tmp_path: Path) -> None:
     for name in ("cut", "log.parquet", "nowhere"):
         with pytest.raises(InputError, match=f"{name}: must be the past of a log, as automl export writes it"):
             read_past(tmp_path / name)
+
+
+def test_a_part_that_is_another_is_told(past: Past, tmp_path: Path) -> None:
+    """Two columns' encoders exchanged, or a part that is missing; a file of an older release tells no digests."""
+    write_past(past, tmp_path / "p")
+    with ZipFile(tmp_path / "p") as held:
+        parts = {name: held.read(name) for name in held.namelist()}
+    first, second = "encoders/000.arrow", "encoders/001.arrow"
+    facts = {**json.loads(parts["facts.json"]), "format": 2}
+    for changed, told in (
+        ({**parts, first: parts[second], second: parts[first]}, f"another {first} than was written with it"),
+        ({name: part for name, part in parts.items() if name != "tail.arrow"}, "no tail.arrow in it"),
+        ({**parts, "facts.json": json.dumps(facts).encode()}, None),
+    ):
+        with ZipFile(tmp_path / "q", "w") as out:
+            for name, part in changed.items():
+                out.writestr(name, part)
+        if told is None:
+            assert read_past(tmp_path / "q").until == past.until
+        else:
+            with pytest.raises(InputError, match=f"must be the past of a log.*, but found {told}$"):
+                read_past(tmp_path / "q")
 
 
 def test_a_stream_leaves_its_labels_behind(tmp_path: Path) -> None:
