@@ -341,7 +341,7 @@ def main() -> None:
         print(f"skipped, since no disk can be mounted here: {name}")
     if asked.kind:
         kinds = {name: kinds[name] for name in asked.kind}
-    search = SearchWorld(place, state.values.get("trials", TRIALS))
+    search = SearchWorld(place, state.values.get("trials", max(100, math.ceil(asked.share * TRIALS))))
     exfm = ExfmWorld(place, state.values.get("number", 0))
     worlds: tuple[tuple[World, dict[str, int]], ...] = (
         (search, {name: math.ceil(asked.share * kind.search) for name, kind in kinds.items()}),

@@ -17,7 +17,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -80,17 +80,22 @@ class FolderLock:
         threading.Thread(target=self._live, name="sign of life", daemon=True).start()
 
     def release(self) -> None:
-        """Let the next one in."""
+        """Let the next one in. Where the holder's name cannot be removed any more it stays: a name of one that is gone
+        holds nobody up, and why the run ended is told instead."""
         self._released.set()
-        if read_holder(self._file) == self._holder:
-            self._file.unlink(missing_ok=True)
-        self._lock.release()
+        try:
+            if read_holder(self._file) == self._holder:
+                with suppress(OSError):
+                    self._file.unlink(missing_ok=True)
+        finally:
+            self._lock.release()
 
     def _live(self) -> None:
         while not self._released.wait(BEAT_S):
             other = read_holder(self._file)
             if other == self._holder:
-                os.utime(self._file)
+                with suppress(OSError):  # the folder can only be read for a while
+                    os.utime(self._file)
             elif other is not None:
                 sys.stderr.write(f"\nthis run is stopped: it gave no sign of life for a while, and now is of {other}\n")
                 _thread.interrupt_main()

@@ -122,3 +122,19 @@ def wait_for(holds: Callable[[], bool]) -> None:
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def test_a_folder_that_became_read_only_hides_no_reason_and_is_let_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, missing_ok: bool = False) -> None:
+        raise PermissionError(1, "Operation not permitted", str(path))
+
+    with monkeypatch.context() as read_only, pytest.raises(RuntimeError, match="the record"), hold(tmp_path):  # noqa: PT012
+        read_only.setattr(Path, "unlink", refuse)
+        raise RuntimeError("cannot write the record")
+    assert read_holder(tmp_path / HOLDER) is not None
+    with monkeypatch.context() as later:
+        later.setattr(Holder, "alive", property(lambda holder: False))  # it was this process
+        locked(tmp_path).release()
+    assert read_holder(tmp_path / HOLDER) is None
