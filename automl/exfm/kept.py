@@ -79,7 +79,8 @@ class Kept:
 
 
 def keep_students(problem: ExfmProblem) -> None:
-    """Keep of every student what is not kept yet. The log is read once for each, and once more for its past.
+    """Keep of every student what is not kept yet. The log is read once, and twice more for each student that reads what
+    earlier rows tell.
 
     Raises:
         InputError: where the log is not what it was when the problem was loaded.
@@ -88,7 +89,10 @@ def keep_students(problem: ExfmProblem) -> None:
     if not left:
         return
     plan = make_stream_plan(problem.config.data, problem.file.parent, lambda *path: problem.document.at("data", *path))
-    found = [_kept(problem, student, plan) for student in left]
+    encoders = log_encoders(problem.stream.folder, plan)
+    wanted = np.unique(np.concatenate([_last_times(problem, student) for student in left]))
+    rows = _rows_of(plan, encoders, wanted, len(left) * MOST * CHECKED_ROWS)
+    found = [_kept(problem, student, plan, encoders, rows) for student in left]
     if plan_fingerprint(plan, problem.folder / "data") != problem.stream.fingerprint:
         must, hint = "must stay as it was when the run started", "leave the run a copy that nobody writes to"
         raise InputError([Mistake(problem.document.at("data"), must, "other rows", hint)])
@@ -140,34 +144,45 @@ def _facts(problem: ExfmProblem, student: Student) -> KeptFacts:
     )
 
 
-def _kept(problem: ExfmProblem, student: Student, plan: StreamPlan) -> Kept:
-    stream, facts = problem.stream, _facts(problem, student)
-    encoders = log_encoders(stream.folder, plan).select(facts.fields, facts.dense)
-    members_N = np.flatnonzero(student.members_N)[-CHECKED_ROWS:]
-    first = max(int(members_N[0]), len(stream) - MOST * CHECKED_ROWS // 2)
-    pasts = log_pasts(plan, encoders, stream.fingerprint, stream.folder.parent, (int(stream.times_N[first]), None))
+def _last_times(problem: ExfmProblem, student: Student) -> NDArray[np.int64]:
+    """Of the student's last rows."""
+    return np.unique(problem.stream.times_N[np.flatnonzero(student.members_N)[-CHECKED_ROWS:]])
+
+
+def _kept(problem: ExfmProblem, student: Student, plan: StreamPlan, of_all: Encoders, rows: pa.Table) -> Kept:
+    """`rows` of the log are those of the last times of all students."""
+    stream, facts, time = problem.stream, _facts(problem, student), of_all.time
+    assert time is not None
+    encoders, last = of_all.select(facts.fields, facts.dense), _last_times(problem, student)
+    cut = max(int(last[0]), int(stream.times_N[-(MOST * CHECKED_ROWS // 2) :][0]))
+    pasts = log_pasts(plan, encoders, stream.fingerprint, stream.folder.parent, (cut, None))
     evening, past = pasts if pasts else (None, None)
-    rows = _raw(plan, encoders, evening, np.unique(stream.times_N[members_N]), int(stream.times_N[-1]))
+    if evening is None:
+        rows = rows.filter(pa.array(np.isin(times_of(time, rows), last)))
+    else:
+        rows = _later_rows(plan, of_all, evening, int(stream.times_N[-1]))
     found_B = encoded_rows(encoders, rows, stream, student.columns.fields, student.columns.dense, student.members_N)
     known = np.flatnonzero((found_B >= 0) & student.members_N[found_B])
     chosen = known[np.argsort(found_B[known], kind="stable")][-CHECKED_ROWS:]
     return Kept(facts, encoders, past, rows.take(pa.array(chosen)).select(encoders.columns), found_B[chosen])
 
 
-def _raw(plan: StreamPlan, encoders: Encoders, evening: Past | None, wanted: NDArray[np.int64], end: int) -> pa.Table:
-    """Rows of the wanted times; where what is made of earlier rows is read all that `evening` has not counted, with it.
-
-    None of these where there are so many that they are not held.
-    """
-    time, most = encoders.time, MOST * CHECKED_ROWS
+def _rows_of(plan: StreamPlan, encoders: Encoders, wanted: NDArray[np.int64], most: int) -> pa.Table:
+    """Rows of the log of these times; at least so many where there are as many."""
+    time = encoders.time
     assert time is not None
 
     def is_wanted(batch: pa.RecordBatch) -> NDArray[np.bool_]:
         return np.isin(times_of(time, batch), wanted)
 
-    if evening is None:
-        return joined(found_rows(plan, plan.log_columns, is_wanted, most), plan)
-    after = evening.state.last
+    return joined(found_rows(plan, plan.log_columns, is_wanted, most), plan)
+
+
+def _later_rows(plan: StreamPlan, encoders: Encoders, evening: Past, end: int) -> pa.Table:
+    """All rows that `evening` has not counted, with what it tells of them; none where there are so many that they are
+    not held."""
+    time, after, most = encoders.time, evening.state.last, MOST * CHECKED_ROWS
+    assert time is not None
 
     def is_later(batch: pa.RecordBatch) -> NDArray[np.bool_]:
         times_B = times_of(time, batch)
