@@ -18,12 +18,12 @@ from automl.ranking.throughput import time_ratio, timed_batches
 from automl.runtime.work import make_clock
 from automl.stats.compared import ScoredRows
 from automl.stats.significance import NO_GAIN, Gain, seeds_wanted, verdict
-from automl.stats.verdicts import Verdict
+from automl.stats.verdicts import LEVEL, Verdict
 from automl.strategies.picks import Pick
 from automl.study.history import Speed
 from automl.study.problem import Problem
 from automl.study.record import Study
-from automl.study.results import BaselineDay, DayGain, Detectable, FinalBaseline, FinalPick, Finals, Unfit
+from automl.study.results import BaselineDay, DayGain, Detectable, Family, FinalBaseline, FinalPick, Finals, Unfit
 from search_spaces.model import ModelSpec
 
 Floats = NDArray[np.float64]
@@ -58,10 +58,12 @@ def judge(
     study: Study,
     seeds: int,
     planned_pct: float = math.nan,
+    family: Family | None = None,
 ) -> Finals:
     """Predictions of the finals to verdicts; how many trials had ended is not known here, nor what the repeats said.
 
     `seeds` is how many trainings of each model were asked for, `planned_pct` the gain that they were to tell.
+    Where the study is one of a family, its claims are made at the level that the family leaves to it.
     """
     window, probs, failed = scored_window(log, "test"), trained.probs, trained.failed
     fit = [pick for pick in chosen if str(pick.trial) not in failed]
@@ -74,6 +76,7 @@ def judge(
     assert baseline is not None
     seen = {trial.number: baseline.mean_gain_pct(trial) for trial in study.trials}
     judged: dict[int, FinalPick] = {}
+    level = LEVEL if family is None else family.level
     for pick, gain, speed in zip(fit, gains, speeds, strict=True):
         of_pick = probs[str(pick.trial)]
         by_day = [(day.name, day.gain(base, of_pick)) for day in days]
@@ -93,7 +96,7 @@ def judge(
             qps_ratio_low=speed.qps_ratio_low,
             search_ne_gain_pct=seen.get(pick.trial, math.nan),
             confirmed_ne_gain_pct=pick.shrunken_gain_pct,
-            verdict=verdict(gain, speed.qps_ratio_low, margin),
+            verdict=verdict(gain, speed.qps_ratio_low, margin, level),
             days=tuple(
                 DayGain(day=name, ne_gain_pct=one.pct, ci_low_pct=one.low_pct, ci_high_pct=one.high_pct)
                 for name, one in by_day
@@ -109,7 +112,7 @@ def judge(
         seeds=seeds,
         seeds_wanted=seeds_wanted(open_, margin) if wide else 0,
         detectable_pct=Detectable(
-            planned=planned_pct, found=median(gain.half_width_pct for gain in open_) if open_ else math.nan
+            planned=planned_pct, found=median(gain.half_width_at(level) for gain in open_) if open_ else math.nan
         ),
         picks=tuple(
             judged[pick.trial] if pick.trial in judged else _unfit(pick, seen, failed[str(pick.trial)])
@@ -117,6 +120,7 @@ def judge(
         ),
         progressive=bool(later_days(problem, log, FINAL)),
         days=tuple(day.of(base) for day in days),
+        family=family,
     )
 
 

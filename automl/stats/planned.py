@@ -12,11 +12,14 @@ from numpy.typing import NDArray
 
 from automl.stats.compared import ScoredRows
 from automl.stats.significance import detectable_pct
+from automl.stats.verdicts import LEVEL
 
 Floats = NDArray[np.float64]
 
 
-def planned_pct(seen: ScoredRows, base_SN: Floats, others: Sequence[Floats], test: ScoredRows, orders: int) -> float:
+def planned_pct(
+    seen: ScoredRows, base_SN: Floats, others: Sequence[Floats], test: ScoredRows, orders: int, level: float = LEVEL
+) -> float:
     """The smallest NE gain that about so many orders and the rows of `test` will tell from chance; NaN without models.
 
     Of the middle model: its spread over orders as seen, and the examples' part carried over to the other rows. What is
@@ -33,7 +36,7 @@ def planned_pct(seen: ScoredRows, base_SN: Floats, others: Sequence[Floats], tes
     ]
     examples_std = math.sqrt(max(0.0, median(variances)))
     spread = median(gain.order_std_pct for gain in found)
-    return detectable_pct(spread, orders, examples_std, test.examples_freedom)
+    return detectable_pct(spread, orders, examples_std, test.examples_freedom, level)
 
 
 def _paired(rows: ScoredRows) -> float:

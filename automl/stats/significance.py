@@ -50,6 +50,13 @@ class Gain:
         """Half of the interval."""
         return 0.5 * (self.high_pct - self.low_pct)
 
+    def half_width_at(self, level: float) -> float:
+        """Half of the interval of 1 - level."""
+        if level == LEVEL:
+            return self.half_width_pct
+        orders, freedom = self.orders, self.examples_freedom
+        return detectable_pct(self.order_std_pct, orders, self.examples_std_pct, freedom, level)
+
 
 NO_GAIN = Gain(
     pct=math.nan,
@@ -126,7 +133,11 @@ def one_sided(freedom: float) -> float:
 
 
 def detectable_pct(
-    order_std_pct: float, orders: int, examples_std_pct: float = 0.0, examples_freedom: float = math.inf
+    order_std_pct: float,
+    orders: int,
+    examples_std_pct: float = 0.0,
+    examples_freedom: float = math.inf,
+    level: float = LEVEL,
 ) -> float:
     """The smallest NE gain whose interval leaves out 0: half the width that both sources of luck give it.
 
@@ -134,11 +145,12 @@ def detectable_pct(
         order_std_pct: standard deviation of a gain between two orders of the data, both models trained on the same.
         orders: on how many of them both are trained.
         examples_std_pct: standard error from the choice of examples, and its degrees of freedom.
+        level: of the test; the interval is of 1 - level.
     """
     of_orders = (order_std_pct**2 / orders, float(orders - 1))
     of_examples = (examples_std_pct**2, examples_freedom)
     variance = of_orders[0] + of_examples[0]
-    return _quantile(LEVEL, (of_orders, of_examples)) * math.sqrt(variance) if variance else 0.0
+    return _quantile(level, (of_orders, of_examples)) * math.sqrt(variance) if variance else 0.0
 
 
 def _interval(difference: float, seeds: Source, examples: Source, base: float) -> tuple[float, float, float, float]:
@@ -189,10 +201,16 @@ def log_losses(labels_N: Floats, probs_N: Floats) -> Floats:
     return np.asarray(-(labels_N * np.log(p) + (1 - labels_N) * np.log1p(-p)), dtype=np.float64)
 
 
-def verdict(gain: Gain, qps_ratio_low: float, margin_pct: float) -> Verdict:
-    """better, faster, worse or no better, as docs/statistics.md defines them."""
-    if gain.high_pct < 0 and gain.p_corrected < LEVEL:
+def verdict(gain: Gain, qps_ratio_low: float, margin_pct: float, level: float = LEVEL) -> Verdict:
+    """better, faster, worse or no better, as docs/statistics.md defines them. `level` is what a study of a family may
+    spend (automl.stats.spending): "better" and "faster" are claimed at it."""
+    if gain.high_pct < 0 and gain.p_corrected < level:
         return Verdict.BETTER
-    if gain.high_pct <= margin_pct and qps_ratio_low > FASTER:
+    if qps_ratio_low > FASTER and _ends(gain, level) <= margin_pct:
         return Verdict.FASTER
     return Verdict.WORSE if gain.low_pct > 0 else Verdict.NO_BETTER
+
+
+def _ends(gain: Gain, level: float) -> float:
+    """The upper end of the interval of 1 - level."""
+    return gain.high_pct if level == LEVEL else gain.pct + gain.half_width_at(level)

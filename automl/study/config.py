@@ -10,6 +10,7 @@ from pydantic import (
     AfterValidator,
     BeforeValidator,
     Field,
+    ValidationInfo,
     field_validator,
 )
 
@@ -92,9 +93,18 @@ class QpsConfig(Part):
     clock: Literal["cpu", "analytic"] = "cpu"
 
 
+def _file_name(value: str) -> str:
+    """A name that is a part of a file's name."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", value):
+        raise ValueError("must be letters, digits, - and _")
+    return value
+
+
 class FinalsConfig(Part):
     """Retraining of the picks: by how much NE may be worse and still count as no worse, and with how many seeds.
 
+    `family`: the study is one of several of which one is hoped to succeed; they spend one level between them
+    (automl.stats.spending), by a ledger that stands in the folder `ledger`, or beside the study's folder.
     `progressive`: a test window of several days is scored day by day, and each day is then trained on. `race`: a pick
     that cannot win any more is trained no further, for the sake of the others.
     """
@@ -104,6 +114,15 @@ class FinalsConfig(Part):
     repeats: Annotated[int, Field(ge=2, le=20)] = 3  # of promising trials on the validation window, before the picks
     progressive: bool = True
     race: bool = True
+    family: Annotated[str, Field(max_length=100), AfterValidator(_file_name)] | None = None
+    ledger: str | None = None
+
+    @field_validator("ledger")
+    @classmethod
+    def _of_a_family(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None and info.data.get("family", "unsound") is None:
+            raise ValueError("must come with `family`, whose ledger stands there")
+        return value
 
 
 _LIMIT = re.compile(r"(ne|qps|train_qps)\s*(>=|<=)\s*(?:(\d+(?:\.\d+)?)\s*\*\s*)?baseline\.(ne|qps|train_qps)")

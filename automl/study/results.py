@@ -106,6 +106,15 @@ class FinalPick:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Family:
+    """The study's place among several of which one is hoped to succeed, and the level at which it tests."""
+
+    name: str
+    place: int  # from 1, in the order in which finals were first run
+    level: float  # below which a corrected p is "better"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PickParts:
     """Of what the gain of a pick over the model as brought is made. In percent of NE, negative is better, intervals of
     95%; NaN where it was not asked for or a model failed."""
@@ -161,6 +170,7 @@ class Finals:
     confirmed: Mapping[int, tuple[Number, ...]] | None = None  # trial -> NE gains of its repeats, as picked from
     parts: Parts | None = None  # where the baseline was tuned
     of: SpokenOf | None = None  # None in a file of an older release
+    family: Family | None = None  # where the study file names one
 
     @property
     def half_width_pct(self) -> float:
@@ -188,7 +198,7 @@ class Finals:
     def to_json(self) -> Plain:
         """What finals.json holds: the fields, the version and what follows from the intervals."""
         shown = _FINALS.plain(self)
-        for optional in ("trials", "confirmed", "parts", "of"):
+        for optional in ("trials", "confirmed", "parts", "of", "family"):
             if shown[optional] is None:
                 del shown[optional]
         widest = self.half_width_pct if math.isfinite(self.half_width_pct) else None

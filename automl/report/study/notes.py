@@ -11,9 +11,10 @@ from automl.report.common.formats import counted, duration, is_number, listed
 from automl.report.study.derived import View
 from automl.report.study.search_figures import last_quarter
 from automl.stats import pareto
+from automl.stats.verdicts import LEVEL
 from automl.strategies.outlook import RECENT, track_record, trusted
 from automl.study.history import History, Origin, State, Trial
-from automl.study.results import Detectable, Unfit
+from automl.study.results import Detectable, Family, Unfit
 from predictors.evaluate import Ranked, pooled_tau
 
 STILL_GROWING = 0.1  # of the hypervolume in the last quarter of the core time
@@ -68,6 +69,17 @@ def wide_words(half_width_pct: float, margin_pct: float, seeds_wanted: int | Non
     if seeds_wanted is None:
         return f"{wide}. No number of seeds would narrow them enough: test on more days, or on more users."
     return f"{wide}: about {seeds_wanted} seeds would narrow them (--seeds {seeds_wanted})."
+
+
+def family_words(family: Family | None) -> str | None:
+    """At what level a study claims that is one of several; None where it stands alone."""
+    if family is None:
+        return None
+    return (
+        f"Study {family.place} of the family {family.name}: a pick is called better only where its p is below "
+        f"{family.level:.2g}, so that the chance that any study of the family calls a model better that is not stays "
+        f"below {LEVEL:g}, however many follow."
+    )
 
 
 def detectable_words(found: Detectable) -> str | None:

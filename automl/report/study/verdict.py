@@ -12,10 +12,10 @@ from automl.report.common.formats import counted, is_number, p_value, percent, r
 from automl.report.common.words import architecture, changes, difference, short_difference, to_yaml, training
 from automl.report.study.derived import Point, View
 from automl.report.study.front_figure import ROLE_LETTERS
-from automl.report.study.notes import unfit_words
+from automl.report.study.notes import family_words, unfit_words
 from automl.stats.verdicts import FASTER, Verdict
 from automl.study.history import State, Trial
-from automl.study.results import FinalPick, Finals
+from automl.study.results import Family, FinalPick, Finals
 
 ROLE_MEANING = {
     "accurate": "lowest NE at the baseline's speed or faster",
@@ -160,7 +160,9 @@ def _after_finals(view: View, picks: Sequence[FinalPick]) -> Answer:
     best = _best_proven(fit)
     known = [pick for pick in picks if pick.trial in view.by_number]
     cards = tuple(_final_card(view, p, p is best) for p in sorted(known, key=lambda p: (p is not best, picks.index(p))))
+    family = family_words(view.finals.family)
     how = f"Each model was retrained {_orders(view.finals)} and scored on days the search never saw."
+    how += f" {family}" if family else ""
     if best is None:
         why = "No pick's gain can be told from chance, nor is one faster at equal quality."
         if not view.finals.fit:
@@ -220,7 +222,7 @@ def _final_card(view: View, pick: FinalPick, leads: bool) -> Card:
     assert view.finals is not None
     trial = view.by_number[pick.trial]
     searched = ("NE gain, search", percent(pick.search_ne_gain_pct), _runs(trial))
-    style, why = BADGES[pick.verdict], _why(pick, view.finals.margin_pct)
+    style, why = BADGES[pick.verdict], _why(pick, view.finals.margin_pct, view.finals.family)
     if not view.history.within_limits(trial):
         why += " It breaks a limit of the study: it is not what to ship."
     if view.finals.dropped(pick):
@@ -235,7 +237,7 @@ def _final_card(view: View, pick: FinalPick, leads: bool) -> Card:
     return _card(view, pick.role, trial, pick.verdict, style, why, figures, leads)
 
 
-def _why(pick: FinalPick, margin_pct: float) -> str:
+def _why(pick: FinalPick, margin_pct: float, family: Family | None = None) -> str:
     """The verdict's rule, with this pick's numbers."""
     if pick.unfit is not None:
         return f"Unfit to ship: {_clipped(unfit_words(pick.unfit))}."
@@ -249,12 +251,13 @@ def _why(pick: FinalPick, margin_pct: float) -> str:
         case Verdict.WORSE:
             return f"The whole NE interval is above 0 {tail}."
         case _:
-            return _why_no_better(pick, tail)
+            return _why_no_better(pick, tail, family)
 
 
-def _why_no_better(pick: FinalPick, tail: str) -> str:
+def _why_no_better(pick: FinalPick, tail: str, family: Family | None) -> str:
     if pick.ci_high_pct < 0:
-        return f"No better than the baseline: below 0, but not certain once several picks were tried {tail}."
+        tried = "picks were" if family is None else "picks and studies of the family are"
+        return f"No better than the baseline: below 0, but not certain once several {tried} tried {tail}."
     return (
         f"No better than the baseline: the NE interval holds 0 {tail}. NE may be worse by up to "
         f"{pick.smallest_margin_pct:.2f}%, the smallest margin that could be shown."

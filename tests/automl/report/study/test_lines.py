@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
+from automl.report.study.derived import View
 from automl.report.study.lines import finals_lines
 from automl.report.study.notes import detectable_words
-from automl.study.results import Detectable, Unfit
-from tests.worlds.report_studies import make_finals, rich_history, unfit
+from automl.report.study.verdict import answer
+from automl.study.results import Detectable, Family, Unfit
+from tests.worlds.report_studies import make_finals, rich_data, rich_history, unfit
 
 
 def test_the_finals_in_words() -> None:
@@ -52,3 +55,13 @@ def test_what_can_be_told_is_said_as_far_as_it_is_known() -> None:
     found = Detectable(planned=math.nan, found=0.052)
     assert detectable_words(found) == "An NE gain of 0.05% or more can be told from chance in these finals."
     assert detectable_words(replace(found, found=math.nan)) is None
+
+
+def test_a_study_of_a_family_says_at_what_level_it_claims() -> None:
+    found = replace(make_finals(rich_history()), family=Family(name="ads", place=2, level=0.0076))
+    words = finals_lines(found)[-1]
+    assert words.startswith("Study 2 of the family ads: a pick is called better only where its p is below 0.0076,")
+    shown = answer(View(replace(rich_data(), finals=found)), Path("feed"))
+    assert words in shown.lead
+    (card,) = [card for card in shown.cards if card.role == "balanced"]
+    assert "family" not in card.why

@@ -1,0 +1,126 @@
+"""Families of studies: a ledger beside the studies says which of them was the how-manyth to ask the test window."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import filelock
+
+from automl.files.whole import whole_file
+from automl.stats.spending import level_of
+from automl.study.facts import Facts
+from automl.study.plain import Codec
+from automl.study.results import Family, read_finals
+from search_spaces.errors import InputError
+
+VERSION = 1  # of the file
+_WITHIN_S = 20.0  # another study's finals hold the ledger for an instant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """A study of the family. It is known by its name and its first start: a copy of a study is that study."""
+
+    study: str
+    started_at: float
+    place: int  # from 1, in the order in which finals were first run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ledger:
+    """The members of a family so far."""
+
+    version: int = VERSION
+    family: str
+    studies: tuple[Member, ...] = ()
+
+    def place(self, study: str, started_at: float) -> int | None:
+        """The place of a study; None where it has none yet."""
+        return next((m.place for m in self.studies if (m.study, m.started_at) == (study, started_at)), None)
+
+
+_CODEC = Codec(Ledger)
+
+
+def ledger_file(folder: Path, family: str) -> Path:
+    """Where the ledger of a family stands."""
+    return folder / f".automl-family-{family}.json"
+
+
+def take_place(folder: Path, family: str, study: str, facts: Facts, study_folder: Path) -> Family:
+    """The place of a study in a family: the one that it has, or the next one, which is written down before anything is
+    tested. Two studies at once take two places.
+
+    Raises:
+        InputError: where the ledger cannot be read, is of another family, has places twice or left out, or does not
+            hold the place that the finals in `study_folder` were given.
+    """
+    file = ledger_file(folder, family)
+    before = given(study_folder)
+    if before is not None and before.name != family:
+        must, found = f"finals.family must be {before.name}", family
+        hint = f"the study took place {before.place} of {before.name}, and what was tested stays tested"
+        raise InputError.of(str(study_folder), must, found, hint)
+    folder.mkdir(parents=True, exist_ok=True)
+    with _alone(file):
+        ledger = read_ledger(file, family)
+        place = ledger.place(study, facts.started_at)
+        if before is not None and place != before.place:
+            must = f"must hold {study} at place {before.place} of the family {family}"
+            hint = (
+                "the ledger was moved, removed or changed: put it back, or name its folder by `finals: {ledger: ...}`"
+            )
+            raise InputError.of(str(file), must, "no place" if place is None else f"place {place}", hint)
+        if place is None:
+            place = len(ledger.studies) + 1
+            member = Member(study=study, started_at=facts.started_at, place=place)
+            with whole_file(file) as part:
+                shown = _CODEC.plain(replace(ledger, studies=(*ledger.studies, member)))
+                part.write_text(json.dumps(shown, indent=1, allow_nan=False) + "\n")
+    return Family(name=family, place=place, level=level_of(place))
+
+
+def given(study_folder: Path) -> Family | None:
+    """The place that the finals of a study were given; None where there are none, or they are of no family."""
+    finals = read_finals(study_folder)
+    return None if finals is None else finals.family
+
+
+def read_ledger(file: Path, family: str) -> Ledger:
+    """The ledger of a family; an empty one where there is none.
+
+    Raises:
+        InputError: where it is not as documented.
+    """
+    if not file.exists():
+        return Ledger(family=family)
+    found = _CODEC.read(file)
+    if found.version != VERSION:
+        raise InputError.of(str(file), f"must be of version {VERSION}", str(found.version), "another release wrote it")
+    if found.family != family:
+        raise InputError.of(str(file), f"must be the ledger of the family {family}", found.family)
+    places = [member.place for member in found.studies]
+    if places != list(range(1, len(places) + 1)):
+        must = "places must count from 1, each once and in their order"
+        raise InputError.of(
+            str(file), must, ", ".join(map(str, places)), "the ledger is written by `automl finals` alone"
+        )
+    named = {(member.study, member.started_at) for member in found.studies}
+    if len(named) < len(places):
+        raise InputError.of(str(file), "must hold each study once", "one that has two places")
+    return found
+
+
+@contextmanager
+def _alone(file: Path) -> Iterator[None]:
+    lock = filelock.FileLock(file.with_name(f"{file.name}.lock"), timeout=_WITHIN_S)
+    try:
+        with lock:
+            yield
+    except filelock.Timeout:
+        must, found = "must not be in use", f"another `automl finals` that has held it for {_WITHIN_S:.0f} s"
+        raise InputError.of(str(file), must, found, "try again") from None
