@@ -25,7 +25,8 @@ from automl.cli.common import terminal
 from automl.commands.repeats import BASELINE, FINAL, RepeatsSource, scored_window
 from automl.runtime.cluster import cluster
 from automl.runtime.console import ProgressLine, now
-from automl.runtime.engine import Resources, run
+from automl.runtime.engine import run
+from automl.runtime.jobs import Resources
 from automl.runtime.lock import hold
 from automl.stats.compared import ScoredRows
 from automl.study.problem import FINALS_FIT, Problem, encode, load_problem

@@ -13,7 +13,8 @@ import time
 from pathlib import Path
 
 from automl.runtime.cluster import cluster
-from automl.runtime.engine import Resources, run
+from automl.runtime.engine import run
+from automl.runtime.jobs import Resources
 from experiments.sleeps import Sleeps
 
 

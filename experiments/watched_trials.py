@@ -12,8 +12,8 @@ from typing import Any
 import psutil
 
 from automl.runtime.cluster import cluster
-from automl.runtime.engine import Resources, run
-from automl.runtime.jobs import Done, Job, Limits, Outcome, Progress, Timing, TrainModel, Wait
+from automl.runtime.engine import run
+from automl.runtime.jobs import Done, Job, Limits, Outcome, Progress, Resources, Timing, TrainModel, Wait
 from automl.runtime.leftovers import FOLDER, marked
 from automl.study.problem import Problem
 from experiments.held import Looking, held_by

@@ -18,10 +18,11 @@ from automl.commands.judge import Trained, confirmed_gains, judge
 from automl.commands.parts import further_models, parts_of
 from automl.commands.repeats import BASELINE, CONFIRM, FINAL, Failed, RepeatsSource, Stage, scored_window
 from automl.data.store.log import EncodedLog
-from automl.runtime.cluster import cluster
+from automl.runtime.cluster import check_machine, cluster
 from automl.runtime.console import ProgressLine, now
-from automl.runtime.engine import Resources, run
+from automl.runtime.engine import run
 from automl.runtime.errors import RunError
+from automl.runtime.jobs import Resources
 from automl.runtime.lock import hold
 from automl.runtime.rate_line import RateLine
 from automl.stats.compared import ScoredRows
@@ -74,6 +75,7 @@ def run_finals(
         raise InputError.of(str(problem.folder), must, "none", "search longer: automl search ... --trials N")
     has = config.resources
     resources = Resources(workers=workers, cpu=has.cpu, gpu=has.gpu, elsewhere=address is not None)
+    check_machine(problem.document.at("resources", "cpu"), resources.cpu, address)
     seeds = seeds or config.finals.seeds
     with hold(problem.folder), ExitStack() as stack:
         start = lru_cache(lambda: stack.enter_context(cluster(problem.folder, workers * resources.cpu, address)))
@@ -210,7 +212,7 @@ def _run(
     if source.waiting:
         start()
         with progress:
-            run(source, resources, clock=clock)
+            run(source, resources, told=progress.wait, clock=clock)
 
 
 def _tested(problem: Problem, log: EncodedLog, models: Mapping[str, ModelSpec], trained: Trained) -> SpokenOf:

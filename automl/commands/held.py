@@ -25,8 +25,8 @@ class RecordHeld:
         Raises:
             KeyboardInterrupt: where Ctrl-C was heard, or waiting was given up.
         """
-        with deferred_interrupt() as check:
-            check()
+        with deferred_interrupt() as stop:
+            stop.check()
         if self._given_up:
             raise KeyboardInterrupt
         if seconds < _TOLD_AFTER_S:

@@ -18,11 +18,12 @@ from automl.commands.tuning import tuned_problem
 from automl.ranking.model import build_model
 from automl.ranking.process import prepare_process
 from automl.ranking.throughput import quiet_qps, timed_batches
-from automl.runtime.cluster import cluster
+from automl.runtime.cluster import check_machine, cluster
 from automl.runtime.console import ProgressLine, now, search_words
-from automl.runtime.engine import Resources, run
+from automl.runtime.engine import run
 from automl.runtime.errors import RunError
 from automl.runtime.host import machine, versions
+from automl.runtime.jobs import Resources
 from automl.runtime.lock import hold
 from automl.runtime.work import make_clock
 from automl.study.claims import TAKEN_OVER, Subject, ask
@@ -57,13 +58,14 @@ def search(
 
     Raises:
         InputError: where the folder holds a study of other data, of another baseline or another tuning of it, or is in
-            use.
-        RunError: where the baseline or every trial failed.
+            use; where a trial asks for more cores than there are.
+        RunError: where the baseline failed, or every trial; where Ray cannot be had, or the cluster is too small.
         KeyboardInterrupt: stopped by hand; the same call goes on.
     """
     console = console or Console(quiet=True)
     config = problem.config.resources
     resources = Resources(workers=workers, cpu=config.cpu, gpu=config.gpu, elsewhere=address is not None)
+    check_machine(problem.document.at("resources", "cpu"), resources.cpu, address)
     with hold(problem.folder), ExitStack() as stack:
         start = lru_cache(lambda: stack.enter_context(cluster(problem.folder, workers * config.cpu, address)))
         held = RecordHeld(console)
@@ -105,14 +107,18 @@ def _run_trials(
     """
     progress = ProgressLine(console, lambda: _progress(study, budget.trials), now)
     source = SearchSource(problem, study, budget, workers=resources.workers, told=progress.update, timer=timer)
+    patient = True
     try:
         if not source.finished:
             start()
             with progress:
                 progress.update()
-                run(source, resources, clock=clock)
+                run(source, resources, told=progress.wait, clock=clock)
+    except KeyboardInterrupt:
+        patient = False
+        raise
     finally:
-        failed = _close(source)
+        failed = _close(source, wait=patient)
         study.note(replace(study.facts, exhausted=source.exhausted))
     if failed is not None:
         raise failed
@@ -173,9 +179,9 @@ def _progress(study: Study, trials: int) -> tuple[int, int, str]:
     return ended, trials, "training the baseline" if study.baseline() is None else search_words(study.history())
 
 
-def _close(source: SearchSource) -> RunError | None:
+def _close(source: SearchSource, *, wait: bool) -> RunError | None:
     try:
-        source.close()
+        source.close(wait=wait)
     except RunError as failed:
         return failed
     return None

@@ -7,13 +7,14 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from functools import partial
 
 from automl.commands.repeats import CONFIRM, predictions_file, predictions_folder, trained_again
 from automl.commands.stopping import STOPS, extrapolated_ne, should_stop
 from automl.runtime.errors import RunError, explain
+from automl.runtime.interrupt import deferred_interrupt
 from automl.runtime.jobs import Done, Job, Limits, Outcome, Progress, Timing, Wait
 from automl.stats.seeds import trial_seeds
 from automl.strategies import Strategy, strategy_of
@@ -25,6 +26,15 @@ from automl.study.requests import Request
 from search_spaces.model import ModelSpec
 from search_spaces.space import Candidate, SearchSpace
 
+HOPELESS_AFTER = 16  # trials that failed, with none that did not
+_HEARD_S = 0.1  # Ctrl-C, while nothing runs
+_TODO = {
+    "timeout": "give trials more time (`trial: {timeout}`), or the space smaller models",
+    "memory": "give trials more memory (`trial: {memory}`), or the space smaller models",
+    "diverged": "give the space lower learning rates",
+    "lost": "see what ends their processes: a plug-in, or the machine's memory (dmesg)",
+    "error": "mend what fails: a plug-in, or the space",
+}
 REPEATS_FROM = 2 / 3  # of the candidates: earlier, repeats take more from the search than they give to it
 _AGAIN = "again-"  # before the names of jobs that are repeats: then the trial, then the order
 
@@ -67,6 +77,7 @@ class SearchSource:
         self._asked: tuple[Request, Future[list[Proposal]]] | None = None
         self._exhausted = False
         self._broken: str | None = None
+        self._vain: list[Trial] | None = None if _some_hope(study.trials) else []  # that failed in this run
 
     @property
     def exhausted(self) -> bool:
@@ -114,14 +125,14 @@ class SearchSource:
         if job.name in self._again:
             self._end_repeat(*self._again.pop(job.name), outcome)
         elif job.name in self._trials:
-            self._study.end(self._ended_trial(self._trials.pop(job.name), outcome))
+            self._end_trial(self._ended_trial(self._trials.pop(job.name), outcome))
         else:
             self._end_baseline(job, outcome)
         self._told()
 
-    def close(self) -> None:
+    def close(self, *, wait: bool = True) -> None:
         """Let the thread of proposals end. Raises what broke the run, if anything did."""
-        self._proposer.shutdown(wait=True, cancel_futures=True)
+        self._proposer.shutdown(wait=wait, cancel_futures=True)
         if self._broken is not None:
             raise RunError(self._broken)
 
@@ -136,7 +147,7 @@ class SearchSource:
         self._ask_batch()
         while self._asked is not None and (self._asked[1].done() or (block and not self._queue)):
             request, future = self._asked
-            proposals = future.result()
+            proposals = _awaited(future)
             self._asked = None
             self._exhausted = not proposals
             if proposals:
@@ -244,6 +255,14 @@ class SearchSource:
             proposal, replace(with_outcome(trial, outcome, outcome.measurement), seeds=seeds)
         )
 
+    def _end_trial(self, trial: Trial) -> None:
+        self._study.end(trial)
+        if _some_hope([trial]):
+            self._vain = None
+        elif self._vain is not None and not _breaks_limit(trial):
+            self._vain.append(trial)
+            self._broken = self._broken or hopeless(self._vain)
+
     def _end_repeat(self, number: int, order: int, outcome: Outcome) -> None:
         trial = next(trial for trial in self._study.trials if trial.number == number)
         found, failure = outcome.measurement, _failure_of(outcome)
@@ -266,6 +285,24 @@ class SearchSource:
         if outcome.stopped and measurement is not None:
             measurement = replace(measurement, ne=extrapolated_ne(outcome.curve, self._study.trials))
         return replace(with_outcome(trial, outcome, measurement), seeds=self._seeds(0))
+
+
+def _awaited(order: Future[list[Proposal]]) -> list[Proposal]:
+    """What was ordered, when it is there. Raises KeyboardInterrupt by hand."""
+    with deferred_interrupt() as stop:
+        while not wait([order], timeout=_HEARD_S).done:
+            stop.check()
+    return order.result()
+
+
+def _some_hope(trials: Sequence[Trial]) -> bool:
+    """Whether any was trained."""
+    return any(trial.ended and trial.state is not State.FAILED for trial in trials)
+
+
+def _breaks_limit(trial: Trial) -> bool:
+    """It could have been trained, and a predictor knows beforehand which others break it."""
+    return trial.failure is not None and trial.failure.kind == "constraint"
 
 
 def proposed(space: SearchSpace, strategy: Strategy, history: History, request: Request) -> list[Proposal]:
@@ -331,3 +368,15 @@ def all_failed(trials: Sequence[Trial]) -> str | None:
     reasons = [f"{t.failure.kind}: {t.failure.reason}" if t.failure else "error: not recorded" for t in ended]
     most = max(reasons, key=reasons.count)
     return f"every trial failed ({len(ended)}); most often ({reasons.count(most)}): {most}"
+
+
+def hopeless(failed: Sequence[Trial]) -> str | None:
+    """Why a search goes no further, if the first of its trials failed one and all: with the reason, and what to do.
+
+    In a space where a quarter of the trials would train, so many fail in a row by chance in one search of a hundred.
+    """
+    if len(failed) < HOPELESS_AFTER:
+        return None
+    kinds = [trial.failure.kind for trial in failed if trial.failure]
+    todo = _TODO.get(max(kinds, key=kinds.count), _TODO["error"])
+    return f"{all_failed(failed)}. Nothing more is tried: {todo}; the same command goes on"

@@ -17,9 +17,9 @@ from automl.commands.repeats import Stage, trained_again
 from automl.commands.search_source import with_outcome
 from automl.commands.status import tuning_line
 from automl.runtime.console import ProgressLine, now
-from automl.runtime.engine import Resources, run
+from automl.runtime.engine import run
 from automl.runtime.errors import RunError
-from automl.runtime.jobs import Done, Job, Limits, Outcome, Progress, TrainModel, Wait
+from automl.runtime.jobs import Done, Job, Limits, Outcome, Progress, Resources, TrainModel, Wait
 from automl.stats.significance import one_sided
 from automl.strategies.rates import next_models
 from automl.study.history import Origin, State, Trial
@@ -49,7 +49,7 @@ def tuned_problem(
         source.told = progress.update
         start()
         with progress:
-            run(source, resources)
+            run(source, resources, told=progress.wait)
         if source.broken is not None:
             raise RunError(source.broken)
         study.note(replace(study.facts, tuned=decided(study.tunings(), source.plan, one_sided)))

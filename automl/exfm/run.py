@@ -29,10 +29,10 @@ from automl.exfm.teacher.teaching import Teaching, Upgrade
 from automl.ranking.process import prepare_process
 from automl.runtime.cluster import cluster
 from automl.runtime.console import ProgressLine, now
-from automl.runtime.engine import Resources
 from automl.runtime.engine import run as run_jobs
 from automl.runtime.host import machine, versions
 from automl.runtime.interrupt import deferred_interrupt
+from automl.runtime.jobs import Resources
 from automl.runtime.leftovers import watched
 from automl.runtime.lock import hold
 from automl.runtime.shared import need_shared
@@ -62,7 +62,7 @@ def run_exfm(
     console = console or Console(quiet=True)
     start = clock()
     assignments = assignments_of(problem)
-    with hold(problem.folder), deferred_interrupt() as check_interrupt, ExitStack() as stack:
+    with hold(problem.folder), deferred_interrupt() as stop, ExitStack() as stack:
         lock_run(problem)
         keep_students(problem)
         if read_taught(problem.folder) is None or not all(one.out.exists() for one in assignments.values()):
@@ -71,11 +71,11 @@ def run_exfm(
             if address is not None:
                 need_shared(problem.folder)
         told = teach(problem, workers=workers, console=console)
-        check_interrupt()
+        stop.check()
         run_students(problem, assignments, workers=workers, console=console)
         note_said(problem, assignments)
         for student in problem.students:
-            check_interrupt()
+            stop.check()
             write_lessons(problem, student)
         found = summarise(problem, DasReader(problem.folder, problem.stream), assignments, told)
         result = replace(found, wall_seconds=clock() - start, machine=machine(), versions=versions())
@@ -96,7 +96,7 @@ def teach(problem: ExfmProblem, *, workers: int, console: Console) -> Taught:
     with (
         ScoringPool(stream, partial(load_teacher, plugins=files()), size) as pool,
         Das(problem.folder, stream, problem.members_NV, names, stream.tasks, _policy(problem), pool) as das,
-        deferred_interrupt() as check_interrupt,
+        deferred_interrupt() as stop,
     ):
         guard = Guard(**config.teacher.guard.model_dump())
         age_ns = round(config.teacher.age * _NS)
@@ -105,8 +105,9 @@ def teach(problem: ExfmProblem, *, workers: int, console: Console) -> Taught:
             problem.folder, stream, das, teacher, age_ns=age_ns, guard=guard, upgrades=_upgrades(problem)
         )
         with ProgressLine(console, lambda: (das.committed, len(ticks), "teacher"), now) as line:
+            pool.told = line.wait
             for _ in teaching.run(ticks):
-                check_interrupt()
+                stop.check()
                 line.update()
         told = Taught(
             counts=das.counts,
@@ -133,7 +134,7 @@ def run_students(
     with ProgressLine(console, lambda: (source.done, len(assignments), "students"), now) as line:
         source.told = line.update
         line.update()
-        run_jobs(source, Resources(workers=workers))
+        run_jobs(source, Resources(workers=workers), told=line.wait)
     source.check()
 
 

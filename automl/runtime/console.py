@@ -31,6 +31,7 @@ class ProgressLine:
         self._start = clock()
         self._first_done: int | None = None
         self._last_line = -math.inf
+        self._waiting = ""
 
     def __enter__(self) -> Self:
         if self._live:
@@ -46,6 +47,7 @@ class ProgressLine:
     def update(self) -> None:
         """Draw anew; cheap enough for every event."""
         done, total, words = self._describe()
+        words = self._waiting or words
         if self._first_done is None:
             self._first_done, self._start = done, self._clock()
         line = Text.assemble(
@@ -56,6 +58,12 @@ class ProgressLine:
         elif self._clock() - self._last_line >= _LINE_EVERY_S or done == total:
             self._last_line = self._clock()
             self._console.print(line, soft_wrap=True)
+
+    def wait(self, words: str) -> None:
+        """Say at once what is waited for, in place of other words; nothing ("") where it has come."""
+        self._waiting = words
+        self._last_line = -math.inf if words else self._last_line
+        self.update()
 
     def _left(self, done: int, total: int) -> str:
         fresh = done - (self._first_done or 0)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import time
+import traceback
 from collections import Counter, deque
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -18,43 +20,49 @@ from ray.tune.search import Searcher
 from automl.runtime.depot import open_depot
 from automl.runtime.errors import RunError
 from automl.runtime.head import watched_head
-from automl.runtime.interrupt import deferred_interrupt
-from automl.runtime.jobs import Done, Job, JobSource, Outcome, Step, Wait, job_config, progress_of
+from automl.runtime.interrupt import Stop, deferred_interrupt
+from automl.runtime.jobs import Done, Job, JobSource, Outcome, Resources, Step, Wait, job_config, progress_of
 from automl.runtime.leftovers import scratch_folder
 from automl.runtime.limits import Words
 from automl.runtime.lost import PATIENCE_S, RUNS, STEP_S, Death, Fate, actor_of, death_of, last_words
+from automl.runtime.watch import GRACE_S, Watch, check_room
 from automl.runtime.worker import Worker, started_at, told_by
 from automl.study.history import Failure
 from automl.study.plugins import files
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Resources:
-    """How many jobs run at once, and what each holds."""
-
-    workers: int
-    cpu: float = 1.0
-    gpu: float = 0.0
-    elsewhere: bool = False  # on a cluster that is there: machines that need not see the driver's files
-
-
-def run(source: JobSource, resources: Resources, *, clock: Callable[[], float] = time.time) -> None:
-    """Run until the source is done. Ray must be up (see cluster.py). KeyboardInterrupt goes through.
+def run(
+    source: JobSource,
+    resources: Resources,
+    *,
+    told: Callable[[str], None] = lambda words: None,
+    clock: Callable[[], float] = time.time,
+) -> None:
+    """Run until the source is done. Ray must be up (see cluster.py). `told` hears what is waited for before a job can
+    start, and nothing ("") when that is over.
 
     Raises:
+        RunError: where the cluster could never run a job.
         ClusterLostError: where the cluster's head has ended.
+        KeyboardInterrupt: by hand; jobs on their way were killed, and the source was told nothing of them.
     """
+    check_room(resources)
     address = str(ray.get_runtime_context().gcs_address)
     try:
         with (
             scratch_folder() as scratch,
-            deferred_interrupt() as check,
+            deferred_interrupt() as stop,
             watched_head(address) as check_head,
             open_depot(scratch.name) if resources.elsewhere else nullcontext(),
         ):
-            _fit(Desk(source, resources.workers, scratch, clock, check, check_head), resources, scratch)
+            desk = Desk(source, resources.workers, scratch, clock, stop, check_head)
+            _fit(desk, resources, scratch, Watch(desk, resources, told))
     except _Left as left:
         raise left.reason from None
+    except KeyboardInterrupt as error:
+        traceback.clear_frames(error.__traceback__)  # Tune's own go, and with them the room that it held in a cluster
+        gc.collect()
+        raise
 
 
 class _Left(BaseException):
@@ -65,7 +73,7 @@ class _Left(BaseException):
         self.reason = reason
 
 
-def _fit(desk: Desk, resources: Resources, scratch: Path) -> None:
+def _fit(desk: Desk, resources: Resources, scratch: Path, watch: Watch) -> None:
     every = {"threads": max(1, int(resources.cpu)), "notes": str(scratch), "plugins": files()}
     if resources.elsewhere:
         every |= {"depot": scratch.name, "node": ray.get_runtime_context().get_node_id()}
@@ -80,7 +88,7 @@ def _fit(desk: Desk, resources: Resources, scratch: Path) -> None:
         run_config=tune.RunConfig(
             name="run",
             storage_path=str(scratch),
-            callbacks=[DeskCallback(desk)],
+            callbacks=[watch, DeskCallback(desk)],
             failure_config=tune.FailureConfig(max_failures=0, fail_fast=False),
             checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
             verbose=0,
@@ -100,6 +108,8 @@ class Running:
     stopped: bool = False
     actor: str | None = None  # Ray's name of its process, once that was lost
     silent_since: float | None = None  # when it was lost without a word
+    seconds: float = 0.0  # on its way, as far as the driver was there to see it
+    frozen: bool = False  # ended by the driver
 
 
 class Desk:
@@ -114,12 +124,12 @@ class Desk:
         workers: int,
         scratch: Path,
         clock: Callable[[], float],
-        check_interrupt: Callable[[], None] = lambda: None,
+        stop: Stop | None = None,
         check_head: Callable[[], None] = lambda: None,
         look: Callable[[str | None], Death] = death_of,
         words: Callable[[Path, str, str], Words] = last_words,
     ) -> None:
-        self._check_interrupt, self._check_head = check_interrupt, check_head
+        self._stop, self._check_head = stop or Stop(), check_head
         self._look, self._words = look, words
         self._source, self._workers, self._scratch, self._clock = source, workers, scratch, clock
         self._running: dict[str, Running] = {}
@@ -130,9 +140,22 @@ class Desk:
         """Tune pickles its searcher and scheduler for a restore that is never asked for: the books stay here."""
         return (str, ())
 
+    @property
+    def stopping(self) -> bool:
+        return self._stop.asked
+
+    def silent(self, trial_id: str, seconds: float) -> bool:
+        running = self._running.get(trial_id)
+        if running is None:
+            return False
+        if not running.seconds:
+            running.started_at = self._clock()  # before that it may have waited for a worker
+        running.seconds += seconds
+        running.frozen = running.seconds > running.job.limits.timeout_s + GRACE_S
+        return running.frozen
+
     def look_up(self) -> None:
-        """Called many times a second: hear Ctrl-C, see whether the cluster is there and who was lost with a machine."""
-        self._check_interrupt()
+        """Called many times a second: see whether the cluster is there and who was lost with a machine."""
         try:
             self._check_head()
         except RunError as reason:
@@ -142,7 +165,8 @@ class Desk:
                 self._settle(trial_id, running, running.silent_since)
 
     def give(self, trial_id: str) -> Job | Wait | Done:
-        self._check_interrupt()
+        if self.stopping:
+            return Done()
         held = sum(running.silent_since is None for running in self._running.values())
         if held > self._workers:  # one job more than workers, so that none waits for the driver
             return Wait()
@@ -165,7 +189,10 @@ class Desk:
         self._running[trial_id].actor = actor
 
     def end(self, trial_id: str, last: Step | None, started_at: float | None) -> None:
-        """The trial is over: done or stopped, with its last step; or its process is dead."""
+        """The trial is over: done or stopped, with its last step; or its process is dead. Of those that are killed
+        since everything is to end now nobody hears: they are run again another time."""
+        if self.stopping and (last is None or not last.done):
+            return
         running = self._running[trial_id]
         running.started_at = started_at or running.started_at
         running.last = last or running.last
@@ -177,9 +204,9 @@ class Desk:
     def _settle(self, trial_id: str, running: Running, since: float) -> None:
         """Find out what became of a trial that ended without a word, if that is known by now."""
         waited = self._clock() - since
-        if waited < STEP_S:
+        if waited < STEP_S and not running.frozen:
             return
-        death, job = self._look(running.actor), running.job
+        death, job = Death(Fate.OWN) if running.frozen else self._look(running.actor), running.job
         if death.fate is Fate.OPEN and waited < PATIENCE_S:
             return
         if death.fate is Fate.OWN:
@@ -210,6 +237,9 @@ class Desk:
 
     def _last_words(self, running: Running, ended_at: float, node: str) -> Failure:
         job = running.job
+        if running.frozen:
+            told = f"silent for {GRACE_S:g} s beyond its limit of {job.limits.timeout_s:g} s (frozen), and ended"
+            return Failure("timeout", told)
         words = self._words(self._scratch, job.name, node)
         if words.note is not None:
             return words.note

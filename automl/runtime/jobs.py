@@ -82,6 +82,32 @@ class Limits:
     memory_bytes: int = 4 << 30
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resources:
+    """How many jobs run at once, and what each holds."""
+
+    workers: int
+    cpu: float = 1.0
+    gpu: float = 0.0
+    elsewhere: bool = False  # on a cluster that is there: machines that need not see the driver's files
+
+    def needs(self) -> dict[str, float]:
+        """Of one job, by Ray's names."""
+        return {name: need for name, need in (("CPU", self.cpu), ("GPU", self.gpu)) if need > 0}
+
+
+def room_words(needs: Mapping[str, float], free: Mapping[str, float]) -> str:
+    """What is waited for, and how much of it there is."""
+    name = next((name for name, need in needs.items() if need > free.get(name, 0.0)), next(iter(needs)))
+    return f"waiting for {amount(name, needs[name])}: the cluster has {free.get(name, 0.0):g} free"
+
+
+def amount(name: str, need: float) -> str:
+    """So many cores or GPUs, by Ray's name."""
+    word = {"CPU": "core", "GPU": "GPU"}[name]
+    return f"{need:g} {word}" if need == 1 else f"{need:g} {word}s"
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """A piece of work for one worker."""

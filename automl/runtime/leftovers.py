@@ -32,7 +32,7 @@ _CALM_SECONDS = 2.0
 def marked(mark: str, value: str) -> list[psutil.Process]:
     """Processes other than this one that carry a mark and are alive."""
     return [
-        process for process in psutil.process_iter() if process.pid != os.getpid() and _carries(process, mark, value)
+        process for process in psutil.process_iter() if process.pid != os.getpid() and carries(process, mark, value)
     ]
 
 
@@ -42,7 +42,7 @@ def reap(folder: Path) -> int:
     Never called while such a run is alive: the folder is locked.
     """
     found = marked(FOLDER, str(folder.absolute()))
-    _kill(found)
+    kill(found)
     psutil.wait_procs(found, timeout=5)
     return len(found)
 
@@ -91,12 +91,13 @@ def _end_all_of(owner: str) -> None:
     start = calm = time.monotonic()
     while time.monotonic() - start < _LOOK_SECONDS and time.monotonic() - calm < _CALM_SECONDS:
         found = marked(OWNER, owner)
-        _kill(found)
+        kill(found)
         calm = time.monotonic() if found else calm
         time.sleep(0.1)
 
 
-def _kill(processes: Iterable[psutil.Process]) -> None:
+def kill(processes: Iterable[psutil.Process]) -> None:
+    """End processes at once; one that is gone already does not matter."""
     for process in processes:
         try:
             process.kill()
@@ -104,7 +105,8 @@ def _kill(processes: Iterable[psutil.Process]) -> None:
             continue
 
 
-def _carries(process: psutil.Process, mark: str, value: str) -> bool:
+def carries(process: psutil.Process, mark: str, value: str) -> bool:
+    """Whether a process is alive and has inherited a mark."""
     try:
         return process.status() != psutil.STATUS_ZOMBIE and process.environ().get(mark) == value
     except (psutil.Error, OSError):

@@ -53,7 +53,7 @@ class Evidence:
 
 
 def gather(space: SearchSpace, history: History) -> Evidence:
-    """Read the history. Failures for reasons of their own count against a candidate, a lost node does not."""
+    """Read the history. Every failure counts against a candidate, that of a process which ended without a word too."""
     trials = [t for t in history.of_state(State.COMPLETE, State.STOPPED) if t.measured]
     candidates = [t.candidate for t in trials]
     speeds = [_speed(t) for t in trials]
@@ -82,7 +82,7 @@ def gather(space: SearchSpace, history: History) -> Evidence:
         log2_train_ratio_N=np.log2(train),
         weight_N=weights,
         eligible_N=fit & _within(history.limits, metrics),
-        failed=tuple(t.candidate for t in history.of_state(State.FAILED) if not _lost(t)),
+        failed=tuple(t.candidate for t in history.of_state(State.FAILED)),
         pending=tuple(t.candidate for t in history.of_state(State.RUNNING)),
         baseline_ne=history.baseline.ne,
     )
@@ -100,10 +100,6 @@ def _within(limits: Sequence[Limit], metrics: Mapping[Metric, Floats]) -> NDArra
     for limit in limits:
         good &= limit.keeps(metrics[limit.metric])
     return good
-
-
-def _lost(trial: Trial) -> bool:
-    return trial.failure is not None and trial.failure.kind == "lost"
 
 
 def _speed(trial: Trial) -> Speed:

@@ -12,12 +12,19 @@ from tests.worlds.plugged import NAME, write_plugged_study
 TRIALS = 4
 
 
+def hostile(folder: Path) -> dict[str, str]:
+    """A cluster that is not ours, a home that cannot be written, a place for files that no socket fits in."""
+    place = folder / ("long" * 30)
+    place.mkdir()
+    return {"RAY_ADDRESS": "198.51.100.7:6379", "HOME": "/proc/none", "TMPDIR": str(place)}
+
+
 @pytest.mark.timeout(240)
 def test_what_a_file_plugs_in_goes_through_every_command(tmp_path: Path) -> None:
     file = write_plugged_study(tmp_path)
     checked = automl("check", file)
     assert checked.returncode == 0, checked.stderr
-    searched = automl("search", file, "--trials", TRIALS, "--workers", "2")
+    searched = automl("search", file, "--trials", TRIALS, "--workers", "2", **hostile(tmp_path))
     assert searched.returncode == 0, searched.stderr
     assert f"{TRIALS} complete" in searched.stdout
     finals = automl("finals", tmp_path, "--trial", "1", "--seeds", "2", "--workers", "2")

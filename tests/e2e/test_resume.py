@@ -23,7 +23,7 @@ def test_ctrl_c_stops_cleanly_and_can_be_resumed(tmp_path: Path) -> None:
     interrupt(process)
     _, errors = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 130, errors
-    assert "the same command goes on" in errors
+    assert "stopping: what runs is ended, the same command goes on" in errors
     assert "Traceback" not in errors
     assert left_behind(tmp_path) == []
     kept = _check_kept(tmp_path, {})

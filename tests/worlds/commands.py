@@ -90,9 +90,10 @@ def write_study(
     return file
 
 
-def automl(*words: str | Path) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end, in a process of its own."""
-    return subprocess.run([AUTOML, *map(str, words)], capture_output=True, text=True, timeout=PATIENCE_S, cwd=ROOT)
+def automl(*words: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end, in a process of its own, whose environment has these variables too."""
+    command, environment = [AUTOML, *map(str, words)], {**os.environ, **variables}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE_S, cwd=ROOT)
 
 
 def automl_here(*words: str | Path) -> subprocess.CompletedProcess[str]:

@@ -1,4 +1,5 @@
-"""Work that goes wrong on purpose: a trial that raises, diverges, exits, or hangs in C code with the GIL held."""
+"""Work that goes wrong on purpose: a trial that raises, diverges, exits, takes too much memory, or hangs in C
+code with the GIL held."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from automl.runtime.jobs import Step, TrainModel
 from automl.runtime.work import train_and_score
 from search_spaces.plugins import Plugins
 
-FAULTS = {1: "error", 3: "diverged", 5: "lost", 7: "timeout"}  # by turn
+FAULTS = {1: "error", 3: "diverged", 5: "lost", 7: "timeout", 9: "memory"}  # by turn
 UNSTEADY = "unsteady.json"  # in the study's folder: the model that diverges on the second order of the finals
 
 
@@ -33,6 +34,8 @@ def faulty(asked: TrainModel) -> Iterator[Step]:
         asked = _diverging(asked)
     if fault == "lost":
         os._exit(3)
+    if fault == "memory":
+        _ = [bytearray(b"x" * (256 << 20)) for _ in range(40)]
     if fault == "timeout":
         hang_with_the_gil_held()
     yield from train_and_score(asked)

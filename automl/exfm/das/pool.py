@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -21,8 +21,12 @@ from numpy.typing import NDArray
 
 from automl.exfm.das.scorer import Load, Scorer, Scores, Snapshot, Stream, compact, score_rows
 from automl.runtime.errors import RunError
+from automl.runtime.interrupt import deferred_interrupt
+from automl.runtime.jobs import Resources, room_words
 
 START_SECONDS = 3.0  # of an actor: a fresh process, its imports, its model
+HEARD_S = 0.2  # Ctrl-C, while actors score
+PATIENCE_S = 5.0  # without an answer, before it is asked why
 MAX_LOSSES = 3  # of one chunk, before it is held to be what kills its actors
 
 
@@ -61,11 +65,20 @@ class _Call(Protocol):
     def remote(self, snapshot: Snapshot, rows: slice | NDArray[np.int64]) -> Hashable: ...
 
 
+class _Ready(Protocol):
+    """Answered when the actor is up."""
+
+    def remote(self) -> Hashable: ...
+
+
 class _Actor(Protocol):
     """Ray's handle of a ScoringActor."""
 
     @property
     def score(self) -> _Call: ...
+
+    @property
+    def __ray_ready__(self) -> _Ready: ...
 
 
 _Busy = dict[Hashable, tuple[_Actor, _Chunk]]  # by the reference of the answer that is to come
@@ -109,7 +122,9 @@ class ScoringPool:
                 )
         self._class = self._ray.remote(num_cpus=self._size.cpus, num_gpus=self._size.gpus)(ScoringActor)
         self._arguments = (self._ray.put(stream), load, self._size.batch_rows)
+        self.told: Callable[[str], None] = lambda words: None  # what is waited for; nothing ("") when it has come
         self._chunk_seconds = 0.0  # of the last call, at one actor
+        self._up: dict[int, Hashable] = {}  # by actor: answered when it has started
         self._actors: list[_Actor] = [self._start() for _ in range(self._size.min_actors)]
 
     def __enter__(self) -> Self:
@@ -139,10 +154,10 @@ class ScoringPool:
         calls, core_seconds, longest = 0, 0.0, 0.0
         while chunks or busy:
             calls += self._submit(chunks, busy, snapshot)
-            ready, _ = self._ray.wait(list(busy), num_returns=1)
-            actor, chunk = busy.pop(ready[0])
+            ready = self._ready(busy)
+            actor, chunk = busy.pop(ready)
             try:
-                parts[chunk.start], seconds = self._ray.get(ready[0])
+                parts[chunk.start], seconds = self._ray.get(ready)
             except self._ray.exceptions.RayActorError as lost:
                 self._replace(actor, [chunk, *_taken_from(actor, busy)], chunks, lost)
                 continue
@@ -150,6 +165,32 @@ class ScoringPool:
             longest = max(longest, seconds) if len(chunk.rows_N) == step else longest
         self._chunk_seconds = longest or self._chunk_seconds
         return Scores(np.concatenate([parts[start] for start in sorted(parts)]), calls, core_seconds)
+
+    def _ready(self, busy: _Busy) -> Hashable:
+        """An answer that has come. Raises KeyboardInterrupt by hand: nothing is being written meanwhile."""
+        begin, waiting = time.monotonic(), False
+        with deferred_interrupt() as stop:
+            while not (ready := self._answers(busy, HEARD_S)):
+                stop.check()
+                if not waiting and time.monotonic() - begin > PATIENCE_S and (words := self._wanting()):
+                    waiting = True
+                    self.told(words)
+        if waiting:
+            self.told("")
+        return ready[0]
+
+    def _answers(self, awaited: Iterable[Hashable], patience: float) -> list[Hashable]:
+        """One of them, if it comes in that time."""
+        found: list[Hashable] = self._ray.wait(list(awaited), num_returns=1, timeout=patience)[0]
+        return found
+
+    def _wanting(self) -> str:
+        """What is waited for, if no actor is up for want of room."""
+        if self._answers([self._up[id(actor)] for actor in self._actors], 0.0):
+            return ""
+        free = self._ray.available_resources()
+        needs = Resources(workers=1, cpu=self._size.cpus, gpu=self._size.gpus).needs()
+        return room_words(needs, free) if any(need > free.get(name, 0.0) for name, need in needs.items()) else ""
 
     def close(self) -> None:
         """End the actors."""
@@ -200,6 +241,7 @@ class ScoringPool:
 
     def _start(self) -> _Actor:
         actor: _Actor = self._class.remote(*self._arguments)
+        self._up[id(actor)] = actor.__ray_ready__.remote()
         return actor
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from automl.commands import search_source
 from automl.commands.repeats import CONFIRM, predictions_file, trained_again
-from automl.commands.search_source import Budget, SearchSource, all_failed
+from automl.commands.search_source import HOPELESS_AFTER, Budget, SearchSource, all_failed
 from automl.commands.stopping import MIN_PEERS, STOPS
 from automl.data.store.log import EncodedLog
 from automl.runtime.errors import RunError
@@ -625,3 +625,39 @@ def test_what_is_repeated_does_not_hang_on_how_long_a_proposal_takes(tmp_path: P
         return found
 
     assert given(tmp_path / "ahead", 1) == given(tmp_path / "waiting", 0)
+
+
+# ---------------------------------------------------------------- nothing can succeed
+
+
+def only_baseline(end: Callable[[Job], Outcome], healthy: str = "") -> Callable[[Job], Outcome]:
+    """Only the baseline trains, and that job."""
+    return lambda job: good(job) if job.name.startswith("baseline") or job.name == healthy else end(job)
+
+
+def test_a_search_whose_first_trials_all_fail_goes_no_further(tmp_path: Path, strategy: Strategy) -> None:
+    study = fresh(tmp_path)
+    for done in (HOPELESS_AFTER, 2 * HOPELESS_AFTER):
+        source = source_of(tmp_path, study, 60)
+        play(source, end=only_baseline(bad))
+        assert done <= sum(trial.ended for trial in study.trials) <= done + 4, "called again it tries as many more"
+        with pytest.raises(
+            RunError, match=r"failed \(16\); most often \(16\): timeout: .* tried: give trials more time"
+        ):
+            source.close()
+
+
+def test_one_trial_that_trains_is_hope_enough(tmp_path: Path, strategy: Strategy) -> None:
+    study = fresh(tmp_path)
+    source = source_of(tmp_path, study, 40)
+    play(source, end=only_baseline(bad, healthy="trial-5"))
+    source.close()
+    assert sum(trial.ended for trial in study.trials) == 40
+
+
+def test_trials_that_only_break_a_limit_are_no_reason_to_despair(tmp_path: Path, strategy: Strategy) -> None:
+    study = fresh(tmp_path)
+    source = source_of(tmp_path, study, 40)
+    play(source, end=only_baseline(lambda job: Outcome(failure=Failure("constraint", "QPS must be at least 3 x"))))
+    source.close()
+    assert sum(trial.ended for trial in study.trials) == 40

@@ -3,45 +3,60 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
 from automl.runtime import cluster as module
-from automl.runtime.cluster import cluster
+from automl.runtime.cluster import check_machine, cluster
 from automl.runtime.errors import RunError
+from automl.runtime.host import cores
 from automl.runtime.leftovers import FOLDER
-from search_spaces.errors import InputError
+from search_spaces.errors import InputError, Position
 from tests.worlds.processes import SLEEP, is_gone, sleeper
 
 
 class FakeRay:
     """Ray as far as cluster() knows it."""
 
-    def __init__(self, fails: bool = False) -> None:
-        self.fails, self.calls = fails, list[str]()
+    def __init__(self) -> None:
+        self.fails, self.calls = 0, list[str]()  # fails: starts that are still to fail
+        self.up = False
         self.options: dict[str, object] = {}
+
+    def is_initialized(self) -> bool:
+        return self.up
 
     def init(self, **options: object) -> None:
         self.calls.append("init")
         self.options = options
+        signal.signal(signal.SIGTERM, _rays_own)
         if self.fails:
-            raise ConnectionError("no cluster at this address")
+            self.fails -= 1
+            raise ConnectionError("address already in use")
 
     def shutdown(self) -> None:
         self.calls.append("shutdown")
 
 
+def _rays_own(signum: int, frame: object) -> None:
+    """What Ray puts in the place of the handler that was there."""
+
+
 @pytest.fixture
-def ray(monkeypatch: pytest.MonkeyPatch) -> FakeRay:
+def ray(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeRay]:
     fake = FakeRay()
     monkeypatch.setitem(sys.modules, "ray", fake)  # type: ignore[arg-type]
     for name in (*module._QUIET, FOLDER):
         monkeypatch.delenv(name, raising=False)
-    return fake
+    before = signal.getsignal(signal.SIGTERM)
+    yield fake
+    signal.signal(signal.SIGTERM, before)
 
 
 def test_children_of_the_block_carry_the_mark_and_are_gone_after_it(tmp_path: Path, ray: FakeRay) -> None:
@@ -67,16 +82,16 @@ def test_leftovers_of_a_killed_run_are_ended_first(tmp_path: Path, ray: FakeRay)
 def test_a_given_cluster_is_joined_and_not_sized(tmp_path: Path, ray: FakeRay) -> None:
     with cluster(tmp_path, 4.0, "head:6379"):
         assert ray.options["address"] == "head:6379"
-        assert ray.options["num_cpus"] is ray.options["object_store_memory"] is None
+        assert not {"num_cpus", "object_store_memory", "_temp_dir"} & set(ray.options)
 
 
 def test_a_cluster_that_cannot_be_joined_is_told(tmp_path: Path, ray: FakeRay) -> None:
     with pytest.raises(InputError, match="must be HOST:PORT of a cluster"), cluster(tmp_path, 1.0, "ray://head:10001"):
         pytest.fail("the block must not run")
     assert ray.calls == []
-    ray.fails = True
+    ray.fails = 1
     joined = cluster(tmp_path, 1.0, "head:6379")
-    with pytest.raises(RunError, match="no Ray cluster answers at head:6379: no cluster at"), joined:
+    with pytest.raises(RunError, match="no Ray cluster answers at head:6379: address already in use"), joined:
         pytest.fail("the block must not run")
     assert ray.calls == ["init", "shutdown"]
 
@@ -84,11 +99,65 @@ def test_a_cluster_that_cannot_be_joined_is_told(tmp_path: Path, ray: FakeRay) -
 def test_ray_is_shut_down_whatever_happens(tmp_path: Path, ray: FakeRay) -> None:
     with pytest.raises(ZeroDivisionError), cluster(tmp_path, 1.0):
         raise ZeroDivisionError
-    ray.fails = True
-    with pytest.raises(ConnectionError), cluster(tmp_path, 1.0):
-        pytest.fail("the block must not run")
-    assert ray.calls == ["init", "shutdown"] * 2
+    assert ray.calls == ["init", "shutdown"]
     assert FOLDER not in os.environ
+
+
+def test_a_start_that_fails_is_tried_anew(tmp_path: Path, ray: FakeRay) -> None:
+    ray.fails = 2
+    with cluster(tmp_path, 1.0):
+        assert ray.calls[-1] == "init"
+    assert ray.calls.count("init") == 3
+    ray.fails = 9
+    with pytest.raises(RunError, match="Ray did not start, 3 times: ConnectionError: address already in use"):
+        cluster(tmp_path, 1.0).__enter__()
+
+
+def test_ours_is_local_whatever_else_there_is(tmp_path: Path, ray: FakeRay, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cluster in the environment, and folders for temporary files that Ray's sockets do not fit in or that cannot be
+    written."""
+    monkeypatch.setenv("RAY_ADDRESS", "198.51.100.7:6379")
+    long = tmp_path / ("long" * 30)
+    long.mkdir()
+    for place in (str(long), "/proc/none"):
+        monkeypatch.setenv("TMPDIR", place)
+        with cluster(tmp_path, 1.4):
+            assert ray.options["address"] == "local"
+            assert ray.options["num_cpus"] == 2, "a part of a core is given whole"
+            home = Path(str(ray.options["_temp_dir"]))
+            assert home.is_dir()
+            assert len(str(home)) <= 43
+        assert not home.exists()
+
+
+def test_the_callers_own_ray_is_used_and_left_up(tmp_path: Path, ray: FakeRay) -> None:
+    ray.up = True
+    with cluster(tmp_path, 1.0):
+        pass
+    with pytest.raises(RunError, match="connected to a Ray already"), cluster(tmp_path, 1.0, "head:6379"):
+        pytest.fail("the block must not run")
+    assert ray.calls == []
+
+
+@pytest.mark.parametrize("callers", [True, False])
+def test_sigterm_is_heard_by_who_heard_it_before(tmp_path: Path, ray: FakeRay, callers: bool) -> None:
+    mine = (lambda signum, frame: None) if callers else signal.SIG_DFL
+    signal.signal(signal.SIGTERM, mine)
+    with cluster(tmp_path, 1.0):
+        assert signal.getsignal(signal.SIGTERM) is (mine if callers else _rays_own)
+
+
+def test_a_trial_that_no_machine_of_this_size_can_run(ray: FakeRay) -> None:
+    at = Position("study.yaml", 7, 18)
+    check_machine(at, cores(), None)
+    check_machine(at, cores() + 1, "head:6379")
+    with pytest.raises(InputError) as told:
+        check_machine(at, cores() + 0.5, None)
+    assert str(told.value).startswith(
+        f"study.yaml:7:18: must be at most {cores()}, the cores of this machine, but found"
+    )
+    ray.up = True
+    check_machine(at, cores() + 1, None)
 
 
 def test_the_environment_of_the_caller_wins_and_comes_back(
