@@ -355,18 +355,18 @@ def main() -> None:
     rows = rows_of(state.strikes)
     print(table(rows))
     if not asked.kind:
-        write(state, rows, [name for name in KINDS if name not in kinds])
+        write(state, rows, [name for name in KINDS if name not in kinds], asked.share)
     if not asked.kind and asked.share >= 1:
         subprocess.run(["umount", place], check=False, capture_output=True)
         shutil.rmtree(home, ignore_errors=True)
 
 
-def write(state: State, rows: Sequence[Mapping[str, Any]], skipped: Sequence[str]) -> None:
+def write(state: State, rows: Sequence[Mapping[str, Any]], skipped: Sequence[str], share: float) -> None:
     """The result's file."""
     search, exfm = state.values["search_end"], state.values["exfm_end"]
     write_result(
         "faults",
-        settings={"seed": SEED, "workers": 2, "patience_s": PATIENCE_S, "skipped": list(skipped)},
+        settings={"seed": SEED, "share": share, "workers": 2, "patience_s": PATIENCE_S, "skipped": list(skipped)},
         figures={"by_kind": list(rows), "search": search, "exfm": exfm, "minutes": state.values["seconds"] / 60},
         headline={
             "kills": len(state.strikes),
