@@ -109,9 +109,8 @@ def strike(scene: Scene, kind: str) -> Struck:
 def _go_on(scene: Scene, losses: Losses) -> tuple[list[str], int, list[psutil.Process]]:
     """Until something more has ended: how runs ended, how many spoke of stacks, and the processes of those."""
     world, codes, rude, dead = scene.world, list[str](), 0, list[psutil.Process]()
-    units, enough = world.ended(), MORE  # what was on its way may end after a run is lost
-    while not scene.until(partial(_has, world, units + enough)):
-        enough = 1
+    wanted = world.ended() + MORE  # what was on its way may end after a run is lost
+    while not scene.until(partial(_has, world, wanted)):
         if scene.process is not None and scene.process.poll() is None:
             codes.append("hung")
             scene.kill()
@@ -119,12 +118,14 @@ def _go_on(scene: Scene, losses: Losses) -> tuple[list[str], int, list[psutil.Pr
             codes.append(str(scene.process.returncode))
             rude += scene.rude()
             if scene.process.returncode == 0:
+                losses.see(world.record())
                 _ended(scene)
-                losses.before, units = (losses.before, world.ended()) if world.name == "search" else ({}, 0)
+                losses.before = losses.before if world.name == "search" else {}  # else another folder comes next
         if len(codes) > ATTEMPTS:
             raise SystemExit(f"{world.name} does not go on: {codes}\n{scene.said()[-2000:]}")
         losses.see(copied_record(world, scene.home / "copy"))
         dead += scene.marked()
+        wanted = world.ended() + 1
         scene.start()
     return codes, rude, dead
 
@@ -268,7 +269,7 @@ def run_world(home: Path, world: World, state: State, counts: Mapping[str, int])
         state.note(**now, **{f"{world.name}_runs": scene.runs})
         _tidy(home)
         print(f"{number:>4}/{len(left)} {line(one)}", flush=True)
-    if not left:
+    if not left and f"{world.name}_end" in state.values:
         return
     end = to_the_end(scene)
     end |= _same_figures(world) if isinstance(world, ExfmWorld) else _without_next(scene)

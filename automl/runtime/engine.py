@@ -19,7 +19,7 @@ from ray.tune.search import Searcher
 
 from automl.runtime.depot import open_depot
 from automl.runtime.errors import RunError
-from automl.runtime.head import watched_head
+from automl.runtime.head import node_address, watched_head
 from automl.runtime.interrupt import Stop, deferred_interrupt
 from automl.runtime.jobs import Done, Job, JobSource, Outcome, Resources, Step, Wait, job_config, progress_of
 from automl.runtime.leftovers import scratch_folder
@@ -43,7 +43,7 @@ def run(
 
     Raises:
         RunError: where the cluster could never run a job.
-        ClusterLostError: where the cluster's head has ended.
+        ClusterLostError: where the cluster's head has ended, or what of it runs on this machine.
         KeyboardInterrupt: by hand; jobs on their way were killed, and the source was told nothing of them.
     """
     check_room(resources)
@@ -52,7 +52,7 @@ def run(
         with (
             scratch_folder() as scratch,
             deferred_interrupt() as stop,
-            watched_head(address) as check_head,
+            watched_head(address, node=node_address()) as check_head,
             open_depot(scratch.name) if resources.elsewhere else nullcontext(),
         ):
             desk = Desk(source, resources.workers, scratch, clock, stop, check_head)

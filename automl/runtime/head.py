@@ -1,5 +1,5 @@
-"""Whether a cluster's head still answers, asked by a thread of ours: Ray itself waits a minute for it, and then ends
-the process that waits."""
+"""Whether a cluster's head still answers, and the part of it that runs on this machine, asked by a thread of ours: Ray
+itself waits a minute for the first, and then ends the process that waits; for the second it waits for ever."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from automl.runtime.errors import RunError
 
@@ -19,36 +20,42 @@ STUCK_S = 5.0  # after that, until a block that has not been left is held to be 
 
 
 class ClusterLostError(RunError):
-    """The cluster's head has ended, or cannot be reached any more."""
+    """The cluster's head has ended, or what of it runs on this machine, or cannot be reached any more."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, what: str = "the head of the Ray cluster") -> None:
         super().__init__(
-            f"the head of the Ray cluster at {address} has not answered for {PATIENCE_S:g} s: it has ended, or cannot "
+            f"{what} at {address} has not answered for {PATIENCE_S:g} s: it has ended, or cannot "
             "be reached. What had ended is kept; once a cluster is up, the same command runs the rest"
         )
 
 
 @contextmanager
-def watched_head(address: str, end: Callable[[str], None] | None = None) -> Iterator[Callable[[], None]]:
-    """Within the block the head is asked every second. What is yielded raises ClusterLostError once it is gone.
+def watched_head(
+    address: str, end: Callable[[str], None] | None = None, *, node: str | None = None
+) -> Iterator[Callable[[], None]]:
+    """Within the block the head is asked every second, and this machine's `node`. What is yielded raises
+    ClusterLostError once one of them is gone.
 
     A block that does not ask waits for an answer of Ray's that never comes: then `end` is called with the reason, which
     ends the process where it is left out.
     """
-    left, lost = threading.Event(), threading.Event()
+    left, lost = threading.Event(), list[ClusterLostError]()
+    asked = {address: ClusterLostError(address)}
+    if node is not None:
+        asked[node] = ClusterLostError(node, "the Ray of this machine (its raylet)")
 
     def check() -> None:
-        if lost.is_set():
-            raise ClusterLostError(address)
+        if lost:
+            raise lost[0]
 
     def look() -> None:
-        answered = time.monotonic()
+        answered = dict.fromkeys(asked, time.monotonic())
         while not left.wait(LOOK_EVERY_S):
-            answered = time.monotonic() if answers(address) else answered
-            if time.monotonic() - answered > PATIENCE_S:
-                lost.set()
+            answered |= {one: time.monotonic() for one in asked if answers(one)}
+            lost.extend(asked[one] for one, last in answered.items() if time.monotonic() - last > PATIENCE_S)
+            if lost:
                 if not left.wait(STUCK_S):
-                    (end or _end)(str(ClusterLostError(address)))
+                    (end or _end)(str(lost[0]))
                 return
 
     watcher = threading.Thread(target=look, name="watch the head", daemon=True)
@@ -57,6 +64,16 @@ def watched_head(address: str, end: Callable[[str], None] | None = None) -> Iter
         yield check
     finally:
         left.set()
+
+
+def node_address() -> str | None:
+    """Where the raylet of this process answers; None where Ray does not tell. Ray must be up."""
+    import ray
+
+    own = ray.get_runtime_context().get_node_id()
+    nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
+    found = [f"{one['NodeManagerAddress']}:{one['NodeManagerPort']}" for one in nodes if one["NodeID"] == own]
+    return found[0] if found else None
 
 
 def answers(address: str) -> bool:

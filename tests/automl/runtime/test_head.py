@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -45,6 +46,20 @@ def test_a_head_that_ends_is_told_to_whoever_asks_and_ends_a_block_that_does_not
         with pytest.raises(ClusterLostError, match="the same command runs the rest"):
             check()
     assert said == [str(ClusterLostError(address))]
+
+
+def test_the_part_of_a_cluster_on_this_machine_is_asked_too(up: socket.socket) -> None:
+    ended = threading.Event()
+    with socket.socket() as raylet:
+        raylet.bind(("127.0.0.1", 0))
+        raylet.listen(100)
+        with watched_head(address_of(up), lambda reason: ended.set(), node=address_of(raylet)) as check:
+            check()
+            told = re.escape(f"(its raylet) at {address_of(raylet)} has not answered")
+            raylet.close()
+            assert ended.wait(PATIENCE_S)
+            with pytest.raises(ClusterLostError, match=told):
+                check()
 
 
 def test_a_block_that_is_left_is_not_ended(up: socket.socket) -> None:
