@@ -45,7 +45,7 @@ _SPECS = ("in_spec", "out_spec")
 _UNUSED = (
     "metadata",
     "guards_code",
-)  # where a node came from, which is never called; guards, left out
+)  # where a node came from, never called; guards, left out
 _CONTAINERS = (None, "builtins.tuple", "builtins.list", "builtins.dict")
 
 
