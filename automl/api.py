@@ -96,11 +96,11 @@ class StudyHandle:
         about = {"trial": number, "finals": None if found is None else found.to_json()}
         return export_spec(problem, self._model(number), Path(file), about, console)
 
-    def report(self) -> Path:
-        """Write report.html, pareto.csv and trials.parquet; the page's path."""
+    def report(self, out: Path | None = None) -> Path:
+        """Write report.html, pareto.csv and trials.parquet into the folder, or into another; the page's path."""
         from automl.report.study.page import write_report
 
-        return write_report(self._data(), self.folder)
+        return write_report(self._data(), self.folder, out)
 
     def finals(
         self,

@@ -119,10 +119,11 @@ def search(
 
 @click.command()
 @click.argument("directory", type=FOLDER)
+@click.option("--out", type=FOLDER, help="Where to write; the study's or run's own folder if left out.")
 @click.option("--open", "show", is_flag=True, help="Open the page in the browser.")
-def report(directory: Path, show: bool) -> None:
+def report(directory: Path, out: Path | None, show: bool) -> None:
     """Write report.html, pareto.csv and trials.parquet of a study, or exfm.html of an ExFM run."""
-    page = _opened(directory).report()
+    page = _opened(directory).report(out)
     click.echo(short(page))
     if show:
         click.launch(str(page))

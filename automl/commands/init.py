@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from automl.files.passed import Passed, unheard
+from automl.files.whole import whole_file
 from search_spaces.errors import InputError
 
 if TYPE_CHECKING:
@@ -90,7 +91,8 @@ def _check_free(folder: Path, names: Sequence[str], what: str) -> None:
 def _written(folder: Path, texts: Mapping[str, str]) -> list[str]:
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in texts.items():
-        (folder / name).write_text(text, encoding="utf-8")
+        with whole_file(folder / name) as part:
+            part.write_text(text, encoding="utf-8")
     return [
         "wrote " + ", ".join(str(folder / name) for name in texts),
         f"next: automl check {folder / next(iter(texts))}",

@@ -33,11 +33,11 @@ class ExfmHandle:
 
         return "\n".join(exfm_lines(self.result))
 
-    def report(self) -> Path:
-        """Write exfm.html; the page's path."""
+    def report(self, out: Path | None = None) -> Path:
+        """Write exfm.html into the run's folder, or into another; the page's path."""
         from automl.report.exfm import write_exfm_report
 
-        return write_exfm_report(self.folder)
+        return write_exfm_report(self.folder, out)
 
     def export(self, file: Path | str, *, student: str, recipe: str | None = None, seed: int = 0) -> Mapping[str, Any]:
         """Write the student that would serve after the last window, with its encoders, to one file; what was written.

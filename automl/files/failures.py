@@ -63,6 +63,6 @@ def _code(error: Exception) -> int | None:
 
 
 def _is_of(error: Exception, path: Path) -> bool:
-    """Whether an error is about a file, or about what lies in that folder or beside it."""
+    """Whether an error is about a file, what lies in that folder or beside it, or a folder that it lies in."""
     name = error.filename if isinstance(error, OSError) else None
-    return isinstance(name, str) and Path(name).is_relative_to(path.parent)
+    return isinstance(name, str) and (Path(name).is_relative_to(path.parent) or path.is_relative_to(name))

@@ -25,6 +25,7 @@ from pathlib import Path
 import filelock
 import psutil
 
+from automl.files.failures import writing
 from automl.files.whole import whole_file
 from search_spaces.errors import InputError
 
@@ -117,11 +118,13 @@ def locked(folder: Path) -> FolderLock:
 
     Raises:
         InputError: where another run holds it, or did so on another machine a moment ago.
+        WriteError: where nothing can be written there.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(folder / ".lock", timeout=0)
     try:
-        lock.acquire()
+        with writing(folder / ".lock"):
+            folder.mkdir(parents=True, exist_ok=True)
+            lock.acquire()
     except filelock.Timeout:
         raise _in_use(folder, read_holder(folder / HOLDER)) from None
     holder = read_holder(folder / HOLDER)

@@ -19,6 +19,7 @@ from automl.data.encode.spill import Rows, Spill
 from automl.data.store.folder import is_whole
 from automl.data.tables.hashing import digest_table
 from automl.data.tables.sources import Source, Tables
+from automl.files.failures import writing
 from automl.files.passed import Passed, unheard
 from automl.files.whole import whole_folder
 
@@ -28,7 +29,7 @@ def made_once(cache: Path, fingerprint: str, make: Callable[[Path], None]) -> Pa
     folder = cache / fingerprint
     if is_whole(folder):
         return folder
-    with FileLock(cache / f"{fingerprint}.lock"):
+    with writing(folder), FileLock(cache / f"{fingerprint}.lock"):
         if not is_whole(folder):
             with whole_folder(folder) as part:
                 make(part)
@@ -44,7 +45,8 @@ def spans_of(rows: Mapping[str, int]) -> dict[str, tuple[int, int]]:
 def fingerprint_of(tables: Tables[TablesConfig], cache: Path, form: int, what: object, passed: Passed = unheard) -> str:
     """16 hex digits of the tables' content and of what is made of them, in which format; where the tables lie does not
     matter."""
-    cache.mkdir(parents=True, exist_ok=True)
+    with writing(cache):
+        cache.mkdir(parents=True, exist_ok=True)
     tree = tables.config.model_dump(mode="json", exclude={"path": True, "join": {"__all__": {"path"}}})
     for part, name, none in (
         (tree["features"], "counters", None),

@@ -20,6 +20,7 @@ from automl.data.past.counting import Counting
 from automl.data.past.features import CounterBlock, Key, PastFeatures, PastLabel, RecentBlock
 from automl.data.past.rows import Gathered, PastRows
 from automl.data.past.state import State
+from automl.data.store.folder import mapped
 from automl.data.tables.sources import Tables
 
 
@@ -35,7 +36,7 @@ def count_log(
         return np.empty((0, rows), np.float32)
     folder.mkdir()
     gathered = gather(what, tables, chain(spill.sorted(), () if beside is None else beside.sorted()), folder)
-    out = np.lib.format.open_memmap(folder / "counters.npy", "w+", np.float32, (len(what.names), rows))
+    out = mapped(folder / "counters.npy", (len(what.names), rows), np.float32)
     ours_N = gathered.order_N < rows  # the examples come first, in their own order
     for place, feature_N in enumerate(Counting(what, State.nothing(what), gathered, 0).features()):
         out[place, gathered.order_N[ours_N]] = feature_N[ours_N]

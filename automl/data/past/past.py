@@ -22,6 +22,7 @@ from automl.data.past.features import PastFeatures
 from automl.data.past.reading import PastReader
 from automl.data.past.state import State
 from automl.data.store.encoders import Encoders, Rows
+from automl.data.store.folder import mapped
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +68,7 @@ class Past:
         """
         found = self._reader.gathered(folder, parts, name)
         rows, old = found.rows, found.old
-        out = np.lib.format.open_memmap(folder / "features.npy", "w+", np.float32, (len(self.names), found.count))
+        out = mapped(folder / "features.npy", (len(self.names), found.count), np.float32)
         place_N = rows.order_N[old:] - old
         for c, feature_N in enumerate(Counting(self.what, self.state, rows, old).features()):
             out[c, place_N] = feature_N

@@ -6,6 +6,7 @@ Logs, streams and lessons are such folders. What they have in common is here; wh
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -120,6 +121,15 @@ class ColumnWriter:
         self._file.close()
         if kind is None and self._written != self._shape[0]:
             raise ValueError(f"must write {self._shape[0]} rows, but got {self._written}")
+
+
+def mapped(path: Path, shape: tuple[int, ...], kind: type[Scalar]) -> NDArray[Scalar]:
+    """A new .npy file to be written through memory. Its room is taken first: a disk that fills up later would end the
+    process by a signal."""
+    values: NDArray[Scalar] = np.lib.format.open_memmap(path, "w+", kind, shape)
+    with path.open("rb+") as file:
+        os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    return values
 
 
 def write_columns(folder: Path, rows: int, blocks: Iterable[Mapping[str, NDArray[np.generic]]]) -> None:

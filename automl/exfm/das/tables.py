@@ -26,6 +26,7 @@ from deltalake import (
 from pyarrow.dataset import Expression
 
 from automl.exfm.das.counts import Counts
+from automl.files.failures import writing
 from search_spaces.errors import InputError
 
 _COUNTS, _END = "counts", "end_ns"  # keys of a commit's metadata
@@ -81,13 +82,14 @@ class TickTable:
         self.folder, self.schema, self.policy = folder, schema, facts["policy"]
         self._end_ns: int | None = None
         if not DeltaTable.is_deltatable(str(folder)):
-            DeltaTable.create(
-                str(folder),
-                schema,
-                partition_by=["window"],
-                configuration={_PREFIX + name: value for name, value in facts.items()},
-                raise_if_key_not_exists=False,
-            )
+            with writing(folder):
+                DeltaTable.create(
+                    str(folder),
+                    schema,
+                    partition_by=["window"],
+                    configuration={_PREFIX + name: value for name, value in facts.items()},
+                    raise_if_key_not_exists=False,
+                )
         self._load()
         found = facts_of(self._table)
         for name, value in facts.items():
@@ -121,13 +123,14 @@ class TickTable:
             max_commit_retries=0,
         )
         try:
-            write_deltalake(
-                self._table,
-                rows.cast(self.schema),
-                mode="append",
-                commit_properties=properties,
-                writer_properties=PARQUET,
-            )
+            with writing(self.folder):
+                write_deltalake(
+                    self._table,
+                    rows.cast(self.schema),
+                    mode="append",
+                    commit_properties=properties,
+                    writer_properties=PARQUET,
+                )
         except BaseException:
             self._load()  # whether it took place is for the log to say
             raise

@@ -27,13 +27,17 @@ SECTIONS = (
 )
 
 
-def write_exfm_report(folder: Path) -> Path:
-    """Write exfm.html beside exfm.json and return its path. It needs no network and no other file.
+def write_exfm_report(folder: Path, out: Path | None = None) -> Path:
+    """Write exfm.html beside exfm.json, or in another folder, and return its path. It needs no network and no other
+    file.
 
     Raises:
         InputError: where the folder holds no exfm.json that can be read.
     """
-    return write_page(folder / "exfm.html", render(read_exfm(folder)))
+    page = render(read_exfm(folder))
+    out = out or folder
+    out.mkdir(parents=True, exist_ok=True)
+    return write_page(out / "exfm.html", page)
 
 
 def render(result: ExfmResult) -> str:

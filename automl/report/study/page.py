@@ -32,15 +32,16 @@ SECTIONS = (
 )
 
 
-def write_report(data: ReportData, out_dir: Path) -> Path:
-    """Write report.html, pareto.csv and trials.parquet into `out_dir` and return the page's path.
+def write_report(data: ReportData, folder: Path, out: Path | None = None) -> Path:
+    """Write report.html, pareto.csv and trials.parquet of the study in `folder` there, or into another folder, and
+    return the page's path.
 
     The page is about 5 MB, nearly all of it Plotly's script: it needs no network and no other file.
     """
-    out_dir.mkdir(parents=True, exist_ok=True)
-    view = View(data)
-    page = write_page(out_dir / "report.html", render(view, out_dir))
-    write_tables(view, out_dir)
+    view, out = View(data), out or folder
+    out.mkdir(parents=True, exist_ok=True)
+    page = write_page(out / "report.html", render(view, folder))
+    write_tables(view, out)
     return page
 
 
