@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from automl.data.columns.times import NEVER
 from automl.exfm.columns import Columns
 from automl.exfm.config import ExfmConfig, StudentConfig
+from automl.exfm.das.places import need_place
 from automl.exfm.handover import model_of, models_of
 from automl.exfm.student.recipes import Recipe, recipe_of
 from automl.files.passed import Passed, unheard
@@ -81,6 +83,8 @@ def exfm_of(document: Document, folder: Path | None = None, passed: Passed = unh
     file = Path(document.file)
     folder = folder or run_folder(file)
     mistakes: list[Mistake] = []
+    with gathering(mistakes):
+        need_place(folder)
     config: ExfmConfig | None = None
     with gathering(mistakes):
         config = validate(ExfmConfig, document)
@@ -188,6 +192,7 @@ def _student(
     if len(np.unique(scored)) < 2:
         must = f"the scored windows must hold both classes of {part.label} for {name}"
         raise InputError([Mistake(at("label"), must, f"{len(scored)} rows of one class")])
+    _check_arrivals(name, part.label, stream, members_N, at("label"))
     asked = [recipe_of(NONE), recipe_of(part.distill), *(recipe_of(value) for value in config.compare)]
     recipes = {recipe.name: recipe for recipe in asked}
     if spec.distill is not None and part.distill == "auto":
@@ -204,6 +209,23 @@ def _student(
         negatives_kept=part.negatives_kept,
         recipes=tuple(recipes.values()),
     )
+
+
+def _check_arrivals(
+    name: str, label: str, stream: EncodedStream, members_N: NDArray[np.bool_], position: Position
+) -> None:
+    """A student learns from labels as they arrive: what arrives while the last window is scored comes too late."""
+    task, end_ns = stream.tasks.index(label), stream.windows[-1].start_ns
+    labels_N, arrivals_N = stream.labels_NT[members_N, task], stream.arrivals_NT[members_N, task]
+    known_N = np.isfinite(labels_N)
+    early_N = known_N & (arrivals_N < end_ns)
+    if len(np.unique(labels_N[early_N])) == 2:
+        return
+    must = f"labels {label} of both classes must arrive for {name} before the last window begins"
+    never, late = int((arrivals_N[known_N] == NEVER).sum()), int((arrivals_N[known_N] >= end_ns).sum())
+    found = f"{early_N.sum():,} that do, {late - never:,} later and {never:,} never"
+    hint = "data.labels says when each is known: `delay`, or the column in `arrives`"
+    raise InputError([Mistake(position, must, found, hint)])
 
 
 def _inside(at: Locate, key: str) -> Locate:

@@ -92,7 +92,7 @@ def read_json(file: Path) -> object:
     """
     try:
         found: object = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError.of(str(file), "must be JSON", str(error)) from error
     return found
 

@@ -1,8 +1,9 @@
-"""The commands as a person types them, one after the other on one study."""
+"""The commands as a person types them, one after the other on one study, whose folder has the worst of names."""
 
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,14 @@ import pytest
 
 import automl as toolkit
 from tests.worlds.commands import automl, automl_here, left_behind, write_study
+from tests.worlds.folders import WORST
 
 TRIALS = 14
 
 
 @pytest.fixture(scope="module")
 def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("study")
+    folder = tmp_path_factory.mktemp("study") / WORST
     file = write_study(folder)
     done = automl("search", file, "--trials", TRIALS.__str__(), "--workers", "2")
     assert done.returncode == 0, done.stderr
@@ -59,6 +61,39 @@ def test_status_and_report(searched: Path) -> None:
     report = automl("report", searched)
     assert report.returncode == 0, report.stderr
     assert Path(report.stdout.strip()).name == "report.html"
+
+
+def test_everybody_reads_what_was_written_as_the_umask_says(searched: Path) -> None:
+    umask = os.umask(0)
+    os.umask(umask)
+    for path in searched.rglob("*"):
+        wanted = (0o777 if path.is_dir() else 0o666) & ~umask
+        assert path.stat().st_mode & 0o777 == wanted, path
+
+
+def test_nothing_was_written_elsewhere(searched: Path) -> None:
+    assert [path.name for path in searched.parent.iterdir()] == [WORST]
+
+
+def test_export_and_predict(searched: Path) -> None:
+    model, out = searched / "m.automl", searched / "out.parquet"
+    done = automl("export", searched, "--trial", "1", "--to", model)
+    assert done.returncode == 0, done.stderr
+    joins = [word for name in ("users", "items") for word in ("--join", f"{searched}/log/{name}.parquet")]
+    done = automl("predict", model, searched / "log" / "log.parquet", *joins, "--out", out)
+    assert done.returncode == 0, done.stderr
+    assert len(pd.read_parquet(out)) == len(pd.read_parquet(searched / "log" / "log.parquet"))
+
+
+def test_init_simulate_and_check(searched: Path) -> None:
+    for words in (
+        ("simulate", "--out", searched / "made", "--rows", "3000", "--users", "60", "--items", "30"),
+        ("init", searched / "drafted", "--data", searched / "made" / "log.parquet", "--label", "click"),
+        ("check", searched / "drafted" / "space.yaml"),
+        ("check", searched / "study.yaml"),
+    ):
+        done = automl_here(*words)
+        assert done.returncode == 0, done.stderr
 
 
 def test_finals_compare_picks_on_the_test_window(searched: Path, compared: dict[str, Any]) -> None:

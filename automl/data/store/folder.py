@@ -89,7 +89,7 @@ def read_facts(folder: Path, must: str, hint: str = "") -> dict[str, Any]:
         facts: dict[str, Any] = json.loads((folder / _FACTS).read_text())
     except FileNotFoundError:
         raise InputError.of(str(folder), must, "none", hint) from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError.of(str(folder), must, first_line(error), hint) from error
     return facts
 

@@ -43,8 +43,11 @@ class TextFile:
         """
         if self.format is Format.JSON:
             return self._json_schema()
-        with self._opened(self._bytes()) as reader:
-            return pa.schema([(name, pa.string()) for name in reader.schema.names])
+        try:
+            with self._opened(self._bytes()) as reader:
+                return pa.schema([(name, pa.string()) for name in reader.schema.names])
+        except UnicodeDecodeError as error:
+            raise self._unreadable(error) from error
 
     def batches(self, columns: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
         """Text columns, missing where the value is a null word.
@@ -154,17 +157,23 @@ class TextFile:
         """Numbers as the text that stands there."""
         decoder = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str)
         with io.TextIOWrapper(self._bytes(), self.csv.encoding) as text:
-            for number, line in enumerate(text, 1):
+            for number, line in self._numbered(text):
                 if not line.strip():
                     continue
                 try:
                     row = decoder.decode(line)
-                except ValueError:
+                except (ValueError, RecursionError):
                     row = None
                 if not isinstance(row, dict):
                     must = f"{self.name} must hold one JSON object a line"
                     raise InputError([Mistake(self.position, must, f"{line.strip()[:40]} in line {number}")])
                 yield row
+
+    def _numbered(self, text: io.TextIOWrapper) -> Iterator[tuple[int, str]]:
+        try:
+            yield from enumerate(text, 1)
+        except UnicodeDecodeError as error:
+            raise self._unreadable(error) from error
 
     def _bytes(self) -> BinaryIO:
         stream: BinaryIO = decoded(self.filesystem, self.path, self.codec)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
@@ -11,6 +14,7 @@ from automl.cli import automl
 from automl.commands.init import EXFM_FILES, template_text
 from automl.data.simulated.stream import simulate_stream
 from automl.exfm.check import exfm_lines
+from search_spaces.errors import InputError
 from search_spaces.source import read
 
 
@@ -30,6 +34,21 @@ def test_it_is_told_by_window_label_and_model(folder: Path) -> None:
     assert told["teacher"].startswith("2 x 0.0")
     assert told["student large_domain"].endswith("none, auto")
     assert told["work"] == "30 runs of students (5 seeds), 75 models in all"
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_labels_that_never_arrive_teach_nobody(folder: Path, late: bool) -> None:
+    log = pq.read_table(folder / "log" / "log.parquet")
+    times = pc.add(log["time_ms"], 30 * 86_400_000) if late else pa.nulls(len(log), log["label_time_ms"].type)
+    place = log.column_names.index("label_time_ms")
+    pq.write_table(log.set_column(place, "label_time_ms", times), folder / "log" / "log.parquet")
+    with pytest.raises(InputError) as told:
+        exfm_lines(read(folder / "exfm.yaml"), folder / "run")
+    (first, *_) = told.value.mistakes
+    assert first.must == "labels click of both classes must arrive for large_domain before the last window begins"
+    assert first.found.startswith("0 that do, ")
+    assert first.position.line > 0
+    assert all(mistake.found.endswith(" later and 0 never") is late for mistake in told.value.mistakes)
 
 
 def test_a_run_has_no_pilot(folder: Path) -> None:

@@ -72,3 +72,19 @@ def test_many_open_quotes_in_a_tsv_take_no_lines(tmp_path: Path) -> None:
     lines = [f"{k}\t{chr(34) if k % 7 == 0 else ''}word {k}" for k in range(50_000)]
     found = rows(tmp_path, "\n".join(["a\tb", *lines]) + "\n", Format.TSV)
     assert [f"{row['a']}\t{row['b']}" for row in found] == lines
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"\xda,b\n1,2\n", Format.CSV),
+        (b"a,b\n1,\xda\n", Format.CSV),
+        (b"a\t\xff\n1\t2\n", Format.TSV),
+        (b'{"a": 1}\n{"a": "\xda"}\n', Format.JSON),
+        (b'{"a": ' + b"[" * 100_000, Format.JSON),
+        (b'{"a": 1' + b"0" * 5_000 + b"}\n[]", Format.JSON),
+    ],
+)
+def test_bytes_that_are_no_text_are_told(tmp_path: Path, content: bytes, told: Format) -> None:
+    with pytest.raises(InputError, match="log must"):
+        rows(tmp_path, content, told)
