@@ -19,6 +19,7 @@ from automl.runtime.errors import RunError, explain
 from automl.runtime.frozen import woken
 from automl.runtime.host import cores
 from automl.runtime.leftovers import FOLDER, reap
+from automl.runtime.loopback import loopback_only
 from automl.runtime.ray_home import credentials, ray_home
 from search_spaces.errors import InputError, Mistake, Position
 
@@ -100,7 +101,7 @@ def _join(ray: Any, address: str) -> None:
 def _start(ray: Any, folder: Path, home: Path, cpus: float) -> None:
     for left in reversed(range(_TRIES)):
         try:
-            with _handlers_kept():
+            with _handlers_kept(), loopback_only():
                 _init(
                     ray,
                     address="local",  # whatever RAY_ADDRESS says, or another cluster of this machine
