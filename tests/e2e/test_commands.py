@@ -87,7 +87,7 @@ def test_export_and_predict(searched: Path) -> None:
 
 def test_init_simulate_and_check(searched: Path) -> None:
     for words in (
-        ("simulate", "--out", searched / "made", "--rows", "3000", "--users", "60", "--items", "30"),
+        ("simulate", searched / "made", "--rows", "3000", "--users", "60", "--items", "30"),
         ("init", searched / "drafted", "--data", searched / "made" / "log.parquet", "--label", "click"),
         ("check", searched / "drafted" / "space.yaml"),
         ("check", searched / "study.yaml"),
