@@ -1,4 +1,4 @@
-"""Files appear whole or not at all: whoever writes one asks automl/files for the place, or lies where nobody looks yet."""
+"""Files appear whole or not at all: who writes one asks automl/files for the place, or lies where nobody looks yet."""
 
 from __future__ import annotations
 
