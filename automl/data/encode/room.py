@@ -39,4 +39,4 @@ def room_words(plan: Plan, rows: int, folder: Path) -> str | None:
 
 
 def _gib(size: int) -> str:
-    return f"{size / 2**30:.1f} GiB"
+    return f"{size / 2**30:.1f} GiB" if size >= 100 << 20 else f"{size >> 20} MiB"

@@ -77,4 +77,4 @@ def test_it_is_told_before_anything_is_written_and_once(
     encode_plan(plan, tmp_path / "cache", fit=("train",), told=heard.append)
     encode_plan(plan, tmp_path / "cache", fit=("train",), told=heard.append)
     assert len(heard) == 1
-    assert heard[0].endswith("only 0.0 GiB are free")
+    assert heard[0].endswith("only 0 MiB are free")
