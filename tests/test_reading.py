@@ -22,8 +22,8 @@ from tests.docs.pages import ROOT
 
 RUNS = {"pickle.load", "pickle.loads", "cloudpickle.loads", "marshal.loads", "eval", "exec", "spec.loader.exec_module"}
 RUNS |= {"shelve.open", "joblib.load", "yaml.load", "yaml.unsafe_load", "torch.jit.load", "torch.export.load"}
-# Who answers for what runs: helpers talk through pipes, a worker reads what its driver wrote for it alone, a driver what
-# Tune wrote in it; a graph is looked through first, and plug-ins are code that the study names.
+# Who answers for what runs: helpers talk through pipes, a worker reads what its driver wrote for it, a driver what Tune
+# wrote in it; a graph is looked through first, and plug-ins are code that the study names.
 ANSWERED = {
     ("automl/data/encode/crew.py", "pickle.load"),
     ("automl/exfm/student/jobs.py", "cloudpickle.loads"),
