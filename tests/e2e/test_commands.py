@@ -79,7 +79,7 @@ def test_export_and_predict(searched: Path) -> None:
     model, out = searched / "m.automl", searched / "out.parquet"
     done = automl("export", searched, "--trial", "1", "--to", model)
     assert done.returncode == 0, done.stderr
-    joins = [word for name in ("users", "items") for word in ("--join", f"{searched}/log/{name}.parquet")]
+    joins = [word for name in ("user", "item") for word in ("--join", f"{name}_id={searched}/log/{name}s.parquet")]
     done = automl("predict", model, searched / "log" / "log.parquet", *joins, "--out", out)
     assert done.returncode == 0, done.stderr
     assert len(pd.read_parquet(out)) == len(pd.read_parquet(searched / "log" / "log.parquet"))
