@@ -10,7 +10,7 @@ from automl.data.describe.split import SplitConfig
 from automl.data.describe.tables import DataConfig, LessonsConfig
 from automl.data.store.log import EncodedLog
 from automl.report.common.formats import combinations, counted
-from automl.report.study.data import ReportData, StudyFacts
+from automl.report.study.data import MOST_FOR_IMPORTANCE, ReportData, StudyFacts
 from automl.report.study.notes import predictor_notes
 from automl.strategies.outlook import track_record
 from automl.strategies.picks import Pick, picks, roles
@@ -48,7 +48,7 @@ def report_data(
         finals=finals,
         picks=roles(chosen),
         expected={pick.trial: pick.shrunken_gain_pct for pick in chosen},
-        importances=study.importances() if complete >= MIN_FOR_IMPORTANCE else {},
+        importances=study.importances(MOST_FOR_IMPORTANCE) if complete >= MIN_FOR_IMPORTANCE else {},
         rankings=track_record(history),
         notes=(*([foreign] if foreign else []), *predictor_notes(history)),
     )

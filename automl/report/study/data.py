@@ -14,6 +14,9 @@ from predictors.evaluate import Ranked
 ROLES = ("accurate", "balanced", "fast", "unlimited")
 
 
+MOST_FOR_IMPORTANCE = 200  # complete trials that the shares of the knobs are worked out from
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyFacts:
     """How the study was run. Every text may come from a user's file: the page escapes it."""

@@ -75,8 +75,8 @@ def finals(view: View) -> Figure | Nothing:
     )
 
 
-def importances(objective: str, shares: Mapping[str, float]) -> Figure | Nothing:
-    """Which knobs move an objective, as shares of all."""
+def importances(objective: str, shares: Mapping[str, float], rest: str = "") -> Figure | Nothing:
+    """Which knobs move an objective, as shares of all; `rest` ends the caption."""
     names = {"ne": "NE", "qps": "serving QPS", "train_qps": "training QPS"}
     title = f"What moves {names.get(objective, objective)}"
     known = {knob: value for knob, value in shares.items() if math.isfinite(value) and value > 0}
@@ -101,7 +101,7 @@ def importances(objective: str, shares: Mapping[str, float]) -> Figure | Nothing
     }
     hidden = len(ranked) - len(top)
     caption = "Share of the variance that each knob explains, of the knobs that every complete trial has."
-    caption += f" {hidden} smaller ones left out." if hidden else ""
+    caption += (f" {hidden} smaller ones left out." if hidden else "") + rest
     slug = "".join(c if c.isalnum() else "-" for c in objective)
     return Figure(
         name=f"importance-{slug}",

@@ -9,7 +9,7 @@ from automl.report.common.plot import Nothing
 from automl.report.common.shell import Chart, render_page, script_json, write_page
 from automl.report.common.words import architecture, changes, difference, training
 from automl.report.study import figures, search_figures, trust_figures
-from automl.report.study.data import ReportData
+from automl.report.study.data import MOST_FOR_IMPORTANCE, ReportData
 from automl.report.study.days import day_table
 from automl.report.study.derived import SECONDS_PER_HOUR, View, trial_seconds
 from automl.report.study.front_figure import front
@@ -92,7 +92,11 @@ def _charts(view: View) -> dict[str, Chart]:
 def _importances(view: View) -> list[Chart]:
     if not view.data.importances:
         return [Nothing("What moves the objectives", "Too few complete trials to tell the knobs apart.")]
-    return [figures.importances(objective, shares) for objective, shares in view.data.importances.items()]
+    complete = view.state_counts[State.COMPLETE]
+    rest = ""
+    if complete > MOST_FOR_IMPORTANCE:
+        rest = f" From {MOST_FOR_IMPORTANCE} of {complete:,} complete trials, spread evenly over the search."
+    return [figures.importances(objective, shares, rest) for objective, shares in view.data.importances.items()]
 
 
 def _tiles(view: View) -> list[tuple[str, str, str]]:

@@ -339,7 +339,8 @@ def test_importances_name_knobs_and_add_up(tmp_path: Path) -> None:
         width = float(trial.candidate.values["deep[0].mlp.width"])
         lr = float(trial.candidate.values["embedding.lr"])
         study.end(complete(trial, ne=0.9 + 0.1 * lr, ratio=32 / width))
-    found = study.importances()
+    found = study.importances(200)
+    assert study.importances(10).keys() == found.keys()
     assert set(found) == {"ne", "qps"}
     assert max(found["ne"], key=lambda name: found["ne"][name]) == "embedding.lr"
     assert max(found["qps"], key=lambda name: found["qps"][name]) == "deep[0].mlp.width"
