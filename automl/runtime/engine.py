@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import time
 import traceback
 from collections import Counter, deque
@@ -263,7 +264,10 @@ class DeskSearcher(Searcher):
         if isinstance(job, Done):
             finished: str = Searcher.FINISHED
             return finished
-        return None if isinstance(job, Wait) else {"job": job_config(job), **self._every}
+        if isinstance(job, Wait):
+            return None
+        # As text: Tune keeps the config of every trial for good, and nested ones twice, a tenth of a MiB for each.
+        return {"job": json.dumps(job_config(job)), **self._every}
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         if error or not result:

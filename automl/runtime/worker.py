@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import pkgutil
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -68,15 +69,16 @@ class Worker(tune.Trainable):
             self._carrier.close()
 
     def _begin(self, config: dict[str, Any]) -> None:
-        self._limits = Limits(**config["job"]["limits"])
+        job = json.loads(config["job"])
+        self._limits = Limits(**job["limits"])
         self._notes = Path(config["notes"])
         if self._carrier is not None:
             self._notes = notes_folder(self._notes.name)
             self._notes.mkdir(parents=True, exist_ok=True)
-        self._name = str(config["job"]["name"])
+        self._name = str(job["name"])
         self._used = 0.0
         self._started_at = time.time()
-        self._steps = _work(config["job"], config["plugins"], self._carrier)
+        self._steps = _work(job, config["plugins"], self._carrier)
 
 
 def _carrier(config: Mapping[str, Any]) -> Carrier | None:

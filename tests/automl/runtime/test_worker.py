@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,7 +62,7 @@ def worker(monkeypatch: pytest.MonkeyPatch) -> Worker:
 )
 def test_bad_work_is_the_jobs_failure(work: Any, told: str, worker: Worker, tmp_path: Path) -> None:
     job = Job("j", Asked(f"{__name__}:{work.__name__}"), Limits(timeout_s=60.0))
-    config = {"job": job_config(job), "threads": 1, "notes": str(tmp_path), "plugins": ()}
+    config = {"job": json.dumps(job_config(job)), "threads": 1, "notes": str(tmp_path), "plugins": ()}
     worker.setup(config)
     result = worker.step()
     step = told_by(result)
