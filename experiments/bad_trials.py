@@ -30,7 +30,7 @@ from experiments.record import write_result
 from experiments.small_study import write_small_study
 
 TRIALS, WORKERS = 60, 2
-TIMEOUT_S, MEMORY = 30, "2GiB"
+TIMEOUT_S, MEMORY = 60, "2GiB"
 
 
 def main() -> None:

@@ -17,7 +17,7 @@ from typing import NoReturn
 from automl.runtime.interrupt import Stop
 
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
-GRACE_S = 3.5  # for an end in order: Ray is shut down, and the folder given back
+GRACE_S = 2.5  # for an end in order: Ray is shut down, and the folder given back
 WORD = "\nstopping: what runs is ended, the same command goes on (once more: at once)\n"
 
 
@@ -58,6 +58,8 @@ def _watch(reader: int, stop: Stop, said: threading.Event) -> None:
         with suppress(OSError):  # a closed terminal
             os.write(2, WORD.encode())
         said.set()
+        import automl.runtime.leftovers  # noqa: F401  # while there is time: _end_all needs it
+
         _next(reader, GRACE_S)
         _end_all()
         leave(CODES[first])
