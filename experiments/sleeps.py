@@ -39,6 +39,7 @@ class Sleeps:
     """So many of them; the first `exits` of them end their processes."""
 
     def __init__(self, folder: Path, jobs: int, seconds: float, exits: int = 0) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
         self.ended_jobs: list[dict[str, object]] = []
         self._left = deque(
             Sleep(folder=str(folder), name=f"job-{number}", seconds=seconds, exits=number < exits)

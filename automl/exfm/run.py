@@ -30,6 +30,7 @@ from automl.ranking.process import prepare_process
 from automl.runtime.cluster import cluster
 from automl.runtime.console import ProgressLine, now
 from automl.runtime.engine import run as run_jobs
+from automl.runtime.head import cluster_address, node_address, watched_head
 from automl.runtime.host import machine, versions
 from automl.runtime.interrupt import deferred_interrupt
 from automl.runtime.jobs import Resources
@@ -56,7 +57,7 @@ def run_exfm(
 
     Raises:
         InputError: where the folder holds a run of another file, is in use, or is not seen by a machine of a cluster.
-        RunError: where a student failed.
+        RunError: where a student failed, or the cluster's head has ended.
         KeyboardInterrupt: stopped by hand.
     """
     console = console or Console(quiet=True)
@@ -94,6 +95,7 @@ def teach(problem: ExfmProblem, *, workers: int, console: Console) -> Taught:
     size = PoolSize(min_actors=1, max_actors=max(1, workers - 1))
     names = [student.name for student in problem.students]
     with (
+        watched_head(cluster_address(), node=node_address()) as check_head,
         ScoringPool(stream, partial(load_teacher, plugins=files()), size) as pool,
         Das(problem.folder, stream, problem.members_NV, names, stream.tasks, _policy(problem), pool) as das,
         deferred_interrupt() as stop,
@@ -108,6 +110,7 @@ def teach(problem: ExfmProblem, *, workers: int, console: Console) -> Taught:
             pool.told = line.wait
             for _ in teaching.run(ticks):
                 stop.check()
+                check_head()
                 line.update()
         told = Taught(
             counts=das.counts,

@@ -20,7 +20,7 @@ from ray.tune.search import Searcher
 
 from automl.runtime.depot import open_depot
 from automl.runtime.errors import RunError
-from automl.runtime.head import node_address, watched_head
+from automl.runtime.head import cluster_address, node_address, watched_head
 from automl.runtime.interrupt import Stop, deferred_interrupt
 from automl.runtime.jobs import Done, Job, JobSource, Outcome, Resources, Step, Wait, job_config, progress_of
 from automl.runtime.leftovers import scratch_folder
@@ -48,12 +48,11 @@ def run(
         KeyboardInterrupt: by hand; jobs on their way were killed, and the source was told nothing of them.
     """
     check_room(resources)
-    address = str(ray.get_runtime_context().gcs_address)
     try:
         with (
             scratch_folder() as scratch,
             deferred_interrupt() as stop,
-            watched_head(address, node=node_address()) as check_head,
+            watched_head(cluster_address(), node=node_address()) as check_head,
             open_depot(scratch.name) if resources.elsewhere else nullcontext(),
         ):
             desk = Desk(source, resources.workers, scratch, clock, stop, check_head)

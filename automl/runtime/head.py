@@ -10,9 +10,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from automl.runtime.errors import RunError
+from automl.runtime.leftovers import FOLDER, reap
 
 LOOK_EVERY_S = 1.0
 PATIENCE_S = 4.0  # a head that has not answered for so long is gone
@@ -76,6 +78,13 @@ def node_address() -> str | None:
     return found[0] if found else None
 
 
+def cluster_address() -> str:
+    """Where the head of the cluster is that this process has joined."""
+    import ray
+
+    return str(ray.get_runtime_context().gcs_address)
+
+
 def answers(address: str) -> bool:
     """Whether something at host:port takes a connection."""
     host, _, port = address.rpartition(":")
@@ -87,7 +96,10 @@ def answers(address: str) -> bool:
 
 
 def _end(reason: str) -> None:
-    """Nothing is lost by it: what is recorded is committed, and the locks of a process end with it."""
+    """Nothing is lost by it: what is recorded is committed, the locks of a process end with it, and what it has started
+    is ended."""
     sys.stderr.write(f"\n{reason}\n")
     sys.stderr.flush()
+    if FOLDER in os.environ:
+        reap(Path(os.environ[FOLDER]))
     os._exit(1)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import re
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from automl.runtime import head
 from automl.runtime.head import ClusterLostError, answers, watched_head
-from tests.worlds.processes import PATIENCE_S
+from automl.runtime.leftovers import FOLDER
+from tests.worlds.processes import PATIENCE_S, is_gone, sleeper
 
 
 @pytest.fixture(autouse=True)
@@ -66,3 +71,12 @@ def test_a_block_that_is_left_is_not_ended(up: socket.socket) -> None:
     with watched_head(address_of(up), pytest.fail) as check:
         check()
     assert answers(address_of(up))
+
+
+def test_a_process_that_is_ended_says_why_and_leaves_nothing(tmp_path: Path) -> None:
+    words = [sys.executable, "-c", "from automl.runtime.head import _end; _end('it is gone')"]
+    with sleeper(str(tmp_path)) as left:
+        environment = {**os.environ, FOLDER: str(tmp_path)}
+        done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=PATIENCE_S)
+        assert is_gone(left)
+    assert (done.returncode, done.stderr) == (1, "\nit is gone\n")
