@@ -335,7 +335,6 @@ def main() -> None:
         subprocess.run(["umount", home / "disk"], check=False, capture_output=True)
         shutil.rmtree(home, ignore_errors=True)
     place, mounted = disk(home)
-    began = time.monotonic()
     state = State(home / "state.json")
     kinds = {name: kind for name, kind in KINDS.items() if mounted or not kind.root}
     for name in KINDS.keys() - kinds.keys():
@@ -352,7 +351,6 @@ def main() -> None:
         if not world.folder.exists() and not state.of(world.name):
             world.write()
         run_world(home, world, state, counts)
-    state.note(seconds=state.values.get("seconds", 0.0) + time.monotonic() - began)
     rows = rows_of(state.strikes)
     print(table(rows))
     if not asked.kind:
@@ -368,7 +366,7 @@ def write(state: State, rows: Sequence[Mapping[str, Any]], skipped: Sequence[str
     write_result(
         "faults",
         settings={"seed": SEED, "share": share, "workers": 2, "patience_s": PATIENCE_S, "skipped": list(skipped)},
-        figures={"by_kind": list(rows), "search": search, "exfm": exfm, "minutes": state.values["seconds"] / 60},
+        figures={"by_kind": list(rows), "search": search, "exfm": exfm},
         headline={
             "kills": len(state.strikes),
             **{name: sum(row[name] for row in rows) for name in ("lost", "changed", "repeated", "hung", "broken")},
