@@ -1,13 +1,19 @@
-"""Files and folders that are whole or not there: written beside their place as NAME.part, and moved there at the end.
+"""Files and folders that are whole or not there: written beside their place, and moved there at the end.
 
-Where writing fails, NAME.part is removed, and where that was for want of room or rights the error names the file. A
-process that is killed leaves it; whoever writes NAME next begins anew in its place. Two that may write one NAME at once
-hold a lock. A power cut is not provided for: nothing is synced.
+A file is written as NAME.XXXXXXXX.part, which is its writer's own and locked by it: of two who write one NAME at once
+each has it whole, and the last one's stays. A folder is written as NAME.part: two that may write one NAME at once hold
+a lock. Where writing fails the part is removed, and where that was for want of room or rights the error names the file.
+A process that is killed leaves it; whoever writes NAME next removes it. A power cut is not provided for: nothing is
+synced.
 """
 
 from __future__ import annotations
 
+import fcntl
+import glob
+import os
 import shutil
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -33,14 +39,46 @@ def whole_file(path: Path) -> Iterator[Path]:
     Raises:
         WriteError: where there is no room, or no right to write there.
     """
-    part = _part_of(path)
-    try:
-        with writing(path):
+    with writing(path):
+        _remove_left(path)
+        with _own_part(path) as part:
             yield part
             part.replace(path)
+
+
+@contextmanager
+def _own_part(path: Path) -> Iterator[Path]:
+    """An empty file beside `path` that nobody else writes, locked until the end of the block: then it is gone."""
+    part, held = _locked_part(path)
+    try:
+        yield part
     finally:
-        with suppress(OSError):  # the folder can only be read: then there is none
+        with suppress(OSError):
             part.unlink(missing_ok=True)
+        os.close(held)
+
+
+def _locked_part(path: Path) -> tuple[Path, int]:
+    while True:
+        part = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.part")
+        held = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        with suppress(OSError):  # a disk that knows no locks: nobody can take the part for one that was left either
+            fcntl.flock(held, fcntl.LOCK_SH)
+        if part.exists():  # else it was taken for one that was left before it was locked
+            return part, held
+        os.close(held)
+
+
+def _remove_left(path: Path) -> None:
+    """Remove the parts of a file that nobody writes any more."""
+    for left in path.parent.glob(f"{glob.escape(path.name)}.????????.part"):
+        with suppress(OSError):  # somebody writes it, or has just removed it, or it is not ours
+            held = os.open(left, os.O_RDONLY)
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                left.unlink()
+            finally:
+                os.close(held)
 
 
 @contextmanager

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -49,8 +51,33 @@ def test_what_fails_leaves_nothing_and_takes_nothing(tmp_path: Path) -> None:
     assert file.read_text() == "old"
 
 
-def test_what_a_killed_process_left_is_begun_anew(tmp_path: Path) -> None:
-    (tmp_path / "found.json.part").write_text("half of something long")
+def test_of_two_who_write_one_file_each_has_it_whole(tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    with whole_file(path) as slow:
+        slow.write_text("slow")
+        with whole_file(path) as fast:
+            fast.write_text("fast")
+        assert path.read_text() == "fast"
+        with slow.open("a") as more:
+            more.write(" and whole")
+        assert path.read_text() == "fast"
+    assert path.read_text() == "slow and whole", "the last one's stays"
+    assert names(tmp_path) == ["report.html"]
+
+
+_KILLED = """
+import os, sys
+from pathlib import Path
+from automl.files.whole import whole_file
+with whole_file(Path(sys.argv[1])) as part:
+    part.write_text("half of something long")
+    os._exit(9)
+"""
+
+
+def test_what_a_killed_process_left_is_removed_and_begun_anew(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-c", _KILLED, str(tmp_path / "found.json")], check=False)
+    assert [name.endswith(".part") for name in names(tmp_path)] == [True]
     (tmp_path / "clicks.part").mkdir()
     (tmp_path / "clicks.part" / "half.npy").write_text("half")
     with whole_file(tmp_path / "found.json") as part:
