@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from automl.runtime.rate_line import RateLine
+from automl.runtime.rate_line import RateLine, says
 from automl.study.claims import Subject, ask, finals_of, recorded_config, recorded_file
 from automl.study.history import History, State
 from automl.study.problem import Problem, load_problem
@@ -87,7 +87,7 @@ class StudyHandle:
         """
         if (trial is None) == (pick is None):
             raise InputError.of(str(self.folder), "must be told one of trial and pick to export")
-        problem = self._problem()
+        problem = self._problem(console)
         from automl.commands.export import export_spec
 
         number = trial if trial is not None else self._picked(pick or "")
@@ -114,7 +114,7 @@ class StudyHandle:
     ) -> Finals:
         """Retrain picks (or the `trials` named) and baseline with several seeds on train + validate, test on the test
         window, write finals.json."""
-        problem = self._problem()
+        problem = self._problem(console)
         from automl.commands.finals import run_finals
 
         return run_finals(
@@ -195,7 +195,7 @@ class StudyHandle:
 
         return report_data(self._study, self._space, self._log, recorded_config(self._study.facts), self.folder)
 
-    def _problem(self) -> Problem:
+    def _problem(self, console: Console | None) -> Problem:
         """What the study is about, in the space that was searched, against the baseline that its gains are against.
 
         Raises:
@@ -203,7 +203,9 @@ class StudyHandle:
         """
         facts, folder = self._study.facts, self.folder
         file, known = recorded_file(facts, folder), Subject.recorded(facts, folder)
-        problem = load_problem(file, folder, ask=lambda now: ask(known, now, file, folder))
+        with RateLine(lambda: console) as passed:
+            problem = load_problem(file, folder, passed, lambda now: ask(known, now, file, folder), says(console))
+        self._log = problem.log
         return replace(problem, space=self._space.with_inputs(problem.log.inputs)).against(facts.tuned)
 
 
@@ -225,7 +227,7 @@ def search(
         automl.runtime.errors.RunError: the baseline or every trial failed.
     """
     with RateLine(lambda: console) as passed:
-        problem = load_problem(Path(file), out, passed)
+        problem = load_problem(Path(file), out, passed, told=says(console))
     from automl.commands.search import search as run_search
 
     study = run_search(
@@ -240,8 +242,9 @@ def search(
     return StudyHandle(problem.folder, study, problem.space, problem.log)
 
 
-def open_study(folder: Path | str) -> StudyHandle:
-    """A study that was started before. Its log need not be there any more, or in the form of today, but for finals.
+def open_study(folder: Path | str, *, console: Console | None = None) -> StudyHandle:
+    """A study that was started before. Its log need not be there any more, or in the form of today, but for finals; one
+    that is not what was encoded is passed over.
 
     Raises:
         InputError: where the folder holds no study, or one without its baseline.
@@ -253,7 +256,10 @@ def open_study(folder: Path | str) -> StudyHandle:
     folder = Path(folder).absolute()
     stored, space, facts = load_started(folder)
     encoded = folder / "data" / facts.data
-    log = open_log(encoded) if LOG.current(encoded) else None
+    with RateLine(lambda: console) as passed:
+        log = open_log(encoded) if LOG.current(encoded, facts.data, passed) else None
+    if log is None and encoded.exists():
+        says(console)(f"{encoded} is not what was encoded there, and not read; `automl check` encodes it anew")
     if log is not None:
         space = space.with_inputs(log.inputs)
     return StudyHandle(folder, Study(stored, space, recorded_config(facts).limits), space, log)

@@ -46,7 +46,7 @@ def export(
     else:
         from automl import api
 
-        told = api.open_study(directory).export(file, trial=trial, pick=pick, console=terminal())
+        told = api.open_study(directory, console=terminal()).export(file, trial=trial, pick=pick, console=terminal())
         name, rows = f"#{told['about']['trial']}", "rows of the test window"
     gap = told["parity"]["max_probability_difference"]
     click.echo(f"{name}: {told['params']:,} parameters, {file.stat().st_size / 2**20:.1f} MiB")

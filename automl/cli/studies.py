@@ -144,7 +144,7 @@ def replay(directory: Path) -> None:
     """Ask for every batch of proposals anew, from what was known when it was asked for, and compare."""
     from automl import api
 
-    found = api.open_study(directory).replay(console=terminal())
+    found = api.open_study(directory, console=terminal()).replay(console=terminal())
     for line in found.lines():
         click.echo(line)
     if found.first is not None:
@@ -173,7 +173,7 @@ def finals(
     """Retrain picks and baseline with several seeds, and test on days that the search never saw."""
     from automl import api
 
-    found = api.open_study(directory)
+    found = api.open_study(directory, console=terminal())
     result = found.finals(seeds=seeds, top=top, trials=trials, workers=workers, address=address, console=terminal())
     from automl.report.study.lines import finals_lines
 
@@ -190,4 +190,4 @@ def _opened(directory: Path) -> StudyHandle | ExfmHandle:
         from automl.exfm.handle import open_exfm
 
         return open_exfm(directory)
-    return api.open_study(directory)
+    return api.open_study(directory, console=terminal())

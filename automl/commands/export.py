@@ -32,7 +32,7 @@ from automl.ranking.scoring import logits_of, probabilities_of
 from automl.runtime.console import ProgressLine, now
 from automl.runtime.errors import RunError
 from automl.runtime.jobs import CURVE_POINTS, Step
-from automl.runtime.rate_line import RateLine
+from automl.runtime.rate_line import RateLine, says
 from automl.study.problem import FINALS_FIT, Problem, encode, plan_of
 from search_spaces.model import ModelSpec
 
@@ -57,7 +57,7 @@ def export_spec(
     need_folder(file)
     prepare_process()
     with RateLine(lambda: console) as passed:
-        log = encode(problem, FINALS_FIT, passed)
+        log = encode(problem, FINALS_FIT, passed, says(console))
     plan = plan_of(problem)
     encoders = log_encoders(log.folder, plan)
     checked = check_encoders(encoders, plan, log)

@@ -24,7 +24,7 @@ from automl.runtime.engine import run
 from automl.runtime.errors import RunError
 from automl.runtime.jobs import Resources
 from automl.runtime.lock import hold
-from automl.runtime.rate_line import RateLine
+from automl.runtime.rate_line import RateLine, says
 from automl.stats.compared import ScoredRows
 from automl.stats.planned import planned_pct
 from automl.stats.race import FIRST_LOOK, can_win, is_race, orders_of_the_rest
@@ -101,7 +101,7 @@ def run_finals(
         )
         family = _family(problem, study)
         with RateLine(lambda: console) as passed:
-            log = encode(problem, FINALS_FIT, passed)
+            log = encode(problem, FINALS_FIT, passed, says(console))
         test = scored_window(log, FINAL.score)
         picked = [repeats[name] for name in (str(pick.trial) for pick in chosen) if name in repeats]
         planned = (

@@ -72,8 +72,16 @@ def replay(folder: Path, log: EncodedLog | None, told: Callable[[int, int], None
             where a plug-in does not load.
     """
     if log is None:
-        must, found = "must hold the encoded log (data/), by which models cost", "none, or one of another version"
-        raise InputError.of(str(folder), must, found, "copy the study with its data, or replay with that version")
+        must, found = (
+            "must hold the encoded log (data/), by which models cost",
+            "none, one of another version, or not what was encoded",
+        )
+        raise InputError.of(
+            str(folder),
+            must,
+            found,
+            "copy the study with its data, replay with that version, or have `automl check` encode it",
+        )
     editions = [(Study(stored, space), space.with_inputs(log.inputs)) for stored, space in load_editions(folder)]
     total = sum(len(study.proposed_here) for study, _ in editions)
     asked = [batch for study, space in editions for batch in _asked(study, space)]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from automl.exfm.lock import LOCK, hold_plugins, read_lock
 from automl.exfm.problem import load_exfm
-from automl.runtime.rate_line import RateLine
+from automl.runtime.rate_line import RateLine, says
 from automl.study.exfm_json import EXFM_JSON, is_exfm, read_exfm
 from automl.study.exfm_results import ExfmResult
 from automl.study.plugins import plug_in_files
@@ -72,7 +72,7 @@ def exfm_run(
         automl.runtime.errors.RunError: a student failed.
     """
     with RateLine(lambda: console) as passed:
-        problem = load_exfm(Path(file), out, passed)
+        problem = load_exfm(Path(file), out, passed, says(console))
     from automl.exfm.run import run_exfm
 
     result = run_exfm(problem, workers=workers, address=address, console=console)

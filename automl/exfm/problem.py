@@ -5,7 +5,7 @@ N rows of the stream, V students.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -65,16 +65,26 @@ class ExfmProblem:
         return np.stack([student.members_N for student in self.students], 1)
 
 
-def load_exfm(file: Path, folder: Path | None = None, passed: Passed = unheard) -> ExfmProblem:
+def load_exfm(
+    file: Path,
+    folder: Path | None = None,
+    passed: Passed = unheard,
+    told: Callable[[str], None] = lambda words: None,
+) -> ExfmProblem:
     """Read an ExFM file and the models it names, and encode its stream (once: later calls map it).
 
     Raises:
         InputError: with every mistake that was found together.
     """
-    return exfm_of(read(file), folder, passed)
+    return exfm_of(read(file), folder, passed, told)
 
 
-def exfm_of(document: Document, folder: Path | None = None, passed: Passed = unheard) -> ExfmProblem:
+def exfm_of(
+    document: Document,
+    folder: Path | None = None,
+    passed: Passed = unheard,
+    told: Callable[[str], None] = lambda words: None,
+) -> ExfmProblem:
     """`load_exfm` of a file that was read.
 
     Raises:
@@ -107,7 +117,12 @@ def exfm_of(document: Document, folder: Path | None = None, passed: Passed = unh
     from automl.data.encode.stream import encode_stream
 
     stream = encode_stream(
-        config.data, file.parent, folder / "data", where=lambda *path: document.at("data", *path), passed=passed
+        config.data,
+        file.parent,
+        folder / "data",
+        where=lambda *path: document.at("data", *path),
+        told=told,
+        passed=passed,
     )
     if upgrade is not None and upgrade.window >= len(stream.windows):
         must = f"window must be less than the stream's {len(stream.windows)} windows"

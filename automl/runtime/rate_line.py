@@ -18,6 +18,16 @@ _LINE_EVERY_S = 20.0  # where the output is no terminal
 _BAR = 24
 
 
+def says(console: Console | None) -> Callable[[str], None]:
+    """Tells a line there as it stands; None: nobody hears it."""
+
+    def tell(line: str) -> None:
+        if console is not None:
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+    return tell
+
+
 class RateLine:
     """Hears of passes (automl/files/passed.py), and shows those that take over five seconds, from the moment on that
     they look like it. `console` is asked for when there is something to show; None: nowhere."""

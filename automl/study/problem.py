@@ -69,15 +69,17 @@ def load_problem(
     folder: Path | None = None,
     passed: Passed = unheard,
     ask: Callable[[Subject], None] = lambda subject: None,
+    told: Callable[[str], None] = lambda words: None,
 ) -> Problem:
     """Read a study file, its space and its baseline, and encode its log (once: later calls map it); `passed` hears how
-    far that is, `ask` what it is all about, before anything is encoded.
+    far that is, `ask` what it is all about, before anything is encoded, `told` what encoding takes and why it is done
+    again.
 
     Raises:
         InputError: with every mistake that can be told before the rows are read, or those of the rows; what `ask`
             raises.
     """
-    return problem_of(read(file), folder, passed=passed, ask=ask)
+    return problem_of(read(file), folder, told, passed, ask)
 
 
 def problem_of(
@@ -87,7 +89,8 @@ def problem_of(
     passed: Passed = unheard,
     ask: Callable[[Subject], None] = lambda subject: None,
 ) -> Problem:
-    """`load_problem` of a file that was read; `told` hears what encoding takes, where it is much and before it begins.
+    """`load_problem` of a file that was read; `told` hears what encoding takes, where it is much and before it begins,
+    and which file makes it begin anew.
 
     Raises:
         InputError: as `load_problem`; where a plug-in does not load, of the plug-ins alone.
@@ -128,15 +131,20 @@ def study_folder(file: Path) -> Path:
     return file.parent if file.name == "study.yaml" else file.parent / file.stem
 
 
-def encode(problem: Problem, fit: tuple[str, ...], passed: Passed = unheard) -> EncodedLog:
-    """The study's log with encoders fitted on the windows `fit`.
+def encode(
+    problem: Problem,
+    fit: tuple[str, ...],
+    passed: Passed = unheard,
+    told: Callable[[str], None] = lambda words: None,
+) -> EncodedLog:
+    """The study's log with encoders fitted on the windows `fit`; `passed` and `told` as of `load_problem`.
 
     Raises:
         InputError: where the log is not what it was when the problem was loaded: one that grows would be another.
     """
     parts = (problem.config, problem.plan, problem.document, problem.folder, fit)
     _hold_unchanged(problem, fit, _fingerprint(*parts, passed))
-    log = _encode(*parts, passed=passed)
+    log = _encode(*parts, told=told, passed=passed)
     _hold_unchanged(problem, fit, log.fingerprint)
     return log
 
@@ -183,7 +191,8 @@ def _encode(
     if isinstance(config.data, LessonsConfig):
         from automl.data.encode.lessons import encode_lessons
 
-        return encode_lessons(config.data, Path(document.file).parent, cache, fit=fit, where=_in_data(document))
+        base, where = Path(document.file).parent, _in_data(document)
+        return encode_lessons(config.data, base, cache, fit=fit, where=where, told=told, passed=passed)
     from automl.data.encode.log import encode_plan
 
     assert plan is not None, "tables without a mistake are open"

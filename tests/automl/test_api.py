@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from rich.console import Console
 
 import automl.commands.export
 import automl.commands.finals
@@ -206,3 +209,18 @@ def test_the_truth_of_another_log_is_not_told(study: Path) -> None:
     rows = pq.read_table(folder / "log" / "log.parquet")
     pq.write_table(rows.slice(0, rows.num_rows - 1), folder / "log" / "log.parquet")
     assert "0.8123" not in open_study(folder).report().read_text()
+
+
+def test_labels_that_are_not_the_log_s_are_never_tested_on(study: Path, reached: list[Problem]) -> None:
+    folder = study.parent
+    labels = folder / "data" / open_study(folder).facts.data / "labels.npy"
+    expected = np.load(labels)
+    heard = StringIO()
+    console = Console(file=heard)
+    np.save(labels, expected[::-1])
+    with pytest.raises(InputError, match="not what was encoded"):
+        open_study(folder).replay()
+    with pytest.raises(InterruptedError):
+        open_study(folder, console=console).finals(console=console)
+    np.testing.assert_array_equal(reached[-1].log.labels_N, expected)
+    assert "labels.npy is not what was written there; it is encoded anew" in heard.getvalue()

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from automl.data.columns.numbers import Scales
 from automl.data.describe.tables import TablesConfig
 from automl.data.encode.spill import Rows, Spill
+from automl.data.store.digests import wrong_in
 from automl.data.store.folder import is_whole
 from automl.data.tables.hashing import digest_table
 from automl.data.tables.sources import Source, Tables
@@ -24,13 +25,23 @@ from automl.files.passed import Passed, unheard
 from automl.files.whole import whole_folder
 
 
-def made_once(cache: Path, fingerprint: str, make: Callable[[Path], None]) -> Path:
-    """The folder of that fingerprint; made under a lock where it is not there, and whole or not there at all."""
+def made_once(
+    cache: Path,
+    fingerprint: str,
+    make: Callable[[Path], None],
+    told: Callable[[str], None] = lambda words: None,
+    passed: Passed = unheard,
+) -> Path:
+    """The folder of that fingerprint; made under a lock where it is not there, and whole or not there at all. Where it
+    does not hold what was written into it, `told` hears which file, and it is made anew."""
     folder = cache / fingerprint
-    if is_whole(folder):
+    if wrong_in(folder, fingerprint, passed) is None:
         return folder
     with writing(folder), FileLock(cache / f"{fingerprint}.lock"):
-        if not is_whole(folder):
+        wrong = wrong_in(folder, fingerprint, passed)
+        if wrong is not None:
+            if is_whole(folder):
+                told(f"{folder}: {wrong} is not what was written there; it is encoded anew")
             with whole_folder(folder) as part:
                 make(part)
     return folder

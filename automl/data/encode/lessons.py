@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -22,18 +22,26 @@ from automl.data.store.log import LOG, EncodedLog, open_log
 from automl.data.store.told import Note
 from automl.data.tables.sources import at_nothing
 from automl.data.tables.windows import WINDOWS, DaySplit, Locate, split_of
+from automl.files.passed import Passed, unheard
 from search_spaces.errors import InputError, Mistake
 
 BLOCK_ROWS = 1 << 18
 
 
 def encode_lessons(
-    config: LessonsConfig, base: Path, cache: Path, *, fit: tuple[str, ...] = ("train",), where: Locate = at_nothing
+    config: LessonsConfig,
+    base: Path,
+    cache: Path,
+    *,
+    fit: tuple[str, ...] = ("train",),
+    where: Locate = at_nothing,
+    told: Callable[[str], None] = lambda words: None,
+    passed: Passed = unheard,
 ) -> EncodedLog:
     """Lessons as the log of a study, made once for each of their contents, windows and `fit`.
 
     Ids are numbered anew by their frequency in the windows `fit`, so that min_count means what it means for any log.
-    Rows outside of the windows are left out. Arguments as of `encode_log`.
+    Rows outside of the windows are left out. Arguments as of `encode_log` and `encode_plan`.
 
     Raises:
         InputError: where there are no such lessons, or the windows do not fit them.
@@ -48,7 +56,11 @@ def encode_lessons(
     _check(lessons, windows, where)
     fingerprint = _fingerprint(lessons, config, fit)
     cache.mkdir(parents=True, exist_ok=True)
-    return open_log(made_once(cache, fingerprint, lambda folder: _bind(lessons, windows, folder, fit, fingerprint)))
+
+    def make(folder: Path) -> None:
+        _bind(lessons, windows, folder, fit, fingerprint)
+
+    return open_log(made_once(cache, fingerprint, make, told, passed))
 
 
 def lessons_fingerprint(config: LessonsConfig, base: Path, fit: tuple[str, ...], where: Locate = at_nothing) -> str:

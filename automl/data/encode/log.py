@@ -65,13 +65,17 @@ def encode_plan(
     passed: Passed = unheard,
 ) -> EncodedLog:
     """`encode_log` of tables that are open; `told` hears what it will take of the disk, where that is much, and
-    `passed` how far it is.
+    that a log which lies there is encoded anew, where it is not what was written; `passed` how far it is.
 
     Raises:
         InputError: with every mistake of the rows that was found together.
     """
     fingerprint = plan_fingerprint(plan, cache, fit, passed)
-    return open_log(made_once(cache, fingerprint, lambda folder: _encode(plan, folder, fit, fingerprint, told, passed)))
+
+    def make(folder: Path) -> None:
+        _encode(plan, folder, fit, fingerprint, told, passed)
+
+    return open_log(made_once(cache, fingerprint, make, told, passed))
 
 
 def plan_fingerprint(plan: Plan, cache: Path, fit: Sequence[str], passed: Passed = unheard) -> str:

@@ -9,7 +9,7 @@ N rows in the order of time, T tasks, D dense features.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -43,9 +43,16 @@ RATE_SCALE, COUNT_SCALE = 0.5, 2.0  # fixed: a scale learned from the first days
 
 
 def encode_stream(
-    config: StreamDataConfig, base: Path, cache: Path, *, where: Locate = at_nothing, passed: Passed = unheard
+    config: StreamDataConfig,
+    base: Path,
+    cache: Path,
+    *,
+    where: Locate = at_nothing,
+    told: Callable[[str], None] = lambda words: None,
+    passed: Passed = unheard,
 ) -> EncodedStream:
-    """The stream as memory-mapped columns, encoded once per content and description; `passed` hears how far it is.
+    """The stream as memory-mapped columns, encoded once per content and description; `passed` hears how far it is,
+    `told` that one which lies there is encoded anew, where it is not what was written.
 
     `base` is the folder that paths are relative to; `where(*path)` gives the position of a part of the description.
 
@@ -54,7 +61,11 @@ def encode_stream(
     """
     plan = make_stream_plan(config, base, where)
     fingerprint = plan_fingerprint(plan, cache, passed)
-    return open_stream(made_once(cache, fingerprint, lambda folder: _encode(plan, folder, fingerprint, passed)))
+
+    def make(folder: Path) -> None:
+        _encode(plan, folder, fingerprint, passed)
+
+    return open_stream(made_once(cache, fingerprint, make, told, passed))
 
 
 def plan_fingerprint(plan: StreamPlan, cache: Path, passed: Passed = unheard) -> str:

@@ -17,9 +17,10 @@ from typing import IO, Any, Generic, Self, TypeVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from automl.data.store.digests import FACTS, with_digests, wrong_in
+from automl.files.passed import Passed, unheard
 from search_spaces.errors import InputError, first_line
 
-_FACTS = "facts.json"
 _FIRST = "log"  # the kind that facts do not name, as before there were others
 Facts = TypeVar("Facts", bound=Mapping[str, object])
 Scalar = TypeVar("Scalar", bound=np.generic)
@@ -69,14 +70,16 @@ class Kind(Generic[Facts]):
             raise InputError.of(str(folder), must, found, self.renewed)
         return ColumnFolder(folder, cast(Facts, facts))
 
-    def current(self, folder: Path) -> bool:
-        """Whether a folder is there, whole, and of the format that is written now."""
-        return is_whole(folder) and read_facts(folder, f"must hold {self.words}").get("format") == self.format
+    def current(self, folder: Path, fingerprint: str | None = None, passed: Passed = unheard) -> bool:
+        """Whether a folder is there, as it was written, and of the format that is written now; `passed` hears how far
+        that is known."""
+        return wrong_in(folder, fingerprint, passed) is None and read_facts(folder, "").get("format") == self.format
 
     def write(self, folder: Path, facts: Facts) -> None:
         """Written last: a folder with facts is a whole one."""
         kind = {} if self.name == _FIRST else {"kind": self.name}
-        (folder / _FACTS).write_text(json.dumps({"format": self.format, **kind, **facts}, indent=1))
+        told = with_digests(folder, {"format": self.format, **kind, **facts})
+        (folder / FACTS).write_text(json.dumps(told, indent=1))
 
 
 def read_facts(folder: Path, must: str, hint: str = "") -> dict[str, Any]:
@@ -86,7 +89,7 @@ def read_facts(folder: Path, must: str, hint: str = "") -> dict[str, Any]:
         InputError: where there are none.
     """
     try:
-        facts: dict[str, Any] = json.loads((folder / _FACTS).read_text())
+        facts: dict[str, Any] = json.loads((folder / FACTS).read_text())
     except FileNotFoundError:
         raise InputError.of(str(folder), must, "none", hint) from None
     except (OSError, ValueError, RecursionError) as error:
@@ -96,7 +99,7 @@ def read_facts(folder: Path, must: str, hint: str = "") -> dict[str, Any]:
 
 def is_whole(folder: Path) -> bool:
     """Whether there are facts: they are written last."""
-    return (folder / _FACTS).exists()
+    return (folder / FACTS).exists()
 
 
 class ColumnWriter:

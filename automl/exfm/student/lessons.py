@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from automl.data.encode.lessons import BLOCK_ROWS
-from automl.data.store.folder import is_whole, write_columns
+from automl.data.store.digests import wrong_in
+from automl.data.store.folder import write_columns
 from automl.data.store.lessons import LESSONS, LessonFacts, LessonSource, open_lessons
 from automl.exfm.das.reader import NO_SNAPSHOT, DasReader
 from automl.exfm.problem import ExfmProblem, Student
@@ -104,7 +105,7 @@ def _source(problem: ExfmProblem, student: Student, reader: DasReader) -> Lesson
 
 
 def _have(folder: Path, source: LessonSource) -> bool:
-    if not is_whole(folder):
+    if wrong_in(folder) is not None:
         return False
     try:
         return bool(open_lessons(folder).facts["source"] == source)

@@ -15,7 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from automl.data.describe.tables import DataConfig
-from automl.data.encode.log import encode_log
+from automl.data.encode.log import encode_log, encode_plan
+from automl.data.encode.plan import make_plan
 from automl.data.store.log import EncodedLog, open_log
 from automl.data.store.told import Note
 
@@ -296,6 +297,37 @@ def test_encoded_once_and_opened_from_anywhere(
     columns["click"] = 1 - np.asarray(columns["click"])
     write(columns, "elsewhere/log.parquet")
     assert encode_log(describe(), moved.parent, tmp_path / "cache").fingerprint != first.fingerprint
+
+
+def swapped(folder: Path) -> None:
+    labels = np.load(folder / "labels.npy")
+    np.save(folder / "labels.npy", labels[::-1])
+
+
+def cut(folder: Path) -> None:
+    file = folder / "ids.npy"
+    file.write_bytes(file.read_bytes()[:-100])
+
+
+@pytest.mark.parametrize(("damage", "named"), [(swapped, "labels.npy"), (cut, "ids.npy")])
+def test_a_log_that_is_not_what_was_encoded_is_encoded_anew(
+    tmp_path: Path,
+    columns: dict[str, Any],
+    write: Write,
+    describe: Describe,
+    damage: Callable[[Path], None],
+    named: str,
+) -> None:
+    write(columns)
+    expected = encode_log(describe(), tmp_path, tmp_path / "other")
+    plan, cache, told = make_plan(describe(), tmp_path), tmp_path / "cache", list[str]()
+    folder = encode_plan(plan, cache, fit=("train",), told=told.append).folder
+    assert not told
+    damage(folder)
+    assert same(encode_plan(plan, cache, fit=("train",), told=told.append), expected)
+    assert told == [f"{folder}: {named} is not what was written there; it is encoded anew"]
+    encode_plan(plan, cache, fit=("train",), told=told.append)
+    assert len(told) == 1
 
 
 def test_what_a_killed_run_left_is_swept(
