@@ -30,11 +30,12 @@ from automl.stats.planned import planned_pct
 from automl.stats.race import FIRST_LOOK, can_win, is_race, orders_of_the_rest
 from automl.stats.verdicts import FASTER, LEVEL
 from automl.strategies.picks import Pick, entrants, picks
-from automl.study.family import given, take_place
+from automl.study.family import family_of
 from automl.study.history import History, State
 from automl.study.problem import FINALS_FIT, Problem, encode
 from automl.study.record import Study
-from automl.study.results import Family, Finals, SpokenOf, write_finals
+from automl.study.results import Finals, SpokenOf, write_finals
+from automl.study.tested import asked_of, judged_with, tested_before
 from search_spaces.errors import InputError
 from search_spaces.model import ModelSpec
 
@@ -99,7 +100,9 @@ def run_finals(
         chosen = named or picks(
             problem.space, history, seed=config.seed, top=top, margin_pct=margin, confirmed=confirmed
         )
-        family = _family(problem, study)
+        study.read_again()
+        before = tested_before(study.facts, study.trials, problem.folder)
+        family = family_of(problem, study, before)
         with RateLine(lambda: console) as passed:
             log = encode(problem, FINALS_FIT, passed, says(console))
         test = scored_window(log, FINAL.score)
@@ -112,9 +115,11 @@ def run_finals(
         if math.isfinite(planned):
             console.print(f"planned: with {seeds} seeds an NE gain of about {planned:.2f}% can be told from chance")
         models = _models(study, [pick.trial for pick in chosen])
+        tested = asked_of(study, before, models.values(), clock())
         even = not (config.finals.race and is_race(seeds))
         trained = train(log, models, seeds) if even else race(test, study, models, seeds, margin, partial(train, log))
-        found = judge(problem, log, trained, chosen, study, seeds, planned, family)
+        found = judge(problem, log, trained, chosen, study, seeds, planned, family, tested)
+        judged_with(study, found)
         found = replace(
             found,
             trials=sum(trial.ended for trial in history.trials),
@@ -127,23 +132,6 @@ def run_finals(
             found = replace(found, parts=parts_of(test, found, {**beside.probs, **trained.probs}))
         write_finals(problem.folder, found)
     return found
-
-
-def _family(problem: Problem, study: Study) -> Family | None:
-    """The study's place in the family that its file names, taken before anything of the test window is known.
-
-    Raises:
-        InputError: where the ledger is not as it was left.
-    """
-    config = problem.config.finals
-    if config.family is None:
-        before = given(problem.folder)
-        if before is not None:
-            must, hint = f"finals.family must be {before.name}", "what was tested in a family stays tested in it"
-            raise InputError.of(str(problem.file), must, "none", hint)
-        return None
-    folder = problem.folder.parent if config.ledger is None else problem.file.parent / config.ledger
-    return take_place(folder, config.family, problem.config.name, study.facts, problem.folder)
 
 
 def race(

@@ -17,13 +17,24 @@ from automl.ranking.process import prepare_process
 from automl.ranking.throughput import time_ratio, timed_batches
 from automl.runtime.work import make_clock
 from automl.stats.compared import ScoredRows
-from automl.stats.significance import NO_GAIN, Gain, seeds_wanted, verdict
+from automl.stats.significance import NO_GAIN, Gain, corrected_with, seeds_wanted, verdict
 from automl.stats.verdicts import LEVEL, Verdict
 from automl.strategies.picks import Pick
+from automl.study.facts import Asked
 from automl.study.history import Speed
 from automl.study.problem import Problem
 from automl.study.record import Study
-from automl.study.results import BaselineDay, DayGain, Detectable, Family, FinalBaseline, FinalPick, Finals, Unfit
+from automl.study.results import (
+    BaselineDay,
+    Correction,
+    DayGain,
+    Detectable,
+    Family,
+    FinalBaseline,
+    FinalPick,
+    Finals,
+    Unfit,
+)
 from search_spaces.model import ModelSpec
 
 Floats = NDArray[np.float64]
@@ -59,18 +70,23 @@ def judge(
     seeds: int,
     planned_pct: float = math.nan,
     family: Family | None = None,
+    tested: Mapping[str, Asked] | None = None,
 ) -> Finals:
     """Predictions of the finals to verdicts; how many trials had ended is not known here, nor what the repeats said.
 
     `seeds` is how many trainings of each model were asked for, `planned_pct` the gain that they were to tell.
-    Where the study is one of a family, its claims are made at the level that the family leaves to it.
+    Where the study is one of a family, its claims are made at the level that the family leaves to it. `tested`: by key,
+    every model that the test window was ever asked of, over which p is corrected; the picks alone where it is left out.
     """
     window, probs, failed = scored_window(log, "test"), trained.probs, trained.failed
     fit = [pick for pick in chosen if str(pick.trial) not in failed]
     base = probs[BASELINE]
     days = _days(problem, log, window) if len(days_of_test(problem, log)) > 1 else ()
-    gains = window.gains(base, [probs[str(pick.trial)] for pick in fit])
     models = {trial.number: trial.candidate.model for trial in study.trials}
+    judged_keys, asked_keys = ({models[pick.trial].key for pick in some} for some in (fit, chosen))
+    others = {key: one for key, one in (tested or {}).items() if key not in judged_keys}
+    alone = window.gains(base, [probs[str(pick.trial)] for pick in fit])
+    gains = corrected_with(alone, [1.0 if one.p is None else one.p for one in others.values()])
     speeds = time_together(problem, log, [models[pick.trial] for pick in fit])
     baseline, margin = study.baseline(), problem.config.finals.margin_pct
     assert baseline is not None
@@ -121,6 +137,13 @@ def judge(
         progressive=bool(later_days(problem, log, FINAL)),
         days=tuple(day.of(base) for day in days),
         family=family,
+        tested=None
+        if tested is None
+        else Correction(
+            before=len(tested.keys() - asked_keys),
+            models=len(fit) + len(others),
+            p={pick.trial: gain.p for pick, gain in zip(fit, gains, strict=True)},
+        ),
     )
 
 

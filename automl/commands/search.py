@@ -156,6 +156,8 @@ def prepare(
         time_budget=time_budget,
         exhausted=known is not None and known.exhausted,
         wall_seconds=0.0 if known is None else known.wall_seconds,
+        tested={} if known is None else known.tested,
+        family=None if known is None else known.family,
     )
     study.note(facts)
 

@@ -39,7 +39,7 @@ class Gain:
     low_pct: float
     high_pct: float
     p: float  # two-sided, of one comparison alone
-    p_corrected: float  # Holm over all picks
+    p_corrected: float  # Holm over all that were tested
     orders: int  # of the data, on each of which both were trained
     order_std_pct: float  # of the differences between two orders of the data
     examples_std_pct: float  # what comes from the choice of examples: seeds do not narrow it
@@ -95,6 +95,12 @@ def gains(
     alone = [_alone(base_S, ne_S, *error) for (base_S, ne_S), error in zip(pairs, errors, strict=True)]
     corrected = multipletests([gain.p for gain in alone], method="holm")[1] if alone else []
     return tuple(replace(gain, p_corrected=float(p)) for gain, p in zip(alone, corrected, strict=True))
+
+
+def corrected_with(found: Sequence[Gain], others: Sequence[float]) -> tuple[Gain, ...]:
+    """Gains corrected over themselves and over tests of other models, of which p is known (1: nothing is)."""
+    corrected = multipletests([*(gain.p for gain in found), *others], method="holm")[1] if found else []
+    return tuple(replace(gain, p_corrected=float(p)) for gain, p in zip(found, corrected, strict=False))
 
 
 def _alone(base_S: Floats, ne_S: Floats, examples_std: float, examples_freedom: float) -> Gain:

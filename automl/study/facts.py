@@ -18,6 +18,23 @@ BATCH = "batch:"  # before the round of a batch of proposals
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A model that the test window was asked of."""
+
+    at: float | None  # when it was first, in seconds since the epoch; None: by an older release
+    p: float | None = None  # of its latest test against the baseline, not corrected; None: it was never judged
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """The place of a study in a family (automl/study/family.py)."""
+
+    name: str
+    place: int  # from 1
+    ledger: str  # the folder of the ledger, relative to the study's
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """Facts of a study that was started. Those without a default are written before anything is trained.
 
@@ -45,6 +62,9 @@ class Facts:
     time_budget: float | None = None  # seconds
     exhausted: bool = False  # the space held nothing new any more
     wall_seconds: float = 0.0  # of all starts that ended
+    # By key, every model that the test window was ever asked of; written before anything of it is scored.
+    tested: Mapping[str, Asked] = field(default_factory=dict)
+    family: Place | None = None  # once it is taken
 
     def to_json(self) -> Plain:
         """The attributes by name."""

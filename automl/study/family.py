@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,9 +13,11 @@ import filelock
 
 from automl.files.whole import whole_file
 from automl.stats.spending import level_of
-from automl.study.facts import Facts
+from automl.study.facts import Asked, Facts, Place
 from automl.study.plain import Codec
-from automl.study.results import Family, read_finals
+from automl.study.problem import Problem
+from automl.study.record import Study
+from automl.study.results import Family
 from search_spaces.errors import InputError
 
 VERSION = 1  # of the file
@@ -51,29 +54,51 @@ def ledger_file(folder: Path, family: str) -> Path:
     return folder / f".automl-family-{family}.json"
 
 
+def family_of(problem: Problem, study: Study, tested: Mapping[str, Asked]) -> Family | None:
+    """The study's place in the family that its file names, taken and noted in the record before anything of the test
+    window is known; None where it names none. `tested`: the models that the test window was asked of before.
+
+    Raises:
+        InputError: where the study has a place in another family or its file names none any more, where its test window
+            was asked before the family was named, or where the ledger is not as it was left.
+    """
+    config, known = problem.config.finals, study.facts.family
+    if known is not None and config.family != known.name:
+        must, hint = f"finals.family must be {known.name}", f"the study has place {known.place} of {known.name}"
+        hint = f"{hint}: what was tested in a family stays tested in it"
+        raise InputError.of(str(problem.file), must, config.family or "none", hint)
+    if config.family is None:
+        return None
+    if known is None and tested:
+        must = "finals.family must be named before the test window is asked"
+        models = f"{len(tested)} {'model' if len(tested) == 1 else 'models'} that finals have tested without it"
+        hint = "leave `family` out, or name it in a new study (another --out) whose test days no finals have seen"
+        raise InputError.of(str(problem.file), must, models, hint)
+    folder = problem.folder.parent if config.ledger is None else problem.file.parent / config.ledger
+    family = take_place(folder, config.family, problem.config.name, study.facts, problem.folder)
+    ledger = os.path.relpath(folder.resolve(), problem.folder.resolve())
+    study.note(replace(study.facts, family=Place(name=family.name, place=family.place, ledger=ledger)))
+    return family
+
+
 def take_place(folder: Path, family: str, study: str, facts: Facts, study_folder: Path) -> Family:
     """The place of a study in a family: the one that it has, or the next one, which is written down before anything is
     tested. Two studies at once take two places.
 
     Raises:
         InputError: where the ledger cannot be read, is of another family, has places twice or left out, or does not
-            hold the place that the finals in `study_folder` were given.
+            hold the place that the record tells.
     """
-    file = ledger_file(folder, family)
-    before = given(study_folder)
-    if before is not None and before.name != family:
-        must, found = f"finals.family must be {before.name}", family
-        hint = f"the study took place {before.place} of {before.name}, and what was tested stays tested"
-        raise InputError.of(str(study_folder), must, found, hint)
+    file, known = ledger_file(folder, family), facts.family
     folder.mkdir(parents=True, exist_ok=True)
     with _alone(file):
         ledger = read_ledger(file, family)
         place = ledger.place(study, facts.started_at)
-        if before is not None and place != before.place:
-            must = f"must hold {study} at place {before.place} of the family {family}"
-            hint = (
-                "the ledger was moved, removed or changed: put it back, or name its folder by `finals: {ledger: ...}`"
-            )
+        if known is not None and place != known.place:
+            must = f"must hold {study} at place {known.place} of the family {family}"
+            was = os.path.normpath(study_folder / known.ledger)
+            hint = f"it was in {was} and was moved, removed or changed: put it back, or name its folder by "
+            hint += "`finals: {ledger: ...}`"
             raise InputError.of(str(file), must, "no place" if place is None else f"place {place}", hint)
         if place is None:
             place = len(ledger.studies) + 1
@@ -82,12 +107,6 @@ def take_place(folder: Path, family: str, study: str, facts: Facts, study_folder
                 shown = _CODEC.plain(replace(ledger, studies=(*ledger.studies, member)))
                 part.write_text(json.dumps(shown, indent=1, allow_nan=False) + "\n")
     return Family(name=family, place=place, level=level_of(place))
-
-
-def given(study_folder: Path) -> Family | None:
-    """The place that the finals of a study were given; None where there are none, or they are of no family."""
-    finals = read_finals(study_folder)
-    return None if finals is None else finals.family
 
 
 def read_ledger(file: Path, family: str) -> Ledger:

@@ -94,6 +94,10 @@ class Study:
             raise RuntimeError("the study must be started before its facts are read")
         return self._facts
 
+    def read_again(self) -> None:
+        """Read the facts anew: another process may have noted some since this one has opened the record."""
+        self._facts = Facts.of_json(self._study.user_attrs)
+
     def note(self, facts: Facts) -> None:
         """Write down what is new among the facts."""
         before = {} if self._facts is None else self._facts.to_json()

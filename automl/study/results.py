@@ -75,7 +75,7 @@ class FinalPick:
     ne_gain_pct: Number
     ci_low_pct: Number  # interval of 95% of the gain
     ci_high_pct: Number
-    p_corrected: Number  # Holm over the picks
+    p_corrected: Number  # Holm over all models that were tested
     order_std_pct: Number  # of the gain between two orders of the data
     examples_std_pct: Number  # standard error from the choice of examples: seeds do not narrow it
     examples_std_first_day_pct: Number  # the same with the first test day alone
@@ -103,6 +103,15 @@ class FinalPick:
         if self.unfit is None:
             del shown["unfit"]
         return shown if smallest is None else {**shown, "smallest_margin_pct": smallest}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Correction:
+    """Over how many models of the study p is corrected: all that the test window was ever asked of."""
+
+    before: int  # by earlier finals, and not by these
+    models: int  # in all
+    p: Mapping[int, Number]  # trial -> p of its gain alone, of the picks that were judged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,6 +180,7 @@ class Finals:
     parts: Parts | None = None  # where the baseline was tuned
     of: SpokenOf | None = None  # None in a file of an older release
     family: Family | None = None  # where the study file names one
+    tested: Correction | None = None  # None in a file of an older release: corrected over its picks
 
     @property
     def half_width_pct(self) -> float:
@@ -198,7 +208,7 @@ class Finals:
     def to_json(self) -> Plain:
         """What finals.json holds: the fields, the version and what follows from the intervals."""
         shown = _FINALS.plain(self)
-        for optional in ("trials", "confirmed", "parts", "of", "family"):
+        for optional in ("trials", "confirmed", "parts", "of", "family", "tested"):
             if shown[optional] is None:
                 del shown[optional]
         widest = self.half_width_pct if math.isfinite(self.half_width_pct) else None

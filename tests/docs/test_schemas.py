@@ -10,7 +10,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from automl.stats.verdicts import Verdict
-from automl.study.results import Family, Finals, Parts, PickParts, SpokenOf
+from automl.study.results import Correction, Family, Finals, Parts, PickParts, SpokenOf
 from tests.docs.pages import ROOT, names, page, rows, section
 from tests.worlds.report_studies import make_finals, rich_history, unfit
 
@@ -34,6 +34,7 @@ PARTS = Parts(
         ),
     ),
 )
+TESTED = Correction(before=1, models=2, p={3: 0.01})
 FAMILY = Family(name="ads", place=2, level=0.0076)
 
 
@@ -42,6 +43,7 @@ def found() -> Finals:
     """Every verdict, and a pick that is unfit."""
     of = SpokenOf(data="d", finals_data="e", baseline="b", models={3: "m"}, predictions={"3": "p", "baseline": "q"})
     finals = replace(make_finals(rich_history()), confirmed={3: (-0.2, 0.1)}, parts=PARTS, of=of, family=FAMILY)
+    finals = replace(finals, tested=TESTED)
     return replace(finals, picks=(*finals.picks, unfit(finals.picks[0])))
 
 
@@ -52,7 +54,7 @@ def test_the_schema_of_the_finals_is_one() -> None:
 def test_finals_are_of_their_schema(found: Finals) -> None:
     told = Draft202012Validator(FINALS)
     told.validate(json.loads(json.dumps(found.to_json())))
-    bare = replace(found, seeds_wanted=None, trials=None, confirmed=None, parts=None, of=None, family=None)
+    bare = replace(found, seeds_wanted=None, trials=None, confirmed=None, parts=None, of=None, family=None, tested=None)
     told.validate(bare.to_json())
 
 

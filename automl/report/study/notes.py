@@ -14,7 +14,7 @@ from automl.stats import pareto
 from automl.stats.verdicts import LEVEL
 from automl.strategies.outlook import RECENT, track_record, trusted
 from automl.study.history import History, Origin, State, Trial
-from automl.study.results import Detectable, Family, Unfit
+from automl.study.results import Correction, Detectable, Family, Unfit
 from predictors.evaluate import Ranked, pooled_tau
 
 STILL_GROWING = 0.1  # of the hypervolume in the last quarter of the core time
@@ -80,6 +80,13 @@ def family_words(family: Family | None) -> str | None:
         f"{family.level:.2g}, so that the chance that any study of the family calls a model better that is not stays "
         f"below {LEVEL:g}, however many follow."
     )
+
+
+def tested_words(tested: Correction | None) -> str | None:
+    """Over what p is corrected, where the test window was asked of other models before; None where it was not."""
+    if tested is None or not tested.before:
+        return None
+    return f"Tested before: {counted(tested.before, 'other model')}; the correction is over {tested.models}."
 
 
 def detectable_words(found: Detectable) -> str | None:

@@ -12,7 +12,7 @@ from automl.report.common.formats import counted, is_number, p_value, percent, r
 from automl.report.common.words import architecture, changes, difference, short_difference, to_yaml, training
 from automl.report.study.derived import Point, View
 from automl.report.study.front_figure import ROLE_LETTERS
-from automl.report.study.notes import family_words, unfit_words
+from automl.report.study.notes import family_words, tested_words, unfit_words
 from automl.stats.verdicts import FASTER, Verdict
 from automl.study.history import State, Trial
 from automl.study.results import Family, FinalPick, Finals
@@ -160,9 +160,9 @@ def _after_finals(view: View, picks: Sequence[FinalPick]) -> Answer:
     best = _best_proven(fit)
     known = [pick for pick in picks if pick.trial in view.by_number]
     cards = tuple(_final_card(view, p, p is best) for p in sorted(known, key=lambda p: (p is not best, picks.index(p))))
-    family = family_words(view.finals.family)
+    said = tested_words(view.finals.tested), family_words(view.finals.family)
     how = f"Each model was retrained {_orders(view.finals)} and scored on days the search never saw."
-    how += f" {family}" if family else ""
+    how += "".join(f" {words}" for words in said if words)
     if best is None:
         why = "No pick's gain can be told from chance, nor is one faster at equal quality."
         if not view.finals.fit:
@@ -222,7 +222,7 @@ def _final_card(view: View, pick: FinalPick, leads: bool) -> Card:
     assert view.finals is not None
     trial = view.by_number[pick.trial]
     searched = ("NE gain, search", percent(pick.search_ne_gain_pct), _runs(trial))
-    style, why = BADGES[pick.verdict], _why(pick, view.finals.margin_pct, view.finals.family)
+    style, why = BADGES[pick.verdict], _why(pick, view.finals)
     if not view.history.within_limits(trial):
         why += " It breaks a limit of the study: it is not what to ship."
     if view.finals.dropped(pick):
@@ -237,21 +237,22 @@ def _final_card(view: View, pick: FinalPick, leads: bool) -> Card:
     return _card(view, pick.role, trial, pick.verdict, style, why, figures, leads)
 
 
-def _why(pick: FinalPick, margin_pct: float, family: Family | None = None) -> str:
+def _why(pick: FinalPick, finals: Finals) -> str:
     """The verdict's rule, with this pick's numbers."""
     if pick.unfit is not None:
         return f"Unfit to ship: {_clipped(unfit_words(pick.unfit))}."
-    tail = f"({p_value(pick.p_corrected)}, corrected over the picks)"
+    over = "picks" if tested_words(finals.tested) is None else "models that were tested"
+    tail = f"({p_value(pick.p_corrected)}, corrected over the {over})"
     match pick.verdict:
         case Verdict.BETTER:
             return f"The whole NE interval is below 0 {tail}."
         case Verdict.FASTER:
             ends = percent(pick.ci_high_pct)
-            return f"Faster with NE no worse than {percent(margin_pct)}: the interval ends at {ends}."
+            return f"Faster with NE no worse than {percent(finals.margin_pct)}: the interval ends at {ends}."
         case Verdict.WORSE:
             return f"The whole NE interval is above 0 {tail}."
         case _:
-            return _why_no_better(pick, tail, family)
+            return _why_no_better(pick, tail, finals.family)
 
 
 def _why_no_better(pick: FinalPick, tail: str, family: Family | None) -> str:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from statsmodels.stats.multitest import multipletests
 
-from automl.commands import repeats
+from automl.commands import finals, judge, repeats
 from automl.commands.finals import failed_lines, race, run_finals
 from automl.commands.judge import Trained, confirmed_gains
 from automl.commands.repeats import (
@@ -23,6 +25,7 @@ from automl.commands.repeats import (
     later_days,
     scored_window,
 )
+from automl.commands.search import prepare
 from automl.data.describe.split import SplitConfig
 from automl.data.describe.tables import DataConfig
 from automl.data.store.log import EncodedLog
@@ -30,11 +33,17 @@ from automl.runtime.errors import RunError
 from automl.runtime.jobs import Done, Job, Outcome, Progress, TrainModel
 from automl.runtime.work import save_predictions
 from automl.stats.seeds import trial_seeds
-from automl.study.history import Failure, Origin, Proposal
+from automl.stats.spending import level_of
+from automl.study.family import ledger_file
+from automl.study.history import Failure, Origin, Proposal, Speed
 from automl.study.problem import Problem
 from automl.study.record import Study
+from automl.study.results import Finals, write_finals
+from automl.study.storage import load_started, open_study
 from search_spaces.errors import InputError
 from search_spaces.model import ModelSpec
+from tests.worlds.judged import JUDGED_STUDY
+from tests.worlds.report_studies import make_finals, rich_history
 from tests.worlds.studies import begun_study, candidates, complete, stopped
 
 Floats = NDArray[np.float64]
@@ -321,3 +330,127 @@ def test_trials_that_fail_before_the_picks_are_told() -> None:
     failed = {"7": Failed(1, Failure("diverged", "NE rose to 4"))}
     (line,) = failed_lines(failed)
     assert line == "#7 is unfit to ship: trained again on order 2 it failed: diverged: NE rose to 4"
+
+
+# ---------------------------------------------------------------- models that were tested before
+
+
+class Asking:
+    """Finals over a study of three trials, each call from its folder anew; nothing is trained."""
+
+    def __init__(self, problem: Problem, folder: Path, train: Trainings) -> None:
+        self.problem, self.train, self.killed = replace(problem, folder=folder), train, False
+        slow_study(problem, folder, 3)
+
+    def of(self, *trials: int, **asked: Any) -> Finals:
+        return run_finals(self.problem, self.study(), trials=trials, seeds=2, **asked)
+
+    def study(self) -> Study:
+        stored, space, _ = load_started(self.problem.folder)
+        return Study(stored, space)
+
+    def named(self, family: str | None) -> None:
+        named = self.problem.config.finals.model_copy(update={"family": family})
+        self.problem = replace(self.problem, config=self.problem.config.model_copy(update={"finals": named}))
+
+    def run(self, source: RepeatsSource, *_: object) -> None:
+        if self.killed:
+            raise KeyboardInterrupt
+        for job in all_jobs(source):
+            _, name, order = job.name.split("-")
+            file, number = asked(job).predictions, 0 if name == BASELINE else int(name)
+            assert file is not None
+            save_predictions(Path(file), self.train._probs(number, int(order)))
+
+
+@pytest.fixture
+def asking(problem: Problem, log: EncodedLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Asking:
+    found = Asking(problem, tmp_path / "study", Trainings(log, {1: 0.05, 2: 0.04, 3: -0.1}))
+    monkeypatch.setattr(finals, "encode", lambda *_: log)
+    monkeypatch.setattr(finals, "_run", found.run)
+    even = Speed(qps_ratio=1.0, qps_ratio_low=1.0, qps_ratio_high=1.0)
+    monkeypatch.setattr(judge, "time_together", lambda _, __, models: [even] * len(models))
+    return found
+
+
+def corrections(found: Finals) -> tuple[int, int]:
+    assert found.tested is not None
+    return found.tested.before, found.tested.models
+
+
+def test_p_is_corrected_over_every_model_that_the_test_window_was_asked_of(asking: Asking) -> None:
+    opened = asking.study()
+    alone = asking.of(1)
+    assert corrections(alone) == (0, 1)
+    assert corrections(asking.of(2)) == (1, 2)
+    last = asking.of(3)
+    assert corrections(last) == (2, 3)
+    tested = asking.study().facts.tested
+    known = {trial.candidate.key: trial.number for trial in asking.study().trials}
+    assert [known[key] for key in tested] == [1, 2, 3]
+    p = {known[key]: one.p for key, one in tested.items()}
+    assert alone.picks[0].p_corrected == p[1]
+    again = run_finals(asking.problem, opened, trials=[1], seeds=2)
+    assert corrections(again) == (2, 3), "also where the record was opened before the others were tested"
+    assert again.picks[0].p_corrected == pytest.approx(multipletests(list(p.values()), method="holm")[1][0])
+    assert asking.study().facts.tested == tested, "the same pick again is no further test"
+    assert corrections(asking.of(1, 2, 3)) == (0, 3)
+
+
+def test_a_test_that_was_stopped_counts_as_one_that_found_nothing(asking: Asking) -> None:
+    asking.killed = True
+    with pytest.raises(KeyboardInterrupt):
+        asking.of(2)
+    asking.killed = False
+    (pick,) = asking.of(1).picks
+    tested = list(asking.study().facts.tested.values())
+    assert [one.p is None for one in tested] == [True, False]
+    assert tested[1].p is not None
+    assert pick.p_corrected == pytest.approx(2 * tested[1].p)
+
+
+def test_models_that_an_older_release_has_tested_count(asking: Asking) -> None:
+    pick = replace(make_finals(rich_history(), ("better",)).picks[0], trial=2)
+    write_finals(asking.problem.folder, replace(make_finals(rich_history(), ("better",)), picks=(pick,)))
+    assert corrections(asking.of(1)) == (1, 2)
+
+
+def test_a_study_that_goes_on_keeps_what_it_has_tested(asking: Asking) -> None:
+    asking.named("ads")
+    asking.of(1)
+    before = asking.study().facts
+    study = open_study(asking.problem.folder, "ads", asking.problem.space)
+    study.note(replace(before, config_text=JUDGED_STUDY.replace("name: small", "name: ads")))
+    problem = replace(asking.problem, config=asking.problem.config.model_copy(update={"name": "ads"}))
+    study.note(replace(study.facts, data=problem.log.fingerprint, baseline_key=problem.baseline.key))
+    prepare(study, problem, trials=9, time_budget=None, workers=1, command="", now=2e9)
+    assert (study.facts.tested, study.facts.family) == (before.tested, before.family)
+
+
+def test_a_place_in_a_family_stands_in_the_record(asking: Asking) -> None:
+    asking.named("ads")
+    asking.killed = True
+    with pytest.raises(KeyboardInterrupt):
+        asking.of(1)
+    asking.killed = False
+    for other in (None, "feed"):
+        asking.named(other)
+        with pytest.raises(InputError, match=f"finals.family must be ads, but found {other or 'none'}"):
+            asking.of(1)
+    asking.named("ads")
+    first, second = asking.of(1), asking.of(2)
+    assert first.family == second.family
+    assert first.family is not None
+    assert first.family.level == level_of(1)
+    (asking.problem.folder / "finals.json").unlink()
+    asking.named(None)
+    with pytest.raises(InputError, match=r"finals.family must be ads, but found none"):
+        asking.of(1)
+
+
+def test_a_test_window_that_was_asked_before_joins_no_family(asking: Asking) -> None:
+    asking.of(1)
+    asking.named("ads")
+    with pytest.raises(InputError, match="must be named before the test window is asked, but found 1 model that"):
+        asking.of(2)
+    assert not ledger_file(asking.problem.folder.parent, "ads").exists()

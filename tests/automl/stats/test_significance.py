@@ -16,7 +16,16 @@ from sklearn.metrics import log_loss
 from statsmodels.regression.linear_model import OLS
 from statsmodels.stats.multitest import multipletests
 
-from automl.stats.significance import Gain, detectable_pct, examples_std, gains, log_losses, seeds_wanted, verdict
+from automl.stats.significance import (
+    Gain,
+    corrected_with,
+    detectable_pct,
+    examples_std,
+    gains,
+    log_losses,
+    seeds_wanted,
+    verdict,
+)
 
 Floats = NDArray[np.float64]
 BASE, SEED_STD = 0.9, 1e-3
@@ -218,6 +227,11 @@ def test_holm_is_statsmodels_and_keeps_the_order_of_the_picks() -> None:
     assert [gain.p_corrected for gain in by_p] == sorted(gain.p_corrected for gain in by_p)
     assert all(gain.p_corrected >= gain.p for gain in found)
     assert [gain.pct < 0 for gain in found] == list(ne[1:].mean(1) < ne[0].mean())
+    more = corrected_with(found, [0.001, 1.0])
+    assert [gain.p_corrected for gain in more] == pytest.approx(
+        multipletests([*(gain.p for gain in found), 0.001, 1.0], method="holm")[1][:4]
+    )
+    assert (corrected_with(found, []), corrected_with((), [0.1])) == (found, ())
 
 
 def test_clustered_rows_are_statsmodels_robust_errors() -> None:

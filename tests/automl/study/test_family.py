@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from automl.stats.spending import level_of
 from automl.study.config import FinalsConfig
+from automl.study.facts import Place
 from automl.study.family import ledger_file, take_place
-from automl.study.results import Family, write_finals
+from automl.study.results import Family
 from search_spaces.errors import InputError
-from tests.worlds.report_studies import make_finals, rich_history
 from tests.worlds.studies import study_facts
 
 
-def taken(folder: Path, study: str, family: str = "ads", started_at: float = 1.0) -> Family:
-    return take_place(folder, family, study, study_facts(started_at=started_at), folder / study)
+def taken(folder: Path, study: str, family: str = "ads", started_at: float = 1.0, known: Place | None = None) -> Family:
+    return take_place(folder, family, study, study_facts(started_at=started_at, family=known), folder / study)
 
 
 def test_studies_take_places_in_the_order_of_their_finals_and_keep_them(tmp_path: Path) -> None:
@@ -68,17 +67,14 @@ def test_a_bad_ledger_is_refused_and_left_alone(text: str, told: str, tmp_path: 
     assert file.read_text() == text
 
 
-def test_a_place_that_finals_were_given_is_not_taken_anew(tmp_path: Path) -> None:
+def test_a_place_that_the_record_tells_is_not_taken_anew(tmp_path: Path) -> None:
     taken(tmp_path, "a")
-    family = taken(tmp_path, "b")
-    (tmp_path / "b").mkdir()
-    write_finals(tmp_path / "b", replace(make_finals(rich_history()), family=family))
-    assert taken(tmp_path, "b") == family
-    with pytest.raises(InputError, match=r"finals.family must be ads, but found feed"):
-        taken(tmp_path, "b", family="feed")
+    family, known = taken(tmp_path, "b"), Place(name="ads", place=2, ledger="..")
+    assert taken(tmp_path, "b", known=known) == family
     ledger_file(tmp_path, "ads").unlink()
-    with pytest.raises(InputError, match="must hold b at place 2 of the family ads, but found no place"):
-        taken(tmp_path, "b")
+    told = f"must hold b at place 2 of the family ads, but found no place\n.*it was in {tmp_path} and was moved"
+    with pytest.raises(InputError, match=told):
+        taken(tmp_path, "b", known=known)
 
 
 def test_the_ledger_is_read_by_people(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from automl.report.study.derived import View
 from automl.report.study.lines import finals_lines
 from automl.report.study.notes import detectable_words
 from automl.report.study.verdict import answer
-from automl.study.results import Detectable, Family, Unfit
+from automl.study.results import Correction, Detectable, Family, Unfit
 from tests.worlds.report_studies import make_finals, rich_data, rich_history, unfit
 
 
@@ -55,6 +55,18 @@ def test_what_can_be_told_is_said_as_far_as_it_is_known() -> None:
     found = Detectable(planned=math.nan, found=0.052)
     assert detectable_words(found) == "An NE gain of 0.05% or more can be told from chance in these finals."
     assert detectable_words(replace(found, found=math.nan)) is None
+
+
+def test_models_that_were_tested_before_are_told() -> None:
+    tested = Correction(before=3, models=6, p={9: 0.01})
+    found = replace(make_finals(rich_history()), tested=tested)
+    words = finals_lines(found)[-1]
+    assert words == "Tested before: 3 other models; the correction is over 6."
+    shown = answer(View(replace(rich_data(), finals=found)), Path("feed"))
+    assert words in shown.lead
+    assert any("corrected over the models that were tested" in card.why for card in shown.cards)
+    alone = replace(found, tested=replace(tested, before=0))
+    assert not any("Tested before" in line for line in finals_lines(alone))
 
 
 def test_a_study_of_a_family_says_at_what_level_it_claims() -> None:
