@@ -70,7 +70,7 @@ class StudyHandle:
         """The model picked for a role (accurate, fast, balanced or unlimited): by the finals, else by the search alone.
 
         Raises:
-            InputError: where there is no such pick, or the finals found it unfit.
+            InputError: where there is no such pick, the finals found it unfit, or it breaks a limit taken over since.
         """
         return self._model(self._picked(role))
 
@@ -81,8 +81,8 @@ class StudyHandle:
         to one file that serves; what was written of it.
 
         Raises:
-            InputError: where there is no such trial or pick, the finals found the pick unfit, or the log is not there
-                any more.
+            InputError: where there is no such trial or pick, the finals found the pick unfit, it breaks a limit that
+                was taken over since, or the log is not there any more.
             automl.runtime.errors.RunError: where the training diverged.
         """
         if (trial is None) == (pick is None):
@@ -93,7 +93,7 @@ class StudyHandle:
         number = trial if trial is not None else self._picked(pick or "")
         finals = self._finals()
         found = None if finals is None else finals.of_trial(number)
-        about = {"trial": number, "finals": None if found is None else found.to_json()}
+        about = {"trial": number, "pick": pick, "finals": None if found is None else found.to_json()}
         return export_spec(problem, self._model(number), Path(file), about, console)
 
     def report(self, out: Path | None = None) -> Path:
@@ -168,9 +168,10 @@ class StudyHandle:
         from automl.report.study.notes import unfit_words
         from automl.strategies.picks import roles
 
-        finals = self._finals()
+        finals, history = self._finals(), self._study.history()
         config = recorded_config(self._study.facts)
-        chosen = roles(chosen_picks(self._space, self._study.history(), config, finals))
+        tested = {} if finals is None else {pick.role: pick.trial for pick in finals.picks}
+        chosen = {**roles(chosen_picks(self._space, history, config, finals)), **tested}
         if role not in chosen:
             raise InputError.of(str(self.folder), f"must have a pick {role!r}", ", ".join(chosen) or "none")
         number = chosen[role]
@@ -178,6 +179,9 @@ class StudyHandle:
         if found is not None and found.unfit is not None:
             told = f"#{number}, which {unfit_words(found.unfit)}"
             raise InputError.of(str(self.folder), f"the pick {role} must be fit to ship", told, f"--trial {number}")
+        if any(trial.number == number and not history.eligible(trial) for trial in history.trials):
+            must, hint = f"the pick {role} must keep the study's limits, and train each time", "`automl finals` again"
+            raise InputError.of(str(self.folder), must, f"#{number}, which does not", f"{hint}, or --trial {number}")
         return number
 
     def _finals(self) -> Finals | None:

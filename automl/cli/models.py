@@ -4,8 +4,9 @@ its time."""
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -47,7 +48,7 @@ def export(
         from automl import api
 
         told = api.open_study(directory, console=terminal()).export(file, trial=trial, pick=pick, console=terminal())
-        name, rows = f"#{told['about']['trial']}", "rows of the test window"
+        name, rows = _known(told["about"], directory), "rows of the test window"
     gap = told["parity"]["max_probability_difference"]
     click.echo(f"{name}: {told['params']:,} parameters, {file.stat().st_size / 2**20:.1f} MiB")
     click.echo(f"parity: probabilities differ by at most {gap:.1g} on {told['parity']['rows']:,} {rows}")
@@ -56,6 +57,15 @@ def export(
         beside = short(file.with_name(past["file"]))
         click.echo(f"past: {past['rows']:,} rows up to {past['until']}, {size:.2f} MiB in {beside}")
     click.echo(f"wrote {short(file)}     next: automl predict {shlex.quote(short(file))} TABLE")
+
+
+def _known(about: Mapping[str, Any], directory: Path) -> str:
+    """Which trial it is, and what is known of it: #2 (accurate; better by the finals)."""
+    number, found, role = about["trial"], about["finals"], about["pick"]
+    which = "" if role else f" --trial {number}"
+    untested = f"not tested: run automl finals {shlex.quote(short(directory))}{which}"
+    words = untested if found is None else f"{found['verdict']} by the finals"
+    return f"#{number} ({role}; {words})" if role else f"#{number} ({words})"
 
 
 @click.command()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -26,11 +28,13 @@ from automl.ranking.export import load_served
 from automl.runtime.errors import RunError
 from automl.runtime.jobs import Job, TrainModel
 from automl.runtime.work import train_and_score
+from automl.study.config import parse_limit
 from automl.study.history import Origin, Proposal
 from automl.study.problem import FINALS_FIT, Problem, encode, plan_of
 from automl.study.record import Study
-from automl.study.results import write_finals
+from automl.study.results import Finals, write_finals
 from search_spaces.errors import InputError
+from search_spaces.model import ModelSpec
 from tests.docs.pages import ROOT
 from tests.worlds.processes import PATIENCE_S
 from tests.worlds.report_studies import make_finals, rich_history, unfit
@@ -215,13 +219,13 @@ def handle(problem: Problem, log: EncodedLog, tmp_path: Path) -> StudyHandle:
 
 
 def test_a_pick_is_exported(handle: StudyHandle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("automl.api.open_study", lambda folder: handle)
+    monkeypatch.setattr("automl.api.open_study", lambda folder, console: handle)
     file = tmp_path / "best.automl"
     done = CliRunner().invoke(
         cli.automl, ["export", str(tmp_path), "--pick", "accurate", "--to", str(file)], catch_exceptions=False
     )
     assert done.exit_code == 0, done.output
-    assert "#1: " in done.output
+    assert "#1 (accurate; not tested: run automl finals " in done.output
     assert "parity: probabilities differ by at most" in done.output
     facts = load_served(file).facts
     assert facts["about"]["trial"] == 1
@@ -238,6 +242,55 @@ def test_a_pick_that_the_finals_found_unfit_is_not_exported(handle: StudyHandle,
             handle.export(tmp_path / "m", pick="accurate")
         with pytest.raises(InputError, match="the pick accurate must be fit to ship"):
             handle.best("accurate")
+    finally:
+        (handle.folder / "finals.json").unlink()
+
+
+def finals_of_trial(handle: StudyHandle, number: int) -> Finals:
+    """Of an accurate pick, when one trial had ended."""
+    finals = make_finals(rich_history(), ("better",))
+    found = replace(finals, picks=(replace(finals.picks[0], trial=number, role="accurate"),), trials=1)
+    write_finals(handle.folder, found)
+    return found
+
+
+def test_a_pick_of_the_finals_stays_the_pick_when_the_search_goes_on(
+    handle: StudyHandle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finals_of_trial(handle, 1)
+    told: list[Mapping[str, Any]] = []
+
+    def exported(problem: Problem, spec: ModelSpec, file: Path, about: Mapping[str, Any], console: object) -> Any:
+        told.append(about)
+        file.write_bytes(b"")
+        parity = {"max_probability_difference": 0.0, "rows": 1}
+        return {"about": about, "params": 1, "parity": parity, "past": None}
+
+    try:
+        running = handle._study.trials[-1]
+        handle._study.end(complete(running, ne=0.5, ratio=1.5))
+        monkeypatch.setattr("automl.commands.export.export_spec", exported)
+        monkeypatch.setattr("automl.api.open_study", lambda folder, console: handle)
+        run = CliRunner()
+        asked = ["export", str(tmp_path), "--to", str(tmp_path / "m")]
+        assert handle.best("accurate").key == handle._study.trials[0].candidate.key
+        by_role = run.invoke(cli.automl, [*asked, "--pick", "accurate"], catch_exceptions=False).output
+        assert "#1 (accurate; better by the finals): " in by_role
+        by_number = run.invoke(cli.automl, [*asked, "--trial", "2"], catch_exceptions=False).output
+        assert "#2 (not tested: run automl finals " in by_number
+        assert "--trial 2): " in by_number
+        assert [about["trial"] for about in told] == [1, 2]
+    finally:
+        (handle.folder / "finals.json").unlink()
+
+
+def test_a_pick_that_breaks_a_limit_taken_over_since_is_not_exported(handle: StudyHandle, tmp_path: Path) -> None:
+    finals_of_trial(handle, 1)
+    handle._study._limits = (parse_limit("ne <= 0.5 * baseline.ne"),)
+    try:
+        for asked in (lambda: handle.best("accurate"), lambda: handle.export(tmp_path / "m", pick="accurate")):
+            with pytest.raises(InputError, match=r"the pick accurate must keep the study's limits.* found #1"):
+                asked()
     finally:
         (handle.folder / "finals.json").unlink()
 
