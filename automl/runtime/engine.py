@@ -167,6 +167,7 @@ class Desk:
     def give(self, trial_id: str) -> Job | Wait | Done:
         if self.stopping:
             return Done()
+        self.look_up()  # with nothing under way Tune asks for more a whole minute long before it turns again
         held = sum(running.silent_since is None for running in self._running.values())
         if held > self._workers:  # one job more than workers, so that none waits for the driver
             return Wait()

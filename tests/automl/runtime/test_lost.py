@@ -97,6 +97,16 @@ def test_a_job_that_ended_its_own_process_has_failed_and_is_not_run_again(tmp_pa
     assert name(world.desk.give("b")) == "two"
 
 
+def test_a_dead_job_is_settled_where_nothing_but_more_is_asked_for(tmp_path: Path) -> None:
+    """As Tune does where no trial is left: it asks for more a minute long before its loop turns again."""
+    world = World(tmp_path)
+    world.desk.give("a")
+    world.loses("a", Fate.OWN)
+    world.now += 2 * STEP_S
+    assert name(world.desk.give("b")) == "two"
+    assert [told[0] for told in world.jobs.told] == ["one"]
+
+
 def test_nothing_is_decided_before_the_books_are_clear_and_other_jobs_go_on(tmp_path: Path) -> None:
     world = World(tmp_path, workers=0)
     world.desk.give("a")
