@@ -7,7 +7,7 @@ a study file is told before a model library is there.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -208,9 +208,10 @@ class StudyHandle:
         facts, folder = self._study.facts, self.folder
         file, known = recorded_file(facts, folder), Subject.recorded(facts, folder)
         with RateLine(lambda: console) as passed:
-            problem = load_problem(file, folder, passed, lambda now: ask(known, now, file, folder), says(console))
+            asking = partial(ask, known, file=file, folder=folder)
+            problem = load_problem(file, folder, passed, asking, says(console), self._space)
         self._log = problem.log
-        return replace(problem, space=self._space.with_inputs(problem.log.inputs)).against(facts.tuned)
+        return problem.against(facts.tuned)
 
 
 def search(

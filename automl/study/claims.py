@@ -89,7 +89,7 @@ class Subject:
             Conflict.TRAINING: (mine.trial.training, theirs.trial.training),
             Conflict.QPS: ((mine.qps.batch_rows, mine.qps.clock), (theirs.qps.batch_rows, theirs.qps.clock)),
             Conflict.SEED: (mine.seed, theirs.seed),
-            Conflict.LIMITS: (mine.limits, theirs.limits),
+            Conflict.LIMITS: (_limits(mine), _limits(theirs)),
         }
         return tuple(what for what, (one, another) in pairs.items() if one != another)
 
@@ -141,7 +141,7 @@ def ask(known: Subject, now: Subject, file: Path, folder: Path, *, taken: tuple[
     if conflicts:
         at, must = Position(str(file)), f"must be the study that {folder} holds"
         raise InputError(
-            [Mistake(at, must, f"another {what}{_more(what, known, now)}", _HINTS[what]) for what in conflicts]
+            [Mistake(at, must, f"{_other(what)}{_more(what, known, now)}", _HINTS[what]) for what in conflicts]
         )
 
 
@@ -180,6 +180,15 @@ def finals_of(folder: Path, facts: Facts, trials: Sequence[Trial]) -> tuple[Fina
     if not words:
         return finals, None
     return None, f"finals.json is of {words}, and so is not shown. Run `automl finals` again."
+
+
+def _other(what: Conflict) -> str:
+    return f"{'other' if what in (Conflict.DATA, Conflict.LIMITS) else 'another'} {what}"
+
+
+def _limits(config: StudyConfig) -> tuple[object, ...]:
+    """What is measured by what it says, what is computed by its words: as a search would take them over."""
+    return (config.limits, *(" ".join(text.split()) for text in config.cost_limits))
 
 
 def _more(what: Conflict, known: Subject, now: Subject) -> str:

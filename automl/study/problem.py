@@ -70,16 +70,17 @@ def load_problem(
     passed: Passed = unheard,
     ask: Callable[[Subject], None] = lambda subject: None,
     told: Callable[[str], None] = lambda words: None,
+    space: SearchSpace | None = None,
 ) -> Problem:
     """Read a study file, its space and its baseline, and encode its log (once: later calls map it); `passed` hears how
     far that is, `ask` what it is all about, before anything is encoded, `told` what encoding takes and why it is done
-    again.
+    again. `space` stands in the place of the file's, which need not be there then.
 
     Raises:
         InputError: with every mistake that can be told before the rows are read, or those of the rows; what `ask`
             raises.
     """
-    return problem_of(read(file), folder, told, passed, ask)
+    return problem_of(read(file), folder, told, passed, ask, space)
 
 
 def problem_of(
@@ -88,6 +89,7 @@ def problem_of(
     told: Callable[[str], None] = lambda words: None,
     passed: Passed = unheard,
     ask: Callable[[Subject], None] = lambda subject: None,
+    space: SearchSpace | None = None,
 ) -> Problem:
     """`load_problem` of a file that was read; `told` hears what encoding takes, where it is much and before it begins,
     and which file makes it begin anew.
@@ -100,19 +102,18 @@ def problem_of(
     document, config, mistakes = study.document, study.config, list(study.mistakes)
     file = Path(document.file)
     folder = folder or study_folder(file)
-    space: SearchSpace | None = None
-    baseline: ModelSpec | None = None
+    given, baseline = space, None
     plan: Plan | None = None
     with gathering(mistakes):
-        space = _load_space(document)
+        space = _load_space(document) if given is None else given
     with gathering(mistakes):
         baseline = _load_baseline(document)
     with gathering(mistakes):
         plan = _open_tables(study)
     if part(document, "data", "lessons") is not None:
-        mistakes += _several(document, space, baseline)
+        mistakes += _several(document, None if given else space, baseline)
     elif part(document, "data") is not None:
-        mistakes += _untaught(document, space, baseline)
+        mistakes += _untaught(document, None if given else space, baseline)
     if mistakes or config is None or space is None or baseline is None:
         raise InputError(mistakes)
     data, finals_data = (_fingerprint(config, plan, document, folder, fit, passed) for fit in (SEARCH_FIT, FINALS_FIT))

@@ -79,12 +79,12 @@ def refused(folder: Path, what: str) -> None:
 
 
 EDITS = {
-    "another data (other windows)": (WINDOWS, LATER),
-    "another data (another description of it)": ("label: click", "label: {column: click, name: clicked}"),
+    "other data (other windows)": (WINDOWS, LATER),
+    "other data (another description of it)": ("label: click", "label: {column: click, name: clicked}"),
     "another seed": ("seed: 5", "seed: 6"),
     "another `qps`": ("batch_rows: 64", "batch_rows: 128"),
     "another `search: {tune_baseline}`": ("seed: 5", "seed: 5\nsearch: {tune_baseline: 12}"),
-    "another `constraints`": ("seed: 5", "seed: 5\nconstraints: [qps >= 0.9 * baseline.qps]"),
+    "other `constraints`": ("seed: 5", "seed: 5\nconstraints: [qps >= 0.9 * baseline.qps]"),
     "another name": ("name: small", "name: large"),
 }
 
@@ -122,6 +122,23 @@ def test_the_space_is_that_of_the_record(study: Path, reached: list[Problem]) ->
     assert {problem.space.to_yaml() for problem in reached} == {recorded}
 
 
+def test_a_space_that_is_gone_is_that_of_the_record(study: Path, reached: list[Problem]) -> None:
+    study.write_text(study.read_text().replace("space: ctr-small", "space: space.yaml"))
+    recorded = open_study(study.parent).space.to_yaml()
+    asked(study.parent)
+    assert {problem.space.to_yaml() for problem in reached} == {recorded}
+
+
+def test_a_limit_on_cost_that_was_added_is_refused_until_a_search_takes_it_over(
+    study: Path, reached: list[Problem]
+) -> None:
+    study.write_text(study.read_text().replace("seed: 5", "seed: 5\nconstraints: [params <= 100M]"))
+    refused(study.parent, "(?s)other `constraints`.*the same `automl search` takes the new ones over")
+    search_over(study)
+    study.write_text(study.read_text().replace("params <= 100M", "params  <=  100M"))
+    asked(study.parent)
+
+
 def test_a_log_that_grows_while_a_command_runs_is_found_out(study: Path, reached: list[Problem]) -> None:
     asked(study.parent)
     log = study.parent / "log" / "log.parquet"
@@ -129,7 +146,7 @@ def test_a_log_that_grows_while_a_command_runs_is_found_out(study: Path, reached
     pq.write_table(pa.concat_tables([rows, rows.slice(0, 1)]), log)
     with pytest.raises(InputError, match="must stay as it was when the command started"):
         encode(reached[0], FINALS_FIT)
-    refused(study.parent, r"another data \(other rows\)")
+    refused(study.parent, r"other data \(other rows\)")
 
 
 # ---------------------------------------------------------------- copied and moved

@@ -60,9 +60,9 @@ def test_all_differences_are_told_at_once() -> None:
     now = replace(BEFORE, config=config, data="other")
     with pytest.raises(InputError, match="must be the study that ads holds") as told:
         ask(BEFORE, now, Path("study.yaml"), Path("ads"))
-    assert [mistake.found for mistake in told.value.mistakes] == ["another data (other windows)", "another seed"]
+    assert [mistake.found for mistake in told.value.mistakes] == ["another seed", "other data (other windows)"]
     ask(BEFORE, replace(BEFORE, config=study_config(name="b")), Path("b.yaml"), Path("ads"), taken=(Conflict.NAME,))
-    with pytest.raises(InputError, match=r"another data \(other rows\)"):
+    with pytest.raises(InputError, match=r"other data \(other rows\)"):
         ask(BEFORE, replace(BEFORE, data="other"), Path("study.yaml"), Path("ads"))
 
 
