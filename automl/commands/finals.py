@@ -83,6 +83,8 @@ def run_finals(
 
         def train(on: EncodedLog, models: Mapping[str, ModelSpec], orders: int, stage: Stage = FINAL) -> Trained:
             source = RepeatsSource(problem, on, {BASELINE: problem.baseline, **models}, orders, stage)
+            for file in source.anew:
+                says(console)(f"{file} is not what was written there; it is made anew")
             _run(source, resources, console, clock, start)
             return Trained(source.whole(), source.failed)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from automl.data.store.log import EncodedLog
+from automl.files.sealed import read_sealed
 from automl.runtime.errors import RunError
 from automl.runtime.jobs import Done, Job, Limits, Outcome, Progress, TrainModel, Wait
 from automl.stats.compared import ScoredRows
@@ -62,6 +63,7 @@ class RepeatsSource:
         self._problem, self._log, self._models, self._repeats = problem, log, models, repeats
         self._stage = stage
         predictions_folder(problem, log).mkdir(parents=True, exist_ok=True)
+        self._anew = tuple(self._remove_others())
         # Order by order, all models side by side: an interrupted run leaves whole orders.
         self._jobs = deque((name, r) for r in range(repeats) for name in models if not self._file(name, r).exists())
         self._failed: dict[str, Failed] = {}
@@ -71,6 +73,11 @@ class RepeatsSource:
     def models(self) -> Mapping[str, ModelSpec]:
         """By name: trial numbers, and the baseline."""
         return self._models
+
+    @property
+    def anew(self) -> tuple[Path, ...]:
+        """Files that lay there and were not what was written there: they are made again."""
+        return self._anew
 
     @property
     def waiting(self) -> int:
@@ -103,11 +110,17 @@ class RepeatsSource:
         """Predictions (repeats, rows) of the models that were trained on every order.
 
         Raises:
-            RunError: where the baseline failed.
+            RunError: where the baseline failed, or a file was changed by another hand meanwhile.
         """
         self._check_baseline()
         files = {name: [self._file(name, r) for r in range(self._repeats)] for name in self._models}
-        return {name: np.stack([np.load(f) for f in of]) for name, of in files.items() if all(f.exists() for f in of)}
+        return {name: np.stack([_read(f) for f in of]) for name, of in files.items() if all(f.exists() for f in of)}
+
+    def _remove_others(self) -> Iterator[Path]:
+        for file in (self._file(name, r) for name in self._models for r in range(self._repeats)):
+            if file.exists() and read_sealed(file, _name_of(file)) is None:
+                file.unlink()
+                yield file
 
     def _check_baseline(self) -> None:
         broken = self._failed.get(BASELINE)
@@ -130,7 +143,7 @@ class RepeatsSource:
         trial = self._problem.config.trial
         return Job(
             f"{self._stage.name}-{name}-{repeat}",
-            replace(payload, predictions=str(self._file(name, repeat)), days=days),
+            replace(kept_in(payload, self._file(name, repeat)), days=days),
             Limits(timeout_s=2 * self._longer(days) * trial.timeout, memory_bytes=trial.memory),
         )
 
@@ -157,6 +170,23 @@ def predictions_file(problem: Problem, log: EncodedLog, model: ModelSpec, stage:
     """
     daily = "-daily" if later_days(problem, log, stage) else ""
     return predictions_folder(problem, log) / f"{model.key}-{stage.first_order + repeat}{daily}.npy"
+
+
+def kept_in(payload: TrainModel, file: Path) -> TrainModel:
+    """A training whose predictions are to stand in that file, and to be known there again."""
+    return replace(payload, predictions=str(file), predictions_name=_name_of(file))
+
+
+def _name_of(file: Path) -> str:
+    """What predictions are sealed with: log, seed and code, model and order, wherever the study lies."""
+    return "/".join(file.parts[-2:])
+
+
+def _read(file: Path) -> Floats:
+    values = read_sealed(file, _name_of(file))
+    if values is None:
+        raise RunError(f"{file} was changed while it was needed; run the same command again: it is made anew")
+    return values
 
 
 def days_of_test(problem: Problem, log: EncodedLog) -> tuple[tuple[dt.date, slice], ...]:

@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from functools import partial
 
-from automl.commands.repeats import CONFIRM, predictions_file, predictions_folder, trained_again
+from automl.commands.repeats import CONFIRM, kept_in, predictions_file, predictions_folder, trained_again
 from automl.commands.stopping import STOPS, extrapolated_ne, should_stop
 from automl.runtime.errors import RunError, explain
 from automl.runtime.interrupt import deferred_interrupt
@@ -230,11 +230,11 @@ class SearchSource:
             clock=config.qps.clock,
             limits=tuple(limit for limit in config.limits if limit.metric is Metric.QPS_RATIO),
         )
-        file = None
         if order >= CONFIRM.first_order:
             predictions_folder(self._problem, self._problem.log).mkdir(parents=True, exist_ok=True)
-            file = str(predictions_file(self._problem, self._problem.log, model, CONFIRM, order - CONFIRM.first_order))
-        payload = replace(payload, stops=stops, timing=timing if timed else None, predictions=file)
+            file = predictions_file(self._problem, self._problem.log, model, CONFIRM, order - CONFIRM.first_order)
+            payload = kept_in(payload, file)
+        payload = replace(payload, stops=stops, timing=timing if timed else None)
         return Job(name, payload, Limits(timeout_s=config.trial.timeout, memory_bytes=config.trial.memory))
 
     def _seeds(self, order: int) -> dict[str, int]:

@@ -59,7 +59,8 @@ class TrainModel:
     days: tuple[int, ...] = ()  # rows of the scored window at which another day begins; its first is not among them
     stops: tuple[float, ...] = ()  # shares of the training at which the driver may end it
     timing: Timing | None = None
-    predictions: str | None = None  # file for the probabilities of the scored rows (NumPy, float64)
+    predictions: str | None = None  # file for the probabilities of the scored rows (NumPy, float64, sealed)
+    predictions_name: str = ""  # what they are sealed with: whose they are, wherever the file is written
     weights: str | None = None  # file for the weights as trained on `train` (torch, the model's state_dict)
     work: str = TRAININGS["standard"]
 

@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from automl.data.store.log import EncodedLog, open_log
+from automl.files.sealed import write_sealed
 from automl.files.whole import whole_file
 from automl.ranking.clocks import AnalyticClock, Clock
 from automl.ranking.model import Ranker, build_model
@@ -231,7 +232,7 @@ def _scored(probs_N: Floats, log: EncodedLog, asked: TrainModel) -> Scores:
     """What predictions of the scored window are worth; they are written where that is asked for."""
     scores = scores_of(probs_N, log, log.windows[asked.score], negatives_kept=log.negatives_kept)
     if asked.predictions is not None:
-        save_predictions(Path(asked.predictions), probs_N)
+        save_predictions(Path(asked.predictions), probs_N, asked.predictions_name)
     return scores
 
 
@@ -240,7 +241,6 @@ def _save_weights(file: Path, model: Ranker) -> None:
         torch.save(model.state_dict(), part)
 
 
-def save_predictions(path: Path, probs_N: Floats) -> None:
-    """As .npy; a file that is there is whole."""
-    with whole_file(path) as part, part.open("wb") as file:
-        np.save(file, probs_N)
+def save_predictions(path: Path, probs_N: Floats, name: str) -> None:
+    """As .npy, sealed with the name that the job tells; a file that is there is whole."""
+    write_sealed(path, np.asarray(probs_N, np.float64), name)

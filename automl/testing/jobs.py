@@ -19,6 +19,7 @@ from automl.data.describe.tables import DataConfig
 from automl.data.encode.log import encode_log
 from automl.data.simulated.log import simulate
 from automl.data.store.log import open_log
+from automl.files.sealed import read_sealed
 from automl.ranking.model import build_model
 from automl.ranking.scoring import score
 from automl.runtime.jobs import Job, Payload, Step, Timing, TrainModel, job_config, job_of, step_of, step_text
@@ -95,6 +96,8 @@ def hold_trained(asked: TrainModel) -> None:
     assert asked.predictions is not None
     assert asked.weights is not None
     hold(Path(asked.predictions).is_file(), "it must write the predictions where it is asked to")
+    sealed = read_sealed(Path(asked.predictions), asked.predictions_name)
+    hold(sealed is not None, "it must write the predictions by automl.runtime.work.save_predictions, with their name")
     hold(Path(asked.weights).is_file(), "it must write the weights where it is asked to")
     log = open_log(Path(asked.log))
     model = build_model(ModelSpec.from_tree(asked.model), log.inputs, seed=0)
@@ -148,6 +151,7 @@ def _asked(folder: Path, work: str) -> TrainModel:
         stops=_STOPS,
         timing=timing,
         predictions=str(folder / "predictions.npy"),
+        predictions_name="of a contract",
         weights=str(folder / "weights.pt"),
         work=work,
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import shutil
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -70,7 +71,7 @@ def all_jobs(source: RepeatsSource) -> list[Job]:
 def finish(source: RepeatsSource, job: Job, value: float) -> None:
     file = asked(job).predictions
     assert file is not None
-    save_predictions(Path(file), np.full(4, value))
+    save_predictions(Path(file), np.full(4, value), asked(job).predictions_name)
     source.ended(job, Outcome())
 
 
@@ -122,6 +123,48 @@ def test_what_was_trained_is_not_trained_again(problem: Problem, log: EncodedLog
     assert found[BASELINE][:, 0] == pytest.approx([0.1, 0.3, 0.9])
     assert found["7"][:, 0] == pytest.approx([0.2, 0.9, 0.9])
     assert source_of(problem, log, tmp_path, seeds=3).waiting == 0
+
+
+def exchanged(one: Path, other: Path) -> list[Path]:
+    held = one.read_bytes()
+    one.write_bytes(other.read_bytes())
+    other.write_bytes(held)
+    return [one, other]
+
+
+def cut(one: Path, other: Path) -> list[Path]:
+    one.write_bytes(one.read_bytes()[:-16])
+    other.write_bytes(b"")
+    return [one, other]
+
+
+def plain(one: Path, other: Path) -> list[Path]:
+    np.save(other, np.full(4, 0.4))
+    return [other]
+
+
+@pytest.mark.parametrize("damage", [exchanged, cut, plain])
+def test_predictions_that_are_not_what_was_written_are_made_anew(
+    problem: Problem, log: EncodedLog, tmp_path: Path, damage: Callable[[Path, Path], list[Path]]
+) -> None:
+    source = source_of(problem, log, tmp_path)
+    assert source.anew == ()
+    jobs = all_jobs(source)
+    for value, job in enumerate(jobs):
+        finish(source, job, 0.1 * (value + 1))
+    files = [Path(str(asked(job).predictions)) for job in jobs]
+    expected = source.whole()
+    wrong = damage(files[0], files[1])
+    with pytest.raises(RunError, match="it is made anew"):
+        source.whole()
+    again = source_of(problem, log, tmp_path)
+    assert sorted(again.anew) == sorted(wrong)
+    for job in all_jobs(again):
+        finish(again, job, 0.1 * (files.index(Path(str(asked(job).predictions))) + 1))
+    assert all(np.array_equal(rows, expected[name]) for name, rows in again.whole().items())
+    assert source_of(problem, log, tmp_path).anew == ()
+    moved = shutil.move(tmp_path, tmp_path.with_name(f"{tmp_path.name}-moved"))
+    assert source_of(problem, log, moved).waiting == 0, "a study may be moved"
 
 
 def test_what_other_code_trained_is_trained_again(
@@ -229,7 +272,8 @@ def test_only_models_that_met_every_order_are_confirmed(problem: Problem, tmp_pa
         if job.name in skill:
             file = asked(job).predictions
             assert file is not None
-            save_predictions(Path(file), 1 / (1 + np.exp(1.0 - skill[job.name] * (labels - 0.25))))
+            probs = 1 / (1 + np.exp(1.0 - skill[job.name] * (labels - 0.25)))
+            save_predictions(Path(file), probs, asked(job).predictions_name)
             source.ended(job, Outcome())
         else:
             source.ended(job, Outcome(failure=Failure("diverged", "NE is not a number")))
