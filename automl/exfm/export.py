@@ -9,7 +9,7 @@ from typing import Any
 
 from automl.exfm.kept import read_kept
 from automl.exfm.said import read_said, student_model
-from automl.exfm.student.facts import read_run
+from automl.exfm.student.facts import read_run_of
 from automl.exfm.student.jobs import STUDENTS, job_name
 from automl.files.whole import need_folder
 from automl.ranking.export import ExportError, Proof, export_model
@@ -37,7 +37,9 @@ def export_student(
     if not 0 <= seed < seeds:
         raise InputError.of(str(folder), f"must hold seed {seed}", f"seeds 0 to {seeds - 1}")
     out = folder / STUDENTS / job_name(student, name, seed)
-    kept, facts = read_kept(folder, student), read_run(out)
+    known = chosen.runs[name][seed]
+    facts = read_run_of(out, vm=student, recipe=name, seed=known.seed, weights=known.weights)
+    kept = read_kept(folder, student)
     model = student_model(out, kept.inputs)
     features = Features.of(*kept.encoders.encode(kept.rows)) if len(kept.rows_K) else Features.unknown(kept.inputs, 1)
     try:

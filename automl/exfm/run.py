@@ -18,7 +18,7 @@ from automl.exfm.kept import keep_students
 from automl.exfm.lock import lock_run
 from automl.exfm.problem import ExfmProblem
 from automl.exfm.said import note_said
-from automl.exfm.student.jobs import StudentsSource, assignments_of
+from automl.exfm.student.jobs import StudentsSource, assignments_of, read_left
 from automl.exfm.student.lessons import write_lessons
 from automl.exfm.student.run import Assignment
 from automl.exfm.summary import summarise
@@ -56,7 +56,8 @@ def run_exfm(
     """Stream, score, teach, compare; write exfm.json. Killed, the same call goes on.
 
     Raises:
-        InputError: where the folder holds a run of another file, is in use, or is not seen by a machine of a cluster.
+        InputError: where the folder holds a run of another file, results under the name of others, is in use, or is not
+            seen by a machine of a cluster.
         RunError: where a student failed, or the cluster's head has ended.
         KeyboardInterrupt: stopped by hand.
     """
@@ -65,6 +66,9 @@ def run_exfm(
     assignments = assignments_of(problem)
     with hold(problem.folder), deferred_interrupt() as stop, ExitStack() as stack:
         lock_run(problem)
+        for one in assignments.values():
+            if one.out.exists():
+                read_left(one)
         keep_students(problem)
         if read_taught(problem.folder) is None or not all(one.out.exists() for one in assignments.values()):
             stack.enter_context(watched())

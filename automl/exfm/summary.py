@@ -18,7 +18,7 @@ from automl.exfm.das.counts import AGE_EDGES_HOURS
 from automl.exfm.das.reader import DasReader
 from automl.exfm.problem import ExfmProblem, Student
 from automl.exfm.scores import Scored, corrected, figures
-from automl.exfm.student.facts import read_run
+from automl.exfm.student.jobs import read_left
 from automl.exfm.student.recipes import recipe_of
 from automl.exfm.student.run import LOGITS, Assignment
 from automl.exfm.teacher.taught import Taught
@@ -107,7 +107,8 @@ def _student(
 ) -> StudentResult:
     stream = problem.stream
     mine = [one for one in assignments.values() if one.student == student.name]
-    runs = {recipe.name: [one.out for one in mine if one.recipe == recipe] for recipe in student.recipes}
+    assigned = {recipe.name: [one for one in mine if one.recipe == recipe] for recipe in student.recipes}
+    runs = {name: [one.out for one in ones] for name, ones in assigned.items()}
     scored, rows_N = scored_of(problem, student, runs, teacher_N)
     return StudentResult(
         name=student.name,
@@ -124,7 +125,7 @@ def _student(
             for name, segment in stream.segments.items()
             if segment[rows_N].any()
         },
-        runs={name: tuple(read_run(out) for out in outs) for name, outs in runs.items()},
+        runs={name: tuple(read_left(one) for one in ones) for name, ones in assigned.items()},
     )
 
 

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import ClassVar
 
 from automl.exfm.problem import ExfmProblem, Student
+from automl.exfm.student.facts import read_run_of
 from automl.exfm.student.recipes import Recipe
 from automl.exfm.student.run import Assignment, run_student
 from automl.runtime.errors import RunError
 from automl.runtime.jobs import Done, Job, Limits, Outcome, Progress, Step, Wait
+from automl.study.exfm_results import RunFacts
 
 STUDENTS = "students"
 
@@ -47,6 +49,15 @@ def assignment_of(problem: ExfmProblem, student: Student, recipe: Recipe, seed: 
         run=problem.folder,
         out=problem.folder / STUDENTS / job_name(student.name, recipe.name, seed),
     )
+
+
+def read_left(one: Assignment) -> RunFacts:
+    """The facts of its results.
+
+    Raises:
+        InputError: where what lies there is of another student, recipe or seed.
+    """
+    return read_run_of(one.out, vm=one.student, recipe=one.recipe.name, seed=one.seed)
 
 
 @dataclass(frozen=True, slots=True)

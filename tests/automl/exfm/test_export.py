@@ -22,12 +22,12 @@ from automl.exfm.export import export_student
 from automl.exfm.kept import SERVING, keep_students, read_kept
 from automl.exfm.problem import ExfmProblem, load_exfm
 from automl.exfm.said import SAID, note_said
-from automl.exfm.student.facts import WEIGHTS, write_run
+from automl.exfm.student.facts import WEIGHTS, read_run, write_run
 from automl.exfm.student.jobs import assignments_of
 from automl.files.parts import digest_of
 from automl.ranking.model import build_member
 from automl.ranking.scoring import logits_of, probabilities_of
-from automl.study.exfm_results import ExfmResult
+from automl.study.exfm_results import ExfmResult, RunFacts
 from search_spaces.errors import InputError
 from tests.worlds.report_exfm import make_exfm
 
@@ -79,6 +79,7 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> Ran:
     keep_students(problem)
     assignments = assignments_of(problem)
     result = make_exfm(2, recipes=("none",), seeds=2)
+    runs: dict[str, list[RunFacts]] = {"plain": [], "counting": []}
     run = result.students["v1"].runs["none"][0]
     for k, one in enumerate(assignments.values()):
         model = build_member(one.spec, one.columns.inputs(problem.stream), seed=k)
@@ -88,10 +89,14 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> Ran:
                 part.add_(torch.rand(part.shape, generator=generator) * 0.3)
         one.out.mkdir(parents=True)
         torch.save(dict(model.state_dict()), one.out / WEIGHTS)
-        write_run(one.out, replace(run, vm=one.student, spec=one.spec, weights=digest_of(one.out / WEIGHTS)))
+        left = replace(run, vm=one.student, seed=one.seed, spec=one.spec, weights=digest_of(one.out / WEIGHTS))
+        runs[one.student].append(left)
+        write_run(one.out, left)
     note_said(problem, assignments)
     students = {
-        name: replace(result.students[f"v{k + 1}"], name=name, own="none", label="click")
+        name: replace(
+            result.students[f"v{k + 1}"], name=name, own="none", label="click", runs={"none": tuple(runs[name])}
+        )
         for k, name in enumerate(("plain", "counting"))
     }
     return Ran(folder, replace(result, students=students), problem)
@@ -158,6 +163,13 @@ def swap(one: Path, other: Path) -> None:
     aside.rename(other)
 
 
+def retrained(run: Path) -> None:
+    """Other weights with a digest of their own, under the same name."""
+    mine, other = (run / f"students/plain.none.seed-{seed}" for seed in (0, 1))
+    shutil.copy(other / WEIGHTS, mine / WEIGHTS)
+    write_run(mine, replace(read_run(mine), weights=read_run(other).weights))
+
+
 @pytest.mark.parametrize(
     ("edit", "told"),
     [
@@ -165,6 +177,15 @@ def swap(one: Path, other: Path) -> None:
             lambda run: swap(run / "students/plain.none.seed-0/model.pt", run / "students/plain.none.seed-1/model.pt"),
             r"model\.pt must be the weights that the run left, but found others",
         ),
+        (
+            lambda run: swap(run / "students/plain.none.seed-0", run / "students/plain.none.seed-1"),
+            r"facts\.json must be of plain, none, seed 0, but found plain, none, seed 1",
+        ),
+        (
+            lambda run: swap(run / "students/plain.none.seed-0", run / "students/counting.none.seed-0"),
+            r"facts\.json must be of plain, none, seed 0, but found counting, none, seed 0",
+        ),
+        (retrained, r"facts\.json must tell of the weights that exfm\.json does"),
         (
             lambda run: swap(run / SERVING / "plain/encoders.zip", run / SERVING / "counting/encoders.zip"),
             r"encoders\.zip must be what the run has kept, but found another file",
