@@ -39,8 +39,14 @@ class StudyHandle:
 
     @property
     def history(self) -> History:
-        """The baseline and every trial."""
-        return self._study.history()
+        """The baseline and every trial.
+
+        Raises:
+            InputError: where the baseline is not measured yet.
+        """
+        from automl.study.record import measured_history
+
+        return measured_history(self._study, self.folder)
 
     @property
     def space(self) -> SearchSpace:
@@ -168,7 +174,7 @@ class StudyHandle:
         from automl.report.study.notes import unfit_words
         from automl.strategies.picks import roles
 
-        finals, history = self._finals(), self._study.history()
+        finals, history = self._finals(), self.history
         config = recorded_config(self._study.facts)
         tested = {} if finals is None else {pick.role: pick.trial for pick in finals.picks}
         chosen = {**roles(chosen_picks(self._space, history, config, finals)), **tested}
@@ -189,7 +195,7 @@ class StudyHandle:
         return finals_of(self.folder, self._study.facts, self._study.trials)[0]
 
     def _model(self, number: int) -> ModelSpec:
-        ended = {t.number: t for t in self._study.history().of_state(State.COMPLETE)}
+        ended = {t.number: t for t in self.history.of_state(State.COMPLETE)}
         if number not in ended:
             raise InputError.of(str(self.folder), "must hold the trial, trained to its end", f"no #{number}")
         return ended[number].candidate.model

@@ -30,10 +30,11 @@ from automl.stats.planned import planned_pct
 from automl.stats.race import FIRST_LOOK, can_win, is_race, orders_of_the_rest
 from automl.stats.verdicts import FASTER, LEVEL
 from automl.strategies.picks import Pick, entrants, picks
+from automl.study.facts import Facts
 from automl.study.family import family_of
 from automl.study.history import History, State
 from automl.study.problem import FINALS_FIT, Problem, encode
-from automl.study.record import Study
+from automl.study.record import Study, measured_history
 from automl.study.results import Finals, SpokenOf, write_finals
 from automl.study.tested import asked_of, judged_with, tested_before
 from search_spaces.errors import InputError
@@ -62,23 +63,23 @@ def run_finals(
     not trained again, so seeds may be added.
 
     Raises:
-        InputError: where the search has nothing to pick.
+        InputError: where the folder is in use, the baseline is not measured yet, or the search has nothing to pick.
         RunError: where the baseline failed, or every promising trial before the picks. A pick that does is told as
             unfit to ship.
     """
     console = console or Console(quiet=True)
     config = problem.config
-    history = study.history()
-    named = _named(problem, history, trials)
-    entered = () if named else entrants(problem.space, history, seed=config.seed)
-    if not entered and not named:
-        must = "must hold a trial that was trained to the end within the limits"
-        raise InputError.of(str(problem.folder), must, "none", "search longer: automl search ... --trials N")
     has = config.resources
     resources = Resources(workers=workers, cpu=has.cpu, gpu=has.gpu, elsewhere=address is not None)
     check_machine(problem.document.at("resources", "cpu"), resources.cpu, address)
     seeds = seeds or config.finals.seeds
     with hold(problem.folder), ExitStack() as stack:
+        history = measured_history(study, problem.folder)
+        named = _named(problem, history, trials)
+        entered = () if named else entrants(problem.space, history, seed=config.seed)
+        if not entered and not named:
+            must = "must hold a trial that was trained to the end within the limits"
+            raise InputError.of(str(problem.folder), must, "none", "search longer: automl search ... --trials N")
         start = lru_cache(lambda: stack.enter_context(cluster(problem.folder, workers * resources.cpu, address)))
 
         def train(on: EncodedLog, models: Mapping[str, ModelSpec], orders: int, stage: Stage = FINAL) -> Trained:
@@ -126,7 +127,7 @@ def run_finals(
             found,
             trials=sum(trial.ended for trial in history.trials),
             confirmed={number: tuple(gains.tolist()) for number, gains in (confirmed or {}).items()},
-            of=_tested(problem, log, models, trained),
+            of=_tested(problem, study.facts, log, models, trained),
         )
         further = further_models(problem, found, models) if study.facts.tune_baseline else {}
         if further:
@@ -205,12 +206,16 @@ def _run(
             run(source, resources, told=progress.wait, clock=clock)
 
 
-def _tested(problem: Problem, log: EncodedLog, models: Mapping[str, ModelSpec], trained: Trained) -> SpokenOf:
+def _tested(
+    problem: Problem, facts: Facts, log: EncodedLog, models: Mapping[str, ModelSpec], trained: Trained
+) -> SpokenOf:
     return SpokenOf(
         data=problem.log.fingerprint,
         finals_data=log.fingerprint,
         baseline=problem.baseline.key,
         models={int(name): model.key for name, model in models.items()},
+        name=problem.config.name,
+        started_at=facts.started_at,
         predictions={name: hashlib.sha256(found.tobytes()).hexdigest()[:16] for name, found in trained.probs.items()},
     )
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from automl.data.describe.tables import DataConfig
 from automl.study.config import StudyConfig
 from automl.study.facts import Facts
-from automl.study.file import config_of
+from automl.study.file import config_of, part
 from automl.study.history import Trial
 from automl.study.places import found, plugins_found
 from automl.study.plugins import digests
@@ -171,7 +171,9 @@ def finals_of(folder: Path, facts: Facts, trials: Sequence[Trial]) -> tuple[Fina
         return finals, None
     baseline = facts.baseline_key if facts.tuned is None else facts.tuned.key
     keys = {trial.number: trial.candidate.key for trial in trials}
+    name = part(read_text(facts.config_text, "study.yaml"), "name")
     wrong = {
+        "another study": of.name != "" and (of.name, of.started_at) != (name, facts.started_at),
         "other data": of.data != facts.data,
         "another baseline": of.baseline != baseline,
         "other models": any(keys.get(number) != key for number, key in of.models.items()),

@@ -36,6 +36,7 @@ from automl.study.records import (
 from automl.study.requests import Batch, Request, numbers, spans
 from automl.study.tuning import Tuning, TuningPlan, told
 from search_spaces.decisions import Choice, Decision, Flag, Integer, Real
+from search_spaces.errors import InputError
 from search_spaces.knobs import Value
 from search_spaces.space import SearchSpace
 
@@ -392,6 +393,18 @@ class Study:
         if trial.measurement is None or baseline is None:
             return {}
         return {str(metric): over for metric, over in baseline.excess(self._limits, trial).items()}
+
+
+def measured_history(study: Study, folder: Path) -> History:
+    """The history of a study in a folder, to judge it by.
+
+    Raises:
+        InputError: where the baseline is not measured yet: every figure is against it.
+    """
+    if study.baseline() is None:
+        found = f"{len(study.baseline_repeats())} of {study.facts.baseline_seeds} seeds"
+        raise InputError.of(str(folder), "must hold a measured baseline", found, "the same `automl search` goes on")
+    return study.history()
 
 
 def _number(frozen: FrozenTrial) -> int:

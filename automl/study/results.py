@@ -153,7 +153,8 @@ class Parts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpokenOf:
-    """Of what finals speak. Fingerprints of the log as the search and as the finals read it, the key of the baseline
+    """Of what finals speak. Name and first start (seconds since the epoch) of the study, "" and NaN in older files;
+    fingerprints of the log as the search and as the finals read it, the key of the baseline
     that gains are against, the key of each pick by its trial, and by model a digest of its predictions."""
 
     data: str
@@ -161,6 +162,8 @@ class SpokenOf:
     baseline: str
     models: Mapping[int, str]
     predictions: Mapping[str, str]
+    name: str = ""
+    started_at: Number = math.nan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,7 +41,15 @@ FAMILY = Family(name="ads", place=2, level=0.0076)
 @pytest.fixture(scope="module")
 def found() -> Finals:
     """Every verdict, and a pick that is unfit."""
-    of = SpokenOf(data="d", finals_data="e", baseline="b", models={3: "m"}, predictions={"3": "p", "baseline": "q"})
+    of = SpokenOf(
+        data="d",
+        finals_data="e",
+        baseline="b",
+        models={3: "m"},
+        predictions={"3": "p", "baseline": "q"},
+        name="s",
+        started_at=1.7e9,
+    )
     finals = replace(make_finals(rich_history()), confirmed={3: (-0.2, 0.1)}, parts=PARTS, of=of, family=FAMILY)
     finals = replace(finals, tested=TESTED)
     return replace(finals, picks=(*finals.picks, unfit(finals.picks[0])))

@@ -18,7 +18,7 @@ from automl.study.claims import finals_of, is_recorded_log, recorded_file
 from automl.study.config import QpsConfig, StudyConfig
 from automl.study.facts import Facts
 from automl.study.history import History, State
-from automl.study.record import Study
+from automl.study.record import Study, measured_history
 from automl.study.results import Finals
 from search_spaces.errors import InputError
 from search_spaces.space import SearchSpace
@@ -34,10 +34,7 @@ def report_data(
     Raises:
         InputError: where the baseline is not measured yet: every figure is against it.
     """
-    if study.baseline() is None:
-        found = f"{len(study.baseline_repeats())} of {study.facts.baseline_seeds} seeds"
-        raise InputError.of(str(folder), "must hold a measured baseline", found, "the same `automl search` goes on")
-    history = study.history()
+    history = measured_history(study, folder)
     complete = len(history.of_state(State.COMPLETE))
     finals, foreign = finals_of(folder, study.facts, history.trials)
     chosen = chosen_picks(space, history, config, finals)

@@ -32,6 +32,7 @@ from automl.data.describe.tables import DataConfig
 from automl.data.store.log import EncodedLog
 from automl.runtime.errors import RunError
 from automl.runtime.jobs import Done, Job, Outcome, Progress, TrainModel
+from automl.runtime.lock import hold
 from automl.runtime.work import save_predictions
 from automl.stats.seeds import trial_seeds
 from automl.stats.spending import level_of
@@ -45,7 +46,7 @@ from search_spaces.errors import InputError
 from search_spaces.model import ModelSpec
 from tests.worlds.judged import JUDGED_STUDY
 from tests.worlds.report_studies import make_finals, rich_history
-from tests.worlds.studies import begun_study, candidates, complete, stopped
+from tests.worlds.studies import begun_study, candidates, complete, stopped, study_facts
 
 Floats = NDArray[np.float64]
 
@@ -354,6 +355,18 @@ def test_a_pick_that_fails_leaves_the_race(problem: Problem, log: EncodedLog, tm
     assert {name for name in found.probs if name not in found.failed} == {BASELINE, "3"}
 
 
+def test_before_the_baseline_is_in_the_search_is_asked_for_or_who_holds_the_folder(
+    problem: Problem, tmp_path: Path
+) -> None:
+    study = open_study(tmp_path, "ads", problem.space)
+    study.note(study_facts())
+    here = replace(problem, folder=tmp_path)
+    with pytest.raises(InputError, match=r"must hold a measured baseline, but found 0 of 2 seeds[^$]*automl search"):
+        run_finals(here, study)
+    with hold(tmp_path), pytest.raises(InputError, match="must not be in use"):
+        run_finals(here, study)
+
+
 def test_without_a_trial_to_pick_nothing_is_run(problem: Problem, tmp_path: Path) -> None:
     study = begun_study(tmp_path, space=problem.space)
     (trial,) = study.begin([Proposal(candidates(1, space=problem.space)[0], Origin.RANDOM)], 1)
@@ -420,6 +433,12 @@ def asking(problem: Problem, log: EncodedLog, tmp_path: Path, monkeypatch: pytes
 def corrections(found: Finals) -> tuple[int, int]:
     assert found.tested is not None
     return found.tested.before, found.tested.models
+
+
+def test_finals_tell_which_study_they_are_of(asking: Asking) -> None:
+    of = asking.of(1).of
+    assert of is not None
+    assert (of.name, of.started_at) == (asking.problem.config.name, asking.study().facts.started_at)
 
 
 def test_p_is_corrected_over_every_model_that_the_test_window_was_asked_of(asking: Asking) -> None:

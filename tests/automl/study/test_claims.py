@@ -73,13 +73,15 @@ def test_finals_of_something_else_are_not_those_of_the_record(tmp_path: Path) ->
     finals = make_finals(rich_history(), ("better",))
     models = {pick.trial: next(t.candidate.key for t in trials if t.number == pick.trial) for pick in finals.picks}
     of = SpokenOf(data=facts.data, finals_data="f", baseline=HUMAN.key, models=models, predictions={})
-    for told in (None, of):
+    for told in (None, of, replace(of, name="ads", started_at=facts.started_at)):
         write_finals(tmp_path, replace(finals, of=told))
         assert finals_of(tmp_path, facts, trials) == (replace(finals, of=told), None)
     for change, words in (
         ({"data": "other"}, "other data"),
         ({"baseline": "other", "data": "other"}, "other data and another baseline"),
         ({"models": dict.fromkeys(models, "other")}, "other models"),
+        ({"name": "feed", "started_at": facts.started_at}, "another study"),
+        ({"name": "ads", "started_at": facts.started_at - 60}, "another study"),
     ):
         write_finals(tmp_path, replace(finals, of=replace(of, **change)))
         found, why = finals_of(tmp_path, facts, trials)
