@@ -417,7 +417,7 @@ class Asking:
             _, name, order = job.name.split("-")
             file, number = asked(job).predictions, 0 if name == BASELINE else int(name)
             assert file is not None
-            save_predictions(Path(file), self.train._probs(number, int(order)))
+            save_predictions(Path(file), self.train._probs(number, int(order)), asked(job).predictions_name)
 
 
 @pytest.fixture
