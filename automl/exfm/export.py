@@ -37,9 +37,8 @@ def export_student(
     if not 0 <= seed < seeds:
         raise InputError.of(str(folder), f"must hold seed {seed}", f"seeds 0 to {seeds - 1}")
     out = folder / STUDENTS / job_name(student, name, seed)
-    known = chosen.runs[name][seed]
+    kept, known = read_kept(folder, student), chosen.runs[name][seed]
     facts = read_run_of(out, vm=student, recipe=name, seed=known.seed, weights=known.weights)
-    kept = read_kept(folder, student)
     model = student_model(out, kept.inputs)
     features = Features.of(*kept.encoders.encode(kept.rows)) if len(kept.rows_K) else Features.unknown(kept.inputs, 1)
     try:
