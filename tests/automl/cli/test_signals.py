@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
@@ -15,7 +16,9 @@ from tests.worlds.processes import PATIENCE_S
 
 ROOT = Path(__file__).parents[3]
 COMMAND = """
-import subprocess, sys, time
+import signal, subprocess, sys, time
+for heard in {heard}:
+    signal.signal(heard, signal.default_int_handler if heard == signal.SIGINT else signal.SIG_DFL)
 import automl.cli as cli
 import automl.cli.signals as signals
 
@@ -45,9 +48,15 @@ DEAF = """
 """
 
 
-def started(body: str, grace: float) -> tuple[subprocess.Popen[str], psutil.Process]:
-    """A command that does this, and the child that it has started."""
-    code = COMMAND.format(body=body.strip(), grace=grace)
+HEARD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def started(
+    body: str, grace: float, heard: Sequence[signal.Signals] = HEARD
+) -> tuple[subprocess.Popen[str], psutil.Process]:
+    """A command that does this, and the child that it has started. It hears those signals whatever the tests were
+    started to ignore, as in the background of a shell; the others as it inherits them."""
+    code = COMMAND.format(body=body.strip(), grace=grace, heard=[int(one) for one in heard])
     process = subprocess.Popen(
         [sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -98,7 +107,7 @@ def test_what_was_to_be_ignored_is(monkeypatch: pytest.MonkeyPatch) -> None:
     """As `nohup` starts a command."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        process, child = started(ORDERLY, grace=PATIENCE_S)
+        process, child = started(ORDERLY, grace=PATIENCE_S, heard=(signal.SIGINT, signal.SIGTERM))
     finally:
         signal.signal(signal.SIGHUP, before)
     os.kill(process.pid, signal.SIGHUP)
