@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from automl.data.columns.times import NEVER
 from automl.exfm.columns import Columns
 from automl.exfm.config import ExfmConfig, StudentConfig
 from automl.exfm.das.places import need_place
@@ -230,6 +229,8 @@ def _check_arrivals(
     name: str, label: str, stream: EncodedStream, members_N: NDArray[np.bool_], position: Position
 ) -> None:
     """A student learns from labels as they arrive: what arrives while the last window is scored comes too late."""
+    from automl.data.columns.times import NEVER  # with pyarrow: a mistake of the file is told before it is loaded
+
     task, end_ns = stream.tasks.index(label), stream.windows[-1].start_ns
     labels_N, arrivals_N = stream.labels_NT[members_N, task], stream.arrivals_NT[members_N, task]
     known_N = np.isfinite(labels_N)

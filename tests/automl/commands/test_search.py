@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,20 +13,31 @@ from automl.data.store.log import EncodedLog
 from automl.study.problem import Problem
 from automl.study.storage import open_study
 from search_spaces.source import read_text
-from tests.worlds.studies import HUMAN, add_baseline, complete, proposals, small_space, study_config, study_facts
+from tests.worlds.studies import (
+    HUMAN,
+    add_baseline,
+    complete,
+    proposals,
+    small_space,
+    study_config,
+    study_facts,
+    study_tree,
+)
 
 
 def test_a_clock_that_is_put_back_takes_no_time_from_a_search(tmp_path: Path) -> None:
+    asked = {"strategy": "random", "repeats": 0}
+    text = json.dumps(study_tree(search=asked))
     study = open_study(tmp_path, "ads", small_space())
     add_baseline(study)
     for trial in study.begin(proposals(2), 1):
         study.end(complete(trial))
-    study.note(replace(study_facts(), wall_seconds=100.0))
+    study.note(replace(study_facts(config_text=text), wall_seconds=100.0))
     problem = Problem(
         file=tmp_path / "study.yaml",
         folder=tmp_path,
-        document=read_text("name: ads\n", "study.yaml"),
-        config=study_config(search={"strategy": "random", "repeats": 0}),
+        document=read_text(text, "study.yaml"),
+        config=study_config(search=asked),
         space=small_space(),
         baseline=HUMAN,
         log=cast(EncodedLog, SimpleNamespace(folder=tmp_path / "log", fingerprint=study.facts.data)),
