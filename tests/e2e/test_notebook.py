@@ -12,11 +12,15 @@ from tests.worlds.processes import PATIENCE_S
 
 NOTEBOOK = """
 import sys
+import time
 import ray
 ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, configure_logging=False)
 mine = ray.put("mine")
 import automl
 print(len(automl.search(sys.argv[1], trials=1, workers=1).history.trials))
+end = time.monotonic() + 60  # Ray's books are some seconds late
+while ray.available_resources().get("CPU") != 2 and time.monotonic() < end:
+    time.sleep(0.1)
 print(ray.get(mine), ray.available_resources()["CPU"])
 """
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from automl.study.facts import Facts
+from automl.study.facts import Asked, Facts, Place
 from tests.worlds.studies import HUMAN, study_facts
 
 # As version 0.1.0 wrote them.
@@ -40,7 +40,8 @@ def test_facts_of_a_recorded_study() -> None:
     assert facts is not None
     assert (facts.study_file, facts.data, facts.baseline_seeds) == ("/studies/feed/study.yaml", "aa11", 3)
     assert (facts.trials_wanted, facts.time_budget, facts.wall_seconds) == (40, None, 12.5)
-    before = {"plugins": {}, "tune_baseline": 0, "tuned": None, "finals_data": None}  # there were none
+    none: dict[str, object] = {"plugins": {}, "tune_baseline": 0, "tuned": None, "finals_data": None}
+    before = {**none, "tested": {}, "family": None}  # of which it tells nothing
     assert facts.to_json() == {name: {**RECORDED, **before}[name] for name in facts.to_json()}
 
 
@@ -56,6 +57,8 @@ def test_facts_survive_json() -> None:
             tune_baseline=16,
             tuned=HUMAN,
             finals_data="ee22",
+            tested={"ab12": Asked(at=1.7e9, p=0.04), "cd34": Asked(at=None)},
+            family=Place(name="feed", place=2, ledger=".."),
         ),
     ):
         assert Facts.of_json(json.loads(json.dumps(facts.to_json()))) == facts
