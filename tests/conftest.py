@@ -12,7 +12,15 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 _TESTS = Path(__file__).parent
-_LONGEST = ("e2e", "docs/test_api_page.py", "automl/exfm", "automl/ranking", "search_spaces", "automl/strategies")
+_LONGEST = (
+    "e2e",
+    "experiments",
+    "docs/test_api_page.py",
+    "automl/exfm",
+    "automl/ranking",
+    "search_spaces",
+    "automl/strategies",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
