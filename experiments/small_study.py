@@ -32,7 +32,7 @@ baseline_seeds: 2
 finals: {{margin_pct: 0.5, seeds: 3, repeats: 2}}
 seed: 3
 """
-_SPACE = """\
+SPACE = """\
 embedding: {dim: {choice: [2, 4, 8]}, lr: {log: [0.01, 0.3], default: 0.05}}
 interaction:
   repeat: {int: [0, 2]}
@@ -43,7 +43,7 @@ interaction:
 deep: {repeat: 1, mlp: {width: {choice: [8, 16, 32]}, dropout: {float: [0, 0.2]}}}
 train: {batch_size: {choice: [64, 128]}, dense_lr: {log: [0.001, 0.01]}}
 """
-_BASELINE = """\
+BASELINE = """\
 embedding: {dim: 8, lr: 0.05}
 interaction: [{cross: {rank: 4}}]
 deep: [{mlp: {width: 32}}]
@@ -62,8 +62,8 @@ def write_small_study(
 ) -> Path:
     """The study, its space, baseline and log; its file. A trial takes about a second."""
     simulate(folder / "log", rows=rows, users=300, items=100, seed=1)
-    (folder / "space.yaml").write_text(_SPACE)
-    (folder / "baseline.yaml").write_text(_BASELINE)
+    (folder / "space.yaml").write_text(SPACE)
+    (folder / "baseline.yaml").write_text(BASELINE)
     plugins = "" if plugin is None else f"plugins: [{plugin}]\n"
     file = folder / "study.yaml"
     file.write_text(_STUDY.format(plugins=plugins, training=training, timeout=timeout, memory=memory))

@@ -127,7 +127,7 @@ def run_finals(
             found,
             trials=sum(trial.ended for trial in history.trials),
             confirmed={number: tuple(gains.tolist()) for number, gains in (confirmed or {}).items()},
-            of=_tested(problem, study.facts, log, models, trained),
+            of=_spoken_of(problem, study.facts, log, models, trained),
         )
         further = further_models(problem, found, models) if study.facts.tune_baseline else {}
         if further:
@@ -206,7 +206,7 @@ def _run(
             run(source, resources, told=progress.wait, clock=clock)
 
 
-def _tested(
+def _spoken_of(
     problem: Problem, facts: Facts, log: EncodedLog, models: Mapping[str, ModelSpec], trained: Trained
 ) -> SpokenOf:
     return SpokenOf(

@@ -306,7 +306,7 @@ def _breaks_limit(trial: Trial) -> bool:
 
 
 def proposed(space: SearchSpace, strategy: Strategy, history: History, request: Request) -> list[Proposal]:
-    """What a strategy proposes to an request.
+    """What a strategy proposes to a request.
 
     Raises:
         RunError: where it fails, or proposes what was tried before, one model twice, or more than it was asked for.

@@ -14,7 +14,7 @@ from automl.exfm.problem import ExfmProblem
 from automl.files.whole import whole_file
 from automl.study.places import plugins_found, told
 from automl.study.plain import Codec
-from automl.study.plugins import digests
+from automl.study.plugins import changed, digests
 from search_spaces.errors import InputError, Mistake, Position
 
 LOCK = "exfm.lock.json"
@@ -92,14 +92,11 @@ def hold_plugins(lock: RunLock, folder: Path) -> None:
     Raises:
         InputError: for each whose content has changed.
     """
-    now = digests()
-    changed = [file for file, digest in lock.plugins_in(folder).items() if digest and now.get(file, digest) != digest]
-    if changed:
-        must, hint = (
-            f"must be the plug-in that {folder} was run with",
-            "its models have changed with it: use another --out",
-        )
-        raise InputError(Mistake(Position(file), must, "another content", hint) for file in changed)
+    others = changed(lock.plugins_in(folder))
+    if others:
+        must = f"must be the plug-in that {folder} was run with"
+        hint = "its models have changed with it: use another --out"
+        raise InputError(Mistake(Position(file), must, "another content", hint) for file in others)
 
 
 def lock_run(problem: ExfmProblem) -> None:

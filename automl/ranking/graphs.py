@@ -42,10 +42,7 @@ _PATTERNS = {
 }
 _PLAIN = re.compile(r"[\w .,+>-]*")
 _SPECS = ("in_spec", "out_spec")
-_UNUSED = (
-    "metadata",
-    "guards_code",
-)  # where a node came from, never called; guards, left out
+_UNUSED = ("metadata", "guards_code")  # where a node came from, never called; guards, left out
 _CONTAINERS = (None, "builtins.tuple", "builtins.list", "builtins.dict")
 
 

@@ -14,7 +14,7 @@ from automl.study.facts import Facts
 from automl.study.file import config_of, part
 from automl.study.history import Trial
 from automl.study.places import found, plugins_found
-from automl.study.plugins import digests
+from automl.study.plugins import changed
 from automl.study.results import Finals, read_finals
 from search_spaces.errors import InputError, Mistake, Position
 from search_spaces.source import read_text
@@ -151,11 +151,10 @@ def hold_code(facts: Facts, folder: Path) -> None:
     Raises:
         InputError: for each plug-in whose content has changed.
     """
-    known, now = plugins_found(facts.plugins, folder, facts.study_file, facts.config_text), digests()
-    changed = [file for file, digest in known.items() if digest and now.get(file, digest) != digest]
-    if changed:
+    others = changed(plugins_found(facts.plugins, folder, facts.study_file, facts.config_text))
+    if others:
         must = f"must be the plug-in that the models of {folder} are made by"
-        raise InputError(Mistake(Position(file), must, "another content", _HINTS[Conflict.PLUGINS]) for file in changed)
+        raise InputError(Mistake(Position(file), must, "another content", _HINTS[Conflict.PLUGINS]) for file in others)
 
 
 def finals_of(folder: Path, facts: Facts, trials: Sequence[Trial]) -> tuple[Finals | None, str | None]:

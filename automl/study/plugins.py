@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, MutableMapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 
 from automl.study.config import STRATEGIES, TRAININGS
 from search_spaces import plugins
@@ -38,6 +38,12 @@ def files() -> tuple[str, ...]:
 def digests() -> dict[str, str]:
     """The plug-ins of this process with their content: a study goes on with the code that it was started with."""
     return {str(plugged.file): plugged.digest for plugged in plugins.loaded()}
+
+
+def changed(known: Mapping[str, str]) -> list[str]:
+    """Of plug-ins by file, each with a digest of what it held ("": not known): those whose content is another now."""
+    now = digests()
+    return [file for file, digest in known.items() if digest and now.get(file, digest) != digest]
 
 
 def _adopt() -> None:

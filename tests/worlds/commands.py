@@ -16,6 +16,7 @@ import pytest
 from automl.cli import main
 from automl.data.simulated.log import simulate
 from automl.runtime.leftovers import FOLDER, marked
+from experiments.small_study import BASELINE, SPACE
 from tests.worlds.processes import PATIENCE_S
 
 AUTOML = Path(sys.executable).with_name("automl")
@@ -46,25 +47,6 @@ qps: {clock: %(clock)s}
 baseline_seeds: 2
 finals: {margin_pct: 0.5, seeds: 2, repeats: 2}
 seed: 3
-"""
-
-SPACE = """\
-embedding: {dim: {choice: [2, 4, 8]}, lr: {log: [0.01, 0.3], default: 0.05}}
-interaction:
-  repeat: {int: [0, 2]}
-  one_of:
-    cross: {rank: {choice: [2, 4]}}
-    fm: {}
-    linear: {}
-deep: {repeat: 1, mlp: {width: {choice: [8, 16, 32]}, dropout: {float: [0, 0.2]}}}
-train: {batch_size: {choice: [64, 128]}, dense_lr: {log: [0.001, 0.01]}}
-"""
-
-BASELINE = """\
-embedding: {dim: 8, lr: 0.05}
-interaction: [{cross: {rank: 4}}]
-deep: [{mlp: {width: 32}}]
-train: {batch_size: 128, dense_lr: 0.003}
 """
 
 

@@ -12,7 +12,6 @@ import pytest
 
 from automl import api
 from automl.exfm.handover import model_of, models_of
-from automl.study import claims
 from automl.study.facts import Facts
 from search_spaces.errors import InputError, Position
 from search_spaces.model import ModelSpec
@@ -95,7 +94,7 @@ def test_a_study_whose_plug_in_has_changed_hands_nothing_over(tmp_path: Path, mo
     (tmp_path / "own.py").write_text("def plug(tables): pass\n")
     study = Study(facts=study_facts(plugins={"own.py": "1"}))
     monkeypatch.setattr(api, "open_study", lambda folder: study)
-    monkeypatch.setattr(claims, "digests", lambda: {str(tmp_path / "own.py"): "2"})
+    monkeypatch.setattr("automl.study.plugins.digests", lambda: {str(tmp_path / "own.py"): "2"})
     for name in (".#accurate", ".#17", ".#front"):
         with pytest.raises(InputError, match=r"must be the plug-in that the models of .* but found another content"):
             models_of(name, tmp_path, AT)

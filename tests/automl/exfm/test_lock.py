@@ -46,7 +46,7 @@ def test_another_upgrade_is_another_run() -> None:
 def test_a_plug_in_of_another_content_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "own.py").write_text("def plug(tables): pass\n")
     file = str(tmp_path / "own.py")
-    monkeypatch.setattr("automl.exfm.lock.digests", lambda: {file: "2"})
+    monkeypatch.setattr("automl.study.plugins.digests", lambda: {file: "2"})
     hold_plugins(replace(BEFORE, plugins={"own.py": "2"}), tmp_path)
     hold_plugins(replace(BEFORE, plugins={"own.py": ""}), tmp_path)
     with pytest.raises(InputError, match=rf"{file}: must be the plug-in that {tmp_path} was run with"):
