@@ -22,8 +22,10 @@ from optuna.distributions import (
 )
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from automl.study.facts import BATCH, NEXT_NUMBER, REPEATS, TRIAL_REPEAT, TUNING, Facts
+from automl.study.batches import Batches
+from automl.study.facts import NEXT_NUMBER, REPEATS, TRIAL_REPEAT, TUNING, Facts
 from automl.study.history import Baseline, History, Limit, Proposal, Repeat, State, Trial, begun
+from automl.study.importances import shares_of
 from automl.study.records import (
     ProposalJson,
     outcome_json,
@@ -40,7 +42,6 @@ from search_spaces.errors import InputError
 from search_spaces.knobs import Value
 from search_spaces.space import SearchSpace
 
-_ALL_TREES, _FEWER_TREES = 64, 24  # of a fANOVA
 _OPTUNA_STATE = {
     State.RUNNING: TrialState.RUNNING,
     State.COMPLETE: TrialState.COMPLETE,
@@ -75,7 +76,6 @@ class Study:
         self._trials: dict[int, Trial] = {}
         self._ids: dict[int, int] = {}  # of the trials that Optuna has not been told the end of
         self._places: dict[int, tuple[int, int]] = {}  # of the repeats in the record: trial and order
-        self._batches: dict[int, Batch] = {}
         self._distributions = {decision.path: distribution(decision) for decision in space.decisions}
         self._load()
 
@@ -157,27 +157,8 @@ class Study:
         return History(baseline, self.trials, self._limits)
 
     def importances(self, most: int) -> dict[str, dict[str, float]]:
-        """Share of each knob that every complete trial answered in the variance of NE and of QPS (fANOVA).
-
-        From at most so many trials, spread evenly over the search, and then with fewer trees: what it takes grows with
-        the product of both, and a thousand trials took a minute.
-        """
-        complete = self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        count, trees = len(complete), _ALL_TREES
-        if count > most:
-            complete, trees = [complete[k * count // most] for k in range(most)], _FEWER_TREES
-        sampled = optuna.create_study(directions=["minimize", "maximize"])
-        sampled.add_trials(complete)
-        targets = {"ne": lambda trial: trial.values[0], "qps": lambda trial: math.log(trial.values[1])}
-        evaluator = optuna.importance.FanovaImportanceEvaluator(n_trees=trees, seed=0)
-        shares = {}
-        for name, target in targets.items():
-            try:
-                found = optuna.importance.get_param_importances(sampled, evaluator=evaluator, target=target)
-            except RuntimeError:  # no tree found any variance: nothing moves this objective
-                found = {}
-            shares[name] = dict(found)
-        return shares
+        """Share of each knob in the variance of NE and of QPS, from at most so many trials."""
+        return shares_of(self._study, most)
 
     def request(self, *, strategy: str, seed: int, count: int) -> Request:
         """What is known at this moment, for the record of a batch that is asked for now."""
@@ -214,17 +195,7 @@ class Study:
     @property
     def batches(self) -> Mapping[int, Batch]:
         """By round, in their order: those that were proposed in this space."""
-        found: dict[int, Batch] = {}
-        made_with: Mapping[str, str] | None = None
-        for round_ in sorted(self._batches):
-            found[round_] = batch = self._batches[round_].named(made_with)
-            made_with = made_with if batch.request is None else batch.request.made_with
-        return found
-
-    def _made_with(self) -> Mapping[str, str] | None:
-        """What the last batch was made with."""
-        asked = [batch.request for batch in self.batches.values() if batch.request is not None]
-        return asked[-1].made_with if asked else None
+        return self._batches.named
 
     @property
     def proposed_here(self) -> tuple[Trial, ...]:
@@ -234,27 +205,20 @@ class Study:
     def begin(self, proposals: Sequence[Proposal], round_: int, request: Request | None = None) -> tuple[Trial, ...]:
         """Record proposals as running trials, numbered on from the last one; all of them or, if the driver dies before,
         none: what of a batch is not there when the study is taken over is added then."""
-        first = self.next_number
         data = [proposal_json(proposal) for proposal in proposals]
-        if request is not None and request.made_with == self._made_with():
-            request = replace(request, made_with=None)
-        batch = Batch(numbers=tuple(range(first, first + len(data))), request=request, proposals=tuple(map(dict, data)))
-        self._write_batch(round_, batch)
+        first = self.next_number
+        self._batches.begin(round_, range(first, first + len(data)), data, request)
         return self._complete(round_)
 
-    def _write_batch(self, round_: int, batch: Batch) -> None:
-        self._study.set_user_attr(f"{BATCH}{round_}", json.dumps(batch.to_json()))
-        self._batches[round_] = batch
-
     def _complete(self, round_: int) -> tuple[Trial, ...]:
-        """Add the trials of a batch that are not there yet, and mark it as done."""
+        """Add the trials of a batch that are not there yet."""
         batch = self._batches[round_]
         for number, plain in zip(batch.numbers, batch.proposals, strict=True):
             if number not in self._trials:
                 data = cast(ProposalJson, plain)
                 self._add(trial_of(number, round_, data, None), data, proposal_of(data).candidate.values)
         self._ids = {_number(frozen): frozen._trial_id for frozen in self._unfinished()}
-        self._write_batch(round_, replace(batch, proposals=()))
+        self._batches.end(round_)
         return tuple(self._trials[number] for number in batch.numbers)
 
     @property
@@ -314,9 +278,8 @@ class Study:
         One whose outcome was written but not told is told now: it has ended. What it had not written of its last batch
         is added.
         """
-        for round_, batch in list(self._batches.items()):
-            if batch.proposals:
-                self._complete(round_)
+        for round_ in self._batches.begun:
+            self._complete(round_)
         for number in list(self._ids):
             if self._trials[number].ended:
                 self._tell(self._trials[number])
@@ -328,11 +291,7 @@ class Study:
         attrs = self._study.user_attrs
         self._facts = Facts.of_json(attrs)
         self._first_number = int(attrs.get(NEXT_NUMBER, 1))
-        self._batches = {
-            int(name.removeprefix(BATCH)): Batch.of_json(json.loads(text))
-            for name, text in attrs.items()
-            if name.startswith(BATCH)
-        }
+        self._batches = Batches(attrs, self._study.set_user_attr)
         self._load_of_baseline()
         for frozen in self._study.get_trials(deepcopy=False):
             told = frozen.user_attrs
