@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
+from automl.runtime.nodes import on, own_node
+
 PIECE_BYTES = 16 << 20
 
 
@@ -88,13 +90,9 @@ class FarDepot:
 def open_depot(name: str) -> Iterator[None]:
     """A depot of that name on this machine, for the length of the block; Ray must be up."""
     import ray
-    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    far: Any = ray
-    here = NodeAffinitySchedulingStrategy(far.get_runtime_context().get_node_id(), soft=False)
-    actor = far.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)(Depot)
-    held = actor.options(name=name, scheduling_strategy=here).remote()
+    held = on(own_node(), Depot, name=name, max_restarts=-1, max_task_retries=-1).remote()
     try:
         yield
     finally:
-        far.kill(held)
+        ray.kill(held)

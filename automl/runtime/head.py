@@ -11,10 +11,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from automl.runtime.errors import RunError
 from automl.runtime.leftovers import FOLDER, reap
+from automl.runtime.nodes import address_of, nodes, own_node
 
 LOOK_EVERY_S = 1.0
 PATIENCE_S = 4.0  # a head that has not answered for so long is gone
@@ -70,12 +70,8 @@ def watched_head(
 
 def node_address() -> str | None:
     """Where the raylet of this process answers; None where Ray does not tell. Ray must be up."""
-    import ray
-
-    own = ray.get_runtime_context().get_node_id()
-    nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
-    found = [f"{one['NodeManagerAddress']}:{one['NodeManagerPort']}" for one in nodes if one["NodeID"] == own]
-    return found[0] if found else None
+    own = own_node()
+    return next((address_of(one) for one in nodes() if one["NodeID"] == own), None)
 
 
 def cluster_address() -> str:

@@ -8,6 +8,7 @@ machine that goes down step by step they say that the process went first: so its
 from __future__ import annotations
 
 import pickle
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any
 from automl.runtime.carried import notes_folder
 from automl.runtime.head import answers
 from automl.runtime.limits import Words, read_words
+from automl.runtime.nodes import Node, address_of, nodes, on, own_node
 
 RUNS = 3  # of a job, each on a machine that was lost, before it is given up
 PATIENCE_S = 60.0  # with Ray's books
@@ -41,35 +43,30 @@ class Death:
 
 def death_of(actor: str | None) -> Death:
     """What is known of the end of a process, by the name of its actor (hexadecimal)."""
-    import ray
     from ray._private import state  # the actor table has no public name; its fields are those of Ray's protocol
 
     death = read_death({} if actor is None else state.actors(actor))
     if death.fate is not Fate.OWN:
         return death
-    nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
-    return Death(Fate.NODE, death.node) if _is_gone(death.node, nodes) else death
+    return Death(Fate.NODE, death.node) if _is_gone(death.node, nodes()) else death
 
 
-def _is_gone(node: str, nodes: list[dict[str, Any]]) -> bool:
+def _is_gone(node: str, known: Sequence[Node]) -> bool:
     """Whether a node is known to be dead, or does not answer."""
-    found = [one for one in nodes if one["NodeID"] == node]
-    return any(not (one["Alive"] and answers(f"{one['NodeManagerAddress']}:{one['NodeManagerPort']}")) for one in found)
+    found = [one for one in known if one["NodeID"] == node]
+    return any(not (one["Alive"] and answers(address_of(one))) for one in found)
 
 
 def last_words(scratch: Path, job: str, node: str) -> Words:
     """What the worker of a job has left on the machine where it ran; `scratch` is the run's folder on the driver's."""
     import ray
-    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    far: Any = ray
-    if not node or node == far.get_runtime_context().get_node_id():
+    if not node or node == own_node():
         return read_words(scratch, job)
-    there = NodeAffinitySchedulingStrategy(node, soft=False)
-    asked = far.remote(num_cpus=0)(_words_there).options(scheduling_strategy=there).remote(scratch.name, job)
+    asked = on(node, _words_there).remote(scratch.name, job)
     try:
-        found: Words = far.get(asked, timeout=WORDS_S)
-    except far.exceptions.RayError:  # the machine has gone in between, or does not answer
+        found: Words = ray.get(asked, timeout=WORDS_S)
+    except ray.exceptions.RayError:  # the machine has gone in between, or does not answer
         return Words(None, timeout=False)
     return found
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from automl.runtime.lock import HOLDER
+from automl.runtime.nodes import nodes, on, own_node
 from search_spaces.errors import InputError
 
 _ANSWER_S = 120.0  # of a machine that has to start a process first
@@ -32,17 +32,10 @@ def need_shared(folder: Path, look: Callable[[Path], Said] | None = None) -> Non
 def _look(file: Path) -> Said:
     """The file as the other machines have it."""
     import ray
-    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    far: Any = ray
-    here = far.get_runtime_context().get_node_id()
-    others = [node for node in far.nodes() if node["Alive"] and node["NodeID"] != here and node["Resources"].get("CPU")]
-    there = far.remote(num_cpus=0)(_text)
-    asked = [
-        there.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)).remote(file)
-        for node in others
-    ]
-    said = far.get(asked, timeout=_ANSWER_S)
+    here = own_node()
+    others = [node for node in nodes() if node["Alive"] and node["NodeID"] != here and node["Resources"].get("CPU")]
+    said = ray.get([on(node["NodeID"], _text).remote(file) for node in others], timeout=_ANSWER_S)
     return [(str(node["NodeManagerHostname"]), text) for node, text in zip(others, said, strict=True)]
 
 
