@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from automl.commands.recorded_rows import (
     CHECKED_ROWS,
-    MOST,
     encoded_rows,
     found_rows,
     joined,
+    later_rows,
     rows_by_content,
     times_of,
 )
@@ -73,16 +73,7 @@ def check_past(past: Past, encoders: Encoders, plan: Plan, log: EncodedLog) -> C
     time = encoders.time
     if time is None or log.times_N is None:
         return _NONE
-    cut, end = past.state.last, int(log.times_N[-1])
-
-    def is_later(batch: pa.RecordBatch) -> NDArray[np.bool_]:
-        times_B = times_of(time, batch)
-        return np.asarray((times_B <= end) & (True if cut is None else times_B > cut))
-
-    found = found_rows(plan, plan.log_columns, is_later, MOST * CHECKED_ROWS + 1)
-    if found.num_rows > MOST * CHECKED_ROWS:
-        return _NONE
-    rows = past.with_features(joined(found, plan), plan.log.name)
+    rows = later_rows(plan, time, past, int(log.times_N[-1]))
     return _held(encoders, rows.filter(pa.array(_is_example(plan, time, rows))), plan, log)
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from automl.data.columns.row_hashes import mixed
 from automl.data.describe.tables import TablesConfig
+from automl.data.past.past import Past
 from automl.data.store.encoders import Encoders, ServedTime
 from automl.data.store.keyed import whole
 from automl.data.store.side_table import SideTable
@@ -63,6 +64,19 @@ def joined(rows: pa.Table, plan: Tables[TablesConfig]) -> pa.Table:
         held = side.read(plan.side_columns(k))
         rows = SideTable(join.on, held, side.name, key_kind(plan.log, side, join.on)).join(rows, needed, plan.log.name)
     return rows
+
+
+def later_rows(plan: Tables[TablesConfig], time: ServedTime, past: Past, end: int) -> pa.Table:
+    """All rows of the log up to `end` that a past has not counted, joined, with what it tells of them; none where there
+    are so many that they are not held."""
+    after, most = past.state.last, MOST * CHECKED_ROWS
+
+    def is_later(batch: pa.RecordBatch) -> NDArray[np.bool_]:
+        times_B = times_of(time, batch)
+        return np.asarray((times_B <= end) & (True if after is None else times_B > after))
+
+    found = found_rows(plan, plan.log_columns, is_later, most + 1)
+    return past.with_features(joined(found.slice(0, 0 if found.num_rows > most else None), plan), plan.log.name)
 
 
 def encoded_rows(

@@ -18,7 +18,15 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from automl.commands.log_encoders import log_encoders, log_pasts
-from automl.commands.recorded_rows import CHECKED_ROWS, MOST, encoded_rows, found_rows, joined, times_of
+from automl.commands.recorded_rows import (
+    CHECKED_ROWS,
+    MOST,
+    encoded_rows,
+    found_rows,
+    joined,
+    later_rows,
+    times_of,
+)
 from automl.data.encode.stream import plan_fingerprint
 from automl.data.encode.stream_plan import StreamPlan, make_stream_plan
 from automl.data.past.files import read_past, write_past
@@ -160,7 +168,7 @@ def _kept(problem: ExfmProblem, student: Student, plan: StreamPlan, of_all: Enco
     if evening is None:
         rows = rows.filter(pa.array(np.isin(times_of(time, rows), last)))
     else:
-        rows = _later_rows(plan, of_all, evening, int(stream.times_N[-1]))
+        rows = later_rows(plan, time, evening, int(stream.times_N[-1]))
     found_B = encoded_rows(encoders, rows, stream, student.columns.fields, student.columns.dense, student.members_N)
     known = np.flatnonzero((found_B >= 0) & student.members_N[found_B])
     chosen = known[np.argsort(found_B[known], kind="stable")][-CHECKED_ROWS:]
@@ -176,20 +184,6 @@ def _rows_of(plan: StreamPlan, encoders: Encoders, wanted: NDArray[np.int64], mo
         return np.isin(times_of(time, batch), wanted)
 
     return joined(found_rows(plan, plan.log_columns, is_wanted, most), plan)
-
-
-def _later_rows(plan: StreamPlan, encoders: Encoders, evening: Past, end: int) -> pa.Table:
-    """All rows that `evening` has not counted, with what it tells of them; none where there are so many that they are
-    not held."""
-    time, after, most = encoders.time, evening.state.last, MOST * CHECKED_ROWS
-    assert time is not None
-
-    def is_later(batch: pa.RecordBatch) -> NDArray[np.bool_]:
-        times_B = times_of(time, batch)
-        return np.asarray((times_B <= end) & (True if after is None else times_B > after))
-
-    found = found_rows(plan, plan.log_columns, is_later, most + 1)
-    return evening.with_features(joined(found.slice(0, 0 if found.num_rows > most else None), plan), plan.log.name)
 
 
 def _write(home: Path, kept: Kept) -> None:
