@@ -12,8 +12,9 @@ from pathlib import Path
 
 from rich.console import Console
 
+from automl.commands.failing import all_failed
 from automl.commands.held import RecordHeld
-from automl.commands.search_source import Budget, SearchSource, all_failed
+from automl.commands.search_source import Budget, SearchSource
 from automl.commands.tuning import tuned_problem
 from automl.ranking.model import build_model
 from automl.ranking.process import prepare_process

@@ -6,11 +6,12 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from functools import partial
 
+from automl.commands.failing import breaks_limit, hopeless, some_hope
 from automl.commands.repeats import CONFIRM, kept_in, predictions_file, predictions_folder, trained_again
 from automl.commands.stopping import STOPS, extrapolated_ne, should_stop
 from automl.runtime.errors import RunError, explain
@@ -26,15 +27,7 @@ from automl.study.requests import Request
 from search_spaces.model import ModelSpec
 from search_spaces.space import Candidate, SearchSpace
 
-HOPELESS_AFTER = 16  # trials that failed, with none that did not
 _HEARD_S = 0.1  # Ctrl-C, while nothing runs
-_TODO = {
-    "timeout": "give trials more time (`trial: {timeout}`), or the space smaller models",
-    "memory": "give trials more memory (`trial: {memory}`), or the space smaller models",
-    "diverged": "give the space lower learning rates",
-    "lost": "see what ends their processes: a plug-in, or the machine's memory (dmesg)",
-    "error": "mend what fails: a plug-in, or the space",
-}
 REPEATS_FROM = 2 / 3  # of the candidates: earlier, repeats take more from the search than they give to it
 _AGAIN = "again-"  # before the names of jobs that are repeats: then the trial, then the order
 
@@ -77,7 +70,7 @@ class SearchSource:
         self._asked: tuple[Request, Future[list[Proposal]]] | None = None
         self._exhausted = False
         self._broken: str | None = None
-        self._vain: list[Trial] | None = None if _some_hope(study.trials) else []  # that failed in this run
+        self._vain: list[Trial] | None = None if some_hope(study.trials) else []  # that failed in this run
 
     @property
     def exhausted(self) -> bool:
@@ -257,9 +250,9 @@ class SearchSource:
 
     def _end_trial(self, trial: Trial) -> None:
         self._study.end(trial)
-        if _some_hope([trial]):
+        if some_hope([trial]):
             self._vain = None
-        elif self._vain is not None and not _breaks_limit(trial):
+        elif self._vain is not None and not breaks_limit(trial):
             self._vain.append(trial)
             self._broken = self._broken or hopeless(self._vain)
 
@@ -293,16 +286,6 @@ def _awaited(order: Future[list[Proposal]]) -> list[Proposal]:
         while not wait([order], timeout=_HEARD_S).done:
             stop.check()
     return order.result()
-
-
-def _some_hope(trials: Sequence[Trial]) -> bool:
-    """Whether any was trained."""
-    return any(trial.ended and trial.state is not State.FAILED for trial in trials)
-
-
-def _breaks_limit(trial: Trial) -> bool:
-    """It could have been trained, and a predictor knows beforehand which others break it."""
-    return trial.failure is not None and trial.failure.kind == "constraint"
 
 
 def proposed(space: SearchSpace, strategy: Strategy, history: History, request: Request) -> list[Proposal]:
@@ -358,25 +341,3 @@ def with_outcome(trial: Trial, outcome: Outcome, measurement: Measurement | None
         ended_at=outcome.ended_at,
         cpu_seconds=outcome.cpu_seconds,
     )
-
-
-def all_failed(trials: Sequence[Trial]) -> str | None:
-    """Why a search has nothing to show: the most frequent reason, if every ended trial failed."""
-    ended = [trial for trial in trials if trial.ended]
-    if not ended or any(trial.state is not State.FAILED for trial in ended):
-        return None
-    reasons = [f"{t.failure.kind}: {t.failure.reason}" if t.failure else "error: not recorded" for t in ended]
-    most = max(reasons, key=reasons.count)
-    return f"every trial failed ({len(ended)}); most often ({reasons.count(most)}): {most}"
-
-
-def hopeless(failed: Sequence[Trial]) -> str | None:
-    """Why a search goes no further, if the first of its trials failed one and all: with the reason, and what to do.
-
-    In a space where a quarter of the trials would train, so many fail in a row by chance in one search of a hundred.
-    """
-    if len(failed) < HOPELESS_AFTER:
-        return None
-    kinds = [trial.failure.kind for trial in failed if trial.failure]
-    todo = _TODO.get(max(kinds, key=kinds.count), _TODO["error"])
-    return f"{all_failed(failed)}. Nothing more is tried: {todo}; the same command goes on"

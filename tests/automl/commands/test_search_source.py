@@ -12,8 +12,9 @@ from typing import Any, cast
 import pytest
 
 from automl.commands import search_source
+from automl.commands.failing import HOPELESS_AFTER
 from automl.commands.repeats import CONFIRM, kept_in, predictions_file, trained_again
-from automl.commands.search_source import HOPELESS_AFTER, Budget, SearchSource, all_failed
+from automl.commands.search_source import Budget, SearchSource
 from automl.commands.stopping import MIN_PEERS, STOPS
 from automl.data.store.log import EncodedLog
 from automl.runtime.errors import RunError
@@ -33,9 +34,7 @@ from tests.worlds.studies import (
     candidates,
     complete,
     curve,
-    failed,
     measured,
-    running,
     small_space,
     study_config,
     study_facts,
@@ -502,19 +501,6 @@ def test_every_event_is_told(tmp_path: Path, strategy: Strategy) -> None:
     play(source := source_of(tmp_path, fresh(tmp_path), 3, told=told))
     source.close()
     assert count == [5]
-
-
-def test_a_search_in_which_all_failed_says_why() -> None:
-    trials = [running(n, model) for n, model in enumerate(MODELS[:4], 1)]
-    slow = [failed(t, "timeout", "took longer than its limit of 1 s") for t in trials[:2]]
-    assert all_failed([]) is None
-    assert all_failed([*slow, trials[3]]) == (
-        "every trial failed (2); most often (2): timeout: took longer than its limit of 1 s"
-    )
-    assert all_failed([*slow, failed(trials[2])]) == (
-        "every trial failed (3); most often (2): timeout: took longer than its limit of 1 s"
-    )
-    assert all_failed([*slow, complete(trials[2])]) is None
 
 
 # ---------------------------------------------------------------- repeats
