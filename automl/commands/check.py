@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from automl.files.passed import Passed, unheard
+from automl.files.passed import Passed, Told, unheard, untold
 from automl.report.common.formats import counted, number
 from automl.study.checked import Checked, CheckedFeature, CheckedNote, CheckedWindow
 from automl.study.problem import Problem, problem_of
@@ -76,7 +76,7 @@ def check_study(
     *,
     workers: int,
     folder: Path | None,
-    told: Callable[[str], None] = lambda words: None,
+    told: Told = untold,
     passed: Passed = unheard,
     room: Room | None = None,
     busy: Callable[[], float] | None = None,

@@ -6,7 +6,6 @@ than a tenth, by what their training costs on paper. N candidates.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from automl.commands.probe import Busy, probe, trial_seconds
 from automl.data.encode.room import spill_bytes
+from automl.files.passed import Told, untold
 from automl.ranking.memory import trial_bytes
 from automl.ranking.process import prepare_process
 from automl.runtime.host import Room
@@ -86,7 +86,7 @@ def predicted(
     workers: int,
     room: Room,
     busy: Busy,
-    told: Callable[[str], None] = lambda words: None,
+    told: Told = untold,
 ) -> Prediction:
     """What a search of these candidates costs. Trains for seconds; the process is set up as a trial's worker is.
 

@@ -28,14 +28,14 @@ from automl.runtime.rate_line import RateLine, says
 from automl.stats.compared import ScoredRows
 from automl.stats.planned import planned_pct
 from automl.stats.race import FIRST_LOOK, can_win, is_race, orders_of_the_rest
-from automl.stats.verdicts import FASTER, LEVEL
+from automl.stats.verdicts import FASTER
 from automl.strategies.picks import Pick, entrants, picks
 from automl.study.facts import Facts
 from automl.study.family import family_of
 from automl.study.history import History, State
 from automl.study.problem import FINALS_FIT, Problem, encode
 from automl.study.record import Study, measured_history
-from automl.study.results import Finals, SpokenOf, write_finals
+from automl.study.results import Finals, SpokenOf, level_at, write_finals
 from automl.study.tested import asked_of, judged_with, tested_before
 from search_spaces.errors import InputError
 from search_spaces.model import ModelSpec
@@ -110,11 +110,9 @@ def run_finals(
             log = encode(problem, FINALS_FIT, passed, says(console))
         test = scored_window(log, FINAL.score)
         picked = [repeats[name] for name in (str(pick.trial) for pick in chosen) if name in repeats]
-        planned = (
-            planned_pct(seen, repeats[BASELINE], picked, test, seeds, LEVEL if family is None else family.level)
-            if picked
-            else math.nan
-        )
+        planned = math.nan
+        if picked:
+            planned = planned_pct(seen, repeats[BASELINE], picked, test, seeds, level_at(family))
         if math.isfinite(planned):
             console.print(f"planned: with {seeds} seeds an NE gain of about {planned:.2f}% can be told from chance")
         models = _models(study, [pick.trial for pick in chosen])

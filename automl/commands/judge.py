@@ -18,7 +18,7 @@ from automl.ranking.throughput import time_ratio, timed_batches
 from automl.runtime.work import make_clock
 from automl.stats.compared import ScoredRows
 from automl.stats.significance import NO_GAIN, Gain, corrected_with, seeds_wanted, verdict
-from automl.stats.verdicts import LEVEL, Verdict
+from automl.stats.verdicts import Verdict
 from automl.strategies.picks import Pick
 from automl.study.facts import Asked
 from automl.study.history import Speed
@@ -34,6 +34,7 @@ from automl.study.results import (
     FinalPick,
     Finals,
     Unfit,
+    level_at,
 )
 from search_spaces.model import ModelSpec
 
@@ -92,7 +93,7 @@ def judge(
     assert baseline is not None
     seen = {trial.number: baseline.mean_gain_pct(trial) for trial in study.trials}
     judged: dict[int, FinalPick] = {}
-    level = LEVEL if family is None else family.level
+    level = level_at(family)
     for pick, gain, speed in zip(fit, gains, speeds, strict=True):
         of_pick = probs[str(pick.trial)]
         by_day = [(day.name, day.gain(base, of_pick)) for day in days]

@@ -5,7 +5,7 @@ N rows of the stream, V students.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ from automl.exfm.config import ExfmConfig, StudentConfig
 from automl.exfm.das.places import need_place
 from automl.exfm.handover import model_of, models_of
 from automl.exfm.student.recipes import Recipe, recipe_of
-from automl.files.passed import Passed, unheard
+from automl.files.passed import Passed, Told, unheard, untold
 from automl.study.exfm_figures import NONE
 from automl.study.file import gathering
 from search_spaces.errors import InputError, Mistake, Position
@@ -68,7 +68,7 @@ def load_exfm(
     file: Path,
     folder: Path | None = None,
     passed: Passed = unheard,
-    told: Callable[[str], None] = lambda words: None,
+    told: Told = untold,
 ) -> ExfmProblem:
     """Read an ExFM file and the models it names, and encode its stream (once: later calls map it).
 
@@ -82,7 +82,7 @@ def exfm_of(
     document: Document,
     folder: Path | None = None,
     passed: Passed = unheard,
-    told: Callable[[str], None] = lambda words: None,
+    told: Told = untold,
 ) -> ExfmProblem:
     """`load_exfm` of a file that was read.
 

@@ -18,6 +18,7 @@ from ray import tune
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
+from automl.files.passed import Told, untold
 from automl.runtime.depot import open_depot
 from automl.runtime.errors import RunError
 from automl.runtime.head import cluster_address, node_address, watched_head
@@ -36,7 +37,7 @@ def run(
     source: JobSource,
     resources: Resources,
     *,
-    told: Callable[[str], None] = lambda words: None,
+    told: Told = untold,
     clock: Callable[[], float] = time.time,
 ) -> None:
     """Run until the source is done. Ray must be up (see cluster.py). `told` hears what is waited for before a job can

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from automl.data.describe.tables import DataConfig, LessonsConfig
-from automl.files.passed import Passed, unheard
+from automl.files.passed import Passed, Told, unheard, untold
 from automl.study.claims import Subject
 from automl.study.config import StudyConfig, is_cost_limit
 from automl.study.file import StudyFile, gathering, part, read_study
@@ -69,7 +69,7 @@ def load_problem(
     folder: Path | None = None,
     passed: Passed = unheard,
     ask: Callable[[Subject], None] = lambda subject: None,
-    told: Callable[[str], None] = lambda words: None,
+    told: Told = untold,
     space: SearchSpace | None = None,
 ) -> Problem:
     """Read a study file, its space and its baseline, and encode its log (once: later calls map it); `passed` hears how
@@ -86,7 +86,7 @@ def load_problem(
 def problem_of(
     document: Document,
     folder: Path | None = None,
-    told: Callable[[str], None] = lambda words: None,
+    told: Told = untold,
     passed: Passed = unheard,
     ask: Callable[[Subject], None] = lambda subject: None,
     space: SearchSpace | None = None,
@@ -136,7 +136,7 @@ def encode(
     problem: Problem,
     fit: tuple[str, ...],
     passed: Passed = unheard,
-    told: Callable[[str], None] = lambda words: None,
+    told: Told = untold,
 ) -> EncodedLog:
     """The study's log with encoders fitted on the windows `fit`; `passed` and `told` as of `load_problem`.
 
@@ -185,7 +185,7 @@ def _encode(
     document: Document,
     folder: Path,
     fit: tuple[str, ...],
-    told: Callable[[str], None] = lambda words: None,
+    told: Told = untold,
     passed: Passed = unheard,
 ) -> EncodedLog:
     cache = folder / "data"

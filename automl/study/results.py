@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from automl.files.whole import whole_file
-from automl.stats.verdicts import Verdict
+from automl.stats.verdicts import LEVEL, Verdict
 from automl.study.plain import Codec, Number, Plain, read_json
 from search_spaces.errors import InputError
 
@@ -121,6 +121,11 @@ class Family:
     name: str
     place: int  # from 1, in the order in which finals were first run
     level: float  # below which a corrected p is "better"
+
+
+def level_at(family: Family | None) -> float:
+    """The level of a study's claims: what its family leaves to it, all of it where it stands alone."""
+    return LEVEL if family is None else family.level
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

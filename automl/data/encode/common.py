@@ -21,7 +21,7 @@ from automl.data.store.folder import is_whole
 from automl.data.tables.hashing import digest_table
 from automl.data.tables.sources import Source, Tables
 from automl.files.failures import writing
-from automl.files.passed import Passed, unheard
+from automl.files.passed import Passed, Told, unheard, untold
 from automl.files.whole import whole_folder
 
 
@@ -29,7 +29,7 @@ def made_once(
     cache: Path,
     fingerprint: str,
     make: Callable[[Path], None],
-    told: Callable[[str], None] = lambda words: None,
+    told: Told = untold,
     passed: Passed = unheard,
 ) -> Path:
     """The folder of that fingerprint; made under a lock where it is not there, and whole or not there at all. Where it

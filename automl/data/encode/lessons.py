@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,7 @@ from automl.data.store.log import LOG, EncodedLog, open_log
 from automl.data.store.told import Note
 from automl.data.tables.sources import at_nothing
 from automl.data.tables.windows import WINDOWS, DaySplit, Locate, split_of
-from automl.files.passed import Passed, unheard
+from automl.files.passed import Passed, Told, unheard, untold
 from search_spaces.errors import InputError, Mistake
 
 BLOCK_ROWS = 1 << 18
@@ -35,7 +35,7 @@ def encode_lessons(
     *,
     fit: tuple[str, ...] = ("train",),
     where: Locate = at_nothing,
-    told: Callable[[str], None] = lambda words: None,
+    told: Told = untold,
     passed: Passed = unheard,
 ) -> EncodedLog:
     """Lessons as the log of a study, made once for each of their contents, windows and `fit`.

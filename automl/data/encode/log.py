@@ -39,7 +39,7 @@ from automl.data.store.log import LOG, EncodedLog, LogFacts, open_log
 from automl.data.store.told import Note
 from automl.data.tables.sources import at_nothing
 from automl.data.tables.windows import WINDOWS, DaySplit, Locate
-from automl.files.passed import Passed, unheard
+from automl.files.passed import Passed, Told, unheard, untold
 
 
 def encode_log(
@@ -61,7 +61,7 @@ def encode_plan(
     cache: Path,
     *,
     fit: tuple[str, ...],
-    told: Callable[[str], None] = lambda words: None,
+    told: Told = untold,
     passed: Passed = unheard,
 ) -> EncodedLog:
     """`encode_log` of tables that are open; `told` hears what it will take of the disk, where that is much, and

@@ -9,7 +9,7 @@ N rows in the order of time, T tasks, D dense features.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +36,7 @@ from automl.data.store.folder import write_columns
 from automl.data.store.stream import STREAM, EncodedStream, Window, open_stream
 from automl.data.tables.sources import at_nothing
 from automl.data.tables.windows import Locate
-from automl.files.passed import Passed, unheard
+from automl.files.passed import Passed, Told, unheard, untold
 from search_spaces.errors import InputError, Mistake
 
 RATE_SCALE, COUNT_SCALE = 0.5, 2.0  # fixed: a scale learned from the first days would not fit the counts of the last
@@ -48,7 +48,7 @@ def encode_stream(
     cache: Path,
     *,
     where: Locate = at_nothing,
-    told: Callable[[str], None] = lambda words: None,
+    told: Told = untold,
     passed: Passed = unheard,
 ) -> EncodedStream:
     """The stream as memory-mapped columns, encoded once per content and description; `passed` hears how far it is,

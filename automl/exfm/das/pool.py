@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from automl.exfm.das.scorer import Load, Scorer, Scores, Snapshot, Stream, compact, score_rows
+from automl.files.passed import Told, untold
 from automl.runtime.errors import RunError
 from automl.runtime.interrupt import deferred_interrupt
 from automl.runtime.jobs import Resources, room_words
@@ -122,7 +123,7 @@ class ScoringPool:
                 )
         self._class = self._ray.remote(num_cpus=self._size.cpus, num_gpus=self._size.gpus)(ScoringActor)
         self._arguments = (self._ray.put(stream), load, self._size.batch_rows)
-        self.told: Callable[[str], None] = lambda words: None  # what is waited for; nothing ("") when it has come
+        self.told: Told = untold  # what is waited for; nothing ("") when it has come
         self._chunk_seconds = 0.0  # of the last call, at one actor
         self._up: dict[int, Hashable] = {}  # by actor: answered when it has started
         self._actors: list[_Actor] = [self._start() for _ in range(self._size.min_actors)]
