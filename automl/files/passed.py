@@ -1,7 +1,7 @@
 """Who is told what of long work, for whoever shows it: how far a pass is, and lines that people should read.
 
-Of a pass what is counted (`rows read`), how many, and of how many; 0 of how many: that is not known. A pass begins where
-another name is told, and is over where all are there.
+Of a pass what is counted (`rows read`), how many, and of how many; 0 of how many: that is not known. A pass begins
+where another name is told, and is over where all are there.
 """
 
 from __future__ import annotations
