@@ -36,7 +36,8 @@ HOLDER = ".driver.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holder:
-    """Who drives a run: `born` and `since` in seconds since the epoch, by the clock of its machine."""
+    """Who drives a run: `born` and `since` in seconds since the epoch, by the clock of its machine. `inode` is of the
+    folder, so that a copy of it is known as one."""
 
     host: str
     pid: int
@@ -44,10 +45,11 @@ class Holder:
     since: float
     command: str
     token: str
+    inode: int
 
     @classmethod
-    def here(cls) -> Holder:
-        """This process."""
+    def here(cls, folder: Path) -> Holder:
+        """This process, that drives the run of a folder."""
         return cls(
             host=socket.gethostname(),
             pid=os.getpid(),
@@ -55,6 +57,7 @@ class Holder:
             since=time.time(),
             command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
             token=uuid.uuid4().hex,
+            inode=folder.stat().st_ino,
         )
 
     @property
@@ -126,12 +129,12 @@ def locked(folder: Path) -> FolderLock:
             folder.mkdir(parents=True, exist_ok=True)
             lock.acquire()
     except filelock.Timeout:
-        raise _in_use(folder, read_holder(folder / HOLDER)) from None
-    holder = read_holder(folder / HOLDER)
+        raise _in_use(folder, _holder_of(folder)) from None
+    holder = _holder_of(folder)
     if holder is not None and not _is_gone(folder, holder):
         lock.release()
         raise _in_use(folder, holder)
-    return FolderLock(folder, lock, Holder.here())
+    return FolderLock(folder, lock, Holder.here(folder))
 
 
 def read_holder(file: Path) -> Holder | None:
@@ -140,6 +143,16 @@ def read_holder(file: Path) -> Holder | None:
         return Holder(**json.loads(file.read_text()))
     except (OSError, ValueError, TypeError):
         return None
+
+
+def _holder_of(folder: Path) -> Holder | None:
+    """Who holds a folder, or did. A holder that was copied with the folder holds the one that was copied: on this
+    machine that is told by the inode. Another may number inodes otherwise; from there no sign of life reaches a copy.
+    """
+    holder = read_holder(folder / HOLDER)
+    if holder is not None and holder.host == socket.gethostname() and holder.inode != folder.stat().st_ino:
+        return None
+    return holder
 
 
 def _is_gone(folder: Path, holder: Holder) -> bool:

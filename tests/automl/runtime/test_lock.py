@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -70,21 +71,43 @@ def test_the_second_is_told_who_the_first_is_and_takes_over_when_that_is_killed(
 
 
 def test_a_process_of_another_birth_does_not_stand_for_a_dead_driver(tmp_path: Path) -> None:
-    here = Holder.here()
+    here = Holder.here(tmp_path)
     left_by(tmp_path, replace(here, born=here.born - 100.0))
     locked(tmp_path).release()
 
 
 def test_a_driver_of_this_machine_is_seen_where_the_file_system_has_no_locks(tmp_path: Path) -> None:
-    left_by(tmp_path, Holder.here(), silent_s=2 * GONE_S)
+    left_by(tmp_path, Holder.here(tmp_path), silent_s=2 * GONE_S)
     with pytest.raises(InputError, match=f"process {os.getpid()} on "):
         locked(tmp_path)
     with filelock.FileLock(tmp_path / ".lock", timeout=0):
         pass
 
 
+def test_a_copy_of_a_folder_that_is_driven_is_nobody_s_and_a_moved_one_is_its_driver_s(tmp_path: Path) -> None:
+    folder, copy, moved = (tmp_path / name for name in ("run", "copy", "moved"))
+    with hold(folder):
+        shutil.copytree(folder, copy)
+        assert read_holder(copy / HOLDER) is not None
+        with hold(copy), pytest.raises(InputError, match="must not be in use"):
+            locked(copy)
+        folder.rename(moved)
+        with pytest.raises(InputError, match=f"kill -INT {os.getpid()}"):
+            locked(moved)
+
+
+def test_who_holds_a_copy_is_not_told_by_the_name_that_was_copied(tmp_path: Path) -> None:
+    folder, copy = tmp_path / "run", tmp_path / "copy"
+    with hold(folder):
+        shutil.copytree(folder, copy)
+    with filelock.FileLock(copy / ".lock", timeout=0), pytest.raises(InputError) as raised:
+        locked(copy)
+    assert "another run that holds it" in str(raised.value)
+    assert "kill" not in str(raised.value)
+
+
 def test_a_driver_of_another_machine_counts_until_it_gives_no_sign_of_life(tmp_path: Path) -> None:
-    elsewhere = replace(Holder.here(), host="node-7", pid=1, command="automl search study.yaml")
+    elsewhere = replace(Holder.here(tmp_path), host="node-7", pid=1, command="automl search study.yaml")
     left_by(tmp_path, elsewhere, silent_s=20)
     with pytest.raises(InputError) as raised:
         locked(tmp_path)
@@ -107,7 +130,7 @@ def test_a_sign_of_life_is_given_and_a_folder_that_was_taken_over_is_left(
     held = locked(tmp_path)
     os.utime(tmp_path / HOLDER, (0, 0))
     wait_for(lambda: (tmp_path / HOLDER).stat().st_mtime > 0)
-    other = replace(Holder.here(), host="node-8")
+    other = replace(Holder.here(tmp_path), host="node-8")
     module_file = tmp_path / "other.json"
     module_file.write_text(json.dumps(asdict(other)))
     module_file.replace(tmp_path / HOLDER)
