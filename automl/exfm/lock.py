@@ -18,6 +18,7 @@ from automl.study.plugins import changed, digests
 from search_spaces.errors import InputError, Mistake, Position
 
 LOCK = "exfm.lock.json"
+_LEFT = ("teaching.json", "snapshots/*/snapshot.json", "das/*/_delta_log", "students/*/facts.json")  # of a run
 _MAY_CHANGE = ("seeds", "compare", "timeout", "memory")  # keys of the file: more may be added to what was run
 
 
@@ -103,11 +104,13 @@ def lock_run(problem: ExfmProblem) -> None:
     """Take the folder for this run: what was trained under another file must not be mixed in.
 
     Raises:
-        InputError: where the folder is of another run.
+        InputError: where the folder is of another run, or holds what a run has left and not what that run was of.
     """
     lock, before = RunLock.of(problem), read_lock(problem.folder)
     if before is not None:
         hold_plugins(before, problem.folder)
+    else:
+        _need_nothing_left(problem.folder)
     conflicts = lock.conflicts(before) if before is not None else ()
     if conflicts:
         must = f"must be the run that {problem.folder} holds"
@@ -116,3 +119,12 @@ def lock_run(problem: ExfmProblem) -> None:
     if before != lock:
         with whole_file(problem.folder / LOCK) as part:
             part.write_text(json.dumps(_CODEC.plain(lock), indent=1))
+
+
+def _need_nothing_left(folder: Path) -> None:
+    """What was trained without a word of what it is of would be told as this run's."""
+    left = next((found for pattern in _LEFT for found in sorted(folder.glob(pattern))), None)
+    if left is not None:
+        must = f"must tell what the run in this folder is of, since it has left {left.relative_to(folder)}"
+        hint = "it is no lock of a process: put it back, or use another --out"
+        raise InputError.of(str(folder / LOCK), must, "none", hint)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
 from automl.exfm.problem import ExfmProblem, Student
-from automl.exfm.student.facts import read_run_of
+from automl.exfm.student.facts import FACTS, read_run_of
 from automl.exfm.student.recipes import Recipe
 from automl.exfm.student.run import Assignment, run_student
 from automl.runtime.errors import RunError
 from automl.runtime.jobs import Done, Job, Limits, Outcome, Progress, Step, Wait
 from automl.study.exfm_results import RunFacts
+from search_spaces.errors import InputError
 
 STUDENTS = "students"
 
@@ -55,9 +56,15 @@ def read_left(one: Assignment) -> RunFacts:
     """The facts of its results.
 
     Raises:
-        InputError: where what lies there is of another student, recipe or seed.
+        InputError: where what lies there is of another student, recipe or seed, or of another model.
     """
-    return read_run_of(one.out, vm=one.student, recipe=one.recipe.name, seed=one.seed)
+    found = read_run_of(one.out, vm=one.student, recipe=one.recipe.name, seed=one.seed)
+    keys = {arm: replace(one.spec, distill=distill).key for arm, distill in one.recipe.arms}
+    if keys.get(found.serving) != found.spec.key:
+        must = f"must be of the model that the file names for {one.student}"
+        hint = "use another --out for another model, or put the model's file back"
+        raise InputError.of(str(one.out / FACTS), must, "another model", hint)
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,11 +23,12 @@ from automl.exfm.kept import SERVING, keep_students, read_kept
 from automl.exfm.problem import ExfmProblem, load_exfm
 from automl.exfm.said import SAID, note_said
 from automl.exfm.student.facts import WEIGHTS, read_run, write_run
-from automl.exfm.student.jobs import assignments_of
+from automl.exfm.student.jobs import assignments_of, read_left
 from automl.files.parts import digest_of
 from automl.ranking.model import build_member
 from automl.ranking.scoring import logits_of, probabilities_of
 from automl.study.exfm_results import ExfmResult, RunFacts
+from search_spaces.distill import Distill
 from search_spaces.errors import InputError
 from tests.worlds.report_exfm import make_exfm
 
@@ -220,3 +221,15 @@ def test_a_log_that_changes_before_it_is_kept_is_refused(ran: Ran) -> None:
 def test_an_unknown_student_is_told(ended: Ran, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="must have a student plan"):
         export_student(ended.folder, ended.result, tmp_path / "m", student="plan")
+
+
+def test_results_of_another_model_are_not_read_as_a_student_s(ran: Ran) -> None:
+    one = next(iter(assignments_of(replace(ran.problem, folder=ran.folder)).values()))
+    assert read_left(one).spec == one.spec
+    for other in (replace(one.spec, members=2), replace(one.spec, deep=())):
+        with pytest.raises(InputError, match="must be of the model that the file names for plain, but found another"):
+            read_left(replace(one, spec=other))
+    taught = replace(read_run(one.out), spec=replace(one.spec, distill=Distill(heads="plain")))
+    write_run(one.out, taught)
+    with pytest.raises(InputError, match="found another model"):
+        read_left(one)
