@@ -29,13 +29,22 @@ if TYPE_CHECKING:
     from automl.study.facts import Facts
     from automl.study.record import Study
     from automl.study.results import Finals
+    from automl.study.sqlite import Version
 
 
 class StudyHandle:
-    """A study on disk: read it, report it, take its models."""
+    """A study on disk: read it, report it, take its models. Whatever is asked is answered of the record as it is then:
+    another process may go on with it while a handle is kept.
 
-    def __init__(self, folder: Path, study: Study, space: SearchSpace, log: EncodedLog | None) -> None:
-        self.folder, self._study, self._space, self._log = folder, study, space, log
+    Raises:
+        InputError: from all that is asked, where another study was searched in the folder since.
+    """
+
+    def __init__(
+        self, folder: Path, study: Study, space: SearchSpace, log: EncodedLog | None, version: Version | None = None
+    ) -> None:
+        """`version` is of the record as `study` has it."""
+        self.folder, self._study, self._space, self._log, self._version = folder, study, space, log, version
 
     @property
     def history(self) -> History:
@@ -46,17 +55,18 @@ class StudyHandle:
         """
         from automl.study.record import measured_history
 
-        return measured_history(self._study, self.folder)
+        return measured_history(self._now(), self.folder)
 
     @property
     def space(self) -> SearchSpace:
         """What was searched, bound to the log's shape where the log is there."""
+        self._now()
         return self._space
 
     @property
     def facts(self) -> Facts:
         """What was written down of the run: files, data, versions, machine, budget, wall time."""
-        return self._study.facts
+        return self._now().facts
 
     def pareto(self) -> pd.DataFrame:
         """The front, from the most accurate model on; columns as in pareto.csv."""
@@ -119,20 +129,23 @@ class StudyHandle:
         console: Console | None = None,
     ) -> Finals:
         """Retrain picks (or the `trials` named) and baseline with several seeds on train + validate, test on the test
-        window, write finals.json."""
-        problem = self._problem(console)
-        from automl.commands.finals import run_finals
+        window, write finals.json. Nobody else drives the study meanwhile."""
+        from automl.runtime.lock import hold
 
-        return run_finals(
-            problem,
-            self._study,
-            seeds=seeds,
-            top=top,
-            trials=trials,
-            workers=workers,
-            address=address,
-            console=console,
-        )
+        with hold(self.folder):
+            problem = self._problem(console)
+            from automl.commands.finals import run_finals
+
+            return run_finals(
+                problem,
+                self._now(),
+                seeds=seeds,
+                top=top,
+                trials=trials,
+                workers=workers,
+                address=address,
+                console=console,
+            )
 
     def replay(self, *, console: Console | None = None) -> Replay:
         """Ask for every batch of proposals anew, from what the record says was known when it was asked for.
@@ -161,13 +174,27 @@ class StudyHandle:
         """One screen: progress, best so far, failures by reason."""
         from automl.commands.status import screen
 
-        return screen(self.folder, self._study)
+        return screen(self.folder, self._now())
 
     def summary(self) -> str:
         """How the search ended, in two lines."""
         from automl.commands.status import summary
 
-        return summary(self._study)
+        return summary(self._now())
+
+    def _now(self) -> Study:
+        """The record as it is now; read anew where somebody has written to it."""
+        from automl.study.sqlite import version_of
+
+        version = version_of(self.folder)
+        if version is None or version != self._version:
+            study, space = _read(self.folder)
+            if _known_by(study.facts) != _known_by(self._study.facts):
+                must, found = "must hold the study that was opened", "another one that was searched there since"
+                raise InputError.of(str(self.folder), must, found, "open it anew")
+            self._space = space if self._log is None else space.with_inputs(self._log.inputs)
+            self._study, self._version = study, version
+        return self._study
 
     def _picked(self, role: str) -> int:
         from automl.report.study.build import chosen_picks
@@ -175,7 +202,7 @@ class StudyHandle:
         from automl.strategies.picks import roles
 
         finals, history = self._finals(), self.history
-        config = recorded_config(self._study.facts)
+        config = recorded_config(self._now().facts)
         tested = {} if finals is None else {pick.role: pick.trial for pick in finals.picks}
         chosen = {**roles(chosen_picks(self._space, history, config, finals)), **tested}
         if role not in chosen:
@@ -192,7 +219,8 @@ class StudyHandle:
 
     def _finals(self) -> Finals | None:
         """Those of this study, where they were run."""
-        return finals_of(self.folder, self._study.facts, self._study.trials)[0]
+        study = self._now()
+        return finals_of(self.folder, study.facts, study.trials)[0]
 
     def _model(self, number: int) -> ModelSpec:
         ended = {t.number: t for t in self.history.of_state(State.COMPLETE)}
@@ -203,7 +231,8 @@ class StudyHandle:
     def _data(self) -> ReportData:
         from automl.report.study.build import report_data
 
-        return report_data(self._study, self._space, self._log, recorded_config(self._study.facts), self.folder)
+        study = self._now()
+        return report_data(study, self._space, self._log, recorded_config(study.facts), self.folder)
 
     def _problem(self, console: Console | None) -> Problem:
         """What the study is about, in the space that was searched, against the baseline that its gains are against.
@@ -211,7 +240,7 @@ class StudyHandle:
         Raises:
             InputError: where its files are not there, or not those that its record speaks of.
         """
-        facts, folder = self._study.facts, self.folder
+        facts, folder = self._now().facts, self.folder
         file, known = recorded_file(facts, folder), Subject.recorded(facts, folder)
         with RateLine(lambda: console) as passed:
             asking = partial(ask, known, file=file, folder=folder)
@@ -240,6 +269,7 @@ def search(
     with RateLine(lambda: console) as passed:
         problem = load_problem(Path(file), out, passed, told=says(console))
     from automl.commands.search import search as run_search
+    from automl.study.sqlite import version_of
 
     study = run_search(
         problem,
@@ -250,7 +280,7 @@ def search(
         console=console,
         command=command,
     )
-    return StudyHandle(problem.folder, study, problem.space, problem.log)
+    return StudyHandle(problem.folder, study, problem.space, problem.log, version_of(problem.folder))
 
 
 def open_study(folder: Path | str, *, console: Console | None = None) -> StudyHandle:
@@ -261,19 +291,32 @@ def open_study(folder: Path | str, *, console: Console | None = None) -> StudyHa
         InputError: where the folder holds no study, or one without its baseline.
     """
     from automl.data.store.log import LOG, open_log
-    from automl.study.record import Study
-    from automl.study.storage import load_started
+    from automl.study.sqlite import version_of
 
     folder = Path(folder).absolute()
-    stored, space, facts = load_started(folder)
-    encoded = folder / "data" / facts.data
+    version = version_of(folder)
+    study, space = _read(folder)
+    encoded = folder / "data" / study.facts.data
     with RateLine(lambda: console) as passed:
-        log = open_log(encoded) if LOG.current(encoded, facts.data, passed) else None
+        log = open_log(encoded) if LOG.current(encoded, study.facts.data, passed) else None
     if log is None and encoded.exists():
         says(console)(f"{encoded} is not what was encoded there, and not read; `automl check` encodes it anew")
     if log is not None:
         space = space.with_inputs(log.inputs)
-    return StudyHandle(folder, Study(stored, space, recorded_config(facts).limits), space, log)
+    return StudyHandle(folder, study, space, log, version)
+
+
+def _read(folder: Path) -> tuple[Study, SearchSpace]:
+    from automl.study.record import Study
+    from automl.study.storage import load_started
+
+    stored, space, facts = load_started(folder)
+    return Study(stored, space, recorded_config(facts).limits), space
+
+
+def _known_by(facts: Facts) -> tuple[str, float]:
+    """A study is known by its name and its first start."""
+    return recorded_config(facts).name, facts.started_at
 
 
 __all__ = ["StudyHandle", "open_study", "search"]

@@ -76,7 +76,7 @@ def main() -> None:
     best = min(students, key=lambda name: students[name].all.recipes[AUTO].ne)
     rows = {name: _row(part) for name, part in students.items()}
     file = folder / "best.zip"
-    exported = ExfmHandle(problem.folder, result).export(file, student=best)
+    exported = ExfmHandle(problem.folder).export(file, student=best)
     speed = _speeds(problem, next(s for s in problem.students if s.name == best), file)
     headline = {
         "small_ne": rows[best]["none_ne"],

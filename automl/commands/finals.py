@@ -23,7 +23,6 @@ from automl.runtime.console import ProgressLine, now
 from automl.runtime.engine import run
 from automl.runtime.errors import RunError
 from automl.runtime.jobs import Resources
-from automl.runtime.lock import hold
 from automl.runtime.rate_line import RateLine, says
 from automl.stats.compared import ScoredRows
 from automl.stats.planned import planned_pct
@@ -55,7 +54,7 @@ def run_finals(
     console: Console | None = None,
     clock: Callable[[], float] = time.time,
 ) -> Finals:
-    """Run the finals of a study and write finals.json.
+    """Run the finals of a study, whose folder the caller holds, and write finals.json.
 
     First the promising trials are trained again on train and scored on validate, on other orders of the data: the best
     single run of a search is mostly a lucky one. From what they reach on average the picks are made, and only those
@@ -63,7 +62,7 @@ def run_finals(
     not trained again, so seeds may be added.
 
     Raises:
-        InputError: where the folder is in use, the baseline is not measured yet, or the search has nothing to pick.
+        InputError: where the baseline is not measured yet, or the search has nothing to pick.
         RunError: where the baseline failed, or every promising trial before the picks. A pick that does is told as
             unfit to ship.
     """
@@ -73,7 +72,7 @@ def run_finals(
     resources = Resources(workers=workers, cpu=has.cpu, gpu=has.gpu, elsewhere=address is not None)
     check_machine(problem.document.at("resources", "cpu"), resources.cpu, address)
     seeds = seeds or config.finals.seeds
-    with hold(problem.folder), ExitStack() as stack:
+    with ExitStack() as stack:
         history = measured_history(study, problem.folder)
         named = _named(problem, history, trials)
         entered = () if named else entrants(problem.space, history, seed=config.seed)

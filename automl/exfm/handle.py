@@ -20,12 +20,29 @@ from search_spaces.errors import InputError
 if TYPE_CHECKING:
     from rich.console import Console
 
+Version = tuple[tuple[int, int, int] | None, ...]
+
 
 class ExfmHandle:
-    """A run that is over: what it found, its report, its students."""
+    """A run that is over: what it found, its report, its students. Whatever is asked is answered of the run as it is
+    then: another process may go on with it while a handle is kept.
 
-    def __init__(self, folder: Path, result: ExfmResult) -> None:
-        self.folder, self.result = folder, result
+    Raises:
+        InputError: from all that is asked, where the folder holds no run any more, one that cannot be read, or figures
+            of another stream than its run's.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._version, self._result = _version_of(folder), _result_in(folder)
+
+    @property
+    def result(self) -> ExfmResult:
+        """What the run found."""
+        version = _version_of(self.folder)
+        if version != self._version:
+            self._version, self._result = version, _result_in(self.folder)
+        return self._result
 
     def summary(self) -> str:
         """Text for a terminal: a line a student."""
@@ -37,7 +54,7 @@ class ExfmHandle:
         """Write exfm.html into the run's folder, or into another; the page's path."""
         from automl.report.exfm import write_exfm_report
 
-        return write_exfm_report(self.folder, out)
+        return write_exfm_report(self.result, out or self.folder)
 
     def export(self, file: Path | str, *, student: str, recipe: str | None = None, seed: int = 0) -> Mapping[str, Any]:
         """Write the student that would serve after the last window, with its encoders, to one file; what was written.
@@ -75,8 +92,8 @@ def exfm_run(
         problem = load_exfm(Path(file), out, passed, says(console))
     from automl.exfm.run import run_exfm
 
-    result = run_exfm(problem, workers=workers, address=address, console=console)
-    return ExfmHandle(problem.folder, result)
+    run_exfm(problem, workers=workers, address=address, console=console)
+    return ExfmHandle(problem.folder)
 
 
 def open_exfm(folder: Path | str) -> ExfmHandle:
@@ -85,7 +102,16 @@ def open_exfm(folder: Path | str) -> ExfmHandle:
     Raises:
         InputError: where the folder holds none, one that cannot be read, or figures of another stream than its run's.
     """
-    folder = Path(folder).absolute()
+    return ExfmHandle(Path(folder).absolute())
+
+
+def _version_of(folder: Path) -> Version:
+    """What changes when the figures of a run, or what it is of, are written anew."""
+    told = [(folder / name).stat() if (folder / name).exists() else None for name in (EXFM_JSON, LOCK)]
+    return tuple(None if one is None else (one.st_ino, one.st_mtime_ns, one.st_size) for one in told)
+
+
+def _result_in(folder: Path) -> ExfmResult:
     if not is_exfm(folder):
         hint = "it was started, but not ended: automl exfm run goes on" if (folder / LOCK).exists() else ""
         raise InputError.of(str(folder), "must hold an ExFM run that has ended", f"no {EXFM_JSON}", hint)
@@ -98,7 +124,7 @@ def open_exfm(folder: Path | str) -> ExfmHandle:
             "automl exfm run goes on, and writes it",
         )
         raise InputError.of(str(folder / EXFM_JSON), must, result.stream, hint)
-    return ExfmHandle(folder, result)
+    return result
 
 
 __all__ = ["ExfmHandle", "exfm_run", "open_exfm"]

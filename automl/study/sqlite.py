@@ -8,6 +8,7 @@ since nothing is heard meanwhile.
 from __future__ import annotations
 
 import errno
+import os
 import sqlite3
 import time
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from automl.files.failures import write_error
 from search_spaces.errors import InputError
 
 FILE = "study.db"
+_COUNT_AT = 24  # in the header of a file: how many transactions have changed it
 _WAIT_S = 0.2
 _READ_WITHIN_S = 30.0
 _ERRORS = {
@@ -31,6 +33,7 @@ _ERRORS = {
     sqlite3.SQLITE_IOERR: errno.EIO,
 }
 Waiting = Callable[[Path, float], None]
+Version = tuple[int, int, bytes]
 T = TypeVar("T")
 
 
@@ -61,6 +64,17 @@ def sqlite_storage(
     storage = optuna.storages.RDBStorage("sqlite://", engine)
     way.lock = "BEGIN IMMEDIATE" if writes else "BEGIN"
     return storage
+
+
+def version_of(folder: Path) -> Version | None:
+    """What changes with every transaction that is written to a folder's study.db; None where there is no such file."""
+    try:
+        with (folder / FILE).open("rb") as file:
+            file.seek(_COUNT_AT)
+            found = os.fstat(file.fileno())
+            return found.st_ino, found.st_mtime_ns, file.read(4)
+    except FileNotFoundError:
+        return None
 
 
 @dataclass(slots=True)

@@ -17,13 +17,17 @@ from rich.console import Console
 import automl.commands.export
 import automl.commands.finals
 from automl.api import open_study
+from automl.runtime.lock import hold, locked
+from automl.study.history import Origin, Proposal
 from automl.study.problem import FINALS_FIT, Problem, encode
+from automl.study.record import Study
 from automl.study.results import SpokenOf, write_finals
-from automl.study.storage import load_newest
+from automl.study.storage import load_newest, load_started
 from search_spaces.errors import InputError
 from tests.worlds.commands import automl_here
 from tests.worlds.recorded import STUDY, copied, search_over, write_searched
 from tests.worlds.report_studies import make_finals, rich_history
+from tests.worlds.studies import complete
 
 WINDOWS = STUDY[STUDY.index("  split:") : STUDY.index("space:")]
 SHOWN = "can be told from chance in these finals"
@@ -241,3 +245,63 @@ def test_labels_that_are_not_the_log_s_are_never_tested_on(study: Path, reached:
         open_study(folder, console=console).finals(console=console)
     np.testing.assert_array_equal(reached[-1].log.labels_N, expected)
     assert "labels.npy is not what was written there; it is encoded anew" in heard.getvalue()
+
+
+# ---------------------------------------------------------------- a handle that is kept
+
+
+def goes_on(folder: Path, count: int, ne: float) -> None:
+    """Another process searches on."""
+    stored, space, _ = load_started(folder)
+    record = Study(stored, space)
+    near = Proposal(space.random(np.random.default_rng(count)), Origin.RANDOM)
+    for trial in record.begin([near] * count, 2):
+        record.end(complete(trial, ne=ne, ratio=1.2))
+
+
+def test_a_handle_that_is_kept_speaks_of_the_record_as_it_is(study: Path, reached: list[Problem]) -> None:
+    kept = open_study(study.parent)
+    assert "2 complete" in kept.status()
+    before = kept.history
+    assert kept._now() is kept._now(), "read anew only where somebody has written"
+    goes_on(study.parent, 2, ne=0.8)
+    assert "4 complete" in kept.status()
+    assert "4 complete" in kept.summary()
+    assert (len(before.trials), len(kept.history.trials), len(kept.trials_dataframe())) == (2, 4, 7)
+    newest = kept.history.trials[-1]
+    assert kept.best("accurate").key == newest.candidate.key
+    assert newest.candidate.key in {kept._model(4).key}
+    with pytest.raises(InterruptedError):
+        kept.export(study.parent / "m", trial=4)
+    page = kept.report()
+    assert len(pq.read_table(page.with_name("trials.parquet"))) == 7
+
+
+def test_finals_of_a_handle_that_is_kept_are_of_the_record_under_the_lock(
+    study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[int] = []
+
+    def judged(problem: Problem, record: Study, **_: Any) -> None:
+        found.append(len(record.trials))
+        with pytest.raises(InputError, match="must not be in use"):
+            locked(problem.folder)
+
+    monkeypatch.setattr(automl.commands.finals, "run_finals", judged)
+    kept = open_study(study.parent)
+    with hold(study.parent), pytest.raises(InputError, match="must not be in use"):
+        kept.finals()
+    goes_on(study.parent, 3, ne=0.8)
+    kept.finals()
+    assert found == [5]
+
+
+def test_a_handle_does_not_speak_of_another_study_that_was_searched_in_its_folder(study: Path) -> None:
+    kept = open_study(study.parent)
+    study.write_text(study.read_text().replace("name: small", "name: large"))
+    search_over(study)
+    with pytest.raises(
+        InputError, match="must hold the study that was opened, but found another one that was searched"
+    ):
+        kept.status()
+    assert "2 complete" in open_study(study.parent).status()

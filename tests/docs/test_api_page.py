@@ -54,7 +54,7 @@ def test_what_an_exfm_handle_offers_is_told() -> None:
     text = section(page("python.md"), "An ExFM run")
     told = {word.split("(")[0] for row in rows(text) for word in names(row[0])}
     public = {name for name in vars(ExfmHandle) if not name.startswith("_")}
-    assert told - {"ExfmHandle"} == public | {"folder", "result"}
+    assert told - {"ExfmHandle"} == public | {"folder"}
     assert set(inspect.signature(automl.exfm_run).parameters) <= set(names(text))
 
 

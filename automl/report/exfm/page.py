@@ -12,7 +12,6 @@ from automl.report.exfm.tiles import cost_tiles, data_tiles, worth_tiles
 from automl.report.exfm.verdict import BADGES, answer, notes, shipping
 from automl.report.exfm.window_figures import panel
 from automl.report.exfm.words import interval, model_words, serving, students_words
-from automl.study.exfm_json import read_exfm
 from automl.study.exfm_results import ExfmResult
 
 SECTIONS = (
@@ -27,15 +26,9 @@ SECTIONS = (
 )
 
 
-def write_exfm_report(folder: Path, out: Path | None = None) -> Path:
-    """Write exfm.html beside exfm.json, or in another folder, and return its path. It needs no network and no other
-    file.
-
-    Raises:
-        InputError: where the folder holds no exfm.json that can be read.
-    """
-    page = render(read_exfm(folder))
-    out = out or folder
+def write_exfm_report(result: ExfmResult, out: Path) -> Path:
+    """Write exfm.html into a folder, and return its path. It needs no network and no other file."""
+    page = render(result)
     out.mkdir(parents=True, exist_ok=True)
     return write_page(out / "exfm.html", page)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ from automl.study.history import Origin, Proposal
 from automl.study.problem import FINALS_FIT, Problem, encode, plan_of
 from automl.study.record import Study
 from automl.study.results import Finals, write_finals
+from automl.study.sqlite import FILE, version_of
 from search_spaces.errors import InputError
 from search_spaces.model import ModelSpec
 from tests.docs.pages import ROOT
@@ -207,15 +208,16 @@ def test_an_empty_table_gives_the_header_alone(problem: Problem, served: Path, t
 
 
 @pytest.fixture
-def handle(problem: Problem, log: EncodedLog, tmp_path: Path) -> StudyHandle:
-    study: Study = begun_study(tmp_path, space=problem.space)
+def handle(problem: Problem, log: EncodedLog) -> Iterator[StudyHandle]:
+    study: Study = begun_study(problem.folder, space=problem.space)
     recorded = {"data": problem.log.fingerprint, "baseline_key": problem.baseline.key}
     study.note(replace(study.facts, study_file=str(problem.file), config_text=problem.document.text, **recorded))
     near, default = problem.space.nearest(problem.baseline), problem.space.default()  # models that train calmly
     (trial,) = study.begin([Proposal(near, Origin.MUTATION)], 1)
     study.end(complete(trial, ne=0.89, ratio=1.5))
     study.begin([Proposal(default, Origin.DEFAULT)], 1)
-    return StudyHandle(problem.folder, study, problem.space, problem.log)
+    yield StudyHandle(problem.folder, study, problem.space, problem.log, version_of(problem.folder))
+    (problem.folder / FILE).unlink()
 
 
 def test_a_pick_is_exported(handle: StudyHandle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,3 +62,22 @@ def test_a_run_whose_plug_in_is_gone_says_so_before_its_models_are_read(tmp_path
     (tmp_path / LOCK).write_text(json.dumps({**lock, "plugins": [str(tmp_path / "gone.py")]}))
     with pytest.raises(InputError, match=r"plug-in gone\.py must be a file, but found nothing there"):
         open_exfm(tmp_path)
+
+
+def test_a_handle_that_is_kept_tells_of_the_run_as_it_is(tmp_path: Path) -> None:
+    lock = {"config": {}, "stream": "s", "teacher": "t", "students": {}, "file": "a.yaml"}
+    (tmp_path / LOCK).write_text(json.dumps(lock))
+    write_exfm(tmp_path, replace(make_exfm(1, seeds=2), stream="s"))
+    run = open_exfm(tmp_path)
+    first = run.result
+    assert run.result is first, "read anew only where it has changed"
+    write_exfm(tmp_path, replace(make_exfm(2, seeds=3), stream="s"))
+    assert run.result.seeds == 3
+    assert [line.split()[0] for line in run.summary().splitlines()] == ["v1", "v2"]
+    (tmp_path / LOCK).write_text(json.dumps({**lock, "stream": "another"}))
+    for ask in (run.summary, run.report, lambda: run.export(tmp_path / "v1.automl", student="v1")):
+        with pytest.raises(InputError, match="must be of the stream that"):
+            ask()
+    (tmp_path / "exfm.json").unlink()
+    with pytest.raises(InputError, match=r"no exfm\.json\n.*automl exfm run goes on"):
+        run.summary()

@@ -10,7 +10,7 @@ import pytest
 
 from automl.files.failures import WriteError
 from automl.study.history import Origin, Proposal
-from automl.study.sqlite import FILE, not_for_long, sqlite_storage
+from automl.study.sqlite import FILE, not_for_long, sqlite_storage, version_of
 from automl.study.storage import load_newest, open_study
 from search_spaces.errors import InputError
 from tests.worlds.folders import WORST
@@ -125,3 +125,15 @@ def test_a_record_without_room_names_its_file_and_goes_on_later(tmp_path: Path) 
     again = open_study(tmp_path, "ads", small_space())
     again.begin([Proposal(small_space().default(), Origin.DEFAULT)], 1)
     assert len(open_study(tmp_path, "ads", small_space()).trials) == 1
+
+
+def test_every_transaction_makes_another_version_of_the_record_and_reading_makes_none(tmp_path: Path) -> None:
+    assert version_of(tmp_path) is None
+    study = open_study(tmp_path, "ads", small_space())
+    seen = {version_of(tmp_path)}
+    load_newest(tmp_path)
+    assert version_of(tmp_path) in seen
+    for number in range(1, 4):
+        study.begin([Proposal(small_space().default(), Origin.DEFAULT)], number)
+        seen.add(version_of(tmp_path))
+    assert len(seen) == 4

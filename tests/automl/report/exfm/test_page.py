@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from automl.report.exfm import write_exfm_report
-from automl.study.exfm_json import write_exfm
+from automl.study.exfm_json import read_exfm, write_exfm
 from automl.study.exfm_results import ExfmResult, Refusal
 from search_spaces.errors import InputError
 from tests.automl.report.study.test_page import Elements, parsed, records
@@ -27,7 +27,7 @@ LABELS_OF_FIGURES = {"gains", "calibration", "headroom", "core-time", "staleness
 
 def written(folder: Path, found: ExfmResult) -> Path:
     write_exfm(folder, found)
-    return write_exfm_report(folder)
+    return write_exfm_report(read_exfm(folder), folder)
 
 
 def said(elements: Elements) -> str:
@@ -72,7 +72,7 @@ def test_poor_runs_have_a_page(name: str, tmp_path: Path) -> None:
 
 def test_a_folder_without_results_is_an_input_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"exfm\.json"):
-        write_exfm_report(tmp_path)
+        read_exfm(tmp_path)
 
 
 # ---------------------------------------------------------------------- in a browser
