@@ -30,7 +30,7 @@ from automl.stats.race import FIRST_LOOK, can_win, is_race, orders_of_the_rest
 from automl.stats.verdicts import FASTER
 from automl.strategies.picks import Pick, entrants, picks
 from automl.study.facts import Facts
-from automl.study.family import family_of
+from automl.study.family import family_of, ledger_folder
 from automl.study.history import History, State
 from automl.study.problem import FINALS_FIT, Problem, encode
 from automl.study.record import Study, measured_history
@@ -62,7 +62,8 @@ def run_finals(
     not trained again, so seeds may be added.
 
     Raises:
-        InputError: where the baseline is not measured yet, or the search has nothing to pick.
+        InputError: where the baseline is not measured yet, the search has nothing to pick, or the study cannot have its
+            place in its family.
         RunError: where the baseline failed, or every promising trial before the picks. A pick that does is told as
             unfit to ship.
     """
@@ -72,6 +73,8 @@ def run_finals(
     resources = Resources(workers=workers, cpu=has.cpu, gpu=has.gpu, elsewhere=address is not None)
     check_machine(problem.document.at("resources", "cpu"), resources.cpu, address)
     seeds = seeds or config.finals.seeds
+    if config.finals.family is not None:
+        ledger_folder(problem)
     with ExitStack() as stack:
         history = measured_history(study, problem.folder)
         named = _named(problem, history, trials)

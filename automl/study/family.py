@@ -17,8 +17,8 @@ from automl.study.facts import Asked, Facts, Place
 from automl.study.plain import Codec
 from automl.study.problem import Problem
 from automl.study.record import Study
-from automl.study.results import Family
-from search_spaces.errors import InputError
+from automl.study.results import Family, ledger_name
+from search_spaces.errors import InputError, Mistake
 
 VERSION = 1  # of the file
 _WITHIN_S = 20.0  # another study's finals hold the ledger for an instant
@@ -51,7 +51,7 @@ _CODEC = Codec(Ledger)
 
 def ledger_file(folder: Path, family: str) -> Path:
     """Where the ledger of a family stands."""
-    return folder / f".automl-family-{family}.json"
+    return folder / ledger_name(family)
 
 
 def family_of(problem: Problem, study: Study, tested: Mapping[str, Asked]) -> Family | None:
@@ -74,11 +74,28 @@ def family_of(problem: Problem, study: Study, tested: Mapping[str, Asked]) -> Fa
         models = f"{len(tested)} {'model' if len(tested) == 1 else 'models'} that finals have tested without it"
         hint = "leave `family` out, or name it in a new study (another --out) whose test days no finals have seen"
         raise InputError.of(str(problem.file), must, models, hint)
-    folder = problem.folder.parent if config.ledger is None else problem.file.parent / config.ledger
+    folder = ledger_folder(problem)
     family = take_place(folder, config.family, problem.config.name, study.facts, problem.folder)
     ledger = os.path.relpath(folder.resolve(), problem.folder.resolve())
     study.note(replace(study.facts, family=Place(name=family.name, place=family.place, ledger=ledger)))
-    return family
+    return replace(family, ledger=ledger)
+
+
+def ledger_folder(problem: Problem) -> Path:
+    """Where the ledger of the family stands that a study file names; it has one beside the study if it names no folder.
+
+    Raises:
+        InputError: where the folder that it names is not there: a family that is made by a slip of the pen has an empty
+            ledger, and every study of it is the first.
+    """
+    named = problem.config.finals.ledger
+    if named is None:
+        return problem.folder.parent
+    folder = problem.file.parent / named
+    if not folder.is_dir():
+        must, hint = "ledger must be a folder that is there", "make it first, where the family is new"
+        raise InputError([Mistake(problem.document.at("finals", "ledger"), must, f"no {folder}", hint)])
+    return folder
 
 
 def take_place(folder: Path, family: str, study: str, facts: Facts, study_folder: Path) -> Family:
@@ -90,7 +107,6 @@ def take_place(folder: Path, family: str, study: str, facts: Facts, study_folder
             hold the place that the record tells.
     """
     file, known = ledger_file(folder, family), facts.family
-    folder.mkdir(parents=True, exist_ok=True)
     with _alone(file):
         ledger = read_ledger(file, family)
         place = ledger.place(study, facts.started_at)

@@ -121,6 +121,17 @@ class Family:
     name: str
     place: int  # from 1, in the order in which finals were first run
     level: float  # below which a corrected p is "better"
+    ledger: str = ""  # the folder of its ledger, relative to the study's; "" in a file of an older release
+
+    @property
+    def file(self) -> str | None:
+        """The ledger, relative to the study's folder."""
+        return f"{self.ledger}/{ledger_name(self.name)}" if self.ledger else None
+
+
+def ledger_name(family: str) -> str:
+    """The file's name of a family's ledger."""
+    return f".automl-family-{family}.json"
 
 
 def level_at(family: Family | None) -> float:

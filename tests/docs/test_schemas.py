@@ -35,7 +35,7 @@ PARTS = Parts(
     ),
 )
 TESTED = Correction(before=1, models=2, p={3: 0.01})
-FAMILY = Family(name="ads", place=2, level=0.0076)
+FAMILY = Family(name="ads", place=2, level=0.0076, ledger="..")
 
 
 @pytest.fixture(scope="module")

@@ -75,10 +75,11 @@ def family_words(family: Family | None) -> str | None:
     """At what level a study claims that is one of several; None where it stands alone."""
     if family is None:
         return None
+    ledger = f" Its ledger: {family.file}." if family.file else ""
     return (
         f"Study {family.place} of the family {family.name}: a pick is called better only where its p is below "
         f"{family.level:.2g}, so that the chance that any study of the family calls a model better that is not stays "
-        f"below {LEVEL:g}, however many follow."
+        f"below {LEVEL:g}, however many follow.{ledger}"
     )
 
 

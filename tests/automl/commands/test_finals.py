@@ -39,7 +39,7 @@ from automl.study.family import ledger_file
 from automl.study.history import Failure, Origin, Proposal, Speed
 from automl.study.problem import Problem
 from automl.study.record import Study
-from automl.study.results import Finals, write_finals
+from automl.study.results import Finals, read_finals, write_finals
 from automl.study.storage import load_started, open_study
 from search_spaces.errors import InputError
 from search_spaces.model import ModelSpec
@@ -401,8 +401,8 @@ class Asking:
         stored, space, _ = load_started(self.problem.folder)
         return Study(stored, space)
 
-    def named(self, family: str | None) -> None:
-        named = self.problem.config.finals.model_copy(update={"family": family})
+    def named(self, family: str | None, ledger: str | None = None) -> None:
+        named = self.problem.config.finals.model_copy(update={"family": family, "ledger": ledger})
         self.problem = replace(self.problem, config=self.problem.config.model_copy(update={"finals": named}))
 
     def run(self, source: RepeatsSource, *_: object) -> None:
@@ -504,6 +504,27 @@ def test_a_place_in_a_family_stands_in_the_record(asking: Asking) -> None:
     asking.named(None)
     with pytest.raises(InputError, match=r"finals.family must be ads, but found none"):
         asking.of(1)
+
+
+def test_a_ledger_is_made_in_a_folder_that_is_there_and_told(asking: Asking) -> None:
+    home = asking.problem.file.parent / "ledgers"
+    asking.named("ads", "ledgers")
+    asking.killed = True  # it is refused before anything is trained
+    with pytest.raises(
+        InputError, match=f"ledger must be a folder that is there, but found no {home}\n.*make it first"
+    ):
+        asking.of(1)
+    assert not home.exists()
+    asking.killed = False
+    home.mkdir()
+    found = asking.of(1)
+    assert found.family is not None
+    folder = asking.problem.folder
+    assert (folder / found.family.ledger).resolve() == home.resolve()
+    assert (folder / str(found.family.file)).resolve() == ledger_file(home, "ads").resolve()
+    written = read_finals(folder)
+    assert written is not None
+    assert written.family == found.family
 
 
 def test_a_test_window_that_was_asked_before_joins_no_family(asking: Asking) -> None:

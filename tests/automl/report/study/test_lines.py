@@ -70,9 +70,10 @@ def test_models_that_were_tested_before_are_told() -> None:
 
 
 def test_a_study_of_a_family_says_at_what_level_it_claims() -> None:
-    found = replace(make_finals(rich_history()), family=Family(name="ads", place=2, level=0.0076))
+    found = replace(make_finals(rich_history()), family=Family(name="ads", place=2, level=0.0076, ledger="../all"))
     words = finals_lines(found)[-1]
     assert words.startswith("Study 2 of the family ads: a pick is called better only where its p is below 0.0076,")
+    assert words.endswith(", however many follow. Its ledger: ../all/.automl-family-ads.json.")
     shown = answer(View(replace(rich_data(), finals=found)), Path("feed"))
     assert words in shown.lead
     (card,) = [card for card in shown.cards if card.role == "balanced"]
