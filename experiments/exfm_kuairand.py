@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
-from statsmodels.stats.multitest import multipletests
 
 from automl.exfm.das.reader import DasReader
 from automl.exfm.problem import ExfmProblem, Student, load_exfm
@@ -28,6 +27,7 @@ from automl.exfm.student.recipes import recipe_of
 from automl.exfm.student.run import Assignment, Distort
 from automl.exfm.summary import scored_of, teacher_logits
 from automl.runtime.cluster import cluster
+from automl.stats.holm import holm
 from automl.study.exfm_figures import AUTO, NONE
 from automl.study.exfm_results import StudentResult
 from experiments.exfm_world import LONG_VIEW_VMS, NOTED_NE, VMS, write_exfm
@@ -139,9 +139,9 @@ def _cells(
     for days in ages:
         aged = load_exfm(write_exfm(f"exfm-kuairand-age-{days}", seeds=seeds, age=f"{days}d"))
         cells |= _cell(f"{days} days old", problem, aged, aged.students, seeds, None, workers, console)
-    p = multipletests([cell["auto"]["p"] for cell in cells.values()], method="holm")[1]
+    p = holm([cell["auto"]["p"] for cell in cells.values()])
     for cell, corrected in zip(cells.values(), p, strict=True):
-        cell["auto"]["p_corrected"] = float(corrected)
+        cell["auto"]["p_corrected"] = corrected
     return cells
 
 
@@ -192,7 +192,7 @@ def _cell(
 
 def _headline(table: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     gains = [row["auto"]["pct"] for row in table.values()]
-    p = multipletests([row["auto"]["p"] for row in table.values()], method="holm")[1]
+    p = holm([row["auto"]["p"] for row in table.values()])
     significant = [row["auto"]["high_pct"] < 0 and value < 0.05 for row, value in zip(table.values(), p, strict=True)]
     shifts = [abs(row["calibration"]["auto"] - 1) - abs(row["calibration"][NONE] - 1) for row in table.values()]
     return {

@@ -16,9 +16,6 @@ from automl.commands.failing import all_failed
 from automl.commands.held import RecordHeld
 from automl.commands.search_source import Budget, SearchSource
 from automl.commands.tuning import tuned_problem
-from automl.ranking.model import build_model
-from automl.ranking.process import prepare_process
-from automl.ranking.throughput import quiet_qps, timed_batches
 from automl.runtime.cluster import check_machine, cluster
 from automl.runtime.console import ProgressLine, now, search_words
 from automl.runtime.engine import run
@@ -26,7 +23,6 @@ from automl.runtime.errors import RunError
 from automl.runtime.host import machine, versions
 from automl.runtime.jobs import Resources
 from automl.runtime.lock import hold
-from automl.runtime.work import make_clock
 from automl.study.claims import TAKEN_OVER, Subject, ask
 from automl.study.facts import Facts
 from automl.study.places import told
@@ -165,6 +161,11 @@ def prepare(
 
 def measure_baseline_qps(problem: Problem) -> float:
     """Rows that the baseline scores a second, before anything else runs."""
+    from automl.ranking.model import build_model  # with torch, of which a search that goes on has no need
+    from automl.ranking.process import prepare_process
+    from automl.ranking.throughput import quiet_qps, timed_batches
+    from automl.runtime.work import make_clock
+
     prepare_process()
     model = build_model(problem.baseline, problem.log.inputs, seed=0)
     rows = problem.log.windows["validate"]

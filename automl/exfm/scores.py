@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from statsmodels.stats.multitest import multipletests
 
 from automl.stats.compared import ScoredRows
+from automl.stats.holm import holm
 from automl.study.exfm_figures import NONE, PartFigures, RecipeFigures, RecipeGain, TeacherFigures
 from automl.study.exfm_results import StudentResult
 
@@ -88,7 +88,7 @@ def corrected(students: Sequence[StudentResult]) -> tuple[StudentResult, ...]:
     What a student was to run (`own`) was named before: Holm over the students. All that was run to compare: Holm over
     those.
     """
-    holm: dict[tuple[str, str], float] = {}
+    p: dict[tuple[str, str], float] = {}
     for named_before in (True, False):
         family = {
             (student.name, name): recipe.gain.p
@@ -96,20 +96,18 @@ def corrected(students: Sequence[StudentResult]) -> tuple[StudentResult, ...]:
             for name, recipe in student.all.recipes.items()
             if recipe.gain is not None and (name == student.own) is named_before
         }
-        if family:
-            found = multipletests(list(family.values()), method="holm")[1]
-            holm |= {cell: float(p) for cell, p in zip(family, found, strict=True)}
-    return tuple(_corrected(student, holm) for student in students)
+        p |= zip(family, holm(list(family.values())), strict=True)
+    return tuple(_corrected(student, p) for student in students)
 
 
-def _corrected(student: StudentResult, holm: Mapping[tuple[str, str], float]) -> StudentResult:
+def _corrected(student: StudentResult, p: Mapping[tuple[str, str], float]) -> StudentResult:
     headroom = student.all.teacher.headroom_pct
     recipes = {
         name: recipe
         if recipe.gain is None
         else replace(
             recipe,
-            gain=recipe.gain.corrected(holm[student.name, name]),
+            gain=recipe.gain.corrected(p[student.name, name]),
             transfer_ratio=recipe.gain.pct / headroom if headroom < 0 and math.isfinite(headroom) else math.nan,
         )
         for name, recipe in student.all.recipes.items()

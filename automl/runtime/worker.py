@@ -14,7 +14,6 @@ from typing import Any
 import ray
 from ray import tune
 
-from automl.ranking.process import prepare_process
 from automl.runtime.carried import Carrier, notes_folder
 from automl.runtime.depot import FarDepot
 from automl.runtime.errors import explain
@@ -36,6 +35,8 @@ class Worker(tune.Trainable):
     _steps: Iterator[Step]
 
     def setup(self, config: dict[str, Any]) -> None:
+        from automl.ranking.process import prepare_process  # with torch: the driver, which loads this file, needs none
+
         prepare_process(max(1, int(config["threads"])))
         self._carrier = _carrier(config)
         self._memory = MemoryWatch()

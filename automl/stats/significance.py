@@ -22,8 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import stdtrit
-from statsmodels.stats.multitest import multipletests
 
+from automl.stats.holm import holm
 from automl.stats.verdicts import FASTER, LEVEL, Verdict
 
 Floats = NDArray[np.float64]
@@ -93,14 +93,14 @@ def gains(
             raise ValueError(f"gains must come from at least two seeds with finite NE, but found {differences}")
     errors = [(std, examples_freedom) for std in examples_std_K.tolist()]
     alone = [_alone(base_S, ne_S, *error) for (base_S, ne_S), error in zip(pairs, errors, strict=True)]
-    corrected = multipletests([gain.p for gain in alone], method="holm")[1] if alone else []
-    return tuple(replace(gain, p_corrected=float(p)) for gain, p in zip(alone, corrected, strict=True))
+    corrected = holm([gain.p for gain in alone])
+    return tuple(replace(gain, p_corrected=p) for gain, p in zip(alone, corrected, strict=True))
 
 
 def corrected_with(found: Sequence[Gain], others: Sequence[float]) -> tuple[Gain, ...]:
     """Gains corrected over themselves and over tests of other models, of which p is known (1: nothing is)."""
-    corrected = multipletests([*(gain.p for gain in found), *others], method="holm")[1] if found else []
-    return tuple(replace(gain, p_corrected=float(p)) for gain, p in zip(found, corrected, strict=False))
+    corrected = holm([*(gain.p for gain in found), *others])
+    return tuple(replace(gain, p_corrected=p) for gain, p in zip(found, corrected, strict=False))
 
 
 def _alone(base_S: Floats, ne_S: Floats, examples_std: float, examples_freedom: float) -> Gain:

@@ -119,3 +119,11 @@ def test_a_command_loads_what_it_needs(name: str, folder: Path, tmp_path: Path) 
 def test_the_package_alone_is_light(folder: Path) -> None:
     code = f"import sys, automl; print([name for name in {HEAVY!r} if name in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
+
+
+def test_a_search_that_goes_on_needs_no_torch(folder: Path) -> None:
+    """Its workers load it. Only a new one measures its baseline."""
+    code = f"import sys, automl.commands.search; print([name for name in {HEAVY!r} if name in sys.modules])"
+    there = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout
+    assert "ray" in there
+    assert not any(name in there for name in ("torch", "statsmodels", "lightgbm"))

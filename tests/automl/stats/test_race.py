@@ -21,12 +21,6 @@ REPLAYS = 1500
 LUCK = 2 * math.sqrt(0.03 * 0.97 / REPLAYS)
 
 
-@pytest.fixture(autouse=True)
-def no_collections(monkeypatch: pytest.MonkeyPatch) -> None:
-    """statsmodels collects all garbage at every call, which thousands of replays cannot afford."""
-    monkeypatch.setattr("gc.collect", lambda *_: 0)
-
-
 # ---------------------------------------------------------------- what is promised, by simulation
 
 

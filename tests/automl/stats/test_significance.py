@@ -32,12 +32,6 @@ BASE, SEED_STD = 0.9, 1e-3
 REPLAYS = 2500
 
 
-@pytest.fixture(autouse=True)
-def no_collections(monkeypatch: pytest.MonkeyPatch) -> None:
-    """statsmodels collects all garbage at every call, which thousands of replays cannot afford."""
-    monkeypatch.setattr("gc.collect", lambda *_: 0)
-
-
 # ---------------------------------------------------------------- what is promised, by simulation
 
 
