@@ -131,8 +131,9 @@ class StudyHandle:
         """Retrain picks (or the `trials` named) and baseline with several seeds on train + validate, test on the test
         window, write finals.json. Nobody else drives the study meanwhile."""
         from automl.runtime.lock import hold
+        from automl.study.shared import finals_claimed
 
-        with hold(self.folder):
+        with hold(self.folder), finals_claimed(self.folder):
             problem = self._problem(console)
             from automl.commands.finals import run_finals
 

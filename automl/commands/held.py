@@ -19,7 +19,7 @@ class RecordHeld:
         self._next_s = _TOLD_AFTER_S
         self._given_up = False
 
-    def __call__(self, file: Path, seconds: float) -> None:
+    def __call__(self, what: Path | str, seconds: float) -> None:
         """Called again and again while it is held.
 
         Raises:
@@ -33,8 +33,8 @@ class RecordHeld:
             self._next_s = _TOLD_AFTER_S
         elif seconds >= self._next_s:
             self._next_s += _TOLD_EVERY_S
-            what = "a shell in a transaction, a backup?"
-            told = f"waiting: another process has held {file} for {seconds:.0f} s ({what}); the search goes on after it"
+            who = "a shell in a transaction, a backup?"
+            told = f"waiting: another process has held {what} for {seconds:.0f} s ({who}); the search goes on after it"
             self._console.print(told, highlight=False, markup=False, soft_wrap=True)
 
     def give_up(self) -> None:

@@ -15,6 +15,7 @@ from rich.console import Console
 from automl.commands.failing import all_failed
 from automl.commands.held import RecordHeld
 from automl.commands.search_source import Budget, SearchSource
+from automl.commands.together import have_baseline, joins, others_ended, reaching
 from automl.commands.tuning import tuned_problem
 from automl.runtime.cluster import check_machine, cluster
 from automl.runtime.console import ProgressLine, now, search_words
@@ -24,11 +25,13 @@ from automl.runtime.host import machine, versions
 from automl.runtime.jobs import Resources
 from automl.runtime.lock import hold
 from automl.study.claims import TAKEN_OVER, Subject, ask
+from automl.study.drivers import ALONE, others
 from automl.study.facts import Facts
 from automl.study.places import told
 from automl.study.plugins import digests
 from automl.study.problem import Problem
 from automl.study.record import Study
+from automl.study.shared import note_shared
 from automl.study.storage import open_study
 
 
@@ -66,18 +69,34 @@ def search(
     with hold(problem.folder), ExitStack() as stack:
         start = lru_cache(lambda: stack.enter_context(cluster(problem.folder, workers * config.cpu, address)))
         held = RecordHeld(console)
-        study = open_study(problem.folder, problem.config.name, problem.space, problem.config.limits, waiting=held)
+        shared = note_shared(problem.folder, problem.config.storage, problem.config.name)
+        stack.enter_context(reaching(shared))
+        drivers = ALONE if shared is None else stack.enter_context(shared.driven(held))
+        opened = problem.folder, problem.config.name, problem.space, problem.config.limits
+        study = open_study(*opened, drivers=drivers, waiting=held)
         began = timer()
-        prepare(study, problem, trials=trials, time_budget=time_budget, workers=workers, command=command, now=clock())
+        with study.turn():
+            prepare(
+                study, problem, trials=trials, time_budget=time_budget, workers=workers, command=command, now=clock()
+            )
         budget = Budget(trials=trials, deadline=began + time_budget if time_budget is not None else float("inf"))
-        try:
+
+        def train(until: Budget) -> None:
             against = tuned_problem(problem, study, resources, console, start)
-            _run_trials(against, study, budget, resources, console, start, clock, timer)
+            _run_trials(against, study, until, resources, console, start, clock, timer)
+
+        try:
+            if shared is not None:
+                have_baseline(study, console, lambda: train(Budget(trials=0)))
+            train(budget)
+            while shared is not None and others_ended(study, console, lambda: timer() >= budget.deadline):
+                train(budget)
         except KeyboardInterrupt:
             held.give_up()
             raise
         finally:
-            study.note(replace(study.facts, wall_seconds=study.facts.wall_seconds + timer() - began))
+            with study.turn():
+                study.note(replace(study.facts, wall_seconds=study.facts.wall_seconds + timer() - began))
         if study.facts.exhausted and len(study.trials) < trials:
             told = f"nothing new was proposed after {len(study.trials)} different models: all of the space were tried"
             console.print(told, highlight=False)
@@ -102,7 +121,7 @@ def _run_trials(
     Raises:
         RunError: where the baseline or a strategy failed.
     """
-    progress = ProgressLine(console, lambda: _progress(study, budget.trials), now)
+    progress = ProgressLine(console, lambda: _progress(study), now)
     source = SearchSource(problem, study, budget, workers=resources.workers, told=progress.update, timer=timer)
     patient = True
     try:
@@ -116,7 +135,8 @@ def _run_trials(
         raise
     finally:
         failed = _close(source, wait=patient)
-        study.note(replace(study.facts, exhausted=source.exhausted))
+        with study.turn():
+            study.note(replace(study.facts, exhausted=source.exhausted))
     if failed is not None:
         raise failed
 
@@ -156,7 +176,7 @@ def prepare(
         tested={} if known is None else known.tested,
         family=None if known is None else known.family,
     )
-    study.note(facts)
+    study.note(joins(study, problem, facts) if known is not None and others(study.drivers) else facts)
 
 
 def measure_baseline_qps(problem: Problem) -> float:
@@ -178,8 +198,8 @@ def measure_baseline_qps(problem: Problem) -> float:
     )
 
 
-def _progress(study: Study, trials: int) -> tuple[int, int, str]:
-    ended = sum(trial.ended for trial in study.trials)
+def _progress(study: Study) -> tuple[int, int, str]:
+    ended, trials = sum(trial.ended for trial in study.trials), study.facts.trials_wanted or 0
     return ended, trials, "training the baseline" if study.baseline() is None else search_words(study.history())
 
 

@@ -20,6 +20,7 @@ from automl.runtime.jobs import Done, Job, Limits, Outcome, Progress, Timing, Wa
 from automl.stats.seeds import trial_seeds
 from automl.strategies import Strategy, strategy_of
 from automl.strategies.again import again
+from automl.study.drivers import Claim
 from automl.study.history import Failure, History, Measurement, Metric, Origin, Proposal, Repeat, State, Trial
 from automl.study.problem import Problem
 from automl.study.record import Study
@@ -60,7 +61,8 @@ class SearchSource:
         done = {trial.seeds["order"] for trial in study.baseline_repeats()}  # they need not have ended in order
         orders = range(problem.config.baseline_seeds)
         self._baseline = deque(order for order in orders if self._seeds(order)["order"] not in done)
-        self._queue: deque[Trial] = deque(study.take_over())
+        with study.turn():
+            self._queue: deque[Trial] = deque(study.take_over())
         self._trials: dict[str, Trial] = {}
         self._again: dict[str, tuple[int, int]] = {}  # trial and order, by the job's name
         self._given: list[str] = []
@@ -98,7 +100,7 @@ class SearchSource:
         if self._timer() >= self._budget.deadline:
             return Done()
         self._refill(block=running == 0)
-        number = self._worth_repeating(running)
+        number = self._claimed_repeat(running)
         if number is not None:
             return self._repeat_job(number)
         if self._queue and len(self._study.trials) - len(self._queue) < self._budget.trials:
@@ -115,17 +117,22 @@ class SearchSource:
 
     def ended(self, job: Job, outcome: Outcome) -> None:
         self._events += 1
-        if job.name in self._again:
-            self._end_repeat(*self._again.pop(job.name), outcome)
-        elif job.name in self._trials:
-            self._end_trial(self._ended_trial(self._trials.pop(job.name), outcome))
-        else:
-            self._end_baseline(job, outcome)
+        with self._study.turn():
+            if job.name in self._again:
+                number, order = self._again.pop(job.name)
+                self._end_repeat(number, order, outcome)
+                self._study.drivers.release(Claim.REPEAT, number)
+            elif job.name in self._trials:
+                self._end_trial(self._ended_trial(self._trials.pop(job.name), outcome))
+            else:
+                self._end_baseline(job, outcome)
         self._told()
 
     def close(self, *, wait: bool = True) -> None:
         """Let the thread of proposals end. Raises what broke the run, if anything did."""
         self._proposer.shutdown(wait=wait, cancel_futures=True)
+        if self._asked is not None:
+            self._study.drivers.release(Claim.PROPOSALS)
         if self._broken is not None:
             raise RunError(self._broken)
 
@@ -138,26 +145,50 @@ class SearchSource:
     def _refill(self, *, block: bool) -> None:
         """Order a batch before the queue runs empty; take one in that is ready (or wait for it, if nothing runs)."""
         self._ask_batch()
+        while block and not self._queue and self._asked is None and not self._exhausted and self._wanted() > 0:
+            pause()  # another driver proposes
+            self._ask_batch()
         while self._asked is not None and (self._asked[1].done() or (block and not self._queue)):
             request, future = self._asked
             proposals = _awaited(future)
             self._asked = None
             self._exhausted = not proposals
-            if proposals:
-                round_ = 1 + max((trial.round for trial in self._study.trials), default=0)
-                self._queue.extend(self._study.begin(proposals, round_, request))
+            with self._study.turn():
+                if proposals:
+                    round_ = 1 + max((trial.round for trial in self._study.trials), default=0)
+                    self._queue.extend(self._study.begin(proposals, round_, request))
+                self._study.drivers.release(Claim.PROPOSALS)
             self._ask_batch()
 
     def _ask_batch(self) -> None:
+        """Unless another driver proposes: from the same history it would propose the same."""
         if self._asked is not None or self._exhausted or len(self._queue) > self._workers or self._wanted() <= 0:
             return
         config = self._problem.config
-        count = min(config.search.batch, self._wanted())
-        request = self._study.request(strategy=config.search.strategy, seed=config.seed, count=count)
-        answer = partial(proposed, self._problem.space, self._strategy, self._study.history(), request)
+        with self._study.turn():
+            if not self._study.drivers.claim(Claim.PROPOSALS):
+                return
+            self._queue.extend(self._study.left_meanwhile())
+            count = min(config.search.batch, self._wanted())
+            if count <= 0 or len(self._queue) > self._workers:
+                self._study.drivers.release(Claim.PROPOSALS)
+                return
+            request = self._study.request(strategy=config.search.strategy, seed=config.seed, count=count)
+            history = self._study.history()
+        answer = partial(proposed, self._problem.space, self._strategy, history, request)
         self._asked = request, self._proposer.submit(answer)
 
     # ------------------------------------------------------------------ repeats
+
+    def _claimed_repeat(self, running: int) -> int | None:
+        """The trial to be trained again now, if any: this driver's alone."""
+        number = self._worth_repeating(running)
+        if number is None or self._study.drivers.number is None:
+            return number
+        with self._study.turn():
+            self._judged = (None, None)  # others have ended some since
+            number = self._worth_repeating(running)
+            return number if number is not None and self._study.drivers.claim(Claim.REPEAT, number) else None
 
     def _worth_repeating(self, running: int) -> int | None:
         """The trial to be trained again now, if any.
@@ -184,6 +215,7 @@ class SearchSource:
         config = self._problem.config
         names = (*late, *self._again)
         busy = frozenset(int(name.split("-")[1]) for name in names if name.startswith(_AGAIN))
+        busy |= self._study.drivers.claimed(Claim.REPEAT)
         return again(history, config.baseline_seeds - 1, config.finals.margin_pct, busy)
 
     def _repeats_left(self, history: History) -> int:
@@ -191,7 +223,8 @@ class SearchSource:
         ended = sum(trial.ended for trial in history.trials)
         if ended < REPEATS_FROM * self._budget.trials and not (self._exhausted and not self._queue):
             return 0
-        begun = sum(len(trial.repeats) for trial in self._study.trials) + len(self._again)
+        under_way = {number for number, _ in self._again.values()} | self._study.drivers.claimed(Claim.REPEAT)
+        begun = sum(len(trial.repeats) for trial in self._study.trials) + len(under_way)
         return int(self._problem.config.search.repeats * min(ended, self._budget.trials)) - begun
 
     # ------------------------------------------------------------------ jobs
@@ -278,6 +311,13 @@ class SearchSource:
         if outcome.stopped and measurement is not None:
             measurement = replace(measurement, ne=extrapolated_ne(outcome.curve, self._study.trials))
         return replace(with_outcome(trial, outcome, measurement), seeds=self._seeds(0))
+
+
+def pause() -> None:
+    """A moment, while others are waited for. Raises KeyboardInterrupt by hand."""
+    with deferred_interrupt() as stop:
+        time.sleep(_HEARD_S)
+        stop.check()
 
 
 def _awaited(order: Future[list[Proposal]]) -> list[Proposal]:

@@ -158,10 +158,21 @@ def _readable(text: str) -> str:
     return text
 
 
+def _postgresql(value: str) -> str:
+    """A database that several drivers share, as libpq has it."""
+    found = re.match(r"postgresql://(?P<user>[^/?#@]*@)?[^?#]*/[^/?#]+", value)
+    if found is None:
+        raise ValueError("must be postgresql://[USER@]HOST[:PORT]/DATABASE")
+    if ":" in (found["user"] or "") or "password=" in value:
+        raise ValueError("must not hold a password, which reports would tell: leave it to PGPASSWORD or ~/.pgpass")
+    return value
+
+
 class StudyConfig(Part):
-    """One study file."""
+    """One study file. `storage`: a database for the record, which several drivers may share."""
 
     name: Annotated[str, Field(min_length=1, max_length=100)]
+    storage: Annotated[str, AfterValidator(_postgresql)] | None = None
     plugins: tuple[str, ...] = ()  # loaded before the rest is read: automl/study/plugins.py
     data: Annotated[DataConfig | LessonsConfig, BeforeValidator(told_data)]
     space: str

@@ -14,6 +14,7 @@ from automl.study.plain import Codec, Model, Plain
 REPEATS, TUNING, NEXT_NUMBER = "baseline", "tuning", "next_number"
 # Before the place of one repeat of a trial: they are attributes of the study, since Optuna's ended trials never change.
 TRIAL_REPEAT = "repeat:"
+DRIVER = "driver"  # of a trial: which of several drivers trains it
 BATCH = "batch:"  # before the round of a batch of proposals
 
 

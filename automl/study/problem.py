@@ -13,6 +13,7 @@ from automl.data.describe.tables import DataConfig, LessonsConfig
 from automl.files.passed import Passed, Told, unheard, untold
 from automl.study.claims import Subject
 from automl.study.config import StudyConfig, is_cost_limit
+from automl.study.drivers import connected
 from automl.study.file import StudyFile, gathering, part, read_study
 from automl.study.plugins import digests, plug_in
 from search_spaces.errors import InputError, Mistake, Position
@@ -110,6 +111,9 @@ def problem_of(
         baseline = _load_baseline(document)
     with gathering(mistakes):
         plan = _open_tables(study)
+    with gathering(mistakes):
+        if config is not None and config.storage is not None:
+            connected(config.storage, document.at("storage")).close()
     if part(document, "data", "lessons") is not None:
         mistakes += _several(document, None if given else space, baseline)
     elif part(document, "data") is not None:

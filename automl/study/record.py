@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -23,7 +24,8 @@ from optuna.distributions import (
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from automl.study.batches import Batches
-from automl.study.facts import NEXT_NUMBER, REPEATS, TRIAL_REPEAT, TUNING, Facts
+from automl.study.drivers import ALONE, Claim, Drivers, others
+from automl.study.facts import DRIVER, NEXT_NUMBER, REPEATS, TRIAL_REPEAT, TUNING, Facts
 from automl.study.history import Baseline, History, Limit, Proposal, Repeat, State, Trial, begun
 from automl.study.importances import shares_of
 from automl.study.records import (
@@ -64,20 +66,33 @@ def distribution(decision: Decision) -> BaseDistribution:
 
 
 class Study:
-    """Trials of one study and one space. Not safe for two writers: the driver holds a lock on the folder."""
+    """Trials of one study and one space. Who writes holds a lock on the folder; of several drivers that share a record
+    each writes in its turn."""
 
-    def __init__(self, study: optuna.Study, space: SearchSpace, limits: Sequence[Limit] = ()) -> None:
+    def __init__(
+        self, study: optuna.Study, space: SearchSpace, limits: Sequence[Limit] = (), drivers: Drivers = ALONE
+    ) -> None:
         self._study = study
         self._space = space
         self._limits = tuple(limits)
+        self.drivers = drivers
         self._facts: Facts | None = None
         self._repeats: tuple[Trial, ...] = ()
         self._tunings: tuple[Trial, ...] = ()
         self._trials: dict[int, Trial] = {}
         self._ids: dict[int, int] = {}  # of the trials that Optuna has not been told the end of
+        self._owners: dict[int, int] = {}  # of those, which of several drivers trains it
         self._places: dict[int, tuple[int, int]] = {}  # of the repeats in the record: trial and order
         self._distributions = {decision.path: distribution(decision) for decision in space.decisions}
         self._load()
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """A block in which what other drivers have written is known, and none of them writes."""
+        with self.drivers.turn():
+            if self.drivers.number is not None:
+                self._load()
+            yield
 
     @property
     def started(self) -> bool:
@@ -217,7 +232,7 @@ class Study:
             if number not in self._trials:
                 data = cast(ProposalJson, plain)
                 self._add(trial_of(number, round_, data, None), data, proposal_of(data).candidate.values)
-        self._ids = {_number(frozen): frozen._trial_id for frozen in self._unfinished()}
+        self._load_unfinished()
         self._batches.end(round_)
         return tuple(self._trials[number] for number in batch.numbers)
 
@@ -273,17 +288,39 @@ class Study:
         self._trials[number] = replace(trial, repeats=(*trial.repeats, repeat))
 
     def take_over(self) -> tuple[Trial, ...]:
-        """The trials that a dead driver left running: they are ours, under their numbers.
+        """The trials that dead drivers left running: they are ours from now on, under their numbers.
 
-        One whose outcome was written but not told is told now: it has ended. What it had not written of its last batch
-        is added.
+        One whose outcome was written but not told is told now: it has ended. What was not written of a last batch is
+        added.
         """
         for round_ in self._batches.begun:
             self._complete(round_)
         for number in list(self._ids):
             if self._trials[number].ended:
                 self._tell(self._trials[number])
-        return tuple(trial for trial in self.trials if not trial.ended)
+        left = sorted(self.orphans())
+        for number in left:
+            self._own(number)
+        return tuple(self._trials[number] for number in left)
+
+    def left_meanwhile(self) -> tuple[Trial, ...]:
+        """What drivers that died since the start have left; nothing where there is no other driver."""
+        return () if self.drivers.number is None else self.take_over()
+
+    def orphans(self) -> set[int]:
+        """Numbers of trials that have not ended and that no living driver trains."""
+        alive = self.drivers.claimed(Claim.DRIVER)
+        return {number for number in self._ids if self._owners.get(number) not in alive}
+
+    def with_others(self) -> set[int]:
+        """Numbers of trials that another living driver trains."""
+        alive = others(self.drivers)
+        return {number for number, owner in self._owners.items() if owner in alive}
+
+    def _own(self, number: int) -> None:
+        if self.drivers.number is not None:
+            optuna.trial.Trial(self._study, self._ids[number]).set_user_attr(DRIVER, self.drivers.number)
+            self._owners[number] = self.drivers.number
 
     # ------------------------------------------------------------------ Optuna
 
@@ -294,17 +331,23 @@ class Study:
         self._batches = Batches(attrs, self._study.set_user_attr)
         self._load_of_baseline()
         for frozen in self._study.get_trials(deepcopy=False):
-            told = frozen.user_attrs
-            outcome = json.loads(told["outcome"]) if "outcome" in told else None
-            trial = trial_of(_number(frozen), told["round"], json.loads(told["proposal"]), outcome)
-            self._trials[trial.number] = trial
-        self._ids = {_number(frozen): frozen._trial_id for frozen in self._unfinished()}
+            if not (known := self._trials.get(_number(frozen))) or not known.ended:
+                told = frozen.user_attrs
+                outcome = json.loads(told["outcome"]) if "outcome" in told else None
+                trial = trial_of(_number(frozen), told["round"], json.loads(told["proposal"]), outcome)
+                self._trials[trial.number] = trial
+        self._load_unfinished()
         self._load_trial_repeats()
+
+    def _load_unfinished(self) -> None:
+        running = self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        self._ids = {_number(frozen): frozen._trial_id for frozen in running}
+        self._owners = {_number(f): f.user_attrs[DRIVER] for f in running if DRIVER in f.user_attrs}
 
     def _load_trial_repeats(self) -> None:
         attrs = self._study.user_attrs
         places = sorted(int(name.removeprefix(TRIAL_REPEAT)) for name in attrs if name.startswith(TRIAL_REPEAT))
-        for place in places:
+        for place in (place for place in places if place not in self._places):
             data = json.loads(attrs[f"{TRIAL_REPEAT}{place}"])
             self._places[place] = (data["trial"], data["order"])
             trial = self._trials[data["trial"]]
@@ -316,15 +359,14 @@ class Study:
         tried = self._study.user_attrs.get(TUNING, [])
         self._tunings = tuple(trial_of(t["number"], t["round"], t["proposal"], t["outcome"]) for t in tried)
 
-    def _unfinished(self) -> list[FrozenTrial]:
-        return self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-
     def _add(self, trial: Trial, proposal: ProposalJson, values: Mapping[str, Value]) -> None:
         """One transaction, so that a trial is there as a whole or not at all."""
         asked = {path: value for path, value in values.items() if path in self._distributions}
-        attrs = {"number": trial.number, "round": trial.round, "proposal": json.dumps(proposal)}
+        attrs: dict[str, int | str] = {"number": trial.number, "round": trial.round, "proposal": json.dumps(proposal)}
         if trial.ended:
             attrs["outcome"] = json.dumps(outcome_json(trial))
+        elif self.drivers.number is not None:
+            attrs[DRIVER] = self.drivers.number
         added = create_trial(
             state=_OPTUNA_STATE[trial.state],
             values=self._values(trial),

@@ -20,6 +20,7 @@ import optuna
 import sqlalchemy
 
 from automl.files.failures import write_error
+from automl.study.drivers import Waiting
 from search_spaces.errors import InputError
 
 FILE = "study.db"
@@ -32,12 +33,11 @@ _ERRORS = {
     sqlite3.SQLITE_CANTOPEN: errno.EACCES,
     sqlite3.SQLITE_IOERR: errno.EIO,
 }
-Waiting = Callable[[Path, float], None]
 Version = tuple[int, int, bytes]
 T = TypeVar("T")
 
 
-def not_for_long(file: Path, seconds: float) -> None:
+def not_for_long(file: Path | str, seconds: float) -> None:
     """Waits as whoever only reads does.
 
     Raises:

@@ -1,24 +1,29 @@
-"""Studies in a storage: found by the name in the study file, one Optuna study for each edition of the space."""
+"""Studies in a storage: found by the name in the study file, one Optuna study for each edition of the space.
+
+The storage is the folder's own SQLite file, or a PostgreSQL database that several folders share; such a folder says so
+in a file (automl/study/shared.py).
+"""
 
 from __future__ import annotations
 
 import itertools
 import warnings
 from collections.abc import Sequence, Set
-from functools import partial
 from pathlib import Path
 
 import optuna
 from optuna.study import StudySummary
 
 from automl.study.config import is_cost_limit, parse_limit
+from automl.study.drivers import ALONE, Drivers, Waiting, others
 from automl.study.facts import Facts
 from automl.study.file import part
 from automl.study.history import Limit
 from automl.study.places import plugins_found
 from automl.study.plugins import plug_in_files
 from automl.study.record import Study
-from automl.study.sqlite import FILE, Waiting, not_for_long, sqlite_storage
+from automl.study.shared import Shared
+from automl.study.sqlite import FILE, not_for_long, sqlite_storage
 from search_spaces.errors import InputError
 from search_spaces.source import read_text
 from search_spaces.space import SearchSpace, space_of
@@ -33,20 +38,44 @@ def open_study(
     name: str,
     space: SearchSpace,
     limits: Sequence[Limit] = (),
-    url: str | None = None,
+    *,
+    drivers: Drivers = ALONE,
     waiting: Waiting = not_for_long,
 ) -> Study:
-    """The study of this name and space, made if it is not there; in the folder's study.db unless there is a `url`.
+    """The study of this name and space, made if it is not there, in the folder's storage.
 
     `waiting` hears that another process holds the record, now and whenever it is written.
 
     An edited space is a new Optuna study in the same storage (Optuna refuses a domain that changes under one name);
     the trials that still fit are copied into it under their numbers.
+
+    Raises:
+        InputError: where other drivers search another edition of it at this moment.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     folder.mkdir(parents=True, exist_ok=True)
-    own = partial(sqlite_storage, folder, writes=True, waiting=waiting)
-    storage = own() if url is None else optuna.storages.RDBStorage(url)
+    storage = storage_of(folder, writes=True, waiting=waiting)
+    with drivers.turn():
+        stored = _opened(storage, folder, name, space, limits, drivers)
+        return Study(stored, space, limits, drivers)
+
+
+def storage_of(folder: Path, *, writes: bool = False, waiting: Waiting = not_for_long) -> optuna.storages.RDBStorage:
+    """Where the record of a folder is."""
+    shared = Shared.of(folder)
+    if shared is None:
+        return sqlite_storage(folder, writes=writes, waiting=waiting)
+    return shared.storage()
+
+
+def _opened(
+    storage: optuna.storages.RDBStorage,
+    folder: Path,
+    name: str,
+    space: SearchSpace,
+    limits: Sequence[Limit],
+    drivers: Drivers,
+) -> optuna.Study:
     signature = space.to_yaml()
     _remove_parts(storage, name)
     summaries = optuna.get_all_study_summaries(storage)
@@ -57,7 +86,10 @@ def open_study(
         _plug_in(old, folder)  # its trials may hold blocks that the study names no more
     if old is not None and old.user_attrs[_SPACE] == signature:
         old.set_user_attr(_TURN, turn)
-        return Study(old, space, limits)
+        return old
+    if old is not None and others(drivers):
+        must, hint = "must be the space that other drivers search at this moment", "stop them before it is edited"
+        raise InputError.of("space", must, "another", hint)
     free = _free_name(name, {summary.study_name for summary in summaries})
     created = optuna.create_study(study_name=free, storage=storage, directions=["minimize", "maximize"])
     with warnings.catch_warnings():
@@ -69,20 +101,22 @@ def open_study(
     if old is not None:
         _copy_fitting(Study(old, space, limits), study, space)
     created.set_user_attr(_SPACE, signature)  # last: a study without it is a part of one
-    return study
+    return created
 
 
-def load_newest(folder: Path, url: str | None = None) -> optuna.Study:
+def load_newest(folder: Path) -> optuna.Study:
     """The newest study of a folder, for reading.
 
     Raises:
         InputError: where there is none.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    if url is None and not (folder / FILE).exists():
+    shared = Shared.of(folder)
+    if shared is None and not (folder / FILE).exists():
         raise InputError.of(str(folder), "must hold a study (study.db)", "none", "start one with `automl search`")
-    storage = sqlite_storage(folder) if url is None else optuna.storages.RDBStorage(url)
-    whole = [summary for summary in optuna.get_all_study_summaries(storage) if _SPACE in summary.user_attrs]
+    storage = storage_of(folder)
+    summaries = optuna.get_all_study_summaries(storage)
+    whole = [s for s in summaries if (_SPACE in s.user_attrs if shared is None else _is_edition(s, shared.name))]
     if not whole:
         raise InputError.of(str(folder), "must hold a study", "an empty storage")
     return optuna.load_study(study_name=max(whole, key=_turn).study_name, storage=storage)
@@ -111,7 +145,7 @@ def load_editions(folder: Path) -> list[tuple[optuna.Study, SearchSpace]]:
     """
     newest, _, _ = load_started(folder)
     name = newest.user_attrs.get(_NAME, newest.study_name)
-    storage = sqlite_storage(folder)
+    storage = storage_of(folder)
     summaries = [s for s in optuna.get_all_study_summaries(storage) if _is_edition(s, name)]
     found = []
     for summary in sorted(summaries, key=_edition):

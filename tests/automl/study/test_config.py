@@ -227,3 +227,29 @@ def test_it_is_frozen() -> None:
 
 def test_seeds_are_not_negative() -> None:
     assert faults(seed=-1) == [(("seed",), "greater_than_equal")]
+
+
+# ---------------------------------------------------------------- the record's place
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql://db/ads", "postgresql://me@db:5433/ads", "postgresql:///ads?host=/run/pg"]
+)
+def test_databases(url: str) -> None:
+    assert study_config(storage=url).storage == url
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("sqlite:///study.db", "must be postgresql://"),
+        ("postgresql://db", "must be postgresql://"),
+        ("postgresql://me:secret@db/ads", "must not hold a password"),
+        ("postgresql://me@db/ads?password=secret", "must not hold a password"),
+    ],
+)
+def test_what_is_no_database(url: str, told: str) -> None:
+    ((place, error),) = faults(storage=url)
+    assert place == ("storage",)
+    assert told in error
+    assert "secret" not in error

@@ -298,13 +298,13 @@ def test_the_newest_study_is_the_one_opened_last(tmp_path: Path) -> None:
 
 
 def test_others_studies_in_a_shared_storage_are_left_alone(tmp_path: Path) -> None:
-    reopened(tmp_path / "a", tiny(), "feed")
-    url = f"sqlite:///{tmp_path / 'a'}.db"
-    optuna.create_study(study_name="ads", storage=url).optimize(lambda trial: trial.suggest_float("x", 0, 1), 1)
-    study = open_study(tmp_path, "ads", tiny(), url=url)
+    reopened(tmp_path, tiny(), "feed")
+    theirs = optuna.create_study(study_name="ads", storage=sqlite_storage(tmp_path, writes=True))
+    theirs.optimize(lambda trial: trial.suggest_float("x", 0, 1), 1)
+    study = open_study(tmp_path, "ads", tiny())
     assert study.trials == ()
-    assert len(optuna.load_study(study_name="ads", storage=url).trials) == 1
-    assert load_newest(tmp_path, url).user_attrs["name"] == "ads"
+    assert len(in_optuna(tmp_path).trials) == 1
+    assert load_newest(tmp_path).user_attrs["name"] == "ads"
 
 
 # ---------------------------------------------------------------- as Optuna sees it
