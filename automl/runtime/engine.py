@@ -25,9 +25,9 @@ from automl.runtime.head import cluster_address, node_address, watched_head
 from automl.runtime.interrupt import Stop, deferred_interrupt
 from automl.runtime.jobs import Done, Job, JobSource, Outcome, Resources, Step, Wait, job_config, progress_of
 from automl.runtime.leftovers import scratch_folder
-from automl.runtime.limits import Words
+from automl.runtime.limits import Words, forget, held_bytes, too_much
 from automl.runtime.lost import PATIENCE_S, RUNS, STEP_S, Death, Fate, actor_of, death_of, last_words
-from automl.runtime.watch import GRACE_S, Watch, check_room
+from automl.runtime.watch import DEAF_S, GRACE_S, Watch, check_room
 from automl.runtime.worker import Worker, started_at, told_by
 from automl.study.history import Failure
 from automl.study.plugins import files
@@ -110,7 +110,8 @@ class Running:
     actor: str | None = None  # Ray's name of its process, once that was lost
     silent_since: float | None = None  # when it was lost without a word
     seconds: float = 0.0  # on its way, as far as the driver was there to see it
-    frozen: bool = False  # ended by the driver
+    over: float = 0.0  # of these, the latest with more memory than it may hold
+    broken: Failure | None = None  # the limit for which the driver ended it
 
 
 class Desk:
@@ -129,9 +130,10 @@ class Desk:
         check_head: Callable[[], None] = lambda: None,
         look: Callable[[str | None], Death] = death_of,
         words: Callable[[Path, str, str], Words] = last_words,
+        held: Callable[[Path, str], int] = held_bytes,
     ) -> None:
         self._stop, self._check_head = stop or Stop(), check_head
-        self._look, self._words = look, words
+        self._look, self._words, self._held = look, words, held
         self._source, self._workers, self._scratch, self._clock = source, workers, scratch, clock
         self._running: dict[str, Running] = {}
         self._again: deque[Job] = deque()
@@ -145,15 +147,21 @@ class Desk:
     def stopping(self) -> bool:
         return self._stop.asked
 
-    def silent(self, trial_id: str, seconds: float) -> bool:
+    def to_end(self, trial_id: str, seconds: float) -> bool:
         running = self._running.get(trial_id)
         if running is None:
             return False
         if not running.seconds:
             running.started_at = self._clock()  # before that it may have waited for a worker
         running.seconds += seconds
-        running.frozen = running.seconds > running.job.limits.timeout_s + GRACE_S
-        return running.frozen
+        limits, held = running.job.limits, self._held(self._scratch, running.job.name)
+        running.over = running.over + seconds if held > limits.memory_bytes else 0.0
+        if running.over > DEAF_S:
+            running.broken = too_much(held, limits.memory_bytes)
+        elif running.seconds > limits.timeout_s + GRACE_S:
+            told = f"silent for {GRACE_S:g} s beyond its limit of {limits.timeout_s:g} s (frozen), and ended"
+            running.broken = running.broken or Failure("timeout", told)
+        return running.broken is not None
 
     def look_up(self) -> None:
         """Called many times a second: see whether the cluster is there and who was lost with a machine."""
@@ -206,9 +214,9 @@ class Desk:
     def _settle(self, trial_id: str, running: Running, since: float) -> None:
         """Find out what became of a trial that ended without a word, if that is known by now."""
         waited = self._clock() - since
-        if waited < STEP_S and not running.frozen:
+        if waited < STEP_S and running.broken is None:
             return
-        death, job = Death(Fate.OWN) if running.frozen else self._look(running.actor), running.job
+        death, job = Death(Fate.OWN) if running.broken else self._look(running.actor), running.job
         if death.fate is Fate.OPEN and waited < PATIENCE_S:
             return
         if death.fate is Fate.OWN:
@@ -217,6 +225,7 @@ class Desk:
         self._losses[job.name] += 1
         if self._losses[job.name] < RUNS:
             del self._running[trial_id]
+            forget(self._scratch, job.name)
             self._again.append(job)
         else:
             self._tell(
@@ -239,9 +248,8 @@ class Desk:
 
     def _last_words(self, running: Running, ended_at: float, node: str) -> Failure:
         job = running.job
-        if running.frozen:
-            told = f"silent for {GRACE_S:g} s beyond its limit of {job.limits.timeout_s:g} s (frozen), and ended"
-            return Failure("timeout", told)
+        if running.broken is not None:
+            return running.broken
         words = self._words(self._scratch, job.name, node)
         if words.note is not None:
             return words.note

@@ -1,7 +1,8 @@
 """Hard limits of a trial, kept where they cannot be missed: in the worker itself. A worker that breaks one ends.
 
 Time: faulthandler's watchdog is a C thread, so that it ends even a trial that hangs in C code with the GIL held.
-Memory: a thread that looks at the process's anonymous memory, so that mapped data does not count.
+Memory: a thread that looks at the process's anonymous memory, so that mapped data does not count. It cannot look while
+C code holds the GIL: so it says where it is, and the driver, where that is on the same machine, looks too.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,9 +34,9 @@ def time_limit(seconds: float, traceback: Path) -> Iterator[None]:
             faulthandler.cancel_dump_traceback_later()
 
 
-def anonymous_bytes() -> int:
-    """Memory of this process that no file backs."""
-    for line in Path("/proc/self/status").read_text().splitlines():
+def anonymous_bytes(process: int | None = None) -> int:
+    """Memory of a process, this one if none is named, that no file backs."""
+    for line in Path(f"/proc/{process or 'self'}/status").read_text().splitlines():
         if line.startswith("RssAnon:"):
             return int(line.split()[1]) * 1024
     raise OSError("this system does not tell a process's anonymous memory")
@@ -51,9 +52,15 @@ class MemoryWatch:
         threading.Thread(target=self._look, daemon=True).start()
 
     def begin(self, limit: int, note: Path) -> None:
+        """Look from now on; the last words go into `note`."""
         self._base, self._limit, self._notes = anonymous_bytes(), limit, note
+        with suppress(OSError):  # no room: the driver does not look
+            _beside(note).write_text(json.dumps([os.getpid(), self._base]))
 
     def end(self) -> None:
+        """Look no more."""
+        if self._notes is not None:
+            _beside(self._notes).unlink(missing_ok=True)
         self._notes = None
 
     def _look(self) -> None:
@@ -64,11 +71,33 @@ class MemoryWatch:
                 continue
             held = anonymous_bytes() - self._base
             if held > self._limit:
-                write_note(
-                    note,
-                    Failure("memory", f"held {held / 2**20:.0f} MiB, above its limit of {self._limit / 2**20:.0f} MiB"),
-                )
+                write_note(note, too_much(held, self._limit))
                 os._exit(_EXIT_CODE)
+
+
+def too_much(held: int, limit: int) -> Failure:
+    """What is told of a job that held more bytes than it may."""
+    return Failure("memory", f"held {held / 2**20:.0f} MiB, above its limit of {limit / 2**20:.0f} MiB")
+
+
+def held_bytes(folder: Path, job: str) -> int:
+    """What a job that runs on this machine holds above what its process held when it began; 0 where that is not known:
+    it runs elsewhere, or is over. `folder` is that of its worker's last words."""
+    try:
+        process, base = json.loads(_beside(folder / f"{job}.json").read_text())
+        return anonymous_bytes(process) - int(base)
+    except (OSError, ValueError):
+        return 0
+
+
+def forget(folder: Path, job: str) -> None:
+    """A job was lost with its worker: where that was says nothing any more."""
+    _beside(folder / f"{job}.json").unlink(missing_ok=True)
+
+
+def _beside(note: Path) -> Path:
+    """Says which process a job runs in, and what that held when it began."""
+    return note.with_suffix(".memory")
 
 
 def write_note(path: Path, failure: Failure) -> None:

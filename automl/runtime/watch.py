@@ -1,5 +1,5 @@
-"""What the driver looks at while Tune runs: whether it is to stop, whether a worker has fallen silent, whether there is
-room for the next job."""
+"""What the driver looks at while Tune runs: whether it is to stop, whether a worker cannot keep its limits any more,
+whether there is room for the next job."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from automl.runtime.jobs import Resources, amount, room_words
 LOOK_EVERY_S = 0.5
 PATIENCE_S = 3.0  # without any job on its way, before it is asked why
 GRACE_S = 15.0  # a worker keeps its limit itself; one that is silent for so long beyond it cannot
+DEAF_S = 2.0  # nor can one that holds too much memory for so long: C code has it and lets nothing else run
 
 
 def check_room(resources: Resources) -> None:
@@ -52,8 +53,9 @@ class Books(Protocol):
     def stopping(self) -> bool:
         """Everything is to end now."""
 
-    def silent(self, trial_id: str, seconds: float) -> bool:
-        """A job has been on its way for so much longer; whether that is more than it can be without being frozen."""
+    def to_end(self, trial_id: str, seconds: float) -> bool:
+        """A job has been on its way for so much longer; whether its process is to be ended, since it does not keep the
+        job's limits itself."""
 
 
 class Watch(Callback):
@@ -94,7 +96,7 @@ class Watch(Callback):
     def _look(self, trials: Sequence[Trial], passed: float) -> None:
         running = [trial for trial in trials if trial.status == Trial.RUNNING]
         for trial in running:
-            if self._books.silent(trial.trial_id, passed):
+            if self._books.to_end(trial.trial_id, passed):
                 _kill(trial)
         wanting = not running and any(trial.status == Trial.PENDING for trial in trials)
         self._idle = self._idle + passed if wanting else 0.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections import Counter
 from pathlib import Path
@@ -21,7 +22,7 @@ def _search(folder: Path, training: str, trials: int, **settings: Any) -> subpro
     text = file.read_text().replace(
         "trial: {", f"plugins: [{ROOT}/tests/worlds/faults.py]\ntrial: {{training: {training}, "
     )
-    file.write_text(text)
+    file.write_text(text.replace("memory: 2GiB", "memory: 1GiB"))
     return automl("search", file, "--trials", str(trials), "--workers", "2")
 
 
@@ -35,6 +36,8 @@ def test_search_ends_with_its_budget_whatever_trials_do(tmp_path: Path) -> None:
     failed = frame[frame["state"] == "failed"]
     assert sorted(failed["failure_kind"]) == sorted(FAULTS.values())
     assert any("a block fell over" in reason for reason in failed["failure_reason"])
+    told = failed[failed["failure_kind"] == "memory"]["failure_reason"]
+    assert all(re.fullmatch(r"held \d+ MiB, above its limit of 1024 MiB", reason) for reason in told)
     page = (tmp_path / "report.html").read_text()
     assert "a block fell over" in page
     assert left_behind(tmp_path) == []

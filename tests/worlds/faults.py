@@ -1,11 +1,12 @@
 """Work that goes wrong on purpose: a trial that raises, diverges, exits, takes too much memory, or hangs in C
-code with the GIL held."""
+code with the GIL held, or both."""
 
 from __future__ import annotations
 
 import ctypes
 import json
 import os
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,8 @@ from automl.runtime.jobs import Step, TrainModel
 from automl.runtime.work import train_and_score
 from search_spaces.plugins import Plugins
 
-FAULTS = {1: "error", 3: "diverged", 5: "lost", 7: "timeout", 9: "memory"}  # by turn
+FAULTS = {1: "error", 3: "diverged", 4: "memory", 5: "lost", 7: "timeout", 9: "memory"}  # by turn
+DEAF = 4  # the turn of one that takes its memory with the GIL held
 UNSTEADY = "unsteady.json"  # in the study's folder: the model that diverges on the second order of the finals
 
 
@@ -27,13 +29,16 @@ def plug(tables: Plugins) -> None:
 
 def faulty(asked: TrainModel) -> Iterator[Step]:
     """train_and_score, but for some trials."""
-    fault = None if _is_baseline(asked) else FAULTS.get(_turn(Path(asked.log)))
+    turn = 0 if _is_baseline(asked) else _turn(Path(asked.log))
+    fault = FAULTS.get(turn)
     if fault == "error":
         raise RuntimeError("a block fell over")
     if fault == "diverged":
         asked = _diverging(asked)
     if fault == "lost":
         os._exit(3)
+    if turn == DEAF:
+        take_with_the_gil_held(5 << 28)
     if fault == "memory":
         _ = [bytearray(b"x" * (256 << 20)) for _ in range(40)]
     if fault == "timeout":
@@ -68,6 +73,15 @@ def _diverging(asked: TrainModel) -> TrainModel:
 def hang_with_the_gil_held() -> None:
     """sleep(3) of the C library, called without letting the GIL go."""
     ctypes.PyDLL(None).sleep(1000)
+
+
+def take_with_the_gil_held(size: int) -> None:
+    """So much memory, and no other thread of the process runs from before it is taken."""
+    sleep = ctypes.PyDLL(None).sleep
+    sys.setswitchinterval(1000.0)
+    much = bytearray(size)
+    much[::4096] = b"x" * len(much[::4096])
+    sleep(1000)
 
 
 def _is_baseline(asked: TrainModel) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from automl.runtime.limits import MemoryWatch, anonymous_bytes, read_note, time_limit, write_note
+from automl.runtime.limits import MemoryWatch, anonymous_bytes, held_bytes, read_note, time_limit, write_note
 from automl.study.history import Failure
 from tests.worlds.processes import PATIENCE_S
 
@@ -85,6 +85,29 @@ def test_memory_above_the_limit_ends_the_process_with_a_note(tmp_path: Path) -> 
     words = note.reason.split()
     assert note.reason == f"held {words[1]} MiB, above its limit of 64 MiB"
     assert 64 <= int(words[1]) < 256
+
+
+def test_a_process_whose_c_code_holds_the_gil_is_seen_from_outside(tmp_path: Path) -> None:
+    code = HEAD + textwrap.dedent(
+        """
+        watch = MemoryWatch()
+        watch.begin(64 << 20, folder / "job.seed-0.json")
+        write = ctypes.PyDLL(None).write
+        sys.setswitchinterval(1000)  # between two calls nothing else runs either
+        held = bytearray(b"x" * (128 << 20))
+        write(1, b"held\\n", 5)
+        hang(1000)
+        """
+    )
+    assert held_bytes(tmp_path, "job.seed-0") == 0
+    with subprocess.Popen([sys.executable, "-c", code, tmp_path], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        found = held_bytes(tmp_path, "job.seed-0")
+        assert process.poll() is None
+        process.kill()
+    assert 100 << 20 < found < 400 << 20
+    assert held_bytes(tmp_path, "job.seed-0") == 0, "it is over"
 
 
 def test_memory_counts_from_where_the_job_began_and_only_while_it_runs(tmp_path: Path) -> None:

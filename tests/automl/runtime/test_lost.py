@@ -14,7 +14,7 @@ from ray.core.generated import common_pb2, gcs_pb2
 
 from automl.runtime import lost
 from automl.runtime.engine import Desk
-from automl.runtime.jobs import Done, Job, Outcome, Progress, Step, Wait
+from automl.runtime.jobs import Done, Job, Limits, Outcome, Progress, Step, Wait
 from automl.runtime.lost import PATIENCE_S, RUNS, STEP_S, Death, Fate, read_death
 from automl.study.history import Failure
 
@@ -51,7 +51,15 @@ class World:
     def __init__(self, folder: Path, workers: int = 2) -> None:
         self.now, self.says = 100.0, dict[str | None, Fate]()
         self.jobs = Jobs()
-        self.desk = Desk(self.jobs, workers, folder, lambda: self.now, look=lambda actor: Death(self.says[actor]))
+        self.held = dict[str, int]()
+        self.desk = Desk(
+            self.jobs,
+            workers,
+            folder,
+            lambda: self.now,
+            look=lambda actor: Death(self.says[actor]),
+            held=lambda folder, job: self.held.get(job, 0),
+        )
 
     def loses(self, trial: str, fate: Fate) -> None:
         self.says[f"actor of {trial}"] = fate
@@ -130,6 +138,28 @@ def test_a_job_that_loses_machine_after_machine_is_given_up(tmp_path: Path) -> N
         world.loses(str(turn), Fate.NODE)
         world.later()
     assert world.jobs.told == [("one", Failure("lost", f"{RUNS} times it was lost with the machine it ran on"))]
+
+
+def test_a_job_that_holds_too_much_for_a_while_is_ended_and_told_by_its_limit(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    for trial in "ab":
+        world.desk.give(trial)
+    limit = Limits().memory_bytes
+
+    def looks(*held: int) -> list[bool]:
+        found = []
+        for world.held["one"] in held:
+            found.append(world.desk.to_end("a", 0.5))
+            assert not world.desk.to_end("b", 0.5)
+        return found
+
+    assert not any(looks(limit, limit + 1, limit + 1, 0, limit + 1, limit + 1, limit + 1, limit + 1))
+    assert looks(limit + (3 << 20)) == [True]
+    assert looks(0) == [True], "it is on its way out"
+    world.loses("a", Fate.OPEN)
+    world.later()
+    (told,) = world.jobs.told
+    assert told == ("one", Failure("memory", "held 4099 MiB, above its limit of 4096 MiB"))
 
 
 def test_what_the_driver_had_stopped_is_stopped_even_if_its_machine_is_lost(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ class Books:
         self.stopping = False
         self.seconds: dict[str, float] = {}
 
-    def silent(self, trial_id: str, seconds: float) -> bool:
+    def to_end(self, trial_id: str, seconds: float) -> bool:
         self.seconds[trial_id] = self.seconds.get(trial_id, 0.0) + seconds
         return self.seconds[trial_id] > 10.0
 
