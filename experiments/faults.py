@@ -60,6 +60,7 @@ class Struck:
     codes: tuple[str, ...]
     rude: int
     seconds: float
+    leftovers: tuple[str, ...] = ()  # what is left, in words
 
 
 @dataclass
@@ -91,6 +92,7 @@ def strike(scene: Scene, kind: str) -> Struck:
     codes, rude, dead = _go_on(scene, losses)
     seconds = time.monotonic() - began
     losses.see(world.record())
+    leftovers = tuple(_words(process) for process in dead if process.is_running() and _lives(process))
     return Struck(
         world=world.name,
         kind=kind,
@@ -98,11 +100,12 @@ def strike(scene: Scene, kind: str) -> Struck:
         lost=len(losses.lost),
         changed=len(losses.changed),
         repeated=world.trained_again(trained),
-        left=sum(process.is_running() and _lives(process) for process in dead),
+        left=len(leftovers),
         broken=tuple(scene.broken),
         codes=tuple(codes),
         rude=rude,
         seconds=round(seconds, 1),
+        leftovers=leftovers,
     )
 
 
@@ -147,6 +150,12 @@ def _lives(process: psutil.Process) -> bool:
         return process.status() != psutil.STATUS_ZOMBIE
     except psutil.Error:
         return False
+
+
+def _words(process: psutil.Process) -> str:
+    with suppress(psutil.Error):
+        return f"{process.pid} {process.status()} {' '.join(process.cmdline())[:200]}"
+    return str(process.pid)
 
 
 def plan(counts: Mapping[str, int], seed: int, done: Iterable[str] = ()) -> list[tuple[int, str]]:
@@ -231,7 +240,9 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def line(one: Struck) -> str:
     """For a terminal."""
-    wrong = {n: getattr(one, n) for n in ("lost", "changed", "repeated", "left", "rude", "broken") if getattr(one, n)}
+    wrong = {
+        n: getattr(one, n) for n in ("lost", "changed", "repeated", "leftovers", "rude", "broken") if getattr(one, n)
+    }
     words = " ".join(one.codes) or "went on"
     return f"{one.world}: {one.kind:<30} {one.seconds:>6.1f} s  {words:<10} {wrong or ''}"
 
@@ -243,7 +254,7 @@ class State:
         self._file = file
         self.values: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
         self.strikes = [
-            Struck(**{**one, "broken": tuple(one["broken"]), "codes": tuple(one["codes"])})
+            Struck(**{**one, **{n: tuple(one[n]) for n in ("broken", "codes", "leftovers") if n in one}})
             for one in self.values.get("strikes", [])
         ]
 
