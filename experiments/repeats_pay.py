@@ -26,8 +26,8 @@ from automl.strategies.again import again
 from automl.strategies.believed import believe
 from automl.strategies.controller import ControllerConfig, imagine
 from automl.strategies.picks import entrants, picks
+from automl.study.baselines import summarize_baseline
 from automl.study.history import Baseline, History, Origin, Proposal, Repeat, State, Trial
-from automl.study.record import summarize_baseline
 from automl.testing import made_up as world
 from experiments.record import write_result
 from search_spaces.space import Candidate

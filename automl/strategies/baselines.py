@@ -25,7 +25,7 @@ from automl.stats.seeds import seed_of
 from automl.strategies.draft import Draft
 from automl.strategies.evidence import Evidence, gather
 from automl.study.history import History, Metric, Origin, Proposal, State
-from automl.study.record import distribution
+from automl.study.in_optuna import distribution
 from search_spaces.decisions import Decision
 from search_spaces.knobs import Value
 from search_spaces.moves import crossover, mutate

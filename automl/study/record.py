@@ -7,7 +7,6 @@ constraints are their projection by Optuna's public API, so that its dashboard a
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,19 +14,15 @@ from pathlib import Path
 from typing import cast
 
 import optuna
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-)
-from optuna.trial import FrozenTrial, TrialState, create_trial
+from optuna.trial import TrialState
 
+from automl.study.baselines import Baselines, summarize_baseline
 from automl.study.batches import Batches
 from automl.study.drivers import ALONE, Claim, Drivers, others
-from automl.study.facts import DRIVER, NEXT_NUMBER, REPEATS, TRIAL_REPEAT, TUNING, Facts
+from automl.study.facts import DRIVER, NEXT_NUMBER, TRIAL_REPEAT, Facts
 from automl.study.history import Baseline, History, Limit, Proposal, Repeat, State, Trial, begun
 from automl.study.importances import shares_of
+from automl.study.in_optuna import STATES, distribution, new_trial, number_of, read_trial
 from automl.study.records import (
     ProposalJson,
     outcome_json,
@@ -39,30 +34,9 @@ from automl.study.records import (
 )
 from automl.study.requests import Batch, Request, numbers, spans
 from automl.study.tuning import Tuning, TuningPlan, told
-from search_spaces.decisions import Choice, Decision, Flag, Integer, Real
 from search_spaces.errors import InputError
 from search_spaces.knobs import Value
 from search_spaces.space import SearchSpace
-
-_OPTUNA_STATE = {
-    State.RUNNING: TrialState.RUNNING,
-    State.COMPLETE: TrialState.COMPLETE,
-    State.STOPPED: TrialState.PRUNED,
-    State.FAILED: TrialState.FAIL,
-}
-
-
-def distribution(decision: Decision) -> BaseDistribution:
-    """The Optuna form of a decision's domain."""
-    domain = decision.domain
-    if isinstance(domain, Choice):
-        return CategoricalDistribution(list(domain.options))
-    if isinstance(domain, Flag):
-        return CategoricalDistribution([False, True])
-    if isinstance(domain, Integer):
-        return IntDistribution(domain.low, domain.high, step=domain.step, log=domain.log)
-    assert isinstance(domain, Real)
-    return FloatDistribution(domain.low, domain.high, log=domain.log)
 
 
 class Study:
@@ -77,8 +51,6 @@ class Study:
         self._limits = tuple(limits)
         self.drivers = drivers
         self._facts: Facts | None = None
-        self._repeats: tuple[Trial, ...] = ()
-        self._tunings: tuple[Trial, ...] = ()
         self._trials: dict[int, Trial] = {}
         self._ids: dict[int, int] = {}  # of the trials that Optuna has not been told the end of
         self._owners: dict[int, int] = {}  # of those, which of several drivers trains it
@@ -129,36 +101,32 @@ class Study:
 
     def baseline(self) -> Baseline | None:
         """The baseline, once all its repeats are in."""
-        if self._facts is None or not self._repeats or len(self._repeats) < self._facts.baseline_seeds:
+        repeats = self._baselines.repeats
+        if self._facts is None or not repeats or len(repeats) < self._facts.baseline_seeds:
             return None
-        return summarize_baseline(self._repeats, self._facts.baseline_qps)
+        return summarize_baseline(repeats, self._facts.baseline_qps)
 
     def baseline_repeats(self) -> tuple[Trial, ...]:
         """The repeats of the baseline that are done."""
-        return self._repeats
+        return self._baselines.repeats
 
     def add_baseline_repeat(self, proposal: Proposal, trial: Trial) -> None:
         """Record one repeat that is done."""
-        data = {"proposal": proposal_json(proposal), "outcome": outcome_json(trial)}
-        self._study.set_user_attr(REPEATS, [*self._study.user_attrs.get(REPEATS, []), data])
-        self._load_of_baseline()
+        self._baselines.add_repeat(proposal, trial)
 
     def tunings(self) -> tuple[Trial, ...]:
         """The trainings that tuned the baseline, as they ended: automl/study/tuning.py reads them."""
-        return self._tunings
+        return self._baselines.tunings
 
     def add_tuning(self, trial: Trial) -> None:
         """Record one training of the tuning that has ended."""
-        proposal = proposal_json(Proposal(trial.candidate, trial.origin, trial.forecast))
-        data = {"number": trial.number, "round": trial.round, "proposal": proposal, "outcome": outcome_json(trial)}
-        self._study.set_user_attr(TUNING, [*self._study.user_attrs.get(TUNING, []), data])
-        self._load_of_baseline()
+        self._baselines.add_tuning(trial)
 
     def tuning(self) -> Tuning | None:
         """The baseline as brought and as tuned; None where it is not tuned, or not yet."""
         if self._facts is None or self._facts.tuned is None:
             return None
-        return told(self._tunings, TuningPlan.of(self._facts.tune_baseline), self._facts.tuned)
+        return told(self.tunings(), TuningPlan.of(self._facts.tune_baseline), self._facts.tuned)
 
     def history(self) -> History:
         """All trials so far, for a search strategy.
@@ -183,7 +151,7 @@ class Study:
             strategy=strategy,
             seed=seed,
             count=count,
-            baseline=len(self._repeats),
+            baseline=len(self.baseline_repeats()),
             trials=spans(self._trials),
             running=spans(trial.number for trial in self._trials.values() if not trial.ended),
             repeats=spans(self._places),
@@ -204,7 +172,7 @@ class Study:
                 repeats = tuple(repeat for repeat in trial.repeats if (number, repeat.order) in seen)
                 trial = replace(trial, repeats=repeats)
             trials.append(trial)
-        baseline = summarize_baseline(self._repeats[: request.baseline], self.facts.baseline_qps)
+        baseline = summarize_baseline(self.baseline_repeats()[: request.baseline], self.facts.baseline_qps)
         return History(baseline, tuple(trials), request.limits)
 
     @property
@@ -329,20 +297,18 @@ class Study:
         self._facts = Facts.of_json(attrs)
         self._first_number = int(attrs.get(NEXT_NUMBER, 1))
         self._batches = Batches(attrs, self._study.set_user_attr)
-        self._load_of_baseline()
+        self._baselines = Baselines(lambda: self._study.user_attrs, self._study.set_user_attr)
         for frozen in self._study.get_trials(deepcopy=False):
-            if not (known := self._trials.get(_number(frozen))) or not known.ended:
-                told = frozen.user_attrs
-                outcome = json.loads(told["outcome"]) if "outcome" in told else None
-                trial = trial_of(_number(frozen), told["round"], json.loads(told["proposal"]), outcome)
-                self._trials[trial.number] = trial
+            known = self._trials.get(number_of(frozen))
+            if known is None or not known.ended:  # an ended trial never changes
+                self._trials[number_of(frozen)] = read_trial(frozen)
         self._load_unfinished()
         self._load_trial_repeats()
 
     def _load_unfinished(self) -> None:
         running = self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-        self._ids = {_number(frozen): frozen._trial_id for frozen in running}
-        self._owners = {_number(f): f.user_attrs[DRIVER] for f in running if DRIVER in f.user_attrs}
+        self._ids = {number_of(frozen): frozen._trial_id for frozen in running}
+        self._owners = {number_of(f): f.user_attrs[DRIVER] for f in running if DRIVER in f.user_attrs}
 
     def _load_trial_repeats(self) -> None:
         attrs = self._study.user_attrs
@@ -353,34 +319,24 @@ class Study:
             trial = self._trials[data["trial"]]
             self._trials[trial.number] = replace(trial, repeats=(*trial.repeats, repeat_of(data)))
 
-    def _load_of_baseline(self) -> None:
-        done = self._study.user_attrs.get(REPEATS, [])
-        self._repeats = tuple(trial_of(0, 0, item["proposal"], item["outcome"]) for item in done)
-        tried = self._study.user_attrs.get(TUNING, [])
-        self._tunings = tuple(trial_of(t["number"], t["round"], t["proposal"], t["outcome"]) for t in tried)
-
     def _add(self, trial: Trial, proposal: ProposalJson, values: Mapping[str, Value]) -> None:
         """One transaction, so that a trial is there as a whole or not at all."""
-        asked = {path: value for path, value in values.items() if path in self._distributions}
-        attrs: dict[str, int | str] = {"number": trial.number, "round": trial.round, "proposal": json.dumps(proposal)}
-        if trial.ended:
-            attrs["outcome"] = json.dumps(outcome_json(trial))
-        elif self.drivers.number is not None:
-            attrs[DRIVER] = self.drivers.number
-        added = create_trial(
-            state=_OPTUNA_STATE[trial.state],
-            values=self._values(trial),
-            params=asked,
-            distributions={path: self._distributions[path] for path in asked},
-            user_attrs=attrs,
+        number = self.drivers.number
+        added = new_trial(
+            trial,
+            proposal,
+            values,
+            self._distributions,
+            objectives=self._values(trial),
             constraints=self._constraints(trial),
+            attributes={} if trial.ended or number is None else {DRIVER: number},
         )
         self._study.add_trial(added)
         self._trials[trial.number] = trial
 
     def _tell(self, trial: Trial) -> None:
         live = optuna.trial.Trial(self._study, self._ids.pop(trial.number))
-        self._study.tell(live, self._values(trial), state=_OPTUNA_STATE[trial.state])
+        self._study.tell(live, self._values(trial), state=STATES[trial.state])
 
     def _values(self, trial: Trial) -> list[float] | None:
         if trial.state is not State.COMPLETE:
@@ -406,25 +362,3 @@ def measured_history(study: Study, folder: Path) -> History:
         found = f"{len(study.baseline_repeats())} of {study.facts.baseline_seeds} seeds"
         raise InputError.of(str(folder), "must hold a measured baseline", found, "the same `automl search` goes on")
     return study.history()
-
-
-def _number(frozen: FrozenTrial) -> int:
-    """Ours; Optuna's own counts from 0 and without gaps."""
-    return int(frozen.user_attrs["number"])
-
-
-def summarize_baseline(repeats: Sequence[Trial], qps: float) -> Baseline:
-    """Mean and spread of the baseline's repeats."""
-    measurements = [trial.measurement for trial in repeats if trial.measurement is not None]
-    ne = [m.ne for m in measurements]
-    mean = math.fsum(ne) / len(ne)
-    spread = math.sqrt(math.fsum((x - mean) ** 2 for x in ne) / max(len(ne) - 1, 1))
-    train = [m.speed.train_qps for m in measurements if m.speed.train_qps is not None]
-    return Baseline(
-        candidate=repeats[0].candidate,
-        trials=tuple(replace(trial, number=0) for trial in repeats),
-        ne=mean,
-        ne_std=spread,
-        qps=qps,
-        train_qps=math.fsum(train) / len(train) if train else math.nan,
-    )

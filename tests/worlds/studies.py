@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from automl.stats.seeds import trial_seeds
+from automl.study.baselines import summarize_baseline
 from automl.study.config import StudyConfig
 from automl.study.facts import Facts
 from automl.study.history import (
@@ -27,7 +28,7 @@ from automl.study.history import (
     State,
     Trial,
 )
-from automl.study.record import Study, summarize_baseline
+from automl.study.record import Study
 from automl.study.storage import open_study
 from search_spaces.blocks import Cross, Mlp
 from search_spaces.model import Embedding, InputShape, Layer, ModelSpec, Train

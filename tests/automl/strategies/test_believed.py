@@ -10,8 +10,8 @@ import pytest
 from automl.stats.seeds import trial_seeds
 from automl.strategies.believed import MOST_LUCK, believe, weighed_by_luck
 from automl.strategies.evidence import gather
+from automl.study.baselines import summarize_baseline
 from automl.study.history import Failure, Forecast, History, Repeat, Trial
-from automl.study.record import summarize_baseline
 from search_spaces.space import Candidate
 from tests.worlds.studies import (
     BASELINE_NE,

@@ -13,7 +13,8 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.trial import TrialState
 
 from automl.study.history import Failure, Limit, Metric, Origin, Proposal, Repeat, State, Trial
-from automl.study.record import Study, distribution, summarize_baseline
+from automl.study.in_optuna import distribution
+from automl.study.record import Study
 from automl.study.records import outcome_json
 from automl.study.sqlite import sqlite_storage
 from automl.study.storage import load_newest, open_study
@@ -119,17 +120,6 @@ def test_the_history_waits_for_the_baseline(tmp_path: Path) -> None:
     assert found.ne_std == pytest.approx(math.sqrt(2) * 0.01)
     assert [trial.seeds["repeat"] for trial in found.trials] == [0, 1]
     assert found.gain_pct(0.9009) == pytest.approx(-1.0)
-
-
-def test_the_baselines_train_qps_is_a_mean_of_those_measured() -> None:
-    repeats = [baseline_repeat(0, 0.9), baseline_repeat(1, 0.9), baseline_repeat(2, 0.9)]
-    speeds = (30_000.0, 50_000.0, None)
-    changed = [
-        replace(r, measurement=measured(r.candidate, ne=0.9, train_qps=speed))
-        for r, speed in zip(repeats, speeds, strict=True)
-    ]
-    assert summarize_baseline(changed, 1.0).train_qps == pytest.approx(40_000)
-    assert math.isnan(summarize_baseline(changed[2:], 1.0).train_qps)
 
 
 # ---------------------------------------------------------------- the driver dies
