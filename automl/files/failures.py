@@ -17,6 +17,7 @@ _HINTS = {
     errno.EROFS: "it lies on a disk that can only be read: write elsewhere",
     errno.EACCES: "get the right to write there, or write elsewhere",
     errno.EPERM: "get the right to write there, or write elsewhere",
+    errno.ENOENT: f"it, or its folder, was moved or deleted: put it back, or name the folder of now by --out, {_AGAIN}",
 }
 _RIGHTS = (errno.EACCES, errno.EPERM)  # they are missed in reading too
 # NumPy and torch do not say why what they wrote is not all there.
@@ -41,6 +42,8 @@ def writing(path: Path) -> Iterator[None]:
         raise
     except Exception as error:
         code = _code(error)
+        if code == errno.ENOENT and path.parent.exists():
+            raise
         if code not in _HINTS or (code in _RIGHTS and not _is_of(error, path)):
             raise
         raise write_error(path, code) from error

@@ -153,5 +153,7 @@ class _Telling:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         if isinstance(error, sqlite3.OperationalError):
             code = _ERRORS.get(error.sqlite_errorcode & 0xFF)
+            if error.sqlite_errorcode == sqlite3.SQLITE_READONLY_DBMOVED or not self._file.parent.exists():
+                code = errno.ENOENT
             if code is not None:
                 raise write_error(self._file, code) from error

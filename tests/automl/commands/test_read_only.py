@@ -68,5 +68,9 @@ def test_its_report_is_written_elsewhere(shared: Path) -> None:
 
 
 def test_nobody_goes_on_with_it(shared: Path) -> None:
-    with colleague(), pytest.raises(WriteError, match=r"cannot write .*/\.lock: Permission denied"):
-        locked(shared)
+    with colleague():
+        for ask in (lambda: locked(shared), lambda: api.open_study(shared).finals()):
+            with pytest.raises(
+                WriteError, match=r"cannot write .*/\.lock: Permission denied; get the right to write th"
+            ):
+                ask()

@@ -69,6 +69,18 @@ def test_words_of_a_library_tell_it_too(tmp_path: Path) -> None:
             raise RuntimeError(words)
 
 
+def test_a_folder_that_was_moved_away_is_told_as_such(tmp_path: Path) -> None:
+    for write in (whole_file, whole_folder):
+        home = tmp_path / "home"
+        home.mkdir()
+        told = f"cannot write {home}/made: No such file or directory; it, or its folder, was moved or deleted: put it"
+        with pytest.raises(WriteError, match=told), write(home / "made") as part:  # noqa: PT012
+            for left in home.iterdir():
+                left.unlink() if left.is_file() else left.rmdir()
+            home.rmdir()
+            (part / "x" if write is whole_folder else part).write_text("x")
+
+
 def test_what_has_nothing_to_do_with_writing_is_left_alone(tmp_path: Path) -> None:
     for error in (ValueError("no"), FileNotFoundError(2, "none", "x"), PermissionError(13, "no", "/elsewhere/log")):
         with pytest.raises(type(error)) as told, writing(tmp_path / "x"):

@@ -127,6 +127,19 @@ def test_a_record_without_room_names_its_file_and_goes_on_later(tmp_path: Path) 
     assert len(open_study(tmp_path, "ads", small_space()).trials) == 1
 
 
+@pytest.mark.parametrize("what", ["folder", "file"])
+def test_a_record_that_was_moved_away_is_told_as_such(tmp_path: Path, what: str) -> None:
+    folder = tmp_path / "study"
+    study = open_study(folder, "ads", small_space())
+    study.begin([Proposal(small_space().default(), Origin.DEFAULT)], 1)
+    moved = folder if what == "folder" else folder / FILE
+    moved.rename(tmp_path / "elsewhere")
+    with pytest.raises(WriteError, match=r"cannot write .*study\.db: No such file .* moved or deleted: .* by --out"):
+        study.begin([Proposal(small_space().default(), Origin.DEFAULT)], 2)
+    (tmp_path / "elsewhere").rename(moved)
+    assert len(open_study(folder, "ads", small_space()).trials) == 1
+
+
 def test_every_transaction_makes_another_version_of_the_record_and_reading_makes_none(tmp_path: Path) -> None:
     assert version_of(tmp_path) is None
     study = open_study(tmp_path, "ads", small_space())
