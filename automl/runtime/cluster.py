@@ -81,7 +81,7 @@ def cluster(folder: Path, cpus: float, address: str | None = None) -> Iterator[N
         for name in ("ray", "ray.tune", "ray._private"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
         warnings.filterwarnings("ignore", module="ray")
-        with ExitStack() as stack:
+        with errors_apart(), ExitStack() as stack:
             home = None if address else stack.enter_context(ray_home(folder))
             stack.callback(reap, folder)
             stack.callback(ray.shutdown)
@@ -121,6 +121,26 @@ def _start(ray: Any, folder: Path, home: Path, cpus: float) -> None:
 
 def _init(ray: Any, **options: Any) -> None:
     ray.init(log_to_driver=False, logging_level=logging.CRITICAL, configure_logging=False, **options)
+
+
+@contextmanager
+def errors_apart() -> Iterator[None]:
+    """What Ray tells of dead workers while it is up goes to stderr: it puts it among a command's own lines on stdout,
+    whatever is said of logs, and has no option for that."""
+    worker: Any = sys.modules.get("ray._private.worker")
+    if worker is None:  # nothing of Ray's runs in this process
+        yield
+        return
+    prints = worker.print_to_stdstream
+
+    def apart(data: Mapping[str, Any], ignore_prefix: bool) -> None:
+        prints({**data, "is_err": True}, ignore_prefix)
+
+    worker.print_to_stdstream = apart
+    try:
+        yield
+    finally:
+        worker.print_to_stdstream = prints
 
 
 @contextmanager

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
 from automl.runtime import cluster as module
-from automl.runtime.cluster import check_machine, cluster
+from automl.runtime.cluster import check_machine, cluster, errors_apart
 from automl.runtime.errors import RunError
 from automl.runtime.host import cores
 from automl.runtime.leftovers import FOLDER
@@ -71,6 +73,21 @@ def test_children_of_the_block_carry_the_mark_and_are_gone_after_it(tmp_path: Pa
     assert ray.calls == ["init", "shutdown"]
     assert ray.options["num_cpus"] == 2
     assert FOLDER not in os.environ
+
+
+def test_what_ray_tells_of_dead_workers_is_not_among_a_command_s_lines(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    worker: Any = importlib.import_module("ray._private.worker")
+    monkeypatch.setattr(worker, "_worker_logs_enabled", True)
+    told = {"lines": ["A worker died"], "pid": "raylet", "is_err": False}
+    before = worker.print_to_stdstream
+    with errors_apart():
+        worker.print_to_stdstream(told, ignore_prefix=False)
+    assert worker.print_to_stdstream is before
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "A worker died" in err
 
 
 def test_leftovers_of_a_killed_run_are_ended_first(tmp_path: Path, ray: FakeRay) -> None:
