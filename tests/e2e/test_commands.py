@@ -54,11 +54,11 @@ def test_same_command_with_the_same_budget_does_nothing_new(searched: Path) -> N
 
 
 def test_status_and_report(searched: Path) -> None:
-    status = automl("status", searched)
+    status = automl_here("status", searched)
     assert status.returncode == 0, status.stderr
     assert "baseline   NE" in status.stdout
     assert "best NE" in status.stdout
-    report = automl("report", searched)
+    report = automl_here("report", searched)
     assert report.returncode == 0, report.stderr
     assert Path(report.stdout.strip()).name == "report.html"
 
@@ -77,7 +77,7 @@ def test_nothing_was_written_elsewhere(searched: Path) -> None:
 
 def test_export_and_predict(searched: Path) -> None:
     model, out = searched / "m.automl", searched / "out.parquet"
-    done = automl("export", searched, "--trial", "1", "--to", model)
+    done = automl_here("export", searched, "--trial", "1", "--to", model)
     assert done.returncode == 0, done.stderr
     joins = [word for name in ("user", "item") for word in ("--join", f"{name}_id={searched}/log/{name}s.parquet")]
     done = automl("predict", model, searched / "log" / "log.parquet", *joins, "--out", out)
@@ -107,7 +107,7 @@ def test_finals_compare_picks_on_the_test_window(searched: Path, compared: dict[
 @pytest.mark.usefixtures("compared")
 def test_finals_train_nothing_twice(searched: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in (searched / "finals").rglob("*.npy")}
-    done = automl("finals", searched, "--seeds", "3", "--workers", "2")
+    done = automl_here("finals", searched, "--seeds", "3", "--workers", "1")
     assert done.returncode == 0, done.stderr
     after = {path: path.stat().st_mtime_ns for path in (searched / "finals").rglob("*.npy")}
     assert {path: after[path] for path in before} == before

@@ -27,7 +27,7 @@ def test_what_a_file_plugs_in_goes_through_every_command(tmp_path: Path) -> None
     searched = automl("search", file, "--trials", TRIALS, "--workers", "2", **hostile(tmp_path))
     assert searched.returncode == 0, searched.stderr
     assert f"{TRIALS} complete" in searched.stdout
-    finals = automl("finals", tmp_path, "--trial", "1", "--seeds", "2", "--workers", "2")
+    finals = automl("finals", tmp_path, "--trial", "1", "--seeds", "2", "--workers", "1")
     assert finals.returncode == 0, finals.stderr
     trained = {note.parent for note in (tmp_path / "data").glob("*/trained-by-plug-in")}
     assert len(trained) == 2, "the search's log, and the finals'"

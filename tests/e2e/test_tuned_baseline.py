@@ -11,7 +11,7 @@ from pathlib import Path
 
 import automl as toolkit
 from search_spaces.space import load_model
-from tests.worlds.commands import automl, start, write_study
+from tests.worlds.commands import automl, automl_here, start, write_study
 
 
 def silly_study(folder: Path) -> Path:
@@ -49,7 +49,7 @@ def test_tuned_killed_and_resumed(tmp_path: Path) -> None:
     assert first.history.baseline.ne == second.history.baseline.ne
     assert len(first.history.trials) == 3, "the tuning's trainings are no trials"
 
-    finals = first.finals(seeds=2, top=1)
+    finals = first.finals(seeds=2, top=1, workers=1)
     assert finals.parts is not None
     assert finals.parts.tuned_gain_pct < 0, "the model as brought is trained beside the picks, and is none of them"
     assert [pick.trial for pick in finals.parts.picks] == [pick.trial for pick in finals.picks]
@@ -57,7 +57,7 @@ def test_tuned_killed_and_resumed(tmp_path: Path) -> None:
 
     text = whole.read_text()
     whole.write_text(text.replace("tune_baseline: 12", "tune_baseline: 16"))
-    refused = automl("search", whole, "--trials", "3", "--workers", "2")
+    refused = automl_here("search", whole, "--trials", "3", "--workers", "2")
     assert refused.returncode == 2
     assert "another `search: {tune_baseline}`" in refused.stderr
 

@@ -33,7 +33,6 @@ SHORT = (
     "inside a report",
     "worker SIGSTOP, SIGCONT",
     "inside a commit",
-    "worker SIGKILL",
 )
 TRIALS = 60
 SEEDS = {"weights": 1, "order": 17, "repeat": 0}

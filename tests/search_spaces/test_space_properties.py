@@ -22,7 +22,7 @@ from search_spaces.source import read_text
 from search_spaces.space import Candidate, SearchSpace, space_of
 
 INPUTS = InputShape(id_counts=((9, 5, 2, 1), (7, 7, 1)), dense=2, train_rows=1000)
-PROPERTY = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+PROPERTY = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @st.composite
@@ -201,7 +201,7 @@ def test_replay_and_locate_find_a_candidate_again(space: SearchSpace, seed: int)
     assert ModelSpec.from_tree(candidate.model.to_tree()) == candidate.model
 
 
-@settings(PROPERTY, max_examples=25)
+@PROPERTY
 @given(spaces(), spaces(), SEEDS)
 def test_replay_onto_another_space_lands_inside(space: SearchSpace, other: SearchSpace, seed: int) -> None:
     candidate = drawn(space, seed)
