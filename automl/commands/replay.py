@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from automl.commands.search_source import proposed
+from automl.commands.proposing import proposed
 from automl.data.store.log import EncodedLog
 from automl.runtime.errors import RunError
 from automl.runtime.host import machine, versions

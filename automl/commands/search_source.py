@@ -7,28 +7,28 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 
 from automl.commands.failing import breaks_limit, hopeless, some_hope
+from automl.commands.outcomes import repeat_with, with_outcome
+from automl.commands.proposing import awaited, pause, proposed
 from automl.commands.repeats import CONFIRM, kept_in, predictions_file, predictions_folder, trained_again
 from automl.commands.stopping import STOPS, extrapolated_ne, should_stop
-from automl.runtime.errors import RunError, explain
-from automl.runtime.interrupt import deferred_interrupt
+from automl.runtime.errors import RunError
 from automl.runtime.jobs import Done, Job, Limits, Outcome, Progress, Timing, Wait
 from automl.stats.seeds import trial_seeds
 from automl.strategies import Strategy, strategy_of
 from automl.strategies.again import again
 from automl.study.drivers import Claim
-from automl.study.history import Failure, History, Measurement, Metric, Origin, Proposal, Repeat, State, Trial
+from automl.study.history import Failure, History, Metric, Origin, Proposal, State, Trial
 from automl.study.problem import Problem
 from automl.study.record import Study
 from automl.study.requests import Request
 from search_spaces.model import ModelSpec
-from search_spaces.space import Candidate, SearchSpace
+from search_spaces.space import Candidate
 
-_HEARD_S = 0.1  # Ctrl-C, while nothing runs
 REPEATS_FROM = 2 / 3  # of the candidates: earlier, repeats take more from the search than they give to it
 _AGAIN = "again-"  # before the names of jobs that are repeats: then the trial, then the order
 
@@ -150,7 +150,7 @@ class SearchSource:
             self._ask_batch()
         while self._asked is not None and (self._asked[1].done() or (block and not self._queue)):
             request, future = self._asked
-            proposals = _awaited(future)
+            proposals = awaited(future)
             self._asked = None
             self._exhausted = not proposals
             with self._study.turn():
@@ -291,60 +291,13 @@ class SearchSource:
 
     def _end_repeat(self, number: int, order: int, outcome: Outcome) -> None:
         trial = next(trial for trial in self._study.trials if trial.number == number)
-        found, failure = outcome.measurement, _failure_of(outcome)
-        if found is not None and trial.measurement is not None:
-            speed = replace(trial.measurement.speed, train_qps=found.speed.train_qps)
-            found = replace(found, speed=speed)
-        repeat = Repeat(
-            order=order,
-            measurement=None if failure else found,
-            failure=failure,
-            started_at=outcome.started_at,
-            ended_at=outcome.ended_at,
-            cpu_seconds=outcome.cpu_seconds,
-            seeds=self._seeds(order),
-        )
-        self._study.add_repeat(number, repeat)
+        self._study.add_repeat(number, repeat_with(trial, order, outcome, self._seeds(order)))
 
     def _ended_trial(self, trial: Trial, outcome: Outcome) -> Trial:
         measurement = outcome.measurement
         if outcome.stopped and measurement is not None:
             measurement = replace(measurement, ne=extrapolated_ne(outcome.curve, self._study.trials))
         return replace(with_outcome(trial, outcome, measurement), seeds=self._seeds(0))
-
-
-def pause() -> None:
-    """A moment, while others are waited for. Raises KeyboardInterrupt by hand."""
-    with deferred_interrupt() as stop:
-        time.sleep(_HEARD_S)
-        stop.check()
-
-
-def _awaited(order: Future[list[Proposal]]) -> list[Proposal]:
-    """What was ordered, when it is there. Raises KeyboardInterrupt by hand."""
-    with deferred_interrupt() as stop:
-        while not wait([order], timeout=_HEARD_S).done:
-            stop.check()
-    return order.result()
-
-
-def proposed(space: SearchSpace, strategy: Strategy, history: History, request: Request) -> list[Proposal]:
-    """What a strategy proposes to a request.
-
-    Raises:
-        RunError: where it fails, or proposes what was tried before, one model twice, or more than it was asked for.
-    """
-    name = f"the strategy `{request.strategy}`"
-    try:
-        proposals = list(strategy(space, history, request.count, request.seed))
-        keys = [proposal.candidate.key for proposal in proposals]
-    except Exception as error:
-        raise RunError(f"{name} failed: {explain(error)}") from error
-    different, known = set(keys), history.taken() & set(keys)
-    if len(keys) > request.count or len(different) < len(keys) or known:
-        told = f"{len(keys)} ({len(different)} different, {len(known)} known)"
-        raise RunError(f"{name} must propose at most {request.count} models, all different and new, but gave {told}")
-    return proposals
 
 
 def _without(trial: Trial, late: frozenset[str]) -> Trial:
@@ -356,28 +309,3 @@ def _without(trial: Trial, late: frozenset[str]) -> Trial:
 
 def _again_name(number: int, order: int) -> str:
     return f"{_AGAIN}{number}-{order}"
-
-
-def _failure_of(outcome: Outcome) -> Failure | None:
-    """What it ended with, or what is wrong with what it ended with."""
-    if outcome.failure is not None or outcome.stopped:
-        return outcome.failure
-    if outcome.measurement is None:
-        return Failure("error", "its training ended without a measurement")
-    return None if math.isfinite(outcome.measurement.ne) else Failure("diverged", "NE is not a number")
-
-
-def with_outcome(trial: Trial, outcome: Outcome, measurement: Measurement | None) -> Trial:
-    """A running trial as it ended."""
-    failure = _failure_of(outcome)
-    state = State.FAILED if failure else State.STOPPED if outcome.stopped else State.COMPLETE
-    return replace(
-        trial,
-        state=state,
-        measurement=measurement,
-        failure=failure,
-        curve=outcome.curve,
-        started_at=outcome.started_at,
-        ended_at=outcome.ended_at,
-        cpu_seconds=outcome.cpu_seconds,
-    )

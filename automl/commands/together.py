@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from rich.console import Console
 
-from automl.commands.search_source import pause
+from automl.commands.proposing import pause
 from automl.runtime.errors import RunError
 from automl.study.drivers import Claim, others
 from automl.study.facts import Facts

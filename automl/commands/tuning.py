@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 
 from rich.console import Console
 
+from automl.commands.outcomes import with_outcome
 from automl.commands.repeats import Stage, trained_again
-from automl.commands.search_source import with_outcome
 from automl.commands.status import tuning_line
 from automl.runtime.console import ProgressLine, now
 from automl.runtime.engine import run
