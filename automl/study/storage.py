@@ -12,7 +12,7 @@ from collections.abc import Sequence, Set
 from pathlib import Path
 
 import optuna
-from optuna.study import StudySummary
+from optuna.study._frozen import FrozenStudy  # what a storage lists; a StudySummary would read every trial of it
 
 from automl.study.config import is_cost_limit, parse_limit
 from automl.study.drivers import ALONE, Drivers, Waiting, others
@@ -78,9 +78,9 @@ def _opened(
 ) -> optuna.Study:
     signature = space.to_yaml()
     _remove_parts(storage, name)
-    summaries = optuna.get_all_study_summaries(storage)
-    turn = 1 + max((_turn(summary) for summary in summaries), default=0)
-    latest = _latest(summaries, name)
+    listed = storage.get_all_studies()
+    turn = 1 + max((_turn(one) for one in listed), default=0)
+    latest = _latest(listed, name)
     old = None if latest is None else optuna.load_study(study_name=latest.study_name, storage=storage)
     if old is not None:
         _plug_in(old, folder)  # its trials may hold blocks that the study names no more
@@ -90,7 +90,7 @@ def _opened(
     if old is not None and others(drivers):
         must, hint = "must be the space that other drivers search at this moment", "stop them before it is edited"
         raise InputError.of("space", must, "another", hint)
-    free = _free_name(name, {summary.study_name for summary in summaries})
+    free = _free_name(name, {one.study_name for one in listed})
     created = optuna.create_study(study_name=free, storage=storage, directions=["minimize", "maximize"])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
@@ -115,8 +115,8 @@ def load_newest(folder: Path) -> optuna.Study:
     if shared is None and not (folder / FILE).exists():
         raise InputError.of(str(folder), "must hold a study (study.db)", "none", "start one with `automl search`")
     storage = storage_of(folder)
-    summaries = optuna.get_all_study_summaries(storage)
-    whole = [s for s in summaries if (_SPACE in s.user_attrs if shared is None else _is_edition(s, shared.name))]
+    listed = storage.get_all_studies()
+    whole = [one for one in listed if (_SPACE in one.user_attrs if shared is None else _is_edition(one, shared.name))]
     if not whole:
         raise InputError.of(str(folder), "must hold a study", "an empty storage")
     return optuna.load_study(study_name=max(whole, key=_turn).study_name, storage=storage)
@@ -146,11 +146,11 @@ def load_editions(folder: Path) -> list[tuple[optuna.Study, SearchSpace]]:
     newest, _, _ = load_started(folder)
     name = newest.user_attrs.get(_NAME, newest.study_name)
     storage = storage_of(folder)
-    summaries = [s for s in optuna.get_all_study_summaries(storage) if _is_edition(s, name)]
+    listed = [s for s in storage.get_all_studies() if _is_edition(s, name)]
     found = []
-    for summary in sorted(summaries, key=_edition):
-        space = space_of(read_text(summary.user_attrs[_SPACE], f"{folder.name} (its space)"))
-        found.append((optuna.load_study(study_name=summary.study_name, storage=storage), space))
+    for one in sorted(listed, key=_edition):
+        space = space_of(read_text(one.user_attrs[_SPACE], f"{folder.name} (its space)"))
+        found.append((optuna.load_study(study_name=one.study_name, storage=storage), space))
     return found
 
 
@@ -168,21 +168,21 @@ def _plug_in(study: optuna.Study, folder: Path) -> None:
         plug_in_files(plugins_found(facts.plugins, folder, facts.study_file, facts.config_text))
 
 
-def _latest(summaries: Sequence[StudySummary], name: str) -> StudySummary | None:
-    return max((s for s in summaries if _is_edition(s, name)), key=_edition, default=None)
+def _latest(listed: Sequence[FrozenStudy], name: str) -> FrozenStudy | None:
+    return max((one for one in listed if _is_edition(one, name)), key=_edition, default=None)
 
 
-def _is_edition(summary: StudySummary, name: str) -> bool:
-    return summary.user_attrs.get(_NAME, summary.study_name) == name and _SPACE in summary.user_attrs
+def _is_edition(one: FrozenStudy, name: str) -> bool:
+    return one.user_attrs.get(_NAME, one.study_name) == name and _SPACE in one.user_attrs
 
 
-def _turn(summary: StudySummary) -> int:
+def _turn(one: FrozenStudy) -> int:
     """Which of the calls of open_study took this study last."""
-    return int(summary.user_attrs.get(_TURN, 0))
+    return int(one.user_attrs.get(_TURN, 0))
 
 
-def _edition(summary: StudySummary) -> int:
-    return int(summary.user_attrs.get(_EDITION, 1))
+def _edition(one: FrozenStudy) -> int:
+    return int(one.user_attrs.get(_EDITION, 1))
 
 
 def _free_name(name: str, taken: Set[str]) -> str:
@@ -193,9 +193,9 @@ def _free_name(name: str, taken: Set[str]) -> str:
 
 def _remove_parts(storage: optuna.storages.BaseStorage, name: str) -> None:
     """A driver that died while it copied trials into a new edition has left a part of one."""
-    for summary in optuna.get_all_study_summaries(storage):
-        if summary.user_attrs.get(_NAME) == name and _SPACE not in summary.user_attrs:
-            optuna.delete_study(study_name=summary.study_name, storage=storage)
+    for one in storage.get_all_studies():
+        if one.user_attrs.get(_NAME) == name and _SPACE not in one.user_attrs:
+            optuna.delete_study(study_name=one.study_name, storage=storage)
 
 
 def _copy_fitting(old: Study, new: Study, space: SearchSpace) -> None:
