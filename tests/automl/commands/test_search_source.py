@@ -26,21 +26,30 @@ from automl.study.record import Study
 from automl.study.storage import open_study
 from search_spaces.model import ModelSpec
 from search_spaces.source import Document, read_text
-from search_spaces.space import Candidate, SearchSpace
+from search_spaces.space import Candidate, SearchSpace, space_of
 from tests.worlds.processes import PATIENCE_S
 from tests.worlds.studies import (
     HUMAN,
+    INPUTS,
     add_baseline,
     candidates,
     complete,
     curve,
     measured,
-    small_space,
     study_config,
     study_facts,
 )
 
-MODELS = candidates(60, seed=5)
+# Few knobs: a record writes every answer of every trial.
+SPACE = space_of(
+    read_text(
+        "embedding: {dim: {choice: [4, 8, 16, 32]}}\n"
+        "deep: [{mlp: {width: {choice: [16, 32, 64, 128]}, dropout: {float: [0, 0.4]}}}]\n"
+        "train: {order: {choice: [shuffled, time]}}\n",
+        "space.yaml",
+    )
+).with_inputs(INPUTS)
+MODELS = candidates(60, seed=5, space=SPACE)
 SHUFFLED = [m for m in MODELS if m.model.train.order == "shuffled"]  # peers see the data in one kind of order
 EMPTY: Document = read_text("{}", "study.yaml")
 
@@ -56,7 +65,7 @@ class Strategy:
         self.free.set()
 
     def __call__(self, space: SearchSpace, history: History, count: int, seed: int) -> list[Proposal]:
-        assert (space, seed) == (small_space(), 7)
+        assert (space, seed) == (SPACE, 7)
         self.asked.append((count, history))
         self.called.release()
         assert self.free.wait(30)
@@ -79,7 +88,7 @@ def problem_in(folder: Path, **changes: Any) -> Problem:
         folder=folder,
         document=EMPTY,
         config=study_config(**changes),
-        space=small_space(),
+        space=SPACE,
         baseline=HUMAN,
         log=cast(EncodedLog, SimpleNamespace(folder=folder / "log", fingerprint="f" * 32)),
     )
@@ -87,7 +96,7 @@ def problem_in(folder: Path, **changes: Any) -> Problem:
 
 def fresh(folder: Path, limits: tuple[Limit, ...] = ()) -> Study:
     """What the driver has when it makes a source for the first time."""
-    study = open_study(folder, "ads", small_space(), limits)
+    study = open_study(folder, "ads", SPACE, limits)
     study.note(study_facts())
     return study
 
@@ -366,7 +375,7 @@ def test_a_baseline_that_fails_ends_the_run(
     with pytest.raises(RunError, match=f"the baseline must train, but it failed: {reason}"):
         source.close()
     assert study.trials == ()
-    again = source_of(tmp_path, open_study(tmp_path, "ads", small_space()), 2)
+    again = source_of(tmp_path, open_study(tmp_path, "ads", SPACE), 2)
     assert play(again)[0] == "baseline-0", "what failed is tried again, what did not is kept"
     again.close()
     assert sorted(t.seeds["repeat"] for t in again._study.baseline_repeats()) == [0, 1]
@@ -381,7 +390,7 @@ def test_a_killed_search_goes_on_where_it_stopped(tmp_path: Path, strategy: Stra
     source.close()
     before = {trial.number: trial for trial in study.trials}
     assert [n for n, trial in before.items() if trial.ended] == [1, 2, 3]
-    again = open_study(tmp_path, "ads", small_space())
+    again = open_study(tmp_path, "ads", SPACE)
     ended = play(source := source_of(tmp_path, again, 14))
     source.close()
     assert ended == names(4, 14), "those that ran or waited first, none of the ended again"
@@ -399,7 +408,7 @@ def test_repeats_of_the_baseline_may_end_in_any_order(tmp_path: Path, strategy: 
         assert isinstance(job, Job)
         source.ended(job, good(job))
     source.close()  # killed while baseline-1 was running
-    again = source_of(tmp_path, open_study(tmp_path, "ads", small_space()), 0, baseline_seeds=3)
+    again = source_of(tmp_path, open_study(tmp_path, "ads", SPACE), 0, baseline_seeds=3)
     assert play(again) == ["baseline-1"]
     again.close()
     repeats = again._study.baseline_repeats()
@@ -413,10 +422,10 @@ def test_a_smaller_budget_runs_nothing_beyond_it(tmp_path: Path, strategy: Strat
     study = fresh(tmp_path)
     play(source := source_of(tmp_path, study, 20, search={"strategy": "random", "batch": 8}), until=5)
     source.close()
-    again = open_study(tmp_path, "ads", small_space())
+    again = open_study(tmp_path, "ads", SPACE)
     assert played_out(source_of(tmp_path, again, 6)) == names(4, 6)
     assert [trial.ended for trial in again.trials] == [True] * 6 + [False] * (len(again.trials) - 6)
-    larger = open_study(tmp_path, "ads", small_space())
+    larger = open_study(tmp_path, "ads", SPACE)
     assert played_out(source_of(tmp_path, larger, 8)) == names(7, 8)
 
 
@@ -538,7 +547,7 @@ def test_a_trial_that_would_change_the_front_is_trained_again_on_the_next_orders
     assert [len(t.repeats) for t in study.trials[:2]] == [0, 0], "what is far behind is not"
     assert trial.measurement is not None
     assert trial.measurement.ne == pytest.approx(0.9 * 0.98), "what it ended with stays"
-    assert repr(open_study(tmp_path, "ads", small_space()).trials) == repr(study.trials)
+    assert repr(open_study(tmp_path, "ads", SPACE).trials) == repr(study.trials)
 
 
 def test_a_repeat_is_the_training_that_the_finals_would_do(tmp_path: Path, strategy: Strategy) -> None:
@@ -588,7 +597,7 @@ def test_a_killed_search_repeats_what_it_would_have_repeated(tmp_path: Path, str
     source, _ = lucky(tmp_path / "cut")
     play(source, end=better, workers=1, until=4)
     source.close()
-    again = open_study(tmp_path / "cut", "ads", small_space())
+    again = open_study(tmp_path / "cut", "ads", SPACE)
     asked_for = {"strategy": "random", "batch": 4, "repeats": 1.0}
     play(source := source_of(tmp_path / "cut", again, 6, baseline_seeds=3, search=asked_for), end=better, workers=1)
     source.close()
