@@ -18,7 +18,7 @@ from search_spaces.tree import LayerKind
 
 Answers = Sequence[Value | None]
 """One answer for each decision, None where it is not asked."""
-REMEMBERED = 4096
+REMEMBERED = 512  # specs of a block: where knobs are choices all fit, and of a real number none comes twice
 Pairs = Iterator[tuple[int, Value]]
 """Columns and the values that a model has there."""
 
