@@ -24,6 +24,7 @@ from automl.runtime.errors import RunError
 from automl.runtime.host import machine, versions
 from automl.runtime.jobs import Resources
 from automl.runtime.lock import hold
+from automl.runtime.rate_line import says
 from automl.study.claims import TAKEN_OVER, Subject, ask
 from automl.study.drivers import ALONE, others
 from automl.study.facts import Facts
@@ -72,8 +73,13 @@ def search(
         shared = note_shared(problem.folder, problem.config.storage, problem.config.name)
         stack.enter_context(reaching(shared))
         drivers = ALONE if shared is None else stack.enter_context(shared.driven(held))
+
+        def asked(known: Facts) -> None:
+            recorded = Subject.recorded(known, problem.folder)
+            ask(recorded, problem.subject, problem.file, shared or problem.folder, taken=TAKEN_OVER)
+
         opened = problem.folder, problem.config.name, problem.space, problem.config.limits
-        study = open_study(*opened, drivers=drivers, waiting=held)
+        study = open_study(*opened, drivers=drivers, waiting=held, asked=asked, told=says(console))
         began = timer()
         with study.turn():
             prepare(
@@ -147,12 +153,9 @@ def prepare(
     """Write down what the study is about, and what is asked of it this time.
 
     Raises:
-        InputError: where the study was started with other data, another baseline or another tuning of it.
+        InputError: where other drivers search by another text at this moment.
     """
     known = study.facts if study.started else None
-    if known is not None:
-        recorded = Subject.recorded(known, problem.folder)
-        ask(recorded, problem.subject, problem.file, problem.folder, taken=TAKEN_OVER)
     facts = Facts(
         study_file=told(problem.file, problem.folder),
         config_text=problem.document.text,

@@ -83,7 +83,7 @@ def reaching(shared: Shared | None) -> Iterator[None]:
         if shared is None or not is_lost(error):
             raise
         way_on = "what had ended is recorded; the same command goes on"
-        raise RunError(f"the record of {shared.name} ({shared.url}) was lost: {first_line(error)}; {way_on}") from error
+        raise RunError(f"the record of {shared} was lost: {first_line(error)}; {way_on}") from error
 
 
 def _has_baseline(study: Study) -> bool:

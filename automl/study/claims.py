@@ -131,8 +131,9 @@ def is_recorded_log(facts: Facts, folder: Path) -> bool:
         return False
 
 
-def ask(known: Subject, now: Subject, file: Path, folder: Path, *, taken: tuple[Conflict, ...] = ()) -> None:
-    """Ask whether the files are those of the record. `taken`: differences that whoever asks takes over.
+def ask(known: Subject, now: Subject, file: Path, folder: object, *, taken: tuple[Conflict, ...] = ()) -> None:
+    """Ask whether the files are those of the record. `folder`: what holds it, in words; `taken`: differences that
+    whoever asks takes over.
 
     Raises:
         InputError: with every difference.

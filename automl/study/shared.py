@@ -28,6 +28,9 @@ class Shared:
     url: str
     name: str
 
+    def __str__(self) -> str:
+        return f"{self.name} ({self.url})"
+
     @classmethod
     def of(cls, folder: Path) -> Shared | None:
         """What a folder says; None where its record is its own.
@@ -76,7 +79,7 @@ def note_shared(folder: Path, url: str | None, name: str) -> Shared | None:
     if known is None and asked is not None and (folder / FILE).exists():
         raise _elsewhere(folder, "its own study.db")
     if known is not None and known != asked:
-        raise _elsewhere(folder, f"{known.name} in {known.url}")
+        raise _elsewhere(folder, str(known))
     if known is None and asked is not None:
         with whole_file(folder / _FILE) as part:
             part.write_text(json.dumps(asdict(asked)))
@@ -104,7 +107,7 @@ def finals_claimed(folder: Path) -> Iterator[None]:
     with closing(Together(shared.url, shared.name, not_for_long)) as drivers:
         if not drivers.claim(Claim.FINALS):
             must, found = "must not be asked for its finals twice at once", "finals that run from another folder"
-            raise InputError.of(f"{shared.name} ({shared.url})", must, found, "wait for them")
+            raise InputError.of(str(shared), must, found, "wait for them")
         yield
 
 

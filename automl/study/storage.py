@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import warnings
-from collections.abc import Sequence, Set
+from collections.abc import Callable, Sequence, Set
 from pathlib import Path
 
 import optuna
@@ -18,7 +18,7 @@ from automl.study.config import is_cost_limit, parse_limit
 from automl.study.drivers import ALONE, Drivers, Waiting, others
 from automl.study.facts import Facts
 from automl.study.file import part
-from automl.study.history import Limit
+from automl.study.history import Limit, Trial
 from automl.study.places import plugins_found
 from automl.study.plugins import plug_in_files
 from automl.study.record import Study
@@ -41,22 +41,41 @@ def open_study(
     *,
     drivers: Drivers = ALONE,
     waiting: Waiting = not_for_long,
+    asked: Callable[[Facts], None] = lambda facts: None,
+    told: Callable[[str], None] = lambda line: None,
 ) -> Study:
     """The study of this name and space, made if it is not there, in the folder's storage.
 
-    `waiting` hears that another process holds the record, now and whenever it is written.
+    `waiting` hears that another process holds the record, now and whenever it is written; `asked` is asked of the facts
+    of a study that was started, before anything is written, and raises where it is not to be gone on with; `told` hears
+    what an edited space makes of its trials.
 
     An edited space is a new Optuna study in the same storage (Optuna refuses a domain that changes under one name);
-    the trials that still fit are copied into it under their numbers.
+    of all that was tried in any edition, the trials that fit it are copied into it under their numbers.
 
     Raises:
-        InputError: where other drivers search another edition of it at this moment.
+        InputError: where other drivers search another edition of it at this moment; what `asked` raises.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     folder.mkdir(parents=True, exist_ok=True)
     storage = storage_of(folder, writes=True, waiting=waiting)
     with drivers.turn():
-        stored = _opened(storage, folder, name, space, limits, drivers)
+        listed = storage.get_all_studies()
+        editions = sorted((one for one in listed if _is_edition(one, name)), key=_edition)
+        latest = editions[-1] if editions else None
+        facts = None if latest is None else Facts.of_json(latest.user_attrs)
+        if facts is not None:
+            asked(facts)
+            plug_in_files(plugins_found(facts.plugins, folder, facts.study_file, facts.config_text))
+        turn = 1 + max((_turn(one) for one in listed), default=0)
+        if latest is not None and latest.user_attrs[_SPACE] == space.to_yaml():
+            stored = optuna.load_study(study_name=latest.study_name, storage=storage)
+            stored.set_user_attr(_TURN, turn)
+        elif latest is not None and others(drivers):
+            must, hint = "must be the space that other drivers search at this moment", "stop them before it is edited"
+            raise InputError.of("space", must, "another", hint)
+        else:
+            stored = _new_edition(storage, name, space, limits, editions, turn, told)
         return Study(stored, space, limits, drivers)
 
 
@@ -68,39 +87,27 @@ def storage_of(folder: Path, *, writes: bool = False, waiting: Waiting = not_for
     return shared.storage()
 
 
-def _opened(
+def _new_edition(
     storage: optuna.storages.RDBStorage,
-    folder: Path,
     name: str,
     space: SearchSpace,
     limits: Sequence[Limit],
-    drivers: Drivers,
+    editions: Sequence[FrozenStudy],
+    turn: int,
+    told: Callable[[str], None],
 ) -> optuna.Study:
-    signature = space.to_yaml()
     _remove_parts(storage, name)
-    listed = storage.get_all_studies()
-    turn = 1 + max((_turn(one) for one in listed), default=0)
-    latest = _latest(listed, name)
-    old = None if latest is None else optuna.load_study(study_name=latest.study_name, storage=storage)
-    if old is not None:
-        _plug_in(old, folder)  # its trials may hold blocks that the study names no more
-    if old is not None and old.user_attrs[_SPACE] == signature:
-        old.set_user_attr(_TURN, turn)
-        return old
-    if old is not None and others(drivers):
-        must, hint = "must be the space that other drivers search at this moment", "stop them before it is edited"
-        raise InputError.of("space", must, "another", hint)
-    free = _free_name(name, {one.study_name for one in listed})
+    free = _free_name(name, set(optuna.get_all_study_names(storage)))
     created = optuna.create_study(study_name=free, storage=storage, directions=["minimize", "maximize"])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         created.set_metric_names(["NE", "QPS"])
-    study = Study(created, space, limits)
-    for mark, value in ((_NAME, name), (_EDITION, 1 if latest is None else _edition(latest) + 1), (_TURN, turn)):
+    for mark, value in ((_NAME, name), (_EDITION, 1 + max(map(_edition, editions), default=0)), (_TURN, turn)):
         created.set_user_attr(mark, value)
-    if old is not None:
-        _copy_fitting(Study(old, space, limits), study, space)
-    created.set_user_attr(_SPACE, signature)  # last: a study without it is a part of one
+    if editions:
+        earlier = [optuna.load_study(study_name=one.study_name, storage=storage) for one in reversed(editions)]
+        told(_copy_fitting([Study(one, space, limits) for one in earlier], Study(created, space, limits), space))
+    created.set_user_attr(_SPACE, space.to_yaml())  # last: a study without it is a part of one
     return created
 
 
@@ -168,10 +175,6 @@ def _plug_in(study: optuna.Study, folder: Path) -> None:
         plug_in_files(plugins_found(facts.plugins, folder, facts.study_file, facts.config_text))
 
 
-def _latest(listed: Sequence[FrozenStudy], name: str) -> FrozenStudy | None:
-    return max((one for one in listed if _is_edition(one, name)), key=_edition, default=None)
-
-
 def _is_edition(one: FrozenStudy, name: str) -> bool:
     return one.user_attrs.get(_NAME, one.study_name) == name and _SPACE in one.user_attrs
 
@@ -198,9 +201,17 @@ def _remove_parts(storage: optuna.storages.BaseStorage, name: str) -> None:
             optuna.delete_study(study_name=one.study_name, storage=storage)
 
 
-def _copy_fitting(old: Study, new: Study, space: SearchSpace) -> None:
-    new.adopt(old)
-    for trial in old.trials:
+def _copy_fitting(editions: Sequence[Study], new: Study, space: SearchSpace) -> str:
+    """Copy what fits of all editions, the newest first; how much of it that is, in words. A trial that an edit has left
+    behind comes back with the next one that it fits."""
+    new.adopt(editions[0])
+    ended: dict[int, Trial] = {}
+    for trial in (trial for edition in editions for trial in edition.trials if trial.ended):
+        ended.setdefault(trial.number, trial)
+    fitting = 0
+    for trial in (ended[number] for number in sorted(ended)):
         replayed = space.replay(trial.candidate.values)
-        if trial.ended and replayed.key == trial.candidate.key and space.allows(replayed):
+        if replayed.key == trial.candidate.key and space.allows(replayed):
             new.copy(trial, replayed.values)
+            fitting += 1
+    return f"the space was edited: {fitting} of the {len(ended)} trials that ended in any edition of it fit this one"

@@ -12,12 +12,14 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState
 
+from automl.study.facts import Facts
 from automl.study.history import Failure, Limit, Metric, Origin, Proposal, Repeat, State, Trial
 from automl.study.in_optuna import distribution
 from automl.study.record import Study
 from automl.study.records import outcome_json
 from automl.study.sqlite import sqlite_storage
 from automl.study.storage import load_newest, open_study
+from search_spaces.errors import InputError
 from search_spaces.source import read_text
 from search_spaces.space import SearchSpace, space_of
 from tests.worlds.studies import (
@@ -218,8 +220,31 @@ def test_back_to_an_earlier_space_nothing_is_lost(tmp_path: Path) -> None:
     (new,) = edited.begin([Proposal(tiny(EDITED).replay({"embedding.dim": 16}), Origin.RANDOM)], 2)
     edited.end(complete(new))
     back = reopened(tmp_path, tiny())
-    assert [t.number for t in back.trials] == [2, 3]
+    assert [t.number for t in edited.trials] == [2, 3]
+    assert [t.number for t in back.trials] == [1, 2, 3]
     assert load_newest(tmp_path).user_attrs["edition"] == 3
+
+
+def test_what_an_edit_makes_of_the_trials_is_told(tmp_path: Path) -> None:
+    study = begun_study(tmp_path, space=tiny())
+    for trial in begun(study, (4, 8)):
+        study.end(complete(trial))
+    told: list[str] = []
+    open_study(tmp_path, "ads", tiny(EDITED), told=told.append)
+    open_study(tmp_path, "ads", tiny(EDITED), told=told.append)
+    assert told == ["the space was edited: 1 of the 2 trials that ended in any edition of it fit this one"]
+
+
+def test_a_study_that_is_not_to_be_gone_on_with_stays_as_it_is(tmp_path: Path) -> None:
+    begun_study(tmp_path, space=tiny())
+
+    def refuses(facts: Facts) -> None:
+        raise InputError.of("study.yaml", f"must be of {facts.data}")
+
+    before = (tmp_path / "study.db").read_bytes()
+    with pytest.raises(InputError, match=f"must be of {study_facts().data}"):
+        open_study(tmp_path, "ads", tiny(EDITED), asked=refuses)
+    assert (tmp_path / "study.db").read_bytes() == before
 
 
 def test_a_driver_that_dies_while_it_copies_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
