@@ -41,6 +41,7 @@ TRIALS = 500
 DISK = "700m"
 MORE = 4  # units that end after a hold-up, until a run is said to go on
 ATTEMPTS = 4  # starts of the command until it is said not to go on
+DYING_S = 10.0
 GONE_S = 90.0  # with what a dead run has started, where no other follows it
 
 
@@ -92,7 +93,7 @@ def strike(scene: Scene, kind: str) -> Struck:
     codes, rude, dead = _go_on(scene, losses)
     seconds = time.monotonic() - began
     losses.see(world.record())
-    leftovers = tuple(_words(process) for process in dead if process.is_running() and _lives(process))
+    leftovers = tuple(_words(process) for process in _staying(dead))
     return Struck(
         world=world.name,
         kind=kind,
@@ -143,6 +144,16 @@ def _ended(scene: Scene) -> None:
     if isinstance(world, SearchWorld) and world.ended() != world.trials:
         scene.broken.append(f"a run of {world.trials} trials ended with {world.ended()}")
     world.more()
+
+
+def _staying(dead: Sequence[psutil.Process]) -> list[psutil.Process]:
+    """Those that stay: on a busy machine one that was killed at low priority takes seconds to be gone."""
+    end = time.monotonic() + DYING_S
+    while alive := [process for process in dead if process.is_running() and _lives(process)]:
+        if time.monotonic() > end:
+            break
+        time.sleep(0.2)
+    return alive
 
 
 def _lives(process: psutil.Process) -> bool:
