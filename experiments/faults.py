@@ -61,7 +61,7 @@ class Struck:
     codes: tuple[str, ...]
     rude: int
     seconds: float
-    leftovers: tuple[str, ...] = ()  # what is left, in words
+    which: tuple[str, ...] = ()  # was lost or changed, or is left, in words
 
 
 @dataclass
@@ -106,7 +106,7 @@ def strike(scene: Scene, kind: str) -> Struck:
         codes=tuple(codes),
         rude=rude,
         seconds=round(seconds, 1),
-        leftovers=leftovers,
+        which=(*sorted(losses.lost | losses.changed), *leftovers),
     )
 
 
@@ -252,7 +252,9 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
 def line(one: Struck) -> str:
     """For a terminal."""
     wrong = {
-        n: getattr(one, n) for n in ("lost", "changed", "repeated", "leftovers", "rude", "broken") if getattr(one, n)
+        n: getattr(one, n)
+        for n in ("lost", "changed", "repeated", "left", "which", "rude", "broken")
+        if getattr(one, n)
     }
     words = " ".join(one.codes) or "went on"
     return f"{one.world}: {one.kind:<30} {one.seconds:>6.1f} s  {words:<10} {wrong or ''}"
@@ -265,7 +267,7 @@ class State:
         self._file = file
         self.values: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
         self.strikes = [
-            Struck(**{**one, **{n: tuple(one[n]) for n in ("broken", "codes", "leftovers") if n in one}})
+            Struck(**{**one, **{n: tuple(one[n]) for n in ("broken", "codes", "which") if n in one}})
             for one in self.values.get("strikes", [])
         ]
 
