@@ -130,10 +130,11 @@ class StudyHandle:
     ) -> Finals:
         """Retrain picks (or the `trials` named) and baseline with several seeds on train + validate, test on the test
         window, write finals.json. Nobody else drives the study meanwhile."""
+        from automl.commands.together import reaching
         from automl.runtime.lock import hold
         from automl.study.shared import finals_claimed
 
-        with hold(self.folder), finals_claimed(self.folder):
+        with hold(self.folder), finals_claimed(self.folder), reaching(self.folder):
             problem = self._problem(console)
             from automl.commands.finals import run_finals
 

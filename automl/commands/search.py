@@ -70,13 +70,15 @@ def search(
     with hold(problem.folder), ExitStack() as stack:
         start = lru_cache(lambda: stack.enter_context(cluster(problem.folder, workers * config.cpu, address)))
         held = RecordHeld(console)
-        shared = note_shared(problem.folder, problem.config.storage, problem.config.name)
-        stack.enter_context(reaching(shared))
+        shared = note_shared(
+            problem.folder, problem.config.storage, problem.config.name, told(problem.file, problem.folder)
+        )
+        stack.enter_context(reaching(problem.folder))
         drivers = ALONE if shared is None else stack.enter_context(shared.driven(held))
 
         def asked(known: Facts) -> None:
             recorded = Subject.recorded(known, problem.folder)
-            ask(recorded, problem.subject, problem.file, shared or problem.folder, taken=TAKEN_OVER)
+            ask(recorded, problem.subject, problem.file, problem.folder, taken=TAKEN_OVER)
 
         opened = problem.folder, problem.config.name, problem.space, problem.config.limits
         study = open_study(*opened, drivers=drivers, waiting=held, asked=asked, told=says(console))
@@ -104,8 +106,8 @@ def search(
             with study.turn():
                 study.note(replace(study.facts, wall_seconds=study.facts.wall_seconds + timer() - began))
         if study.facts.exhausted and len(study.trials) < trials:
-            told = f"nothing new was proposed after {len(study.trials)} different models: all of the space were tried"
-            console.print(told, highlight=False)
+            line = f"nothing new was proposed after {len(study.trials)} different models: all of the space were tried"
+            console.print(line, highlight=False)
     reason = all_failed(study.trials)
     if reason is not None:
         raise RunError(reason)

@@ -8,6 +8,7 @@ from pathlib import Path
 from automl.report.common.words import changes
 from automl.study.history import Baseline, MeanGain, State, Trial
 from automl.study.record import Study
+from automl.study.shared import study_file_of
 from automl.study.storage import limits_of, load_started
 from automl.study.tuning import Tuning
 
@@ -26,7 +27,7 @@ def read_screen(folder: Path) -> str:
 def screen(folder: Path, study: Study) -> str:
     """Progress, best so far, failures by reason."""
     baseline = study.baseline()
-    lines = [f"study {study.facts.study_file}", f"folder {folder}"]
+    lines = [f"study {study_file_of(study.facts, folder)}", f"folder {folder}"]
     facts = study.facts
     if facts.tune_baseline and facts.tuned is None:
         done = f"{len(study.tunings())} of at most {facts.tune_baseline} trainings"

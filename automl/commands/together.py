@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 from rich.console import Console
 
@@ -14,7 +15,8 @@ from automl.study.drivers import Claim, others
 from automl.study.facts import Facts
 from automl.study.problem import Problem
 from automl.study.record import Study
-from automl.study.shared import Shared, is_lost
+from automl.study.shared import Shared
+from automl.study.storage import is_lost
 from search_spaces.errors import InputError, first_line
 
 
@@ -71,15 +73,16 @@ def joins(study: Study, problem: Problem, facts: Facts) -> Facts:
 
 
 @contextmanager
-def reaching(shared: Shared | None) -> Iterator[None]:
-    """A block that needs the shared record.
+def reaching(folder: Path) -> Iterator[None]:
+    """A block that needs the record of a folder.
 
     Raises:
-        RunError: where it cannot be reached any more.
+        RunError: where it is in a database that cannot be reached any more.
     """
     try:
         yield
     except Exception as error:
+        shared = Shared.of(folder)
         if shared is None or not is_lost(error):
             raise
         way_on = "what had ended is recorded; the same command goes on"

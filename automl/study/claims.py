@@ -16,6 +16,7 @@ from automl.study.history import Trial
 from automl.study.places import found, plugins_found
 from automl.study.plugins import changed
 from automl.study.results import Finals, read_finals
+from automl.study.shared import Shared, study_file_of
 from search_spaces.errors import InputError, Mistake, Position
 from search_spaces.source import read_text
 
@@ -73,7 +74,7 @@ class Subject:
             data=facts.data,
             finals_data=facts.finals_data,
             baseline=facts.baseline_key,
-            plugins=plugins_found(facts.plugins, folder, facts.study_file, facts.config_text),
+            plugins=plugins_found(facts.plugins, folder, study_file_of(facts, folder), facts.config_text),
         )
 
     def conflicts(self, other: Subject) -> tuple[Conflict, ...]:
@@ -113,7 +114,7 @@ def recorded_file(facts: Facts, folder: Path) -> Path:
     Raises:
         InputError: where there is none.
     """
-    return found(facts.study_file, folder, f"automl search FILE --out {folder}")
+    return found(study_file_of(facts, folder), folder, f"automl search FILE --out {folder}")
 
 
 def is_recorded_log(facts: Facts, folder: Path) -> bool:
@@ -131,16 +132,15 @@ def is_recorded_log(facts: Facts, folder: Path) -> bool:
         return False
 
 
-def ask(known: Subject, now: Subject, file: Path, folder: object, *, taken: tuple[Conflict, ...] = ()) -> None:
-    """Ask whether the files are those of the record. `folder`: what holds it, in words; `taken`: differences that
-    whoever asks takes over.
+def ask(known: Subject, now: Subject, file: Path, folder: Path, *, taken: tuple[Conflict, ...] = ()) -> None:
+    """Ask whether the files are those of the record. `taken`: differences that whoever asks takes over.
 
     Raises:
         InputError: with every difference.
     """
     conflicts = [what for what in known.conflicts(now) if what not in taken]
     if conflicts:
-        at, must = Position(str(file)), f"must be the study that {folder} holds"
+        at, must = Position(str(file)), f"must be the study that {Shared.of(folder) or folder} holds"
         raise InputError(
             [Mistake(at, must, f"{_other(what)}{_more(what, known, now)}", _HINTS[what]) for what in conflicts]
         )
@@ -152,7 +152,7 @@ def hold_code(facts: Facts, folder: Path) -> None:
     Raises:
         InputError: for each plug-in whose content has changed.
     """
-    others = changed(plugins_found(facts.plugins, folder, facts.study_file, facts.config_text))
+    others = changed(plugins_found(facts.plugins, folder, study_file_of(facts, folder), facts.config_text))
     if others:
         must = f"must be the plug-in that the models of {folder} are made by"
         raise InputError(Mistake(Position(file), must, "another content", _HINTS[Conflict.PLUGINS]) for file in others)

@@ -25,8 +25,20 @@ if TYPE_CHECKING:
 
 Waiting = Callable[[Path | str, float], None]  # what is held by somebody else, and for how many seconds
 STORAGE = Position("storage")
+_READ_WITHIN_S = 30.0
 _WAIT_MS = 200  # for a turn, until it is told that one waits
 _SILENT_S, _ASKED_S, _ASKED = 30, 10, 3  # a machine that answers nothing for a minute is gone
+
+
+def not_for_long(file: Path | str, seconds: float) -> None:
+    """Waits as whoever only reads does.
+
+    Raises:
+        InputError: after half a minute.
+    """
+    if seconds > _READ_WITHIN_S:
+        must, found = "must be free to be read", f"a process that has held it for {seconds:.0f} s"
+        raise InputError.of(str(file), must, found, "a shell in a transaction, or a backup: end it, or try again later")
 
 
 class Claim(StrEnum):

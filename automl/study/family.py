@@ -86,9 +86,13 @@ def ledger_folder(problem: Problem) -> Path:
 
     Raises:
         InputError: where the folder that it names is not there: a family that is made by a slip of the pen has an empty
-            ledger, and every study of it is the first.
+            ledger, and every study of it is the first. Where it names none although other folders share the record.
     """
     named = problem.config.finals.ledger
+    if named is None and problem.config.storage is not None:
+        must = "family must come with `ledger` where `storage` is shared: what is beside one folder others may not have"
+        hint = "name a folder that all of them see"
+        raise InputError([Mistake(problem.document.at("finals", "family"), must, "none", hint)])
     if named is None:
         return problem.folder.parent
     folder = problem.file.parent / named

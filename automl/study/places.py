@@ -11,6 +11,8 @@ from pathlib import Path
 from search_spaces.errors import InputError
 from search_spaces.source import read_text
 
+RECORD = "study.db"  # in a study's folder, where its record is no other's
+
 
 def told(file: Path, folder: Path) -> str:
     """A file as a folder's record tells it."""

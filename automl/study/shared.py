@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-import weakref
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import optuna
-import sqlalchemy
-
 from automl.files.whole import whole_file
-from automl.study.drivers import Claim, Together, Waiting, connected
-from automl.study.sqlite import FILE, not_for_long
+from automl.study.drivers import Claim, Together, Waiting, not_for_long
+from automl.study.facts import Facts
+from automl.study.places import RECORD
 from search_spaces.errors import InputError
 
 _FILE = "record.json"
@@ -23,10 +20,12 @@ _FILE = "record.json"
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """url: as in the study file."""
+    """url: as in the study file. study_file: where that lies for this folder; the record tells of the one that searched
+    last."""
 
     url: str
     name: str
+    study_file: str = field(compare=False)
 
     def __str__(self) -> str:
         return f"{self.name} ({self.url})"
@@ -45,20 +44,8 @@ class Shared:
             found: dict[str, Any] = json.loads(file.read_text())
             return cls(**found)
         except (ValueError, TypeError):
-            must = "must say where the record is: url and name"
+            must = "must say where the record is: url, name and study_file"
             raise InputError.of(str(file), must, file.read_text()[:60], "remove it, and search again") from None
-
-    def storage(self) -> optuna.storages.RDBStorage:
-        """The record, for Optuna.
-
-        Raises:
-            InputError: where the database cannot be reached.
-        """
-        connected(self.url).close()  # in its words
-        url = self.url.replace("postgresql://", "postgresql+psycopg://", 1)
-        storage = optuna.storages.RDBStorage(url, {"pool_pre_ping": True})
-        weakref.finalize(storage, storage.engine.dispose)
-        return storage
 
     @contextmanager
     def driven(self, waiting: Waiting) -> Iterator[Together]:
@@ -69,28 +56,27 @@ class Shared:
             yield drivers
 
 
-def note_shared(folder: Path, url: str | None, name: str) -> Shared | None:
+def note_shared(folder: Path, url: str | None, name: str, study_file: str) -> Shared | None:
     """Write down where the record of a folder is, where its study file names a database.
 
     Raises:
         InputError: where the folder's record is elsewhere.
     """
-    asked, known = None if url is None else Shared(url, name), Shared.of(folder)
-    if known is None and asked is not None and (folder / FILE).exists():
+    asked, known = None if url is None else Shared(url, name, study_file), Shared.of(folder)
+    if known is None and asked is not None and (folder / RECORD).exists():
         raise _elsewhere(folder, "its own study.db")
     if known is not None and known != asked:
         raise _elsewhere(folder, str(known))
-    if known is None and asked is not None:
+    if asked is not None and (known is None or known.study_file != study_file):
         with whole_file(folder / _FILE) as part:
             part.write_text(json.dumps(asdict(asked)))
     return asked
 
 
-def is_lost(error: Exception) -> bool:
-    """Whether an error says that the database of a record is not there any more."""
-    import psycopg
-
-    return isinstance(error, psycopg.Error | sqlalchemy.exc.DBAPIError | optuna.exceptions.StorageInternalError)
+def study_file_of(facts: Facts, folder: Path) -> str:
+    """The study file as this folder tells it."""
+    shared = Shared.of(folder)
+    return facts.study_file if shared is None else shared.study_file
 
 
 @contextmanager

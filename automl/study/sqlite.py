@@ -20,13 +20,11 @@ import optuna
 import sqlalchemy
 
 from automl.files.failures import write_error
-from automl.study.drivers import Waiting
-from search_spaces.errors import InputError
+from automl.study.drivers import Waiting, not_for_long
+from automl.study.places import RECORD
 
-FILE = "study.db"
 _COUNT_AT = 24  # in the header of a file: how many transactions have changed it
 _WAIT_S = 0.2
-_READ_WITHIN_S = 30.0
 _ERRORS = {
     sqlite3.SQLITE_FULL: errno.ENOSPC,
     sqlite3.SQLITE_READONLY: errno.EACCES,
@@ -35,17 +33,6 @@ _ERRORS = {
 }
 Version = tuple[int, int, bytes]
 T = TypeVar("T")
-
-
-def not_for_long(file: Path | str, seconds: float) -> None:
-    """Waits as whoever only reads does.
-
-    Raises:
-        InputError: after half a minute.
-    """
-    if seconds > _READ_WITHIN_S:
-        must, found = "must be free to be read", f"a process that has held it for {seconds:.0f} s"
-        raise InputError.of(str(file), must, found, "a shell in a transaction, or a backup: end it, or try again later")
 
 
 def sqlite_storage(
@@ -58,7 +45,7 @@ def sqlite_storage(
     Raises:
         WriteError: from this and from what is done with it, where there is no room for the file or no right to write.
     """
-    way = _Way((folder / FILE).absolute(), waiting)
+    way = _Way((folder / RECORD).absolute(), waiting)
     # The URL names no file: what it would make of `?`, `%41` or `{` in a folder's name is not the folder's name.
     engine: dict[str, Any] = {"creator": lambda: Patient(way), "poolclass": sqlalchemy.pool.QueuePool}
     storage = optuna.storages.RDBStorage("sqlite://", engine)
@@ -69,7 +56,7 @@ def sqlite_storage(
 def version_of(folder: Path) -> Version | None:
     """What changes with every transaction that is written to a folder's study.db; None where there is no such file."""
     try:
-        with (folder / FILE).open("rb") as file:
+        with (folder / RECORD).open("rb") as file:
             file.seek(_COUNT_AT)
             found = os.fstat(file.fileno())
             return found.st_ino, found.st_mtime_ns, file.read(4)

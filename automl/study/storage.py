@@ -8,22 +8,24 @@ from __future__ import annotations
 
 import itertools
 import warnings
+import weakref
 from collections.abc import Callable, Sequence, Set
 from pathlib import Path
 
 import optuna
+import sqlalchemy
 from optuna.study._frozen import FrozenStudy  # what a storage lists; a StudySummary would read every trial of it
 
 from automl.study.config import is_cost_limit, parse_limit
-from automl.study.drivers import ALONE, Drivers, Waiting, others
+from automl.study.drivers import ALONE, Claim, Drivers, Waiting, connected, not_for_long, others
 from automl.study.facts import Facts
 from automl.study.file import part
 from automl.study.history import Limit, Trial
-from automl.study.places import plugins_found
+from automl.study.places import RECORD, plugins_found
 from automl.study.plugins import plug_in_files
 from automl.study.record import Study
-from automl.study.shared import Shared
-from automl.study.sqlite import FILE, not_for_long, sqlite_storage
+from automl.study.shared import Shared, study_file_of
+from automl.study.sqlite import sqlite_storage
 from search_spaces.errors import InputError
 from search_spaces.source import read_text
 from search_spaces.space import SearchSpace, space_of
@@ -66,13 +68,16 @@ def open_study(
         facts = None if latest is None else Facts.of_json(latest.user_attrs)
         if facts is not None:
             asked(facts)
-            plug_in_files(plugins_found(facts.plugins, folder, facts.study_file, facts.config_text))
+            plug_in_files(plugins_found(facts.plugins, folder, study_file_of(facts, folder), facts.config_text))
         turn = 1 + max((_turn(one) for one in listed), default=0)
         if latest is not None and latest.user_attrs[_SPACE] == space.to_yaml():
             stored = optuna.load_study(study_name=latest.study_name, storage=storage)
             stored.set_user_attr(_TURN, turn)
         elif latest is not None and others(drivers):
             must, hint = "must be the space that other drivers search at this moment", "stop them before it is edited"
+            raise InputError.of("space", must, "another", hint)
+        elif latest is not None and drivers.claimed(Claim.FINALS):
+            must, hint = "must be the space whose finals run at this moment", "wait for them before it is edited"
             raise InputError.of("space", must, "another", hint)
         else:
             stored = _new_edition(storage, name, space, limits, editions, turn, told)
@@ -84,7 +89,18 @@ def storage_of(folder: Path, *, writes: bool = False, waiting: Waiting = not_for
     shared = Shared.of(folder)
     if shared is None:
         return sqlite_storage(folder, writes=writes, waiting=waiting)
-    return shared.storage()
+    connected(shared.url).close()  # in its words
+    url = shared.url.replace("postgresql://", "postgresql+psycopg://", 1)
+    storage = optuna.storages.RDBStorage(url, {"pool_pre_ping": True})
+    weakref.finalize(storage, storage.engine.dispose)
+    return storage
+
+
+def is_lost(error: Exception) -> bool:
+    """Whether an error says that the database of a record is not there any more."""
+    import psycopg
+
+    return isinstance(error, psycopg.Error | sqlalchemy.exc.DBAPIError | optuna.exceptions.StorageInternalError)
 
 
 def _new_edition(
@@ -119,7 +135,7 @@ def load_newest(folder: Path) -> optuna.Study:
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     shared = Shared.of(folder)
-    if shared is None and not (folder / FILE).exists():
+    if shared is None and not (folder / RECORD).exists():
         raise InputError.of(str(folder), "must hold a study (study.db)", "none", "start one with `automl search`")
     storage = storage_of(folder)
     listed = storage.get_all_studies()
@@ -172,7 +188,7 @@ def _plug_in(study: optuna.Study, folder: Path) -> None:
     """Load the plug-ins that a record tells of."""
     facts = Facts.of_json(study.user_attrs)
     if facts is not None:
-        plug_in_files(plugins_found(facts.plugins, folder, facts.study_file, facts.config_text))
+        plug_in_files(plugins_found(facts.plugins, folder, study_file_of(facts, folder), facts.config_text))
 
 
 def _is_edition(one: FrozenStudy, name: str) -> bool:

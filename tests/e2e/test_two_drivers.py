@@ -16,6 +16,6 @@ def test_what_a_killed_driver_leaves_another_ends(tmp_path: Path) -> None:
         folders = write_pair(tmp_path, database.url)
         found = run(folders, 12, 1, kill=True)
         assert found["budget_kept"]
-        assert found["ended_before_the_kill"] >= 2, "the baseline at least"
+        assert found["ended_before_the_kill"] >= 1, "of the baseline at least"
         assert (found["models_twice"], found["begun_again"]) == (0, 0)
         assert [trial.number for trial in record(folders[0]).trials] == list(range(1, 13))

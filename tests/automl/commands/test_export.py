@@ -30,10 +30,11 @@ from automl.runtime.jobs import Job, TrainModel
 from automl.runtime.work import train_and_score
 from automl.study.config import parse_limit
 from automl.study.history import Origin, Proposal
+from automl.study.places import RECORD
 from automl.study.problem import FINALS_FIT, Problem, encode, plan_of
 from automl.study.record import Study
 from automl.study.results import Finals, write_finals
-from automl.study.sqlite import FILE, version_of
+from automl.study.sqlite import version_of
 from search_spaces.errors import InputError
 from search_spaces.model import ModelSpec
 from tests.docs.pages import ROOT
@@ -217,7 +218,7 @@ def handle(problem: Problem, log: EncodedLog) -> Iterator[StudyHandle]:
     study.end(complete(trial, ne=0.89, ratio=1.5))
     study.begin([Proposal(default, Origin.DEFAULT)], 1)
     yield StudyHandle(problem.folder, study, problem.space, problem.log, version_of(problem.folder))
-    (problem.folder / FILE).unlink()
+    (problem.folder / RECORD).unlink()
 
 
 def test_a_pick_is_exported(handle: StudyHandle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,11 +11,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from automl.study.drivers import ALONE, Claim, Drivers, Together, connected, others
+from automl.study.drivers import ALONE, Claim, Drivers, Together, connected, not_for_long, others
 from automl.study.history import State
 from automl.study.record import Study
-from automl.study.shared import Shared, finals_claimed, note_shared
-from automl.study.sqlite import not_for_long
+from automl.study.shared import Shared, finals_claimed, note_shared, study_file_of
 from automl.study.storage import load_newest, open_study
 from experiments.postgres import missing, server
 from search_spaces.errors import InputError, Position
@@ -25,8 +24,7 @@ pytestmark = pytest.mark.skipif(missing() is not None, reason=missing() or "")
 
 HOLDS = """\
 import sys, time
-from automl.study.drivers import Claim, Together
-from automl.study.sqlite import not_for_long
+from automl.study.drivers import Claim, Together, not_for_long
 drivers = Together(sys.argv[1], "ads", not_for_long)
 drivers.join()
 with drivers.turn():
@@ -52,7 +50,7 @@ def two(url: str) -> Iterator[tuple[Together, Together]]:
 
 def shared_study(folder: Path, url: str, name: str, drivers: Drivers) -> Study:
     folder.mkdir()
-    note_shared(folder, url, name)
+    note_shared(folder, url, name, "study.yaml")
     return open_study(folder, name, small_space(), drivers=drivers)
 
 
@@ -162,22 +160,29 @@ def test_an_edited_space_waits_for_the_other_drivers(tmp_path: Path, url: str, t
 
 
 def test_a_record_stays_where_it_is(tmp_path: Path, url: str) -> None:
-    assert note_shared(tmp_path / "own", None, "ads") is None
+    assert note_shared(tmp_path / "own", None, "ads", "study.yaml") is None
     open_study(tmp_path / "own", "ads", small_space())
     with pytest.raises(InputError, match=r"but found its own study\.db"):
-        note_shared(tmp_path / "own", url, "ads")
+        note_shared(tmp_path / "own", url, "ads", "study.yaml")
     (tmp_path / "shared").mkdir()
-    assert note_shared(tmp_path / "shared", url, "ads") == Shared.of(tmp_path / "shared")
+    assert note_shared(tmp_path / "shared", url, "ads", "study.yaml") == Shared.of(tmp_path / "shared")
     for asked, name in ((None, "ads"), (url, "feed"), (url + "2", "ads")):
         with pytest.raises(InputError, match="must have its record where `storage` of the study file says"):
-            note_shared(tmp_path / "shared", asked, name)
+            note_shared(tmp_path / "shared", asked, name, "study.yaml")
 
 
 def test_finals_of_two_folders_do_not_run_at_once(tmp_path: Path, url: str) -> None:
     for number in ("1", "2"):
         (tmp_path / number).mkdir()
-        note_shared(tmp_path / number, url, "ads")
+        note_shared(tmp_path / number, url, "ads", f"../{number}.yaml")
+    study = shared_study(tmp_path / "3", url, "ads", ALONE)
+    study.note(study_facts())
+    assert [study_file_of(study.facts, tmp_path / number) for number in ("1", "2")] == ["../1.yaml", "../2.yaml"]
     with finals_claimed(tmp_path / "1"):
+        with closing(Together(url, "ads", not_for_long)) as drivers:
+            edited = small_space().with_where(("params <= 10000000",))
+            with pytest.raises(InputError, match="must be the space whose finals run at this moment"):
+                open_study(tmp_path / "3", "ads", edited, drivers=drivers)
         with pytest.raises(InputError, match="finals that run from another folder"), finals_claimed(tmp_path / "2"):
             pass
         with finals_claimed(tmp_path):

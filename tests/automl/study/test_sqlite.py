@@ -9,8 +9,10 @@ import optuna
 import pytest
 
 from automl.files.failures import WriteError
+from automl.study.drivers import not_for_long
 from automl.study.history import Origin, Proposal
-from automl.study.sqlite import FILE, not_for_long, sqlite_storage, version_of
+from automl.study.places import RECORD
+from automl.study.sqlite import sqlite_storage, version_of
 from automl.study.storage import load_newest, open_study
 from search_spaces.errors import InputError
 from tests.worlds.folders import WORST
@@ -23,12 +25,12 @@ def test_the_record_lies_in_its_folder_whatever_that_is_called(tmp_path: Path) -
         open_study(tmp_path / name, f"of {name}", small_space())
     assert [load_newest(tmp_path / name).user_attrs["name"] for name in names] == [f"of {name}" for name in names]
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names)
-    assert all({path.name for path in (tmp_path / name).iterdir()} == {FILE} for name in names)
+    assert all({path.name for path in (tmp_path / name).iterdir()} == {RECORD} for name in names)
 
 
 def holder(folder: Path, begin: str) -> sqlite3.Connection:
     """Another program that holds the record."""
-    connection = sqlite3.connect(folder / FILE, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(folder / RECORD, isolation_level=None, check_same_thread=False)
     connection.execute(begin)
     if begin == "BEGIN":
         connection.execute("SELECT count(*) FROM studies").fetchall()
@@ -94,7 +96,7 @@ def test_who_reads_is_not_kept_from_it_by_a_search_and_does_not_wait_for_ever(tm
     assert load_newest(tmp_path).user_attrs["name"] == "ads"
     other.close()
     with pytest.raises(InputError, match="must be free to be read, but found a process that has held it for 31 s"):
-        not_for_long(tmp_path / FILE, 31.0)
+        not_for_long(tmp_path / RECORD, 31.0)
 
 
 def test_two_threads_write_one_record(tmp_path: Path) -> None:
@@ -132,7 +134,7 @@ def test_a_record_that_was_moved_away_is_told_as_such(tmp_path: Path, what: str)
     folder = tmp_path / "study"
     study = open_study(folder, "ads", small_space())
     study.begin([Proposal(small_space().default(), Origin.DEFAULT)], 1)
-    moved = folder if what == "folder" else folder / FILE
+    moved = folder if what == "folder" else folder / RECORD
     moved.rename(tmp_path / "elsewhere")
     with pytest.raises(WriteError, match=r"cannot write .*study\.db: No such file .* moved or deleted: .* by --out"):
         study.begin([Proposal(small_space().default(), Origin.DEFAULT)], 2)
