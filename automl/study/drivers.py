@@ -118,6 +118,10 @@ class Together:
 
     def close(self) -> None:
         """Leave: what this driver had claimed is free."""
+        import psycopg
+
+        with suppress(psycopg.Error):  # of a connection that is lost all is free
+            self._ask("SELECT pg_advisory_unlock_all()")
         self._connection.close()
 
     @contextmanager

@@ -10,6 +10,7 @@ import itertools
 import warnings
 import weakref
 from collections.abc import Callable, Sequence, Set
+from contextlib import closing
 from pathlib import Path
 
 import optuna
@@ -17,7 +18,7 @@ import sqlalchemy
 from optuna.study._frozen import FrozenStudy  # what a storage lists; a StudySummary would read every trial of it
 
 from automl.study.config import is_cost_limit, parse_limit
-from automl.study.drivers import ALONE, Claim, Drivers, Waiting, connected, not_for_long, others
+from automl.study.drivers import ALONE, Claim, Drivers, Together, Waiting, not_for_long, others
 from automl.study.facts import Facts
 from automl.study.file import part
 from automl.study.history import Limit, Trial
@@ -89,9 +90,9 @@ def storage_of(folder: Path, *, writes: bool = False, waiting: Waiting = not_for
     shared = Shared.of(folder)
     if shared is None:
         return sqlite_storage(folder, writes=writes, waiting=waiting)
-    connected(shared.url).close()  # in its words
     url = shared.url.replace("postgresql://", "postgresql+psycopg://", 1)
-    storage = optuna.storages.RDBStorage(url, {"pool_pre_ping": True})
+    with closing(Together(shared.url, "", not_for_long)) as first, first.turn():  # of two, one makes the tables
+        storage = optuna.storages.RDBStorage(url, {"pool_pre_ping": True})
     weakref.finalize(storage, storage.engine.dispose)
     return storage
 

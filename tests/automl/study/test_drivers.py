@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from automl.study.drivers import ALONE, Claim, Drivers, Together, connected, not
 from automl.study.history import State
 from automl.study.record import Study
 from automl.study.shared import Shared, finals_claimed, note_shared, study_file_of
-from automl.study.storage import load_newest, open_study
+from automl.study.storage import load_newest, open_study, storage_of
 from experiments.postgres import missing, server
 from search_spaces.errors import InputError, Position
 from tests.worlds.studies import add_baseline, complete, proposals, small_space, study_facts
@@ -147,6 +148,15 @@ def test_folders_with_one_record_read_it(tmp_path: Path, url: str) -> None:
             study.note(study_facts())
     assert load_newest(tmp_path / "1").study_name == load_newest(tmp_path / "2").study_name
     assert not list(tmp_path.rglob("study.db"))
+
+
+def test_tables_are_made_once(tmp_path: Path) -> None:
+    with server() as fresh, ThreadPoolExecutor(4) as pool:
+        folders = [tmp_path / name for name in "abcd"]
+        for folder in folders:
+            folder.mkdir()
+            note_shared(folder, fresh.url, "ads", "study.yaml")
+        assert all(storage.get_all_studies() == [] for storage in pool.map(storage_of, folders))
 
 
 def test_an_edited_space_waits_for_the_other_drivers(tmp_path: Path, url: str, two: tuple[Together, Together]) -> None:
