@@ -334,8 +334,12 @@ def _kept(value: object) -> object:
 
 
 def digest(path: Path) -> bytes:
-    """Of a file's bytes, or of all files of a folder."""
-    if path.is_file():
+    """Of a file's bytes, or of all files of a folder.
+
+    Raises:
+        FileNotFoundError: where there is neither.
+    """
+    if not path.is_dir():
         return hashlib.sha256(path.read_bytes()).hexdigest().encode()
     whole = hashlib.sha256()
     for file in sorted(path.rglob("*")):

@@ -1,6 +1,6 @@
 """Death at any moment: more than 200 kills and hold-ups of one search that goes on, and 50 of ExFM runs, from one seed.
 
-python -m experiments.faults [--folder FOLDER] [--anew] [--share .25] [--kind KIND ...]
+python -m experiments.faults [--folder FOLDER] [--anew] [--share .25] [--kind KIND ...] [--world WORLD]
 
 Before each, what has ended is read as bytes; after it the same command goes on, and what had ended must be there, with
 the same bytes, and must not be trained again; what the dead run had started must be gone once the next one is at work.
@@ -351,6 +351,7 @@ def main() -> None:
     parser.add_argument("--anew", action="store_true", help="forget what was done in the folder")
     parser.add_argument("--kind", action="append", choices=KINDS, help="only these; nothing is written then")
     parser.add_argument("--share", type=float, default=1.0, help="of the kills of each kind; more may be added later")
+    parser.add_argument("--world", choices=("search", "exfm"), help="only this; nothing is written then")
     asked = parser.parse_args()
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background ignores it, and so would all runs
     home = asked.folder.absolute()
@@ -372,14 +373,17 @@ def main() -> None:
         (exfm, {name: math.ceil(asked.share * kind.exfm) for name, kind in kinds.items()}),
     )
     for world, counts in worlds:
+        if asked.world not in (None, world.name):
+            continue
         if not world.folder.exists() and not state.of(world.name):
             world.write()
         run_world(home, world, state, counts)
     rows = rows_of(state.strikes)
     print(table(rows))
-    if not asked.kind:
+    part = asked.kind or asked.world
+    if not part:
         write(state, rows, [name for name in KINDS if name not in kinds], asked.share)
-    if not asked.kind and asked.share >= 1:
+    if not part and asked.share >= 1:
         subprocess.run(["umount", place], check=False, capture_output=True)
         shutil.rmtree(home, ignore_errors=True)
 
