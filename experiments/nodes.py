@@ -41,7 +41,7 @@ from pathlib import Path
 from automl.runtime.work import train_and_score
 
 def plug(tables):
-    tables.training("told", "told:told")
+    tables.training("told", f"{__name__}:told")
 
 def told(asked):
     key = hashlib.sha256(json.dumps([asked.model, asked.order_seed], sort_keys=True).encode()).hexdigest()
@@ -58,8 +58,9 @@ class World:
     def __init__(self, home: Path, seconds: float) -> None:
         self.home, self.study = home, home / "study"
         self.file = write_study(self.study, strategy="random", stop_early=False)
-        (self.study / "told.py").write_text(PLUG_IN % {"seconds": seconds})
-        text = self.file.read_text().replace("trial: {", "plugins: [told.py]\ntrial: {training: told, ")
+        plugin = self.study / f"told_{home.name}.py"  # one process reads the records of several
+        plugin.write_text(PLUG_IN % {"seconds": seconds})
+        text = self.file.read_text().replace("trial: {", f"plugins: [{plugin.name}]\ntrial: {{training: told, ")
         self.file.write_text(text)
         (self.study / "tmp").mkdir()
         self.machines = 0
