@@ -170,7 +170,7 @@ def prepare(
         versions={"python": platform.python_version(), **versions()},
         machine=machine(),
         started_at=now if known is None else known.started_at,
-        plugins={told(Path(file), problem.folder): digest for file, digest in digests().items()},
+        plugins=_plugins_of(problem, known),
         tune_baseline=problem.config.search.tune_baseline,
         tuned=None if known is None else known.tuned,
         finals_data=problem.finals_data,
@@ -182,6 +182,15 @@ def prepare(
         family=None if known is None else known.family,
     )
     study.note(joins(study, problem, facts) if known is not None and others(study.drivers) else facts)
+
+
+def _plugins_of(problem: Problem, known: Facts | None) -> dict[str, str]:
+    """The plug-ins that the study names, and those that it did before, whose blocks its trials may hold; of all that
+    this process has loaded, since it may hold those of other studies."""
+    own = {str((problem.file.parent / name).resolve()) for name in problem.config.plugins}
+    if known is not None:
+        own |= Subject.recorded(known, problem.folder).plugins.keys()
+    return {told(Path(file), problem.folder): digest for file, digest in digests().items() if file in own}
 
 
 def measure_baseline_qps(problem: Problem) -> float:
