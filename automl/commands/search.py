@@ -32,7 +32,7 @@ from automl.study.places import told
 from automl.study.plugins import digests
 from automl.study.problem import Problem
 from automl.study.record import Study
-from automl.study.shared import note_shared
+from automl.study.shared import note_shared, plugins_of
 from automl.study.storage import open_study
 
 
@@ -189,7 +189,7 @@ def _plugins_of(problem: Problem, known: Facts | None) -> dict[str, str]:
     this process has loaded, since it may hold those of other studies."""
     own = {str((problem.file.parent / name).resolve()) for name in problem.config.plugins}
     if known is not None:
-        own |= Subject.recorded(known, problem.folder).plugins.keys()
+        own |= plugins_of(known, problem.folder).keys()
     return {told(Path(file), problem.folder): digest for file, digest in digests().items() if file in own}
 
 

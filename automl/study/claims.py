@@ -13,10 +13,10 @@ from automl.study.config import StudyConfig
 from automl.study.facts import Facts
 from automl.study.file import config_of, part
 from automl.study.history import Trial
-from automl.study.places import found, plugins_found
+from automl.study.places import found
 from automl.study.plugins import changed
 from automl.study.results import Finals, read_finals
-from automl.study.shared import Shared, study_file_of
+from automl.study.shared import Shared, plugins_of, study_file_of
 from search_spaces.errors import InputError, Mistake, Position
 from search_spaces.source import read_text
 
@@ -74,7 +74,7 @@ class Subject:
             data=facts.data,
             finals_data=facts.finals_data,
             baseline=facts.baseline_key,
-            plugins=plugins_found(facts.plugins, folder, study_file_of(facts, folder), facts.config_text),
+            plugins=plugins_of(facts, folder),
         )
 
     def conflicts(self, other: Subject) -> tuple[Conflict, ...]:
@@ -152,7 +152,7 @@ def hold_code(facts: Facts, folder: Path) -> None:
     Raises:
         InputError: for each plug-in whose content has changed.
     """
-    others = changed(plugins_found(facts.plugins, folder, study_file_of(facts, folder), facts.config_text))
+    others = changed(plugins_of(facts, folder))
     if others:
         must = f"must be the plug-in that the models of {folder} are made by"
         raise InputError(Mistake(Position(file), must, "another content", _HINTS[Conflict.PLUGINS]) for file in others)

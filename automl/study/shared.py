@@ -12,7 +12,7 @@ from typing import Any
 from automl.files.whole import whole_file
 from automl.study.drivers import Claim, Together, Waiting, not_for_long
 from automl.study.facts import Facts
-from automl.study.places import RECORD
+from automl.study.places import RECORD, plugins_found
 from search_spaces.errors import InputError
 
 _FILE = "record.json"
@@ -77,6 +77,11 @@ def study_file_of(facts: Facts, folder: Path) -> str:
     """The study file as this folder tells it."""
     shared = Shared.of(folder)
     return facts.study_file if shared is None else shared.study_file
+
+
+def plugins_of(facts: Facts, folder: Path) -> dict[str, str]:
+    """The plug-ins that a record tells of, where they lie for this folder: see plugins_found."""
+    return plugins_found(facts.plugins, folder, study_file_of(facts, folder), facts.config_text)
 
 
 @contextmanager

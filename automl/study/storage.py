@@ -17,15 +17,16 @@ import optuna
 import sqlalchemy
 from optuna.study._frozen import FrozenStudy  # what a storage lists; a StudySummary would read every trial of it
 
+from automl.files.passed import Told, untold
 from automl.study.config import is_cost_limit, parse_limit
 from automl.study.drivers import ALONE, Claim, Drivers, Together, Waiting, not_for_long, others
 from automl.study.facts import Facts
 from automl.study.file import part
 from automl.study.history import Limit, Trial
-from automl.study.places import RECORD, plugins_found
+from automl.study.places import RECORD
 from automl.study.plugins import plug_in_files
 from automl.study.record import Study
-from automl.study.shared import Shared, study_file_of
+from automl.study.shared import Shared, plugins_of
 from automl.study.sqlite import sqlite_storage
 from search_spaces.errors import InputError
 from search_spaces.source import read_text
@@ -45,7 +46,7 @@ def open_study(
     drivers: Drivers = ALONE,
     waiting: Waiting = not_for_long,
     asked: Callable[[Facts], None] = lambda facts: None,
-    told: Callable[[str], None] = lambda line: None,
+    told: Told = untold,
 ) -> Study:
     """The study of this name and space, made if it is not there, in the folder's storage.
 
@@ -69,7 +70,7 @@ def open_study(
         facts = None if latest is None else Facts.of_json(latest.user_attrs)
         if facts is not None:
             asked(facts)
-            plug_in_files(plugins_found(facts.plugins, folder, study_file_of(facts, folder), facts.config_text))
+            plug_in_files(plugins_of(facts, folder))
         turn = 1 + max((_turn(one) for one in listed), default=0)
         if latest is not None and latest.user_attrs[_SPACE] == space.to_yaml():
             stored = optuna.load_study(study_name=latest.study_name, storage=storage)
@@ -111,7 +112,7 @@ def _new_edition(
     limits: Sequence[Limit],
     editions: Sequence[FrozenStudy],
     turn: int,
-    told: Callable[[str], None],
+    told: Told,
 ) -> optuna.Study:
     _remove_parts(storage, name)
     free = _free_name(name, set(optuna.get_all_study_names(storage)))
@@ -153,12 +154,13 @@ def load_started(folder: Path) -> tuple[optuna.Study, SearchSpace, Facts]:
         InputError: where there is none that was started.
     """
     stored = load_newest(folder)
-    facts = Facts.of_json(stored.user_attrs)
+    attributes = stored.user_attrs
+    facts = Facts.of_json(attributes)
     if facts is None:
         must, found = "must hold a study that was started", "one without a baseline"
         raise InputError.of(str(folder), must, found, "start it with `automl search`")
-    _plug_in(stored, folder)
-    return stored, space_of(read_text(stored.user_attrs[_SPACE], f"{folder.name} (its space)")), facts
+    plug_in_files(plugins_of(facts, folder))
+    return stored, space_of(read_text(attributes[_SPACE], f"{folder.name} (its space)")), facts
 
 
 def load_editions(folder: Path) -> list[tuple[optuna.Study, SearchSpace]]:
@@ -183,13 +185,6 @@ def limits_of(facts: Facts) -> tuple[Limit, ...]:
     listed = part(read_text(facts.config_text, "study.yaml"), "constraints")
     texts = [text for text in listed if isinstance(text, str)] if isinstance(listed, list) else []
     return tuple(parse_limit(text) for text in texts if not is_cost_limit(text))
-
-
-def _plug_in(study: optuna.Study, folder: Path) -> None:
-    """Load the plug-ins that a record tells of."""
-    facts = Facts.of_json(study.user_attrs)
-    if facts is not None:
-        plug_in_files(plugins_found(facts.plugins, folder, study_file_of(facts, folder), facts.config_text))
 
 
 def _is_edition(one: FrozenStudy, name: str) -> bool:
