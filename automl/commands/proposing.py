@@ -15,11 +15,13 @@ from search_spaces.space import SearchSpace
 _HEARD_S = 0.1  # Ctrl-C, while nothing runs
 
 
-def pause() -> None:
+def pause(seconds: float = _HEARD_S) -> None:
     """A moment, while others are waited for. Raises KeyboardInterrupt by hand."""
+    end = time.monotonic() + seconds
     with deferred_interrupt() as stop:
-        time.sleep(_HEARD_S)
-        stop.check()
+        while (left := end - time.monotonic()) > 0:
+            time.sleep(min(left, _HEARD_S))
+            stop.check()
 
 
 def awaited(order: Future[list[Proposal]]) -> list[Proposal]:

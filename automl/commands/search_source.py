@@ -165,9 +165,9 @@ class SearchSource:
         if self._asked is not None or self._exhausted or len(self._queue) > self._workers or self._wanted() <= 0:
             return
         config = self._problem.config
+        if not self._study.drivers.claim(Claim.PROPOSALS):
+            return
         with self._study.turn():
-            if not self._study.drivers.claim(Claim.PROPOSALS):
-                return
             self._queue.extend(self._study.left_meanwhile())
             count = min(config.search.batch, self._wanted())
             if count <= 0 or len(self._queue) > self._workers:

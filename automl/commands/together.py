@@ -19,6 +19,8 @@ from automl.study.shared import Shared
 from automl.study.storage import is_lost
 from search_spaces.errors import InputError, first_line
 
+_LOOK_S = 1.0  # each look reads the record, and others wait for their turn meanwhile
+
 
 def have_baseline(study: Study, console: Console, train: Callable[[], None]) -> None:
     """The baseline trained and tuned, by this driver or by another.
@@ -36,7 +38,7 @@ def have_baseline(study: Study, console: Console, train: Callable[[], None]) -> 
             study.drivers.release(Claim.BASELINE)
         else:
             told = told or _tell(console, "waiting: another driver trains the baseline")
-            pause()
+            pause(_LOOK_S)
             with study.turn():
                 pass
 
@@ -53,7 +55,7 @@ def others_ended(study: Study, console: Console, late: Callable[[], bool]) -> bo
         if not busy:
             return waited
         waited = waited or _tell(console, "waiting: other drivers train the last of the budget")
-        pause()
+        pause(_LOOK_S)
     return False
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -13,31 +14,38 @@ from automl.study.records import outcome_json, proposal_json, trial_of
 
 
 class Baselines:
-    """`read` gives the attributes of the record as they are now, `write` writes one."""
+    """`write` writes an attribute of the record; `attributes` are those that it holds."""
 
-    def __init__(self, read: Callable[[], Mapping[str, Any]], write: Callable[[str, object], None]) -> None:
-        self._read, self._write = read, write
-        self._load()
-
-    def _load(self) -> None:
-        attributes = self._read()
-        self.repeats = tuple(trial_of(0, 0, one["proposal"], one["outcome"]) for one in attributes.get(REPEATS, []))
-        self.tunings = tuple(
-            trial_of(one["number"], one["round"], one["proposal"], one["outcome"]) for one in attributes.get(TUNING, [])
-        )
+    def __init__(self, attributes: Mapping[str, Any], write: Callable[[str, object], None]) -> None:
+        self._write = write
+        self._held: dict[str, list[Any]] = {name: attributes.get(name, []) for name in (REPEATS, TUNING)}
+        self.repeats = tuple(_repeat_of(plain) for plain in self._held[REPEATS])
+        self.tunings = tuple(_tuning_of(plain) for plain in self._held[TUNING])
 
     def add_repeat(self, proposal: Proposal, trial: Trial) -> None:
         """Record one repeat that is done."""
-        data = {"proposal": proposal_json(proposal), "outcome": outcome_json(trial)}
-        self._write(REPEATS, [*self._read().get(REPEATS, []), data])
-        self._load()
+        plain = self._add(REPEATS, {"proposal": proposal_json(proposal), "outcome": outcome_json(trial)})
+        self.repeats = (*self.repeats, _repeat_of(plain))
 
     def add_tuning(self, trial: Trial) -> None:
         """Record one training of the tuning that has ended."""
         proposal = proposal_json(Proposal(trial.candidate, trial.origin, trial.forecast))
         data = {"number": trial.number, "round": trial.round, "proposal": proposal, "outcome": outcome_json(trial)}
-        self._write(TUNING, [*self._read().get(TUNING, []), data])
-        self._load()
+        self.tunings = (*self.tunings, _tuning_of(self._add(TUNING, data)))
+
+    def _add(self, name: str, data: Mapping[str, object]) -> Any:
+        """What was added, as it is read again."""
+        self._write(name, [*self._held[name], data])
+        self._held[name] = [*self._held[name], plain := json.loads(json.dumps(data))]
+        return plain
+
+
+def _repeat_of(plain: Any) -> Trial:
+    return trial_of(0, 0, plain["proposal"], plain["outcome"])
+
+
+def _tuning_of(plain: Any) -> Trial:
+    return trial_of(plain["number"], plain["round"], plain["proposal"], plain["outcome"])
 
 
 def summarize_baseline(repeats: Sequence[Trial], qps: float) -> Baseline:

@@ -107,14 +107,14 @@ class Together:
         Raises:
             InputError: see connected.
         """
-        self.number: int | None = 1 + secrets.randbelow(2**31 - 1)
+        self.number = 1 + secrets.randbelow(2**31 - 1)
         self._url, self._name, self._waiting = url, name, waiting
         self._depth = 0
         self._connection = connected(url)
 
     def join(self) -> None:
         """Be one of those that are alive."""
-        self.claim(Claim.DRIVER, self.number or 0)
+        self.claim(Claim.DRIVER, self.number)
 
     def close(self) -> None:
         """Leave: what this driver had claimed is free."""

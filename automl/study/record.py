@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import cast
 
 import optuna
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 from automl.study.baselines import Baselines, summarize_baseline
 from automl.study.batches import Batches
@@ -200,7 +200,7 @@ class Study:
             if number not in self._trials:
                 data = cast(ProposalJson, plain)
                 self._add(trial_of(number, round_, data, None), data, proposal_of(data).candidate.values)
-        self._load_unfinished()
+        self._note_running(self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)))
         self._batches.end(round_)
         return tuple(self._trials[number] for number in batch.numbers)
 
@@ -297,21 +297,20 @@ class Study:
         self._facts = Facts.of_json(attrs)
         self._first_number = int(attrs.get(NEXT_NUMBER, 1))
         self._batches = Batches(attrs, self._study.set_user_attr)
-        self._baselines = Baselines(lambda: self._study.user_attrs, self._study.set_user_attr)
-        for frozen in self._study.get_trials(deepcopy=False):
+        self._baselines = Baselines(attrs, self._study.set_user_attr)
+        trials = self._study.get_trials(deepcopy=False)
+        for frozen in trials:
             known = self._trials.get(number_of(frozen))
             if known is None or not known.ended:  # an ended trial never changes
                 self._trials[number_of(frozen)] = read_trial(frozen)
-        self._load_unfinished()
-        self._load_trial_repeats()
+        self._note_running([frozen for frozen in trials if frozen.state is TrialState.RUNNING])
+        self._load_trial_repeats(attrs)
 
-    def _load_unfinished(self) -> None:
-        running = self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+    def _note_running(self, running: Sequence[FrozenTrial]) -> None:
         self._ids = {number_of(frozen): frozen._trial_id for frozen in running}
         self._owners = {number_of(f): f.user_attrs[DRIVER] for f in running if DRIVER in f.user_attrs}
 
-    def _load_trial_repeats(self) -> None:
-        attrs = self._study.user_attrs
+    def _load_trial_repeats(self, attrs: Mapping[str, str]) -> None:
         places = sorted(int(name.removeprefix(TRIAL_REPEAT)) for name in attrs if name.startswith(TRIAL_REPEAT))
         for place in (place for place in places if place not in self._places):
             data = json.loads(attrs[f"{TRIAL_REPEAT}{place}"])
