@@ -49,7 +49,9 @@ def _tuning_of(plain: Any) -> Trial:
 
 
 def summarize_baseline(repeats: Sequence[Trial], qps: float) -> Baseline:
-    """Mean and spread of the baseline's repeats."""
+    """Mean and spread of the baseline's repeats, which stand by their orders: the same is proposed, whichever of them
+    ended first."""
+    repeats = sorted(repeats, key=lambda trial: trial.seeds.get("repeat", 0))
     measurements = [trial.measurement for trial in repeats if trial.measurement is not None]
     ne = [m.ne for m in measurements]
     mean = math.fsum(ne) / len(ne)
