@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from automl.data.columns.times import NEVER
+from automl.data.store.history import History
 from automl.exfm.das.scorer import Snapshot, Stream
 from automl.exfm.das.ticks import Tick
 
@@ -36,6 +37,7 @@ class DiskStream:
     times_N: NDArray[np.int64]
     arrivals_NT: NDArray[np.int64]
     examples_N: NDArray[np.int64]
+    histories: tuple[History, ...] = ()
 
     def __reduce__(self) -> tuple[Callable[[Path], DiskStream], tuple[Path]]:
         return open_disk, (self.folder,)

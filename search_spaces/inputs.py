@@ -56,18 +56,44 @@ class DenseField:
 
 
 @dataclass(frozen=True, slots=True)
+class HistoryShape:
+    """A sequence feature: lists of at most `most` ids of the id field whose place is `field`.
+
+    `lengths[0][n]` counts the rows of the training window whose list holds n events, `lengths[k]` those whose list
+    holds n events of the k-th of `actions` kinds. `timed`: the events have times.
+    """
+
+    field: int
+    most: int
+    lengths: tuple[tuple[int, ...], ...]
+    timed: bool = False
+
+    @property
+    def actions(self) -> int:
+        """How many kinds of events there are."""
+        return len(self.lengths) - 1
+
+    def mean_length(self, at_most: int, action: int = 0) -> float:
+        """Events of a row that are read on average, the last `at_most` of them; of one action, or of all (0)."""
+        counts = self.lengths[action]
+        rows = sum(counts)
+        return sum(min(n, at_most) * count for n, count in enumerate(counts)) / rows if rows else 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class InputShape:
     """What the data gives to a model.
 
     `id_counts[f]` holds, for field f, the training-window count of every id by falling frequency, so that a
     cut-off `min_count` is a prefix; rows are examples of the training window. `dense` are all numbers of a row;
-    `vectors` the widths of the vectors among them, which stand last.
+    `vectors` the widths of the vectors among them, which stand last. `histories` are the sequence features.
     """
 
     id_counts: tuple[tuple[int, ...], ...]
     dense: int
     train_rows: int
     vectors: tuple[int, ...] = ()
+    histories: tuple[HistoryShape, ...] = ()
 
     @property
     def fields(self) -> int:

@@ -7,11 +7,14 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from automl.data.store.history import History
+
 
 class Encoded(Protocol):
     """The features of N rows, F id fields and D dense ones; arrays may be memory maps. See features.py.
 
     `ids_NF` counts from 1 in each field (a log's by falling frequency), 0 is "not known"; `dense_ND` is standardised.
+    `histories` are lists of ids, `times_N` nanoseconds UTC, where the log has a time.
     """
 
     @property
@@ -19,6 +22,12 @@ class Encoded(Protocol):
 
     @property
     def dense_ND(self) -> NDArray[np.float32]: ...  # noqa: N802
+
+    @property
+    def histories(self) -> tuple[History, ...]: ...
+
+    @property
+    def times_N(self) -> NDArray[np.int64] | None: ...  # noqa: N802
 
 
 class Examples(Encoded, Protocol):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from automl.data.store.history import History
 from search_spaces.model import InputShape, ModelSpec
 
 INPUTS = InputShape(id_counts=((40, 30, 20, 10, 5, 1, 1), (60, 40, 3), (100, 9, 8, 7)), dense=2, train_rows=120)
@@ -24,6 +25,8 @@ class Log:
     teacher_NT: NDArray[np.float32] | None = None
     ages_N: NDArray[np.float32] | None = None
     own: int | None = None
+    histories: tuple[History, ...] = ()
+    times_N: NDArray[np.int64] | None = None
 
 
 def planted(rows: int = 6000, seed: int = 0, ids: int = 20) -> Log:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from automl.data.columns.vector_places import plain_among, vectors_among, widths_of
 from automl.data.store.folder import Kind
+from automl.data.store.history import History
 from automl.data.store.told import Feature, FeatureJson, Note, NoteJson
 from search_spaces.model import InputShape
 
@@ -77,6 +78,7 @@ class EncodedLog:
     teacher_NT: NDArray[np.float32] | None = None
     ages_N: NDArray[np.float32] | None = None
     own: int | None = None
+    histories: tuple[History, ...] = ()
 
     def __len__(self) -> int:
         return len(self.labels_N)
@@ -87,7 +89,8 @@ class EncodedLog:
         with np.load(self.folder / "id_counts.npz") as counts:
             id_counts = tuple(tuple(counts[f"arr_{k}"].tolist()) for k in range(len(self.fields)))
         rows = sum(self.windows[name].stop - self.windows[name].start for name in self.fit)
-        return InputShape(id_counts, len(self.dense), rows, widths_of(self.vectors))
+        shapes = tuple(history.shape for history in self.histories)
+        return InputShape(id_counts, len(self.dense), rows, widths_of(self.vectors), shapes)
 
     @property
     def vectors(self) -> Mapping[str, slice]:

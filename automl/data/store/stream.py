@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from automl.data.columns.times import Unit
 from automl.data.store.encoder_files import read_vocabulary
 from automl.data.store.folder import Kind
+from automl.data.store.history import History
 from automl.data.tables.windows import Locate
 from search_spaces.errors import InputError, Mistake, Position
 from search_spaces.model import InputShape
@@ -83,6 +84,7 @@ class EncodedStream:
     arrivals_NT: NDArray[np.int64]
     examples_N: NDArray[np.int64]
     clusters_N: NDArray[np.int32]
+    histories: tuple[History, ...] = ()  # a stream has none yet
 
     def __len__(self) -> int:
         return len(self.times_N)

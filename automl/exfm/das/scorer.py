@@ -14,6 +14,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from automl.data.store.history import History
+
 
 class Stream(Protocol):
     """Columns of a log in the order of time. Pickled to the scoring processes, so best by the name of its folder.
@@ -30,6 +32,9 @@ class Stream(Protocol):
 
     @property
     def dense_ND(self) -> NDArray[np.float32]: ...  # noqa: N802
+
+    @property
+    def histories(self) -> tuple[History, ...]: ...
 
     @property
     def labels_NT(self) -> NDArray[np.float32]: ...  # noqa: N802
