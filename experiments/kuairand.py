@@ -3,8 +3,8 @@
 The data is read where it lies, never copied.
 
 Windows: train 2022-04-25..05-04, validate 05-05..05-06, test 05-07..05-08 (Asia/Shanghai). Ids, user, video and context
-features; no histories. Left out: all feedback columns but the label (known after the click), play time, and the monthly
-video statistics (they look into the future).
+features; histories where they are asked for. Left out: all feedback columns but the label (known after the click), play
+time, and the monthly video statistics (they look into the future).
 """
 
 from __future__ import annotations
@@ -40,6 +40,11 @@ FEATURES: Mapping[str, Any] = {
     "categorical": {name: {} for name in ("user_id", "video_id", "tab", "@hour", "@weekday", *_USER, *_VIDEO)},
     "dense": {"duration_ms": {"transform": "log"}},
 }
+HISTORY = {"path": "user_history_before_0425.parquet", "on": "user_id"}
+SEQUENCES: Mapping[str, Any] = {
+    "watched": {"of": "video_id", "by": "user_id", "actions": ["is_click", "long_view", "is_like"], "max_len": 50},
+    "before": {"of": "video_id", "column": "watch_seq", "max_len": 50},
+}
 DAYS = ["2022-04-25", "2022-05-08"]
 SPLIT = {
     "train": ["2022-04-25", "2022-05-04"],
@@ -73,11 +78,17 @@ def kuairand_folder() -> Path:
     return folder
 
 
-def data_text(*, counters: Sequence[Mapping[str, Any]] = (), **rest: Any) -> str:
-    """The `data:` part of a file over the log: its tables where they lie, its features, and the rest as it is given."""
+def data_text(*, counters: Sequence[Mapping[str, Any]] = (), histories: bool = False, **rest: Any) -> str:
+    """The `data:` part of a file over the log: its tables where they lie, its features, and the rest as it is given.
+    `histories`: what a user watched in the log, and before it."""
     folder = kuairand_folder()
-    joined = [{**side, "path": f"{folder}/{side['path']}"} for side in TABLES["join"]]
-    features = {**FEATURES, **({"counters": list(counters)} if counters else {})}
+    sides = [*TABLES["join"], *([HISTORY] if histories else [])]
+    joined = [{**side, "path": f"{folder}/{side['path']}"} for side in sides]
+    features = {
+        **FEATURES,
+        **({"counters": list(counters)} if counters else {}),
+        **({"sequence": dict(SEQUENCES)} if histories else {}),
+    }
     tree = {**TABLES, "path": f"{folder}/{TABLES['path']}", "join": joined, **rest, "features": features}
     out = StringIO()
     YAML().dump({"data": tree}, out)
@@ -95,12 +106,14 @@ def write_study(
     tune_baseline: int = 0,
     split: Mapping[str, Sequence[str]] = SPLIT,
     counters: Sequence[Mapping[str, Any]] = (),
+    histories: bool = False,
     rest: str = "",
 ) -> Path:
-    """Write studies/NAME/study.yaml and its baseline; the study file's path. `counters` are blocks of features."""
+    """Write studies/NAME/study.yaml and its baseline; the study file's path. `counters` are blocks of features,
+    `histories` those of data_text."""
     return write_files(
         name,
-        data=data_text(label=label, split=split, counters=counters),
+        data=data_text(label=label, split=split, counters=counters, histories=histories),
         baseline=BASELINE.format(**baseline),
         space=space,
         strategy=strategy,

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from automl.commands.cost import Floats, Prediction
+    from automl.data.store.history import History
     from automl.data.store.log import EncodedLog
     from automl.runtime.host import Room
 
@@ -50,6 +51,7 @@ class StudyCheck:
         problem, told = self.problem, self.prediction
         return [
             _data_line(problem.log),
+            *(_sequence_line(problem.log, history) for history in problem.log.histories),
             *(f"note: {note.text}" for note in problem.log.notes),
             _space_line(problem.space) + _params_words(problem, self.answers_ND),
             *_cost_lines(problem, told, self.workers),
@@ -131,7 +133,8 @@ def _features(log: EncodedLog) -> Iterator[tuple[str, CheckedFeature]]:
     """By name; the second of one name has its kind in brackets."""
     sizes = dict(zip(log.fields, map(len, log.inputs.id_counts), strict=True))
     told = {(feature.name, feature.kind == "categorical"): feature for feature in log.features}
-    for names, of_ids in ((log.fields, True), ((*log.plain_dense, *log.vectors), False)):
+    lists = (history.name for history in log.histories)
+    for names, of_ids in ((log.fields, True), ((*log.plain_dense, *log.vectors, *lists), False)):
         for name in names:
             feature = told.get((name, of_ids))
             kind = feature.kind if feature else "categorical" if of_ids else "dense"
@@ -152,7 +155,23 @@ def _data_line(log: EncodedLog) -> str:
         for name, rows in log.windows.items()
     )
     vectors = f", {counted(len(log.vectors), 'vector')}" if log.vectors else ""
-    return f"data: {windows}; {len(log.fields)} id fields, {len(log.plain_dense)} dense{vectors}, label `{log.label}`"
+    lists = f", {counted(len(log.histories), 'sequence')}" if log.histories else ""
+    features = f"{len(log.fields)} id fields, {len(log.plain_dense)} dense{vectors}{lists}"
+    return f"data: {windows}; {features}, label `{log.label}`"
+
+
+def _sequence_line(log: EncodedLog, history: History) -> str:
+    """What the lists of a sequence hold, over all windows and in train."""
+    told = next(feature for feature in log.features if (feature.name, feature.kind) == (history.name, "sequence"))
+    lengths = ", ".join(f"{told.mean[name] or 0.0:.1f} in {name}" for name in log.windows)
+    kinds = zip(history.actions, range(1, history.shape.actions + 1), strict=True)
+    actions = "".join(f", {history.shape.mean_length(history.shape.most, k):.1f} {name}" for name, k in kinds)
+    of = log.fields[history.shape.field]
+    return (
+        f"sequence {history.name}: up to {history.shape.most} ids of {of}, {'' if history.shape.timed else 'un'}timed; "
+        f"{lengths} on average{f' (train:{actions[1:]})' if actions else ''}; "
+        f"{told.missing['train']:.1%} of train are empty, {told.unknown['test']:.1%} of the ids in test are unknown"
+    )
 
 
 def _space_line(space: SearchSpace) -> str:

@@ -10,6 +10,7 @@ from pydantic.fields import FieldInfo
 
 from automl.data.describe import parts, split
 from automl.data.describe import tables as data_config
+from automl.data.describe.sequences import SequenceConfig
 from automl.data.describe.text import CsvConfig
 from automl.report.study.verdict import ROLE_MEANING
 from automl.strategies.picks import ROLES
@@ -34,6 +35,7 @@ TABLES: dict[type[BaseModel], str] = {
     data_config.VectorConfig: "data",
     data_config.CountersConfig: "data",
     data_config.RecentConfig: "data",
+    SequenceConfig: "data",
     split.SplitConfig: "data",
     config.SearchConfig: "search",
     config.TrialConfig: "trial",

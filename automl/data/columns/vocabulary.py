@@ -100,7 +100,7 @@ def fit_vocabulary(values: pa.Array, counts: NDArray[np.int64], min_count: int) 
     kept = np.flatnonzero(counts[1:] >= max(1, min_count))
     chosen = values.take(pa.array(kept))
     by_value = np.empty(len(kept), np.int64)
-    by_value[_by_value(chosen)] = np.arange(len(kept))
+    by_value[places_by_value(chosen)] = np.arange(len(kept))
     order = np.lexsort((by_value, -counts[1:][kept]))
     recode = np.zeros(len(counts), np.int32)
     recode[kept[order] + 1] = np.arange(1, len(kept) + 1)
@@ -118,7 +118,7 @@ def written_twice(values: pa.Array) -> str | None:
     return both[0].as_py() if len(both) else None
 
 
-def _by_value(values: pa.Array) -> NDArray[np.int64]:
+def places_by_value(values: pa.Array) -> NDArray[np.int64]:
     """Places in the order of the values; texts that are numbers come first, in the order of these, so that a column
     has the same ids whether its file knew types or not."""
     told = pc.match_substring_regex(values, _NUMBER) if is_text(values.type) else None

@@ -78,7 +78,7 @@ class StreamDataConfig(TablesConfig):
 
     @model_validator(mode="after")
     def _delays_of_labels(self) -> StreamDataConfig:
-        there = [name for name in ("recent", "vectors") if getattr(self.features, name)]
+        there = [name for name in ("recent", "vectors", "sequence") if getattr(self.features, name)]
         if there:
             raise ValueError(f"{there[0]} must be left out of a stream")
         if any(block.delay for block in self.features.blocks):

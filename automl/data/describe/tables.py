@@ -14,6 +14,7 @@ from pydantic import (
 )
 
 from automl.data.describe.parts import DAY_SECONDS, Delay, Every, Part, as_span, names_once, parse_span
+from automl.data.describe.sequences import SequenceConfig
 from automl.data.describe.split import SplitConfig
 from automl.data.describe.text import ColumnKind, CsvConfig
 
@@ -161,6 +162,12 @@ class FeaturesConfig(Part):
     vectors: dict[str, VectorConfig] = Field(default_factory=dict)
     counters: Annotated[CountersConfig | tuple[CountersConfig, ...] | None, BeforeValidator(_counters)] = None
     recent: RecentConfig | None = None
+    sequence: dict[str, SequenceConfig] = Field(default_factory=dict)
+
+    @property
+    def built(self) -> dict[str, SequenceConfig]:
+        """The sequences that are built from the log itself."""
+        return {name: part for name, part in self.sequence.items() if part.built}
 
     @property
     def blocks(self) -> tuple[CountersConfig, ...]:
@@ -236,6 +243,7 @@ class DataConfig(TablesConfig):
         if self.split.random is None and self.time is None:
             raise ValueError("a split by days must have a time column")
         made = [name for name, there in (("counters", self.features.blocks), ("recent", self.features.recent)) if there]
+        made += [f"sequence {name} (by)" for name in self.features.built]
         if made and self.split.random is not None:
             raise ValueError(f"{made[0]} must have a split by days: rows drawn at random have no past of their own")
         return self

@@ -63,6 +63,7 @@ def fingerprint_of(tables: Tables[TablesConfig], cache: Path, form: int, what: o
         (tree["features"], "counters", None),
         (tree["features"], "recent", None),
         (tree["features"], "vectors", {}),
+        (tree["features"], "sequence", {}),
         (tree, "csv", None),
         (tree, "types", {}),
         (tree["time"] or {}, "format", None),

@@ -21,6 +21,7 @@ from automl.data.encode.common import fingerprint_of, is_log_scaled, made_once, 
 from automl.data.encode.counting import count_log
 from automl.data.encode.crew import crew, hands
 from automl.data.encode.drift import Drift
+from automl.data.encode.histories import Histories
 from automl.data.encode.looked_at import sample_of
 from automl.data.encode.plan import Plan, make_plan
 from automl.data.encode.reader import Reader
@@ -35,8 +36,9 @@ from automl.data.encode.writing import blocks, told_rows, watched
 from automl.data.leaks.find import ROWS, find_leaks
 from automl.data.store.encoder_files import write_encoders
 from automl.data.store.folder import write_columns
+from automl.data.store.history import HistoryJson
 from automl.data.store.log import LOG, EncodedLog, LogFacts, open_log
-from automl.data.store.told import Note
+from automl.data.store.told import Feature, Note
 from automl.data.tables.sources import at_nothing
 from automl.data.tables.windows import WINDOWS, DaySplit, Locate
 from automl.files.passed import Passed, Told, unheard, untold
@@ -117,20 +119,27 @@ def _write(
         )
     ]
     count = int(tally.rows.sum())
-    counters = count_log(spill, plan, count, folder / "counting", past)
+    told = count_log(spill, plan, count, folder / "counting", past)
+    counters = told.counters_CN
     moments = _with_counters(tally, counters, fits).beside(tally.vectors)
     plainly = [False] * (len(counters) + plan.vector_width)
     scales = Scales(moments.mean, moments.scale, (*tally.log, *plainly))
     timed = plan.config.time is not None
     drift = Drift(*_names(plan))
     parts = watched(with_dense(spill, counters, scales), vocabularies, tally.rows, drift)
-    write_columns(folder, count, told_rows(blocks(parts, timed), count, passed))
+    events = tally.listed_events
+    with Histories(folder, plan, read.pools, told.sequences, vocabularies, events, fits) as histories:
+        write_columns(folder, count, told_rows(blocks(parts, timed, histories.columns), count, passed))
     leaks = _leaks(read, plan, int(tally.rows[0]))
     shutil.rmtree(folder / "counting", ignore_errors=True)
     np.savez(folder / "id_counts.npz", *(vocabulary.counts for vocabulary in vocabularies))
     write_encoders(folder, vocabularies, scales)
-    notes = [*map(Note, first.notes), *row_notes(plan, reader, tally, values), *drift.notes(), *leaks]
-    LOG.write(folder, _facts(plan, tally, fit, fingerprint, drift, notes))
+    of_rows, of_lists = row_notes(plan, reader, tally, values), histories.notes(reader.seen.late)
+    notes = [*map(Note, first.notes), *of_rows, *drift.notes(), *of_lists, *leaks]
+    LOG.write(
+        folder,
+        _facts(plan, tally, fit, fingerprint, [*drift.features(), *histories.features()], notes, histories.told()),
+    )
 
 
 def _leaks(read: Spilled, plan: Plan, train: int) -> list[Note]:
@@ -155,10 +164,16 @@ def _names(plan: Plan) -> tuple[list[str], list[str], list[str], list[str]]:
 
 
 def _facts(
-    plan: Plan, tally: Tally, fit: Sequence[str], fingerprint: str, drift: Drift, notes: Sequence[Note]
+    plan: Plan,
+    tally: Tally,
+    fit: Sequence[str],
+    fingerprint: str,
+    features: Sequence[Feature],
+    notes: Sequence[Note],
+    histories: list[HistoryJson],
 ) -> LogFacts:
     fields, *dense = _names(plan)
-    return {
+    facts: LogFacts = {
         "fields": fields,
         "dense": [name for names in dense for name in names],
         "windows": spans_of(dict(zip(WINDOWS, tally.rows.tolist(), strict=True))),
@@ -170,5 +185,6 @@ def _facts(
         "timed": plan.config.time is not None,
         "timezone": plan.timezone,
         "notes": [note.to_json() for note in notes],
-        "features": [feature.to_json() for feature in drift.features()],
+        "features": [feature.to_json() for feature in features],
     }
+    return {**facts, "histories": histories} if histories else facts

@@ -44,6 +44,9 @@ def make_plan(config: DataConfig, base: Path, at: Locate = at_nothing) -> Plan:
     labels, counted = _counted(config.features)
     for label in labels:
         known_later.setdefault(label.column, "a label of the counters")
+    for name, part in config.features.built.items():
+        for column in part.action_columns:
+            known_later.setdefault(column, f"an action of {name}")
     finder = Finder(config, at, log, sides, known_later)
     timezone = config.time.timezone if config.time else "UTC"
     finder.mistakes += timezone_mistakes(timezone, at) or split_mistakes(config.split, at)
@@ -56,10 +59,14 @@ def make_plan(config: DataConfig, base: Path, at: Locate = at_nothing) -> Plan:
     for name, there in (("counters", config.features.blocks), ("recent", config.features.recent)):
         if there and config.time is None:
             finder.note(f"{name} must have a time column", "none", "give data.time", "features", name)
+    for name in config.features.built:
+        if config.time is None:
+            finder.note(f"{name} must have a time column", "none", "give data.time", "features", "sequence", name)
     columns = finder.columns()
     if finder.mistakes:
         raise InputError(finder.mistakes)
-    named = [config.label.column, config.label.given, config.weight, *(label.column for label in labels)]
+    actions = [column for part in config.features.built.values() for column in part.action_columns]
+    named = [config.label.column, config.label.given, config.weight, *(label.column for label in labels), *actions]
     return Plan(
         config=config, at=at, log=log, sides=sides, **columns, timezone=timezone,
         named=tuple(name for name in named if name is not None), counted=counted, whole_rows=config.drop_duplicates,

@@ -22,7 +22,9 @@ class Reader(RowReader):
     def __init__(self, plan: Plan, scan: Scan) -> None:
         super().__init__(plan, scan, len(plan.labels))
         self.plan = plan
-        if plan.config.features.past_names:  # a feature is made of earlier rows: also of those that are no examples
+        if (
+            plan.config.features.past_names or plan.built
+        ):  # a feature is made of earlier rows: also of those that are no examples
             self.spans = {EXAMPLES: scan.keys, PAST: scan.span or scan.keys}
 
     def runs(self, piece: Piece) -> Iterator[tuple[str, Run]]:
@@ -66,6 +68,7 @@ class Reader(RowReader):
         rows["label"] = self.binary(batch, config.label.column, "label", "column")
         rows["weight"] = self._weights(batch)
         self._labels(batch, times, rows)
+        self._events(batch, rows)
         self.features(batch, times, rows)
         yield EXAMPLES, self.run(rows, window[keep])
 
@@ -75,16 +78,27 @@ class Reader(RowReader):
             rows["labels"][:, k] = self.binary(batch, label.column, *label.path, missing=True)
             rows["arrivals"][:, k] = times + round(label.delay * 1e9)
 
+    def _events(self, batch: pa.RecordBatch, rows: Rows) -> None:
+        """Of the sequences that are built of the rows: bits of their actions; without any, every row is an event."""
+        for s, sequence in enumerate(self.plan.built):
+            columns = self.plan.config.features.built[sequence.name].action_columns
+            bits = np.full(batch.num_rows, 0 if columns else 1, np.uint8)
+            for k, column in enumerate(columns):
+                done = self.binary(batch, column, "features", "sequence", sequence.name, "actions", missing=True) == 1
+                bits |= done.astype(np.uint8) << np.uint8(k)
+            rows["events"][:, s] = bits
+
     def _not_examples(
         self, batch: pa.RecordBatch, times: NDArray[np.int64], hashes: NDArray[np.uint64] | None, of: NDArray[np.bool_]
     ) -> Rows:
-        """Rows that lie outside of the windows or are not given: times, ids and labels of the counters."""
+        """Rows that lie outside of the windows or are not given: times, ids, labels of the counters and events."""
         batch, times = batch.filter(pa.array(of)), times[of]
         rows = np.zeros(batch.num_rows, self.record)
         rows["key"] = rows["time"] = times
         if hashes is not None:
             rows["hash"] = hashes[of]
         self._labels(batch, times, rows)
+        self._events(batch, rows)
         self.ids(batch, times, rows, self.partners(batch))
         return rows
 

@@ -24,7 +24,9 @@ def kept_bytes(plan: Plan, rows: int) -> int:
 def spill_bytes(plan: Plan, rows: int) -> int:
     """Of what lies beside the columns while they are written: the rows, at most so many codes for the ids of runs, and
     counters before they are scaled."""
-    record = record_type(len(plan.coded), len(plan.dense), len(plan.labels), plan.vector_width)
+    record = record_type(
+        len(plan.coded), len(plan.dense), len(plan.labels), plan.vector_width, len(plan.listed), len(plan.built)
+    )
     return rows * (record.itemsize + _NUMBER * (len(plan.coded) + len(plan.config.features.past_names)))
 
 

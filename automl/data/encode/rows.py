@@ -20,6 +20,7 @@ from automl.data.columns.vectors import NotVectorsError, as_vectors
 from automl.data.columns.vocabulary import Codes, numbered
 from automl.data.describe.tables import TablesConfig
 from automl.data.encode.common import kind_of
+from automl.data.encode.listed import ListReader
 from automl.data.encode.pieces import PIECE_ROWS, Piece, gathered
 from automl.data.encode.scan import Scan, times_in, told_times
 from automl.data.encode.seen import Seen, Wrong
@@ -44,7 +45,9 @@ class RowReader(ABC):
 
     def __init__(self, tables: Tables[TablesConfig], scan: Scan, labels: int) -> None:
         self.tables, self.scan, self.labels = tables, scan, labels
-        self.record = record_type(len(tables.coded), len(tables.dense), labels, tables.vector_width)
+        self.record = record_type(
+            len(tables.coded), len(tables.dense), labels, tables.vector_width, len(tables.listed), len(tables.built)
+        )
         self.spans = {EXAMPLES: scan.keys}
         self.sides = [Side(tables, index) for index in range(len(tables.sides))]
         self.seen = Seen(unmatched=[0] * len(self.sides))
@@ -57,6 +60,7 @@ class RowReader(ABC):
         self._values: dict[int, pa.Array] = {}
         self._dense = [self._side_numbers(source) if source.table >= 0 else None for source in tables.dense]
         self._vectors = [self._side_vectors(vector) if vector.source.table >= 0 else None for vector in tables.vectors]
+        self.lists = ListReader(tables, scan, self.sides, self.seen)
         self._of_tables = self.seen
 
     @property
@@ -89,7 +93,7 @@ class RowReader(ABC):
     def batches(self, piece: Piece) -> Iterator[tuple[int, pa.RecordBatch]]:
         """Batches of a piece, each with the number of its first row in the log."""
         start = piece.start
-        rows = max(_LEAST_ROWS, min(PIECE_ROWS, _RUN_BYTES // self.record.itemsize))
+        rows = max(_LEAST_ROWS, min(PIECE_ROWS, _RUN_BYTES // (self.record.itemsize + self.lists.row_bytes)))
         batches = self.tables.log.by_file(self.tables.log_columns, rows, piece.shares)
         for batch in gathered(batches, rows // 4):
             yield start, batch
@@ -101,7 +105,7 @@ class RowReader(ABC):
         none = (pa.array([], kind_of(self.tables, self.numbered[column])) for column in self.own)
         values = [self._values.get(column, empty) for column, empty in zip(self.own, none, strict=True)]
         self._values = {}
-        return Run(rows, window, values)
+        return Run(rows, window, [*values, *self.lists.taken()])
 
     def times(self, batch: pa.RecordBatch) -> NDArray[np.int64]:
         time = self.tables.config.time
@@ -158,6 +162,7 @@ class RowReader(ABC):
                 else of_side[side_rows[source.table]]
             )
             start += vector.width
+        self.lists.fill(batch, times, rows, side_rows, self.seen)
         if plan.cluster is not None:
             rows["cluster"] = self._codes(len(plan.coded), batch, times, side_rows)
 

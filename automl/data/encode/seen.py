@@ -23,7 +23,7 @@ class Wrong:
 @dataclass(slots=True)
 class Seen:
     """Rows read; of them those outside of the windows or days, those that are no examples, and those kept; of each side
-    table the rows that have no partner in it."""
+    table the rows that have no partner in it; by sequence, the rows whose list holds events that are not earlier."""
 
     rows: int = 0
     outside: int = 0
@@ -31,6 +31,7 @@ class Seen:
     kept: int = 0
     unmatched: list[int] = field(default_factory=list)
     wrong: list[Wrong] = field(default_factory=list)
+    late: dict[str, int] = field(default_factory=dict)
 
     def note(self, count: int, example: str, must: str, path: Path) -> None:
         """Remember that so many rows are wrong."""
@@ -56,6 +57,8 @@ class Seen:
             total.not_given += part.not_given
             total.kept += part.kept
             total.unmatched = _added(total.unmatched, part.unmatched)
+            for name, rows in part.late.items():
+                total.late[name] = total.late.get(name, 0) + rows
             for wrong in part.wrong:
                 total.note(wrong.count, wrong.example, wrong.must, wrong.path)
         return total

@@ -29,19 +29,24 @@ Ints = NDArray[np.int64]
 Codes = NDArray[np.int32]
 
 
-def record_type(fields: int, dense: int, labels: int = 0, vectors: int = 0) -> np.dtype[np.void]:
+def record_type(
+    fields: int, dense: int, labels: int = 0, vectors: int = 0, lists: int = 0, events: int = 0
+) -> np.dtype[np.void]:
     """One row on its way: key sorts, hash tells duplicates, ids are codes of a numbering, dense raw (NaN: missing).
 
     `vectors` are the numbers of all vectors, one after the other.
     `labels` are those of a stream or of counters (NaN: not defined), each with the time at which it arrives; `example`
-    is the hash of a stream's example id.
+    is the hash of a stream's example id. `lists` stand elsewhere: of each where its first event is (`at`, in the run)
+    and how many there are. `events` are the sequences that are built of the rows: bit k of one is its k-th action.
     """
     of_vectors = [("vectors", "f4", (vectors,))] if vectors else []
+    of_lists = [("at", "i8", (lists,)), ("count", "i4", (lists,))] if lists else []
+    of_events = [("events", "u1", (events,))] if events else []
     several = [("labels", "f4", (labels,)), ("arrivals", "i8", (labels,)), ("example", "i8", ())]
     return np.dtype(
         [
             ("key", "i8"), ("time", "i8"), ("hash", "u8"), ("label", "f4"), ("weight", "f4"), ("cluster", "i4"),
-            ("ids", "i4", (fields,)), ("dense", "f8", (dense,)), *of_vectors,
+            ("ids", "i4", (fields,)), ("dense", "f8", (dense,)), *of_vectors, *of_lists, *of_events,
             *(several if labels else []),
         ]
     )  # fmt: skip
@@ -70,7 +75,8 @@ class Buckets:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Rows of a log in their order, with their windows; of each column that the run itself numbers, its values."""
+    """Rows of a log in their order, with their windows; of each column that the run itself numbers, its values, and
+    after them the events of its lists."""
 
     rows: Rows
     window: NDArray[np.int8]
@@ -127,12 +133,14 @@ def read_values(path: Path, k: int) -> pa.Array:
 class Recode:
     """From the codes of runs to those of the whole log: of column k a run's code c is codes[k][starts[k][run] + c].
 
-    The columns are places among the coded ones; the one after them is the cluster.
+    The columns are places among the coded ones; the one after them is the cluster. `lists` are those whose events
+    stand in runs, each with the place of a run's first event among all.
     """
 
     columns: Sequence[int]
     starts: Sequence[Ints]
     codes: Sequence[Codes]
+    lists: Sequence[tuple[int, Ints]] = ()
 
     def apply(self, rows: Rows, run_n: Ints) -> None:
         """To rows of several runs, in place."""
@@ -142,6 +150,8 @@ class Recode:
             for column, starts_R, codes in zip(self.columns, self.starts, self.codes, strict=True):
                 of_rows = ids[:, column] if column < fields else cluster
                 of_rows[:] = codes[starts_R[run] + of_rows]
+            for place, firsts_R in self.lists:
+                here["at"][:, place] += firsts_R[run]
 
 
 def near(rows: int) -> Iterator[slice]:

@@ -99,7 +99,7 @@ def _write(
 
     log = is_log_scaled(plan)
     moments = _moments(spill, log, windows[0].rows.stop)
-    counters = count_log(spill, plan, len(times), folder / "counting")
+    counters = count_log(spill, plan, len(times), folder / "counting").counters_CN
     mean, scale = (np.concatenate(pair) for pair in zip((moments.mean, moments.scale), _fixed(plan), strict=True))
     scales = Scales(mean, scale, (*log, *(False for _ in counters)))
     write_columns(folder, len(times), ({"dense": dense} for _, dense, _ in with_dense(spill, counters, scales)))

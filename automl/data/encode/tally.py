@@ -31,6 +31,7 @@ class Tally:
     ones: NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(WINDOWS), np.int64))  # rows, of any weight
 
     def __post_init__(self) -> None:
+        self.listed_events: NDArray[np.int64] = np.zeros(0, np.int64)  # of each sequence that stands in the tables
         self.id_counts = [np.zeros(size + 1, np.int64) for size in self.vocabulary_sizes]
         self.moments, self.vectors = Moments(len(self.log)), Moments(self.vector_width)
 
@@ -39,6 +40,9 @@ class Tally:
         self.rows[window] += len(rows)
         self.weights[window] += weight.sum()
         self.ones[window] += int(rows["label"].sum())
+        if "count" in (rows.dtype.names or ()):
+            events = rows["count"].sum(0, dtype=np.int64)
+            self.listed_events = events + (self.listed_events if len(self.listed_events) else 0)
         self.positives[window] += (weight * rows["label"]).sum()
         if not fit:
             return

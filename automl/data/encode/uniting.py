@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from automl.data.columns.vocabulary import Codes, united
 from automl.data.encode.common import kind_of
+from automl.data.encode.pools import Pool, pool_of_runs, pool_of_side
 from automl.data.encode.rows import RowReader
 from automl.data.encode.spill import Recode, Spill, read_values
 from automl.files.passed import Passed, unheard
@@ -19,10 +20,12 @@ from automl.files.passed import Passed, unheard
 
 @dataclass(frozen=True, slots=True)
 class Spilled:
-    """Rows of a log by their kind, sorted, and of each coded column its values: code k is values[k - 1]."""
+    """Rows of a log by their kind, sorted, and of each coded column its values: code k is values[k - 1]. `pools` hold
+    the events of the sequences that stand in the tables."""
 
     kinds: dict[str, Spill]
     values: tuple[pa.Array, ...]
+    pools: tuple[Pool, ...] = ()
 
 
 def unite(
@@ -41,17 +44,28 @@ def unite(
         starts.append(np.cumsum(lengths + 1) - lengths - 1)
         flat.append(_mapped(codes / f"{column}.npy", of_runs, lengths))
         passed("columns of ids numbered", place + 1, len(reader.own))
+    pools, firsts = [], []
+    for k, (sequence, side) in enumerate(zip(reader.tables.listed, reader.lists.of_sides, strict=True)):
+        if side is not None:
+            pools.append(pool_of_side(sequence, side, reader.tables.at))
+            continue
+        paths = [path for _, path in runs]
+        pool, firsts_R = pool_of_runs(sequence, reader.lists, k, paths, len(reader.own), codes, reader.tables.at)
+        pools.append(pool)
+        firsts.append((k, firsts_R))
     names = np.array([name for name, _ in runs])
     kinds = {}
     for name in reader.spans:
         own = np.flatnonzero(names == name)
         counts = [len(list(folder.glob(f"{name}-*"))) for folder in folders]
         first = np.cumsum(counts) - counts
-        recode = Recode(reader.own, [starts_R[own] for starts_R in starts], flat)
+        recode = Recode(
+            reader.own, [starts_R[own] for starts_R in starts], flat, [(k, firsts_R[own]) for k, firsts_R in firsts]
+        )
         slots = reader.buckets(name).slots
         kinds[name] = Spill(folders, first.tolist(), name, reader.record, slots, recode, drop_duplicates)
     coded = range(len(reader.tables.coded))
-    return Spilled(kinds, tuple(values[k] if k in values else reader.side_values(k) for k in coded))
+    return Spilled(kinds, tuple(values[k] if k in values else reader.side_values(k) for k in coded), tuple(pools))
 
 
 def _mapped(path: Path, codes: Codes, lengths: NDArray[np.int64]) -> Codes:

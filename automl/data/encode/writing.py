@@ -5,7 +5,7 @@ Shapes: n rows of one window, F id fields, D dense features (as with_dense has t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,8 +19,10 @@ from automl.files.passed import Passed
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Sorted rows with what models read of them: ids by their frequency, dense columns and counters standardised."""
+    """Sorted rows of a window with what models read of them: ids by their frequency, dense columns and counters
+    standardised."""
 
+    window: int
     rows: Rows
     ids_nF: NDArray[np.int32]
     dense_nD: NDArray[np.float32]
@@ -41,9 +43,10 @@ def watched(
             part = ids[here]
             for k, vocabulary in enumerate(vocabularies):
                 part[:, k] = vocabulary.recode[part[:, k]]
-        drift.add(int(np.searchsorted(ends, done, side="right")), codes > 0, ids > 0, dense, given)
+        window = int(np.searchsorted(ends, done, side="right"))
+        drift.add(window, codes > 0, ids > 0, dense, given)
         done += len(rows)
-        yield Part(rows, ids, dense)
+        yield Part(window, rows, ids, dense)
 
 
 def told_rows(
@@ -57,8 +60,10 @@ def told_rows(
         passed("rows written", done, rows)
 
 
-def blocks(parts: Iterable[Part], timed: bool) -> Iterator[dict[str, NDArray[np.generic]]]:
-    """Columns of sorted rows."""
+def blocks(
+    parts: Iterable[Part], timed: bool, lists: Callable[[Part], Mapping[str, NDArray[np.generic]]]
+) -> Iterator[dict[str, NDArray[np.generic]]]:
+    """Columns of sorted rows; `lists` gives those of their lists."""
     for part in parts:
         yield {
             "ids": part.ids_nF,
@@ -67,4 +72,5 @@ def blocks(parts: Iterable[Part], timed: bool) -> Iterator[dict[str, NDArray[np.
             "weights": part.rows["weight"],
             "clusters": part.rows["cluster"],
             **({"times": part.rows["time"]} if timed else {}),
+            **lists(part),
         }

@@ -44,6 +44,9 @@ def compacted(what: PastFeatures, state: State, values: Sequence[pa.Array]) -> t
         for key, own in zip(block.keys, sums.keys, strict=True):
             for column, codes in zip(key.columns, own.codes_PS, strict=True):
                 used[what.columns.index(column)].append(codes)
+    for listed, events in zip(what.sequences, state.sequences, strict=True):
+        for column, codes in zip((*listed.by, listed.of), (*events.keys_PE, events.ids_E), strict=True):
+            used[what.columns.index(column)].append(codes)
     kept = [np.setdiff1d(np.concatenate(codes), [0]) for codes in used]
     changes = [_renumbered(codes, len(of_column)) for codes, of_column in zip(kept, values, strict=True)]
     left = [of_column.take(pa.array(codes - 1)) for of_column, codes in zip(values, kept, strict=True)]

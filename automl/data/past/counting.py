@@ -16,6 +16,7 @@ from automl.data.past.counters import Counters, Rules, Sums, key_codes
 from automl.data.past.features import CounterBlock, Key, PastFeatures
 from automl.data.past.recent import recent
 from automl.data.past.rows import Gathered
+from automl.data.past.sequences import Events, Listed, listed
 from automl.data.past.state import BlockSums, KeySums, State, reach_ns, still_told
 
 
@@ -45,6 +46,19 @@ class Counting:
             for key in self._what.recent.keys:
                 yield from self._recent(key, self._what.recent.within)
 
+    def sequences(self) -> Iterator[Listed]:
+        """The lists of each sequence, of the new rows in the order of time."""
+        times_N = np.asarray(self._rows.times_N[self._old :])
+        for block, events in zip(self._what.sequences, self._events(), strict=True):
+            keys = [self._rows.codes(self._place[column])[self._old :] for column in block.by]
+            yield listed(events, keys, times_N, block.most, block.delay)
+
+    def _events(self) -> Iterator[Events]:
+        """Of each sequence, those of the state and those of the new rows."""
+        for s, (block, before) in enumerate(zip(self._what.sequences, self._before.sequences, strict=True)):
+            keys = [self._place[column] for column in block.by]
+            yield before.then(Events.of_rows(self._rows, self._old, keys, self._place[block.of], s))
+
     def after(self) -> State:
         """Once all features were made. Codes are those of the rows."""
         times_R = self._rows.times_N
@@ -54,7 +68,11 @@ class Counting:
         edges = [block.edge for block in self._blocks]
         kept_R = still_told(self._what, edges, last, times_R, self._rows.labels_NL, self._rows.arrivals_NL)
         rows = self._before.rows + len(times_R) - self._old
-        return State(last, rows, tuple(self._blocks), self._rows.some(kept_R))
+        sequences = tuple(
+            events.left(block.most, block.delay, last)
+            for block, events in zip(self._what.sequences, self._events(), strict=True)
+        )
+        return State(last, rows, tuple(self._blocks), self._rows.some(kept_R), sequences)
 
     def _with_labels(self) -> State:
         """Where no row is new: labels without rows wait in the tail."""

@@ -53,15 +53,29 @@ class RecentBlock:
 
 
 @dataclass(frozen=True, slots=True)
+class SequenceBlock:
+    """Of each row the last `most` events of its key (`by`): ids of the column `of`. Rows are events where one of the
+    `actions` (columns of 0 and 1) is 1, all rows where there are none; known `delay` seconds later."""
+
+    name: str
+    of: str
+    by: tuple[str, ...]
+    actions: tuple[str, ...]
+    most: int
+    delay: float
+
+
+@dataclass(frozen=True, slots=True)
 class PastFeatures:
-    """All that is made of earlier rows, in the order of its columns: the counters, then what is recent. Of rows
-    that are equal in the columns `equal_by`, those of the log, one is counted; of none: every row is."""
+    """All that is made of earlier rows, in the order of its columns: the counters, then what is recent; and sequences.
+    Of rows that are equal in the columns `equal_by`, those of the log, one is counted; of none: every row is."""
 
     labels: tuple[PastLabel, ...]
     blocks: tuple[CounterBlock, ...]
     recent: RecentBlock | None
     timezone: str
     equal_by: tuple[str, ...] = ()
+    sequences: tuple[SequenceBlock, ...] = ()
 
     @property
     def keys(self) -> tuple[Key, ...]:
@@ -74,15 +88,19 @@ class PastFeatures:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Of all keys, each once."""
-        return tuple(dict.fromkeys(column for key in self.keys for column in key.columns))
+        """Of all keys and of what is listed, each once."""
+        of_keys = (column for key in self.keys for column in key.columns)
+        of_lists = (column for block in self.sequences for column in (*block.by, block.of))
+        return tuple(dict.fromkeys((*of_keys, *of_lists)))
 
     @property
     def label_columns(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(name for label in self.labels for name in label.columns))
+        """Of labels and actions."""
+        actions = (name for block in self.sequences for name in block.actions)
+        return tuple(dict.fromkeys((*(name for label in self.labels for name in label.columns), *actions)))
 
     def select(self, names: Collection[str]) -> PastFeatures:
-        """The blocks, keys and labels without which these features cannot be made."""
+        """The blocks, keys and labels without which these features and sequences cannot be made."""
         blocks = [replace(block, keys=_some(block.keys, names)) for block in self.blocks]
         blocks = [block for block in blocks if block.keys]
         used = sorted({label for block in blocks for label in block.labels})
@@ -92,10 +110,14 @@ class PastFeatures:
             labels=tuple(self.labels[label] for label in used),
             blocks=tuple(replace(block, labels=tuple(map(used.index, block.labels))) for block in blocks),
             recent=recent if recent is not None and recent.keys else None,
+            sequences=tuple(block for block in self.sequences if block.name in names),
         )
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        told = asdict(self)
+        if not self.sequences:
+            del told["sequences"]  # what has none is told as it was before there were any
+        return told
 
     @classmethod
     def of_json(cls, told: Mapping[str, Any]) -> PastFeatures:
@@ -109,6 +131,10 @@ class PastFeatures:
             recent=None if recent is None else RecentBlock(_keys(recent["keys"]), recent["within"]),
             timezone=told["timezone"],
             equal_by=tuple(told["equal_by"]),
+            sequences=tuple(
+                SequenceBlock(**{**block, "by": tuple(block["by"]), "actions": tuple(block["actions"])})
+                for block in told.get("sequences", ())
+            ),
         )
 
 

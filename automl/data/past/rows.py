@@ -1,13 +1,13 @@
 """Rows as their past is counted: when, which keys, which labels and when these are known; sorted by time, on disk.
 
-N rows, K key columns, L labels.
+N rows, K key columns, L labels, S sequences.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TypeVar
 
@@ -21,23 +21,25 @@ Scalar = TypeVar("Scalar", bound=np.generic)
 @dataclass(frozen=True, eq=False, slots=True)
 class PastRows:
     """Times in nanoseconds UTC, codes of the key columns (0 is missing), labels (NaN where one is not defined) and when
-    they arrive (NEVER: they do not)."""
+    they arrive (NEVER: they do not). events_SN: of each sequence bits of the row's actions; 0: the row is no event."""
 
     times_N: NDArray[np.int64]
     codes_KN: NDArray[np.int32]
     labels_NL: NDArray[np.float32]
     arrivals_NL: NDArray[np.int64]
+    events_SN: NDArray[np.uint8] = field(default_factory=lambda: np.zeros((0, 0), np.uint8))
 
     def __len__(self) -> int:
         return len(self.times_N)
 
     @classmethod
-    def none(cls, columns: int, labels: int) -> PastRows:
+    def none(cls, columns: int, labels: int, sequences: int = 0) -> PastRows:
         return cls(
             np.zeros(0, np.int64),
             np.zeros((columns, 0), np.int32),
             np.zeros((0, labels), np.float32),
             np.zeros((0, labels), np.int64),
+            np.zeros((sequences, 0), np.uint8),
         )
 
 
@@ -47,23 +49,25 @@ class Gathered:
     order_N: place of each row, by time, among those that came; rows of one time keep their order.
     """
 
-    def __init__(self, columns: int, labels: int, folder: Path, parts: Iterable[PastRows]) -> None:
+    def __init__(self, columns: int, labels: int, folder: Path, parts: Iterable[PastRows], sequences: int = 0) -> None:
         """`folder` holds them, in files of their own."""
-        paths = [folder / name for name in ("times", "labels", "arrivals", *(f"codes{k:03d}" for k in range(columns)))]
+        many = [*(f"codes{k:03d}" for k in range(columns)), *(f"events{s:03d}" for s in range(sequences))]
+        paths = [folder / name for name in ("times", "labels", "arrivals", *many)]
         rows = 0
         with ExitStack() as stack:
-            times, of_labels, arrivals, *codes = [stack.enter_context(path.open("wb")) for path in paths]
+            times, of_labels, arrivals, *others = [stack.enter_context(path.open("wb")) for path in paths]
             for part in parts:
                 rows += len(part)
                 _append(times, part.times_N)
                 _append(of_labels, part.labels_NL)
                 _append(arrivals, part.arrivals_NL)
-                for k, file in enumerate(codes):
-                    _append(file, part.codes_KN[k])
+                for file, values in zip(others, (*part.codes_KN, *part.events_SN), strict=True):
+                    _append(file, values)
         self.times_N = _mapped(paths[0], (rows,), np.int64)
         self.labels_NL = _mapped(paths[1], (rows, labels), np.float32)
         self.arrivals_NL = _mapped(paths[2], (rows, labels), np.int64)
-        self._codes_N = [_mapped(path, (rows,), np.int32) for path in paths[3:]]
+        self._codes_N = [_mapped(path, (rows,), np.int32) for path in paths[3 : 3 + columns]]
+        self._events_N = [_mapped(path, (rows,), np.uint8) for path in paths[3 + columns :]]
         self.order_N = np.arange(rows)
         if (np.diff(self.times_N) < 0).any():
             self.order_N = np.argsort(self.times_N, kind="stable")
@@ -95,8 +99,12 @@ class Gathered:
         """Of a key column, in the order of time."""
         return np.asarray(self._codes_N[column][self.order_N])
 
+    def events(self, sequence: int) -> NDArray[np.uint8]:
+        """Of a sequence, in the order of time."""
+        return np.asarray(self._events_N[sequence][self.order_N])
+
     def some(self, kept_N: NDArray[np.bool_]) -> PastRows:
-        """Rows in the order of time, in memory."""
+        """Rows in the order of time, in memory; as what is told of them once, they are no events any more."""
         columns = range(len(self._codes_N))
         codes = [self.codes(column)[kept_N] for column in columns]
         return PastRows(
@@ -104,6 +112,7 @@ class Gathered:
             np.stack(codes) if codes else np.zeros((0, int(kept_N.sum())), np.int32),
             np.asarray(self.labels_NL[kept_N]),
             np.asarray(self.arrivals_NL[kept_N]),
+            np.zeros((len(self._events_N), int(kept_N.sum())), np.uint8),
         )
 
 

@@ -15,6 +15,7 @@ from automl.data.columns.times import NEVER
 from automl.data.past.counters import Sums
 from automl.data.past.features import PastFeatures, PastLabel
 from automl.data.past.rows import PastRows
+from automl.data.past.sequences import Events
 
 Floats = NDArray[np.float64]
 
@@ -51,16 +52,18 @@ class BlockSums:
 class State:
     """`last` is the time of the last row that was counted, `rows` how many were. `tail` are those rows, by time, of
     which something is not in the sums yet, or that a later row may ask for by their time. No blocks: nothing was
-    counted."""
+    counted. `sequences` are the events of each that later rows may see."""
 
     last: int | None
     rows: int
     blocks: tuple[BlockSums, ...]
     tail: PastRows
+    sequences: tuple[Events, ...] = ()
 
     @classmethod
     def nothing(cls, what: PastFeatures) -> State:
-        return cls(None, 0, (), PastRows.none(len(what.columns), len(what.labels)))
+        tail = PastRows.none(len(what.columns), len(what.labels), len(what.sequences))
+        return cls(None, 0, (), tail, tuple(Events.none(len(block.by)) for block in what.sequences))
 
     def recoded(self, what: PastFeatures, change: Callable[[int, NDArray[np.int32]], NDArray[np.int32]]) -> State:
         """With other codes: `change` is given the place of a column and its codes."""
@@ -76,7 +79,14 @@ class State:
         ]
         codes_KN = [change(k, codes) for k, codes in enumerate(self.tail.codes_KN)]
         tail = replace(self.tail, codes_KN=np.stack(codes_KN)) if codes_KN else self.tail
-        return replace(self, blocks=tuple(blocks), tail=tail)
+        sequences = tuple(
+            events.recoded(
+                np.stack([change(place[by], codes) for by, codes in zip(block.by, events.keys_PE, strict=True)]),
+                change(place[block.of], events.ids_E),
+            )
+            for block, events in zip(what.sequences, self.sequences, strict=True)
+        )
+        return replace(self, blocks=tuple(blocks), tail=tail, sequences=sequences)
 
 
 def still_told(

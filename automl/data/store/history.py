@@ -6,11 +6,23 @@ N rows, P events of the pool.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
 from search_spaces.inputs import HistoryShape
+
+
+class HistoryJson(TypedDict):
+    """A sequence among the facts of a log; the K-th has its columns in `history-K-ids.npy` and so on."""
+
+    name: str
+    field: int
+    max_len: int
+    actions: list[str]
+    timed: bool
+    lengths: list[list[int]]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -31,3 +43,7 @@ class History:
     actions_P: NDArray[np.uint8] | None
     stop_N: NDArray[np.int64]
     count_N: NDArray[np.int32]
+
+
+def shape_of(told: HistoryJson) -> HistoryShape:
+    return HistoryShape(told["field"], told["max_len"], tuple(map(tuple, told["lengths"])), told["timed"])

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from automl.data.columns.vector_places import plain_among, vectors_among, widths_of
-from automl.data.store.folder import Kind
-from automl.data.store.history import History
+from automl.data.store.folder import ColumnFolder, Kind
+from automl.data.store.history import History, HistoryJson, shape_of
 from automl.data.store.told import Feature, FeatureJson, Note, NoteJson
 from search_spaces.model import InputShape
 
@@ -42,6 +42,7 @@ class LogFacts(TypedDict):
     features: list[FeatureJson]
     tasks: NotRequired[list[str]]
     own: NotRequired[int]
+    histories: NotRequired[list[HistoryJson]]
 
 
 LOG: Kind[LogFacts] = Kind("log", "an encoded log", renewed="remove the folder; it is made anew", format=2)
@@ -55,6 +56,7 @@ class EncodedLog:
     dense_ND (float32): standardised over the fit windows, missing is 0. clusters_N: rows that depend share a number.
     A log with a teacher has its logits of each task (teacher_NT, NaN: it says nothing), its age in hours when it said
     so, and the place of the label among the tasks. features: what the windows hold of each, id features first.
+    histories: its sequences, in the order of the description.
     """
 
     folder: Path
@@ -154,4 +156,18 @@ def open_log(folder: Path | str) -> EncodedLog:
         teacher_NT=there.column("teacher", np.float32) if taught else None,
         ages_N=there.column("ages", np.float32) if taught else None,
         own=facts.get("own"),
+        histories=tuple(_history(there, k, told) for k, told in enumerate(facts.get("histories", ()))),
+    )
+
+
+def _history(there: ColumnFolder[LogFacts], k: int, told: HistoryJson) -> History:
+    return History(
+        name=told["name"],
+        actions=tuple(told["actions"]),
+        shape=shape_of(told),
+        ids_P=there.column(f"history-{k}-ids", np.int32),
+        times_P=there.column(f"history-{k}-times", np.int64) if told["timed"] else None,
+        actions_P=there.column(f"history-{k}-actions", np.uint8) if told["actions"] else None,
+        stop_N=there.column(f"history-{k}-stop", np.int64),
+        count_N=there.column(f"history-{k}-count", np.int32),
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, TypedDict
 
 NoteKind = Literal["rows", "feature", "drift", "leak"]
-FeatureKind = Literal["categorical", "dense", "counter", "vector"]
+FeatureKind = Literal["categorical", "dense", "counter", "vector", "sequence"]
 
 
 class NoteJson(TypedDict):
@@ -57,7 +57,8 @@ class Feature:
     does not hold; dense features have none. mean, spread: of dense features, mean and standard deviation of what is not
     missing, in the scale of the fit windows (0 and 1 there); None where a window has no value. Of a vector they are
     those of all its numbers; it is missing where all of them are. A column that is both categorical and dense is two
-    features.
+    features. A sequence is missing where its list is empty; unknown is the share of its events whose id is unknown,
+    mean and spread are those of its length.
     """
 
     name: str

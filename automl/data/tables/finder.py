@@ -13,10 +13,12 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import pyarrow as pa
 
 from automl.data.columns.kinds import ClashError, common, is_numeric, is_text, plain
+from automl.data.columns.lists import alike, holds_lists, plain_of
 from automl.data.columns.times import is_made
 from automl.data.columns.vectors import holds_vectors, width_in
+from automl.data.describe.sequences import SequenceConfig
 from automl.data.describe.tables import TablesConfig
-from automl.data.tables.sources import LOG, MADE, Source, VectorSource
+from automl.data.tables.sources import LOG, MADE, SequenceSource, Source, VectorSource
 from automl.data.tables.table import Table, open_table
 from automl.data.tables.windows import Locate
 from search_spaces.errors import InputError, Mistake, Position
@@ -66,6 +68,7 @@ class Columns(TypedDict):
     vectors: tuple[VectorSource, ...]
     extra: tuple[Source, ...]
     cluster: Source | None
+    sequences: tuple[SequenceSource, ...]
 
 
 class Finder:
@@ -78,7 +81,7 @@ class Finder:
         self.mistakes: list[Mistake] = []
 
     def columns(self, segments: Iterable[tuple[str, str]] = ()) -> Columns:
-        """Features, keys of counters and of segments, cluster."""
+        """Features, keys of counters, of sequences and of segments, cluster."""
         features = self.config.features
         categorical = [self.feature(name, "features", "categorical", name) for name in features.categorical]
         dense = [self.feature(name, "features", "dense", name) for name in features.dense]
@@ -90,6 +93,8 @@ class Finder:
                 keys += [self.feature(column, *features.block_path(b), "keys", k) for column in key]
         for k, key in enumerate(features.recent.keys if features.recent is not None else ()):
             keys += [self.feature(column, "features", "recent", "keys", k) for column in key]
+        sequences = [self.sequence(name, part) for name, part in features.sequence.items()]
+        keys += [key for sequence in sequences if sequence is not None for key in sequence.by]
         keys += [self.feature(column, "segments", name) for name, column in segments]
         found = tuple(source for source in categorical if source is not None)
         return Columns(
@@ -98,6 +103,7 @@ class Finder:
             vectors=tuple(vector for vector in vectors if vector is not None),
             extra=tuple(dict.fromkeys(key for key in keys if key is not None and key not in found)),
             cluster=self.feature(self.config.cluster, "cluster") if self.config.cluster else None,
+            sequences=tuple(sequence for sequence in sequences if sequence is not None),
         )
 
     def time_and_keys(self) -> None:
@@ -112,8 +118,8 @@ class Finder:
             elif join.on in self.log.columns:
                 self._check_keys(join.on, side, k)
 
-    def feature(self, name: str, *path: str | int) -> Source | None:
-        """Where a feature comes from; None, and a mistake noted, where that cannot be said."""
+    def feature(self, name: str, *path: str | int, nested: bool = False) -> Source | None:
+        """Where a feature comes from; None, and a mistake noted, where that cannot be said. `nested`: of lists."""
         if name.startswith("@"):
             return self._made(name, *path)
         if name in self.known_later:
@@ -133,7 +139,7 @@ class Finder:
             return None
         index, table = holders[0]
         kind = table.type_of(name)
-        if pa.types.is_nested(kind) and path[:2] != ("features", "vectors"):
+        if pa.types.is_nested(kind) and not nested:
             hint = "name it under vectors" if holds_vectors(kind) else ""
             self.note(f"{name} must hold one value a row", str(kind), hint, *path)
             return None
@@ -145,7 +151,7 @@ class Finder:
         if name.startswith("@"):
             self.note(f"{name} must be a column of the log or of a joined table", "a made feature", "", *path)
             return None
-        source = self.feature(name, *path)
+        source = self.feature(name, *path, nested=True)
         if source is None:
             return None
         table = self.log if source.table == LOG else self.sides[source.table]
@@ -163,6 +169,84 @@ class Finder:
             self.note(f"{name} must hold vectors of {numbers}", told, "", *path)
             return None
         return VectorSource(source, first)
+
+    def sequence(self, name: str, part: SequenceConfig) -> SequenceSource | None:
+        """Where the lists of a sequence come from; None, and mistakes noted, where that cannot be said."""
+        path = ("features", "sequence", name)
+        ids = [column for column in self.config.features.categorical if not column.startswith("@")]
+        of = None
+        if part.of in ids:
+            of = self._found(part.of)
+        else:
+            close = difflib.get_close_matches(part.of, ids, n=1)
+            hint = f"did you mean {close[0]}?" if close else "name it under categorical: its table is shared"
+            self.note(f"{part.of} must be an id feature with a column", "none", hint, *path, "of")
+        if part.by is not None:
+            by = [self.feature(column, *path, "by") for column in part.by]
+            there = [self.in_log(column, *path, "actions") for column in part.action_columns]
+            if of is None or not all(there) or None in by:
+                return None
+            return SequenceSource(name, of, part.max_len, by=tuple(source for source in by if source is not None))
+        column, actions = part.column or name, part.actions if isinstance(part.actions, str) else None
+        beside = (("column", column), ("times", part.times), ("actions", actions))
+        found = {key: self._lists(asked, *path, key) for key, asked in beside if asked is not None}
+        if of is None or None in found.values():
+            return None
+        lists = SequenceSource(name, of, part.max_len, ids=found["column"], times=found.get("times"),
+                               actions=found.get("actions"))  # fmt: skip
+        mistakes = len(self.mistakes)
+        self._lists_fit(lists, *path)
+        return lists if len(self.mistakes) == mistakes else None
+
+    def _lists(self, name: str, *path: str | int) -> Source | None:
+        """A list column."""
+        if name.startswith("@"):
+            self.note(f"{name} must be a column of the log or of a joined table", "a made feature", "", *path)
+            return None
+        source = self.feature(name, *path, nested=True)
+        if source is None:
+            return None
+        kind = self._table(source).type_of(name)
+        if not holds_lists(kind):
+            self.note(f"{name} must hold lists", str(kind), "by: [...] builds them from the log's own rows", *path)
+            return None
+        return source
+
+    def _lists_fit(self, lists: SequenceSource, *path: str | int) -> None:
+        """Whether the list columns of a sequence stand in one table, and hold what they must."""
+        ids, of = lists.ids, self._table(lists.of)
+        assert ids is not None
+        kind, wanted = plain_of(self._table(ids).type_of(ids.column)), of.type_of(lists.of.column)
+        if not alike(kind, wanted, of.is_untyped(lists.of.column)):
+            must = f"{ids.column} must hold lists of {lists.of.column} ({wanted})"
+            self.note(must, f"lists of {kind}", "", *path, "column")
+        for key, source in (("times", lists.times), ("actions", lists.actions)):
+            if source is not None and source.table != ids.table:
+                must = f"{source.column} must stand in one table with {ids.column}"
+                self.note(must, self._table(source).name, self._table(ids).name, *path, key)
+        if lists.times is None:
+            return
+        time = self.config.time
+        if time is None:
+            self.note(
+                f"{lists.times.column} must have a time column beside it", "none", "give data.time", *path, "times"
+            )
+        elif time.column in self.log.columns:
+            of_lists = plain_of(self._table(lists.times).type_of(lists.times.column))
+            of_rows = self.log.type_of(time.column)
+            if is_numeric(of_lists) and not (is_numeric(of_rows) or is_text(of_rows)):
+                must = f"{lists.times.column} must be of the kind of the time {time.column}"
+                self.note(must, f"{of_lists} and {of_rows}", "", *path, "times")
+
+    def _table(self, source: Source) -> Table:
+        return self.log if source.table == LOG else self.sides[source.table]
+
+    def _found(self, name: str) -> Source | None:
+        """Where a feature comes from that was looked up before: what is wrong with it is told already."""
+        before = len(self.mistakes)
+        source = self.feature(name)
+        del self.mistakes[before:]
+        return source
 
     def dense_are_numbers(self, sources: Iterable[Source | None]) -> None:
         for source in sources:

@@ -33,6 +33,25 @@ class VectorSource:
 
 
 @dataclass(frozen=True, slots=True)
+class SequenceSource:
+    """A sequence of ids of the feature `of`, at most so many. One that is built has the columns of its key (`by`), else
+    its list columns are all of one table; `times` and `actions` are those that stand beside the ids."""
+
+    name: str
+    of: Source
+    most: int
+    by: tuple[Source, ...] = ()
+    ids: Source | None = None
+    times: Source | None = None
+    actions: Source | None = None
+
+    @property
+    def columns(self) -> tuple[Source, ...]:
+        """Of one that stands in the tables: its list columns."""
+        return tuple(source for source in (self.ids, self.times, self.actions) if source is not None)
+
+
+@dataclass(frozen=True, slots=True)
 class Tables(Generic[C]):
     """A description that fits its tables. `extra` are columns that are coded like ids but are no features."""
 
@@ -45,6 +64,7 @@ class Tables(Generic[C]):
     vectors: tuple[VectorSource, ...]
     extra: tuple[Source, ...]
     cluster: Source | None
+    sequences: tuple[SequenceSource, ...]
     timezone: str
     named: tuple[str, ...]  # columns of the log that are read besides features and keys: labels and the like
     counted: tuple[tuple[int, ...], ...]  # of each block of counters, places of its labels among those of the records
@@ -84,7 +104,18 @@ class Tables(Generic[C]):
 
     @property
     def sources(self) -> tuple[Source, ...]:
-        return (*self.features, *self.extra, *((self.cluster,) if self.cluster else ()))
+        lists = (column for sequence in self.sequences for column in sequence.columns)
+        return (*self.features, *self.extra, *((self.cluster,) if self.cluster else ()), *lists)
+
+    @property
+    def built(self) -> tuple[SequenceSource, ...]:
+        """The sequences that are built from the log itself, in their order."""
+        return tuple(sequence for sequence in self.sequences if sequence.ids is None)
+
+    @property
+    def listed(self) -> tuple[SequenceSource, ...]:
+        """Those that stand in the tables, in their order."""
+        return tuple(sequence for sequence in self.sequences if sequence.ids is not None)
 
     @property
     def vector_width(self) -> int:

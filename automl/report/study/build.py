@@ -93,7 +93,8 @@ def _data_words(data: DataConfig | LessonsConfig, log: EncodedLog | None) -> str
 def _size_words(log: EncodedLog) -> str:
     dense = f", {len(log.plain_dense)} dense" if log.plain_dense else ""
     vectors = f", {counted(len(log.vectors), 'vector')}" if log.vectors else ""
-    return f"{counted(len(log), 'row')}, {counted(len(log.fields), 'id field')}{dense}{vectors}"
+    lists = f", {counted(len(log.histories), 'sequence')}" if log.histories else ""
+    return f"{counted(len(log), 'row')}, {counted(len(log.fields), 'id field')}{dense}{vectors}{lists}"
 
 
 def _windows(split: SplitConfig, log: EncodedLog | None) -> dict[str, str]:
