@@ -142,7 +142,7 @@ class Costing:
             by_width = zip(COST, BY_WIDTH, strict=True)
             total = total.plus(*(tower[at_0] + tower[slope] * deep_in for at_0, slope in by_width))
             deep_in = np.where(tower["present"] > 0, tower["width"], deep_in)
-        of_one = total.plus_linear(np.where(parallel, deep_in + crossed, deep_in), one)
+        of_one = total.plus_linear(np.where(parallel, deep_in + crossed, deep_in), self.inputs.tasks * one)
         return of_one.times(self.knobs.number(answers_ND, "members"))
 
     def rows(self, answers_ND: Floats) -> Rows:

@@ -86,7 +86,9 @@ class InputShape:
 
     `id_counts[f]` holds, for field f, the training-window count of every id by falling frequency, so that a
     cut-off `min_count` is a prefix; rows are examples of the training window. `dense` are all numbers of a row;
-    `vectors` the widths of the vectors among them, which stand last. `histories` are the sequence features.
+    `vectors` the widths of the vectors among them, which stand last. `histories` are the sequence features. `given` has
+    a place for each label: that of the label in whose positive rows alone it is defined, None where it is defined in
+    every row (or given what is no label).
     """
 
     id_counts: tuple[tuple[int, ...], ...]
@@ -94,6 +96,12 @@ class InputShape:
     train_rows: int
     vectors: tuple[int, ...] = ()
     histories: tuple[HistoryShape, ...] = ()
+    given: tuple[int | None, ...] = (None,)
+
+    @property
+    def tasks(self) -> int:
+        """How many labels are predicted."""
+        return len(self.given)
 
     @property
     def fields(self) -> int:

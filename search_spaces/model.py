@@ -188,7 +188,7 @@ class ModelSpec:
             total += mlp.cost(Dense(deep_in))
             deep_in = mlp.width
         head_in = deep_in if self.wiring == "stacked" else deep_in + crossed
-        return (total + linear_cost(head_in, 1)) * self.members
+        return (total + linear_cost(head_in, inputs.tasks)) * self.members
 
 
 def layer_cost(layer: Layer, fields: Fields) -> Cost:

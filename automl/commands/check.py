@@ -157,7 +157,14 @@ def _data_line(log: EncodedLog) -> str:
     vectors = f", {counted(len(log.vectors), 'vector')}" if log.vectors else ""
     lists = f", {counted(len(log.histories), 'sequence')}" if log.histories else ""
     features = f"{len(log.fields)} id fields, {len(log.plain_dense)} dense{vectors}{lists}"
-    return f"data: {windows}; {features}, label `{log.label}`"
+    return f"data: {windows}; {features}, {_labels(log)}"
+
+
+def _labels(log: EncodedLog) -> str:
+    if len(log.tasks) == 1:
+        return f"label `{log.label}`"
+    rates = [f"`{task}` ({log.about(task).base_rates['train']:.1%} of train positive)" for task in log.tasks]
+    return f"labels {', '.join(rates)}"
 
 
 def _sequence_line(log: EncodedLog, history: History) -> str:

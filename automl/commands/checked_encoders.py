@@ -56,9 +56,8 @@ def check_encoders(encoders: Encoders, plan: Plan, log: EncodedLog) -> Checked:
     past = plan.config.features.past_names
     known = encoders.select(encoders.fields, [name for name in encoders.dense if name not in past])
     ours = [source.column for source in plan.features if source.table == LOG]
-    given = plan.config.label.given
     timed = [time.column] if time is not None else []
-    columns = [*ours, *timed, *(join.on for join in plan.config.join), *([given] if given else [])]
+    columns = [*ours, *timed, *(join.on for join in plan.config.join), *_given(plan)]
     found = found_rows(plan, columns, lambda batch: _is_example(plan, time, batch), CHECKED_ROWS)
     return _held(known, joined(found.slice(0, CHECKED_ROWS), plan), plan, log)
 
@@ -95,5 +94,11 @@ def _is_example(plan: Plan, time: ServedTime | None, rows: pa.RecordBatch | pa.T
     keep: NDArray[np.bool_] = np.ones(rows.num_rows, bool)
     if time is not None and plan.config.split.random is None:
         keep = plan.split.window(times_of(time, rows), np.zeros(rows.num_rows)) >= 0
-    given = plan.config.label.given
-    return keep if given is None else keep & (as_floats(whole(rows.column(given))) == 1)
+    known = [as_floats(whole(rows.column(given))) == 1 for given in _given(plan)]
+    return keep & np.logical_or.reduce(known) if known else keep
+
+
+def _given(plan: Plan) -> list[str]:
+    """The columns one of which must be 1 in an example; none where a label is defined in every row."""
+    given = [label.given for label in plan.config.tasks]
+    return [] if None in given else [column for column in dict.fromkeys(given) if column is not None]

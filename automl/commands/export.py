@@ -87,7 +87,7 @@ def export_spec(
             file,
             facts,
             features=read(log, rows),
-            tasks=(log.label,),
+            tasks=log.tasks,
             negatives_kept=log.negatives_kept,
             past=past,
             proof=Proof(past_checked.rows, probabilities_of(_logits(model, log, past_checked.rows_B))),

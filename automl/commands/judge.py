@@ -10,7 +10,7 @@ from statistics import median
 import numpy as np
 from numpy.typing import NDArray
 
-from automl.commands.repeats import BASELINE, FINAL, Failed, days_of_test, later_days, scored_window
+from automl.commands.repeats import BASELINE, FINAL, Failed, days_of_test, later_days, scored_rows, scored_window
 from automl.data.store.log import EncodedLog
 from automl.ranking.model import build_model
 from automl.ranking.process import prepare_process
@@ -174,7 +174,7 @@ class _Day:
 
 
 def _days(problem: Problem, log: EncodedLog, window: ScoredRows) -> tuple[_Day, ...]:
-    start, rows_N = log.windows["test"].start, np.arange(len(window))
+    start, rows_N = log.windows["test"].start, np.flatnonzero(scored_rows(log, "test"))
     return tuple(
         _Day(day.isoformat(), window, (rows_N >= rows.start - start) & (rows_N < rows.stop - start))
         for day, rows in days_of_test(problem, log)

@@ -20,7 +20,7 @@ from automl.ranking.recalibration import recent_rows
 from automl.ranking.scoring import evaluate
 from automl.ranking.serving import serving_graph
 from automl.ranking.throughput import FEWEST_BLOCKS, GROUPS, MOST_BLOCKS, WARM_UP, timed_batches
-from automl.ranking.training import Diverged, make_steppers, train
+from automl.ranking.training import Diverged, base_rates, make_steppers, train
 from automl.study.config import QpsConfig
 from automl.study.problem import Problem
 from search_spaces.model import ModelSpec
@@ -85,7 +85,7 @@ def _training(built: Ranker, model: ModelSpec, log: EncodedLog, busy: Busy) -> t
     once = replace(model, train=replace(model.train, epochs=1, recalibrate=False))
     window = log.windows["train"]
     for member in members_of(built):
-        member.start_at(log.base_rates["train"])
+        member.start_at(*base_rates(log, window))
     steppers = make_steppers(built, once, log, weights_seed=0)
     warm, part = False, slice(window.start, min(window.start + model.train.batch_size, window.stop))
     while True:

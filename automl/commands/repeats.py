@@ -106,15 +106,20 @@ class RepeatsSource:
         """By model: the first order that it failed on."""
         return self._failed
 
-    def whole(self) -> dict[str, Floats]:
-        """Predictions (repeats, rows) of the models that were trained on every order.
+    def whole(self, task: str | None = None) -> dict[str, Floats]:
+        """Predictions (repeats, rows) of the models that were trained on every order, of the rows of `scored_window`.
 
         Raises:
             RunError: where the baseline failed, or a file was changed by another hand meanwhile.
         """
         self._check_baseline()
         files = {name: [self._file(name, r) for r in range(self._repeats)] for name in self._models}
-        return {name: np.stack([_read(f) for f in of]) for name, of in files.items() if all(f.exists() for f in of)}
+        log = self._log.about(task)
+        return {
+            name: np.stack([_of_task(_read(f), log, self._stage.score) for f in of])
+            for name, of in files.items()
+            if all(f.exists() for f in of)
+        }
 
     def _remove_others(self) -> Iterator[Path]:
         for file in (self._file(name, r) for name in self._models for r in range(self._repeats)):
@@ -210,6 +215,7 @@ def trained_again(
     return TrainModel(
         model=model.to_tree(),
         log=str(log.folder),
+        task=None if log.primary == 0 else log.label,
         train=stage.train,
         score=stage.score,
         weights_seed=seeds["weights"],
@@ -219,11 +225,22 @@ def trained_again(
 
 
 def scored_window(log: EncodedLog, window: str) -> ScoredRows:
-    """The rows of a window, as predictions of it are compared."""
+    """The rows of a window, as predictions of it are compared: of several labels those where the primary is defined."""
     rows = log.windows[window]
-    return ScoredRows(
+    found = ScoredRows(
         np.asarray(log.labels_N[rows], dtype=np.float64),
         np.asarray(log.weights_N[rows], dtype=np.float64),
         np.asarray(log.clusters_N[rows]),
         log.negatives_kept,
     )
+    return found if log.labels_NT is None else found.part(scored_rows(log, window))
+
+
+def scored_rows(log: EncodedLog, window: str) -> NDArray[np.bool_]:
+    """Which rows of a window `scored_window` has."""
+    return ~np.isnan(log.labels_N[log.windows[window]])
+
+
+def _of_task(probs: Floats, log: EncodedLog, window: str) -> Floats:
+    """Of predictions (rows,) or (rows, T) of a window those of the primary label, where it is defined."""
+    return probs if log.labels_NT is None else probs[scored_rows(log, window), log.primary]

@@ -65,6 +65,10 @@ def _baseline(baseline: Baseline) -> list[str]:
         f"baseline   NE {baseline.ne:.4f} ± {baseline.ne_std:.4f} ({len(baseline.trials)} orders)   "
         f"QPS {_count(baseline.qps)}   train QPS {_count(baseline.train_qps)}"
     ]
+    if baseline.tasks:
+        lines.append(
+            f"           NE of {', '.join(f'{task} {baseline.ne_on(None, task):.4f}' for task in baseline.tasks)}"
+        )
     if baseline.ne >= 1:
         lines.append("           worse than the base rate, whose NE is 1: a gain over it says little")
     return lines
@@ -83,15 +87,22 @@ def _trials(study: Study, baseline: Baseline) -> list[str]:
     ]
     if done:
         gain, ratio, trial = min(done, key=lambda d: d[0].pct + d[0].error_pct)
-        lines.append(f"best NE    #{trial.number}: {_gain(gain)} at QPS x{ratio:.2f}")
+        lines.append(f"best NE    #{trial.number}: {_gain(gain)} at QPS x{ratio:.2f}{_of_tasks(baseline, trial)}")
     elif count := len(history.of_state(State.COMPLETE)):
         must = "keeps every limit of the study" if history.limits else "is fit to ship"
         lines.append(f"best       none: of {count} trained to the end none {must}")
     equal = [d for d in done if d[0].pct <= 0]
     if equal:
         gain, ratio, trial = max(equal, key=lambda d: d[1])
-        lines.append(f"best QPS   #{trial.number}: x{ratio:.2f} at NE {_gain(gain)}, no worse than the baseline")
+        words = f"at NE {_gain(gain)}, no worse than the baseline"
+        lines.append(f"best QPS   #{trial.number}: x{ratio:.2f} {words}{_of_tasks(baseline, trial)}")
     return lines
+
+
+def _of_tasks(baseline: Baseline, trial: Trial) -> str:
+    """The gain of each of several labels."""
+    told = [f"{task} {baseline.mean_gain_pct(trial, task):+.2f}%" for task in baseline.tasks]
+    return f" ({', '.join(told)})" if told else ""
 
 
 def _gain(gain: MeanGain) -> str:

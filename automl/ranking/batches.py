@@ -104,7 +104,7 @@ def chunks(
         weights_C = log.weights_N[chosen]
         yield Chunk(
             features=read(log, chosen),
-            labels=put(log.labels_N[chosen]),
+            labels=put(log.labels_N[chosen] if log.labels_NT is None else log.labels_NT[chosen]),
             weights_C=None if (weights_C == 1).all() else put(weights_C),
             lesson=_lesson(log, chosen) if taught else None,
         )

@@ -31,7 +31,7 @@ class Encoded(Protocol):
 
 
 class Examples(Encoded, Protocol):
-    """Rows with labels and weights.
+    """Rows with labels and weights; of several labels (labels_NT, NaN: not defined) labels_N is the primary one's.
 
     Only a model with `distill` asks for a teacher: its logits of T tasks (NaN: it says nothing), its age in hours when
     it said so, and which of the tasks is the label's own.
@@ -39,6 +39,12 @@ class Examples(Encoded, Protocol):
 
     @property
     def labels_N(self) -> NDArray[np.float32]: ...  # noqa: N802
+
+    @property
+    def labels_NT(self) -> NDArray[np.float32] | None: ...  # noqa: N802
+
+    @property
+    def primary(self) -> int: ...
 
     @property
     def weights_N(self) -> NDArray[np.float32]: ...  # noqa: N802

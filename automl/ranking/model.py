@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -28,9 +29,9 @@ class RankingModel(nn.Module):
     The table is a buffer: its optimizer is not autograd's.
     """
 
-    def __init__(self, spec: ModelSpec, inputs: InputShape, noise: Noise, tasks: int = 1) -> None:
+    def __init__(self, spec: ModelSpec, inputs: InputShape, noise: Noise) -> None:
         super().__init__()
-        self.spec, self.inputs, self.noise, self.tasks = spec, inputs, noise, tasks
+        self.spec, self.inputs, self.noise, self.tasks = spec, inputs, noise, inputs.tasks
         shape = spec.fields_shape(inputs)
         self.table = FusedEmbedding(
             inputs.table_rows(spec.embedding.min_count), spec.embedding.dim, spec.embedding.init_std
@@ -52,7 +53,7 @@ class RankingModel(nn.Module):
         for mlp in spec.deep:
             self.deep.append(MlpLayer(mlp, width, noise))
             width = mlp.width
-        self.head = nn.Linear(width if self.stacked else width + crossed, tasks)
+        self.head = nn.Linear(width if self.stacked else width + crossed, self.tasks)
         nn.init.zeros_(self.head.bias)
 
     def forward(self, features: Features) -> Tensor:
@@ -124,10 +125,11 @@ def build_model(spec: ModelSpec, inputs: InputShape, *, seed: int) -> Ranker:
     return members[0] if len(members) == 1 else Ensemble(members)
 
 
-def build_member(spec: ModelSpec, inputs: InputShape, *, seed: int, tasks: int = 1) -> RankingModel:
-    """One graph of a spec, however many members it asks for."""
+def build_member(spec: ModelSpec, inputs: InputShape, *, seed: int, tasks: int | None = None) -> RankingModel:
+    """One graph of a spec, however many members it asks for; of so many `tasks`, where that is not told by the data."""
+    inputs = inputs if tasks is None else replace(inputs, given=(None,) * tasks)
     with seeded(seed):
-        return RankingModel(spec, inputs, Noise(seed), tasks)
+        return RankingModel(spec, inputs, Noise(seed))
 
 
 def member_seeds(spec: ModelSpec, seed: int) -> tuple[int, ...]:

@@ -36,7 +36,10 @@ class Diverged(Exception):  # noqa: N818
 
 
 class Prequential:
-    """Collects logits and labels of batches; makes a point of them about `points` times over `total` rows."""
+    """Collects logits and labels of batches; makes a point of them about `points` times over `total` rows.
+
+    Rows whose label is NaN count as rows and for nothing else.
+    """
 
     def __init__(self, total: int, points: int) -> None:
         self.rows = 0
@@ -63,8 +66,9 @@ class Prequential:
         if not torch.isfinite(logits).all():
             raise Diverged(f"predictions are not finite after {self.rows} rows")
         labels = np.concatenate([fetch(labels) for _, labels, _ in self._batches])
-        weights = [np.ones(len(y)) if w is None else fetch(w) for _, y, w in self._batches]
-        window = NESums.of(labels, fetch(torch.sigmoid(logits)), np.concatenate(weights))
+        weights = np.concatenate([np.ones(len(y)) if w is None else fetch(w) for _, y, w in self._batches])
+        known = ~np.isnan(labels)
+        window = NESums.of(labels[known], fetch(torch.sigmoid(logits))[known], weights[known])
         if window.ne > EXPLODED_NE:
             raise Diverged(f"NE rose to {window.ne:.3g} after {self.rows} rows")
         self._lifetime = self._lifetime + window

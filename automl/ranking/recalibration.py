@@ -30,12 +30,22 @@ def recent_rows(trained: slice) -> slice:
 
 
 def recalibrate(model: Ranker, log: Examples, rows: slice) -> None:
-    """Move the bias of each head by `shift` of these rows. The model is left in eval mode."""
-    logits_N = fetch(logits_of(model.eval(), read_parts(log, rows)).double())
-    found = shift(logits_N, log.labels_N[rows].astype(np.float64), log.weights_N[rows].astype(np.float64))
+    """Move the bias of each head by `shift` of these rows, each label's by those in which it is defined. The model is
+    left in eval mode."""
+    logits = fetch(logits_of(model.eval(), read_parts(log, rows)).double())
+    labels, weights_N = log.labels_N if log.labels_NT is None else log.labels_NT, log.weights_N[rows].astype(np.float64)
+    columns = zip(logits.reshape(len(logits), -1).T, labels[rows].reshape(len(logits), -1).T, strict=True)
+    found = [_shift_where_defined(logits_N, labels_N.astype(np.float64), weights_N) for logits_N, labels_N in columns]
     with torch.no_grad():
         for member in members_of(model):
-            member.head.bias.add_(found)
+            member.head.bias.add_(torch.tensor(found))
+
+
+def _shift_where_defined(logits_N: Floats, labels_N: Floats, weights_N: Floats) -> float:
+    known_N = ~np.isnan(labels_N)
+    if known_N.all():
+        return shift(logits_N, labels_N, weights_N)
+    return shift(logits_N[known_N], labels_N[known_N], weights_N[known_N]) if known_N.any() else 0.0
 
 
 def shift(logits_N: Floats, labels_N: Floats, weights_N: Floats) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -19,11 +19,13 @@ from automl.stats.metrics import NESums, auc
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """NE (lower is better), AUC, and calibration = sum of predictions / sum of labels."""
+    """NE (lower is better), AUC, and calibration = sum of predictions / sum of labels; of the primary label of several,
+    and then the NE of each in its order."""
 
     ne: float
     auc: float
     calibration: float
+    nes: tuple[float, ...] | None = None
 
 
 def logits_of(serve: Callable[[Features], Tensor], parts: Iterable[Features]) -> Tensor:
@@ -52,15 +54,30 @@ def evaluate(model: nn.Module, log: Examples, rows: slice, *, negatives_kept: fl
 
 
 def scores_of(
-    probabilities_N: NDArray[np.float64], log: Examples, rows: slice, *, negatives_kept: float | None = None
+    probabilities: NDArray[np.float64], log: Examples, rows: slice, *, negatives_kept: float | None = None
 ) -> Scores:
-    """Metrics of a window's predictions.
+    """Metrics of a window's predictions, (N,) of one label or (N, T) of several, each where it is defined.
 
     Raises:
         Diverged: where a prediction is not a number.
     """
-    labels_N, weights_N = log.labels_N[rows], log.weights_N[rows]
-    if not np.isfinite(probabilities_N).all():
+    if not np.isfinite(probabilities).all():
         raise Diverged("predictions of the scored window are not finite")
+    if log.labels_NT is None:
+        return _scores(log.labels_N[rows], probabilities, log.weights_N[rows], negatives_kept)
+    of_tasks = []
+    for labels_N, probabilities_N in zip(log.labels_NT[rows].T, probabilities.T, strict=True):
+        known_N = ~np.isnan(labels_N)
+        weights_N = log.weights_N[rows][known_N]
+        of_tasks.append(_scores(labels_N[known_N], probabilities_N[known_N], weights_N, negatives_kept))
+    return replace(of_tasks[log.primary], nes=tuple(scores.ne for scores in of_tasks))
+
+
+def _scores(
+    labels_N: NDArray[np.float32],
+    probabilities_N: NDArray[np.float64],
+    weights_N: NDArray[np.float32],
+    negatives_kept: float | None,
+) -> Scores:
     sums = NESums.of(labels_N, probabilities_N, weights_N, negatives_kept=negatives_kept)
     return Scores(sums.ne, auc(labels_N, probabilities_N, weights_N), sums.calibration)

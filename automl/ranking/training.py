@@ -7,11 +7,12 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from automl.ranking.batches import chunks
 from automl.ranking.distill import TeacherLoss
 from automl.ranking.examples import Examples
-from automl.ranking.losses import LabelLoss, Loss
+from automl.ranking.losses import LabelLoss, Loss, TasksLoss
 from automl.ranking.model import Ranker, RankingModel, member_seeds, members_of
 from automl.ranking.progress import Diverged, Prequential, Progress, mean_progress
 from automl.ranking.recalibration import recalibrate, recent_rows
@@ -91,7 +92,7 @@ def _pass(
     model.train()
     model.noise.reseed(noise_seed)
     if not model.head.bias.any():
-        model.start_at(base_rate(log, rows))
+        model.start_at(*base_rates(log, rows))
     rng = np.random.default_rng(order_seed)
     settings = spec.train
     total = (rows.stop - rows.start) * settings.epochs
@@ -101,11 +102,15 @@ def _pass(
     def factor(count: int) -> float:
         return rate_factor(settings, prequential.rows / total, count / total)
 
+    task = None if log.labels_NT is None else log.primary
     taught, shuffled = spec.distill is not None, settings.order == "shuffled"
     for _ in range(settings.epochs):
         for chunk in chunks(log, rows, shuffled=shuffled, rng=rng, taught=taught):
-            for batch, logits_B in stepper.steps(chunk, factor):
-                prequential.add(logits_B, batch.labels, batch.weights_B)
+            for batch, logits in stepper.steps(chunk, factor):
+                if task is None:
+                    prequential.add(logits, batch.labels, batch.weights_B)
+                else:
+                    prequential.add(logits[:, task], batch.labels[:, task], batch.weights_B)
                 if tail_from <= prequential.rows < total and not stepper.averaging:
                     stepper.average()
                 if prequential.due:
@@ -117,7 +122,7 @@ def _pass(
 def _loss(model: RankingModel, spec: ModelSpec, log: Examples, seed: int) -> Loss:
     """`seed` is of the weights that never serve."""
     if spec.distill is None:
-        return LabelLoss()
+        return LabelLoss() if model.tasks == 1 else TasksLoss()
     if log.teacher_NT is None or log.own is None:
         raise ValueError("a model with distill must be trained on a log with a teacher")
     return TeacherLoss(spec.distill, model.head, tasks=log.teacher_NT.shape[1], own=log.own, seed=seed)
@@ -132,12 +137,19 @@ def rate_factor(settings: Train, done: float, step: float) -> float:
     return warm * (left if settings.schedule == "linear" else 0.5 * (1.0 - math.cos(math.pi * left)))
 
 
-def base_rate(log: Examples, rows: slice) -> float:
-    """Weighted share of positives in a window; memory holds a block of it."""
+def base_rates(log: Examples, rows: slice) -> tuple[float, ...]:
+    """Weighted share of positives in a window, of each label where it is defined; memory holds a block of it."""
+    columns = [log.labels_N] if log.labels_NT is None else list(log.labels_NT.T)
+    return tuple(_base_rate(labels_N, log.weights_N, rows) for labels_N in columns)
+
+
+def _base_rate(labels_N: NDArray[np.float32], weights_N: NDArray[np.float32], rows: slice) -> float:
     positive = total = 0.0
     for start in range(rows.start, rows.stop, BASE_ROWS):
         part = slice(start, min(start + BASE_ROWS, rows.stop))
-        labels, weights = log.labels_N[part].astype(np.float64), log.weights_N[part].astype(np.float64)
+        labels, weights = labels_N[part].astype(np.float64), weights_N[part].astype(np.float64)
+        if np.isnan(labels).any():
+            labels, weights = np.nan_to_num(labels), np.where(np.isnan(labels), 0.0, weights)
         positive += float((labels * weights).sum())
         total += float(weights.sum())
     return positive / total

@@ -52,6 +52,7 @@ class TrainModel:
 
     model: Mapping[str, Any]  # tree of the model
     log: str  # folder of the encoded log
+    task: str | None = None  # of several labels the one whose NE is the model's; None: the first
     train: tuple[str, ...] = ("train",)  # windows, in the order of time
     score: str = "validate"
     weights_seed: int = 0

@@ -83,7 +83,7 @@ def train_and_score(asked: TrainModel, training: Training = train) -> Iterator[S
     `training` is another loop between the same timing and scoring.
     """
     watch = Stopwatch()
-    log = open_log(Path(asked.log))
+    log = open_log(Path(asked.log), asked.task)
     spec = ModelSpec.from_tree(asked.model)
     model = build_model(spec, log.inputs, seed=asked.weights_seed)
     watch.lap("build")
@@ -147,6 +147,7 @@ def train_and_score(asked: TrainModel, training: Training = train) -> Iterator[S
             ne=scored.ne,
             auc=scored.auc,
             calibration=scored.calibration,
+            nes=None if scored.nes is None else dict(zip(log.tasks, scored.nes, strict=True)),
             speed=replace(speed, train_qps=train_qps),
             seconds=dict(watch.seconds),
         ),
@@ -228,11 +229,11 @@ def _days(
                 pass
 
 
-def _scored(probs_N: Floats, log: EncodedLog, asked: TrainModel) -> Scores:
+def _scored(probs: Floats, log: EncodedLog, asked: TrainModel) -> Scores:
     """What predictions of the scored window are worth; they are written where that is asked for."""
-    scores = scores_of(probs_N, log, log.windows[asked.score], negatives_kept=log.negatives_kept)
+    scores = scores_of(probs, log, log.windows[asked.score], negatives_kept=log.negatives_kept)
     if asked.predictions is not None:
-        save_predictions(Path(asked.predictions), probs_N, asked.predictions_name)
+        save_predictions(Path(asked.predictions), probs, asked.predictions_name)
     return scores
 
 
@@ -241,6 +242,7 @@ def _save_weights(file: Path, model: Ranker) -> None:
         torch.save(model.state_dict(), part)
 
 
-def save_predictions(path: Path, probs_N: Floats, name: str) -> None:
-    """As .npy, sealed with the name that the job tells; a file that is there is whole."""
-    write_sealed(path, np.asarray(probs_N, np.float64), name)
+def save_predictions(path: Path, probs: Floats, name: str) -> None:
+    """(N,) of one label or (N, T) of several, as .npy, sealed with the name that the job tells; a file that is there is
+    whole."""
+    write_sealed(path, np.asarray(probs, np.float64), name)

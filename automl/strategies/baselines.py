@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Mapping
 
 import numpy as np
 import optuna
@@ -24,7 +25,7 @@ from automl.stats import pareto
 from automl.stats.seeds import seed_of
 from automl.strategies.draft import Draft
 from automl.strategies.evidence import Evidence, gather
-from automl.study.history import History, Metric, Origin, Proposal, State
+from automl.study.history import History, Origin, Proposal, State
 from automl.study.in_optuna import distribution
 from search_spaces.decisions import Decision
 from search_spaces.knobs import Value
@@ -140,7 +141,7 @@ def _replayed(space: SearchSpace, history: History, sampler: BaseSampler) -> opt
 
 
 def _told(
-    candidate: Candidate, domains: Domains, point: tuple[float, float], over: dict[Metric, float], generation: int
+    candidate: Candidate, domains: Domains, point: tuple[float, float], over: Mapping[str, float], generation: int
 ) -> FrozenTrial:
     """A complete trial. NSGA-II knows its generations by a system attribute, which a replay must set itself."""
     params, kinds = _params(candidate, domains)

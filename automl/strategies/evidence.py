@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,7 @@ class Evidence:
     failed: tuple[Candidate, ...]
     pending: tuple[Candidate, ...]
     baseline_ne: float
+    task_gains: Mapping[str, Floats] = field(default_factory=dict)  # of the labels that a limit names
 
     def __len__(self) -> int:
         return len(self.candidates)
@@ -72,7 +73,13 @@ def gather(space: SearchSpace, history: History) -> Evidence:
         fit = np.insert(fit, 0, True)
     ratios = np.array([s.qps_ratio for s in speeds], dtype=np.float64)
     train = np.array([history.baseline.train_ratio(s) for s in speeds], dtype=np.float64)
-    metrics = {Metric.NE_GAIN_PCT: believed, Metric.QPS_RATIO: ratios, Metric.TRAIN_QPS_RATIO: train}
+    metrics = {str(Metric.NE_GAIN_PCT): believed, Metric.QPS_RATIO: ratios, Metric.TRAIN_QPS_RATIO: train}
+    task_gains = {}
+    for limit in history.limits:
+        if limit.task is not None:
+            of_task = np.array([history.baseline.mean_gain_pct(t, limit.task) for t in trials], dtype=np.float64)
+            task_gains[limit.task] = of_task if inside is None else np.insert(of_task, 0, 0.0)
+            metrics[limit.name] = task_gains[limit.task]
     return Evidence(
         candidates=tuple(candidates),
         answers_ND=answers_of(space, candidates),
@@ -85,6 +92,7 @@ def gather(space: SearchSpace, history: History) -> Evidence:
         failed=tuple(t.candidate for t in history.of_state(State.FAILED)),
         pending=tuple(t.candidate for t in history.of_state(State.RUNNING)),
         baseline_ne=history.baseline.ne,
+        task_gains=task_gains,
     )
 
 
@@ -94,11 +102,11 @@ def answers_of(space: SearchSpace, candidates: Sequence[Candidate]) -> Floats:
     return np.array(rows, dtype=np.float64).reshape(len(candidates), len(space.decisions))
 
 
-def _within(limits: Sequence[Limit], metrics: Mapping[Metric, Floats]) -> NDArray[np.bool_]:
+def _within(limits: Sequence[Limit], metrics: Mapping[str, Floats]) -> NDArray[np.bool_]:
     """Which trials keep every limit."""
     good = np.ones(len(metrics[Metric.QPS_RATIO]), dtype=bool)
     for limit in limits:
-        good &= limit.keeps(metrics[limit.metric])
+        good &= limit.keeps(metrics[limit.name])
     return good
 
 

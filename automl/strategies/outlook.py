@@ -7,8 +7,8 @@ forecast or a hypervolume needs it. Shapes: N candidates, D decisions, M members
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,6 +61,7 @@ class Outlook:
     train_speed: SpeedModel | None  # only where a limit asks for it
     failure: Bag | None
     limits: tuple[Limit, ...]
+    tasks: Mapping[str, tuple[Bag, ScoreScale]] = field(default_factory=dict)  # of the labels that a limit names
 
     def see(self, answers_ND: Floats) -> Sight:
         """Foresee candidates given as answers."""
@@ -71,16 +72,19 @@ class Outlook:
         chance = self.encoder.allowed(answers_ND).astype(np.float64)
         if self.failure is not None:
             chance *= expit(-self.failure.predict(rows).mean[:, 0])
-        figures = {
+        figures: dict[str, tuple[Floats, Floats]] = {
             Metric.QPS_RATIO: (speed.mean[:, 0], speed.std[:, 0]),
             Metric.NE_GAIN_PCT: (gains.mean(axis=0), gains.std(axis=0)),
         }
         if self.train_speed is not None:
             train = self.train_speed.predict(costs, rows)
             figures[Metric.TRAIN_QPS_RATIO] = (train.mean[:, 0], train.std[:, 0])
+        for task, (bag, scale) in self.tasks.items():
+            of_task = scale.value(bag.members(rows))
+            figures[f"{Metric.NE_GAIN_PCT}.{task}"] = of_task.mean(axis=0), of_task.std(axis=0)
         for limit in self.limits:
-            if limit.metric in figures:
-                chance *= _chance(limit, *figures[limit.metric])
+            if limit.name in figures:
+                chance *= _chance(limit, *figures[limit.name])
         return Sight(scores, gains, speed.mean[:, 0], chance)
 
 
@@ -102,6 +106,7 @@ def fit_outlook(space: SearchSpace, evidence: Evidence, limits: Sequence[Limit],
         train_speed=train_speed,
         failure=_fit_failure(space, encoder, rows, evidence, seed),
         limits=tuple(limits),
+        tasks={task: found for task in evidence.task_gains if (found := _fit_task(rows, evidence, task, seed))},
     )
 
 
@@ -141,6 +146,16 @@ def _fit_failure(space: SearchSpace, encoder: Encoder, rows: Floats, evidence: E
     failed, _ = encoder.rows_and_costs(answers_of(space, evidence.failed))
     labels = np.concatenate([np.zeros(len(rows)), np.ones(len(failed))])
     return fit_bag(np.vstack([rows, failed]), labels, seed=seed, config=_FAILURE)
+
+
+def _fit_task(rows: Floats, evidence: Evidence, task: str, seed: int) -> tuple[Bag, ScoreScale] | None:
+    """NE of one of several labels, where enough trials have it: those that were stopped early have none."""
+    gain = evidence.task_gains[task]
+    known = np.isfinite(gain)
+    if known.sum() < MIN_MEASURED:
+        return None
+    scores = normal_scores(gain[known])
+    return fit_bag(rows[known], scores, evidence.weight_N[known], seed=seed), ScoreScale.of(gain[known])
 
 
 def _chance(limit: Limit, mean: Floats, std: Floats) -> Floats:

@@ -30,6 +30,7 @@ class Conflict(StrEnum):
     PLUGINS = "content of a plug-in"
     TUNING = "`search: {tune_baseline}`"
     TRAINING = "`trial: {training}`"
+    OBJECTIVE = "`objectives`"
     QPS = "`qps`"
     SEED = "seed"
     LIMITS = "`constraints`"
@@ -44,6 +45,7 @@ _HINTS = {
     Conflict.PLUGINS: f"a plug-in file has changed, and its models with it: {_ELSEWHERE}",
     Conflict.TUNING: f"what the baseline was tuned to, every gain is against: leave it as it was, or {_ELSEWHERE}",
     Conflict.TRAINING: f"models that were trained in two ways cannot be compared: leave it as it was, or {_ELSEWHERE}",
+    Conflict.OBJECTIVE: f"every NE of the record is that of another label: leave it as it was, or {_ELSEWHERE}",
     Conflict.QPS: f"ratios that were timed in two ways cannot be compared: leave it as it was, or {_ELSEWHERE}",
     Conflict.SEED: f"all trainings that are compared share their orders of the data: leave it, or {_ELSEWHERE}",
     Conflict.LIMITS: "picks are made within the recorded limits: the same `automl search` takes the new ones over",
@@ -88,6 +90,7 @@ class Subject:
             Conflict.PLUGINS: ([self.plugins[file] for file in both], [other.plugins[file] for file in both]),
             Conflict.TUNING: (mine.search.tune_baseline, theirs.search.tune_baseline),
             Conflict.TRAINING: (mine.trial.training, theirs.trial.training),
+            Conflict.OBJECTIVE: (mine.task, theirs.task),
             Conflict.QPS: ((mine.qps.batch_rows, mine.qps.clock), (theirs.qps.batch_rows, theirs.qps.clock)),
             Conflict.SEED: (mine.seed, theirs.seed),
             Conflict.LIMITS: (_limits(mine), _limits(theirs)),
@@ -185,7 +188,7 @@ def finals_of(folder: Path, facts: Facts, trials: Sequence[Trial]) -> tuple[Fina
 
 
 def _other(what: Conflict) -> str:
-    return f"{'other' if what in (Conflict.DATA, Conflict.LIMITS) else 'another'} {what}"
+    return f"{'other' if what in (Conflict.DATA, Conflict.OBJECTIVE, Conflict.LIMITS) else 'another'} {what}"
 
 
 def _limits(config: StudyConfig) -> tuple[object, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Literal
 
 from pydantic import (
@@ -125,7 +126,8 @@ class FinalsConfig(Part):
         return value
 
 
-_LIMIT = re.compile(r"(ne|qps|train_qps)\s*(>=|<=)\s*(?:(\d+(?:\.\d+)?)\s*\*\s*)?baseline\.(ne|qps|train_qps)")
+_FIGURE = r"(ne(?:\.\w+)?|qps|train_qps)"
+_LIMIT = re.compile(rf"{_FIGURE}\s*(>=|<=)\s*(?:(\d+(?:\.\d+)?)\s*\*\s*)?baseline\.{_FIGURE}")
 _METRIC = {"ne": Metric.NE_GAIN_PCT, "qps": Metric.QPS_RATIO, "train_qps": Metric.TRAIN_QPS_RATIO}
 _COST = re.compile(r"\b(params|flops|activation_bytes)\b")
 
@@ -136,7 +138,7 @@ def is_cost_limit(text: str) -> bool:
 
 
 def parse_limit(text: str) -> Limit:
-    """`qps >= 0.95 * baseline.qps` to a Limit on the ratio (for ne: on the gain in percent).
+    """`qps >= 0.95 * baseline.qps` to a Limit on the ratio (for ne, or ne.TASK: on the gain in percent).
 
     Raises:
         ValueError: where the text is not of that form.
@@ -148,8 +150,10 @@ def parse_limit(text: str) -> Limit:
             f"but found `{text}`"
         )
     factor = float(match[3] or 1)
-    metric, bound = _METRIC[match[1]], 100 * (factor - 1) if match[1] == "ne" else factor
-    return Limit(metric, low=bound) if match[2] == ">=" else Limit(metric, high=bound)
+    figure, _, task = match[1].partition(".")
+    metric, bound = _METRIC[figure], 100 * (factor - 1) if figure == "ne" else factor
+    limit = Limit(metric, task=task or None)
+    return replace(limit, low=bound) if match[2] == ">=" else replace(limit, high=bound)
 
 
 def _readable(text: str) -> str:
@@ -194,10 +198,19 @@ class StudyConfig(Part):
 
     @field_validator("objectives", mode="before")
     @classmethod
-    def _objectives(cls, value: object) -> object:
-        if value != {"ne": "minimize", "qps": "maximize"}:
-            raise ValueError("must be {ne: minimize, qps: maximize}")
+    def _objectives(cls, value: object, info: ValidationInfo) -> object:
+        data = info.data.get("data")
+        several = [label.name for label in data.tasks] if isinstance(data, DataConfig) and data.labels else []
+        possible = [{name: "minimize", "qps": "maximize"} for name in ("ne", *(f"ne.{task}" for task in several))]
+        if value not in possible:
+            more = f", or of ne.{' or ne.'.join(several)}" if several else ""
+            raise ValueError(f"must be {{ne: minimize, qps: maximize}}{more}")
         return value
+
+    @property
+    def task(self) -> str | None:
+        """Of several labels the one whose NE is the objective; None: the first, or the only one."""
+        return next((name.removeprefix("ne.") for name in self.objectives if name.startswith("ne.")), None)
 
     @property
     def limits(self) -> tuple[Limit, ...]:

@@ -11,10 +11,10 @@ from typing import TypeVar
 from automl.data.describe.parts import Part
 from automl.data.describe.split import SplitConfig, split_mistakes
 from automl.data.describe.tables import DataConfig, LessonsConfig
-from automl.study.config import StudyConfig
+from automl.study.config import StudyConfig, is_cost_limit, parse_limit
 from search_spaces.errors import InputError, Mistake
 from search_spaces.nodes import Node, Step
-from search_spaces.source import Document, validate
+from search_spaces.source import Document, did_you_mean, validate
 
 M = TypeVar("M", bound=Part)
 
@@ -39,7 +39,7 @@ def kind_of(document: Document) -> FileKind:
 
 @dataclass(frozen=True, slots=True)
 class StudyFile:
-    """A study file with its one label under `label`: what of it is sound, and every mistake of it."""
+    """A study file, one label of it under `label`: what of it is sound, and every mistake of it."""
 
     document: Document
     config: StudyConfig | None
@@ -53,11 +53,23 @@ def read_study(document: Document) -> StudyFile:
     config: StudyConfig | None = None
     with gathering(mistakes):
         config = validate(StudyConfig, document)
+    if config is not None:
+        mistakes += _task_mistakes(config, document)
     data = _sound_data(document) if config is None else config.data
     split = data.split if data is not None else _sound(SplitConfig, document, "data", "split")
     if split is not None:
         mistakes += split_mistakes(split, lambda *path: document.at("data", *path))
     return StudyFile(document, config, data, tuple(mistakes))
+
+
+def _task_mistakes(config: StudyConfig, document: Document) -> Iterator[Mistake]:
+    """Constraints that name a label which the study does not have."""
+    several = [label.name for label in config.data.tasks] if isinstance(config.data, DataConfig) else []
+    for index, text in enumerate(config.constraints):
+        task = None if is_cost_limit(text) else parse_limit(text).task
+        if task is not None and (len(several) < 2 or task not in several):
+            must = "ne.TASK must name one of several `labels`"
+            yield Mistake(document.at("constraints", index), must, task, did_you_mean(task, several))
 
 
 def config_of(document: Document) -> StudyConfig:
@@ -92,7 +104,7 @@ def part(document: Document, *path: str) -> object:
 def _with_label(document: Document) -> tuple[Document, list[Mistake]]:
     """`labels: {cvr: X}` as `label: X` of that name, every piece at its place; and what is wrong with the names.
 
-    Where several are given one stands for all, so that the rest of the file can be checked.
+    Several labels stay as they are.
     """
     data = (document.root.items or {}).get("data")
     labels = (data.items or {}).get("labels") if data else None
@@ -103,9 +115,7 @@ def _with_label(document: Document) -> tuple[Document, list[Mistake]]:
     if "label" in items:
         mistakes.append(Mistake(document.at_key("data", "labels"), "must give label or labels, not both"))
     elif len(labels.items) != 1:
-        found = ", ".join(map(str, labels.items)) or "none"
-        must, hint = "labels must name exactly one label", "a search has one NE to lower"
-        mistakes.append(Mistake(labels.position, must, found, hint))
+        return document, []
     for name, label in list(labels.items.items())[:1]:
         items.setdefault("label", _named(label, Node((labels.keys or {})[name], name)))
     top: dict[Step, Node] = {**(document.root.items or {}), "data": replace(data, items=items)}

@@ -76,7 +76,8 @@ class Speed:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
     """What a trial measured on the validation window. Stopped trials have no ne, auc and calibration of their own:
-    theirs is extrapolated from the curve and marked so by the trial's state."""
+    theirs is extrapolated from the curve and marked so by the trial's state. Of several labels ne, auc and calibration
+    are those of the objective; `nes` has the NE of each by name, None where there is one label."""
 
     ne: float
     auc: float | None
@@ -86,6 +87,11 @@ class Measurement:
     flops: int
     activation_bytes: int
     seconds: Mapping[str, float] = field(default_factory=dict)  # build, time, train, score
+    nes: Mapping[str, float] | None = None
+
+    def ne_of(self, task: str | None) -> float:
+        """NE of the objective (None), or of one of several labels; NaN where it was not measured."""
+        return self.ne if task is None else (self.nes or {}).get(task, math.nan)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +149,13 @@ class Trial:
     @property
     def trainings(self) -> tuple[tuple[int | None, float], ...]:
         """The order's seed and the NE of each training that has one, the search's own first."""
+        return self.trainings_of(None)
+
+    def trainings_of(self, task: str | None) -> tuple[tuple[int | None, float], ...]:
+        """The same with the NE of one of several labels."""
         done = [(self.seeds, self.measurement), *((one.seeds, one.measurement) for one in self.repeats)]
-        return tuple((seeds.get("order"), m.ne) for seeds, m in done if m is not None and math.isfinite(m.ne))
+        found = [(seeds.get("order"), m.ne_of(task)) for seeds, m in done if m is not None]
+        return tuple((order, ne) for order, ne in found if math.isfinite(ne))
 
     @property
     def measured(self) -> bool:
@@ -176,11 +187,18 @@ class Metric(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Limit:
     """A constraint on what is measured: the metric at least `low` and at most `high`. The one home of what that means:
-    a limit is kept where the excess is at most 0, and an unknown figure, whose excess is NaN, keeps none."""
+    a limit is kept where the excess is at most 0, and an unknown figure, whose excess is NaN, keeps none. `task`: of
+    several labels the one whose NE it is about; None: that of the objective."""
 
     metric: Metric
     low: float | None = None
     high: float | None = None
+    task: str | None = None
+
+    @property
+    def name(self) -> str:
+        """Of the figure that it judges."""
+        return str(self.metric) if self.task is None else f"{self.metric}.{self.task}"
 
     @property
     def ends(self) -> tuple[float, float]:
@@ -213,24 +231,34 @@ class Baseline:
     qps: float
     train_qps: float
 
-    def ne_on(self, order: int | None) -> float:
-        """Mean NE of its trainings on an order of the data, which is named by its seed; of all of them where it was not
-        trained on that one."""
-        same = [ne for trial in self.trials for at, ne in trial.trainings if at == order and order is not None]
-        return math.fsum(same) / len(same) if same else self.ne
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The names of several labels; none where there is one."""
+        return tuple(
+            dict.fromkeys(task for trial in self.trials if trial.measurement for task in trial.measurement.nes or ())
+        )
 
-    def gain_pct(self, ne: float, order: int | None = None) -> float:
+    def ne_on(self, order: int | None, task: str | None = None) -> float:
+        """Mean NE of its trainings on an order of the data, which is named by its seed; of all of them where it was not
+        trained on that one. Of one of several labels where it is named."""
+        all_ = [(at, ne) for trial in self.trials for at, ne in trial.trainings_of(task)]
+        same = [ne for at, ne in all_ if at == order and order is not None]
+        if same:
+            return math.fsum(same) / len(same)
+        return self.ne if task is None else _mean([ne for _, ne in all_])
+
+    def gain_pct(self, ne: float, order: int | None = None, task: str | None = None) -> float:
         """NE gain in percent against the baseline on the same order of the data; negative is better."""
-        base = self.ne_on(order)
+        base = self.ne_on(order, task)
         return 100.0 * (ne - base) / base
 
-    def gains_pct(self, trial: Trial) -> tuple[float, ...]:
+    def gains_pct(self, trial: Trial, task: str | None = None) -> tuple[float, ...]:
         """The NE gain of each of a trial's trainings, the search's own first."""
-        return tuple(self.gain_pct(ne, order) for order, ne in trial.trainings)
+        return tuple(self.gain_pct(ne, order, task) for order, ne in trial.trainings_of(task))
 
-    def mean_gain_pct(self, trial: Trial) -> float:
+    def mean_gain_pct(self, trial: Trial, task: str | None = None) -> float:
         """NE gain over a trial's trainings; NaN where there is none."""
-        gains = self.gains_pct(trial)
+        gains = self.gains_pct(trial, task)
         return math.fsum(gains) / len(gains) if gains else math.nan
 
     def train_ratio(self, speed: Speed) -> float:
@@ -239,7 +267,7 @@ class Baseline:
             return math.nan
         return speed.train_qps / self.train_qps
 
-    def metric(self, metric: Metric, trial: Trial) -> float:
+    def metric(self, metric: Metric, trial: Trial, task: str | None = None) -> float:
         """The figure of a trial that a Limit on `metric` judges; NaN where it was not measured."""
         if trial.measurement is None:
             return math.nan
@@ -249,20 +277,24 @@ class Baseline:
             case Metric.TRAIN_QPS_RATIO:
                 return self.train_ratio(trial.measurement.speed)
             case Metric.NE_GAIN_PCT:
-                return self.mean_gain_pct(trial)
+                return self.mean_gain_pct(trial, task)
 
     def keeps(self, limits: Sequence[Limit], trial: Trial) -> bool:
         """Whether a trial keeps every limit; an unknown figure keeps none."""
-        return all(limit.excess(self.metric(limit.metric, trial)) <= 0 for limit in limits)
+        return all(limit.excess(self.metric(limit.metric, trial, limit.task)) <= 0 for limit in limits)
 
-    def excess(self, limits: Sequence[Limit], trial: Trial) -> dict[Metric, float]:
-        """By metric, how far a trial is beyond its limits, the worst of them; unknown figures are left out."""
-        over: dict[Metric, float] = {}
+    def excess(self, limits: Sequence[Limit], trial: Trial) -> dict[str, float]:
+        """By figure, how far a trial is beyond its limits, the worst of them; unknown figures are left out."""
+        over: dict[str, float] = {}
         for limit in limits:
-            beyond = limit.excess(self.metric(limit.metric, trial))
+            beyond = limit.excess(self.metric(limit.metric, trial, limit.task))
             if math.isfinite(beyond):
-                over[limit.metric] = max(beyond, over.get(limit.metric, -math.inf))
+                over[limit.name] = max(beyond, over.get(limit.name, -math.inf))
         return over
+
+
+def _mean(values: Sequence[float]) -> float:
+    return math.fsum(values) / len(values) if values else math.nan
 
 
 BASELINE_SPREAD_COUNTS = 2  # degrees of freedom that the baseline's spread has in the noise of a gain

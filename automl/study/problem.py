@@ -122,7 +122,7 @@ def problem_of(
         raise InputError(mistakes)
     data, finals_data = (_fingerprint(config, plan, document, folder, fit, passed) for fit in (SEARCH_FIT, FINALS_FIT))
     ask(Subject(config=config, data=data, finals_data=finals_data, baseline=baseline.key, plugins=digests()))
-    log = _encode(config, plan, document, folder, SEARCH_FIT, told, passed)
+    log = _encode(config, plan, document, folder, SEARCH_FIT, told, passed).about(config.task)
     _check_clusters(config, document, log)
     bound = space.with_inputs(log.inputs)
     _check_allows_something(bound, document)
@@ -149,7 +149,7 @@ def encode(
     """
     parts = (problem.config, problem.plan, problem.document, problem.folder, fit)
     _hold_unchanged(problem, fit, _fingerprint(*parts, passed))
-    log = _encode(*parts, told=told, passed=passed)
+    log = _encode(*parts, told=told, passed=passed).about(problem.config.task)
     _hold_unchanged(problem, fit, log.fingerprint)
     return log
 

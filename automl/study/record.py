@@ -348,7 +348,7 @@ class Study:
         baseline = self.baseline()
         if trial.measurement is None or baseline is None:
             return {}
-        return {str(metric): over for metric, over in baseline.excess(self._limits, trial).items()}
+        return baseline.excess(self._limits, trial)
 
 
 def measured_history(study: Study, folder: Path) -> History:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TypedDict, cast
+from typing import NotRequired, TypedDict, cast
 
 from automl.study.history import (
     CurvePoint,
@@ -51,6 +51,7 @@ class MeasurementJson(TypedDict):
     flops: int
     activation_bytes: int
     seconds: Mapping[str, float]
+    nes: NotRequired[Mapping[str, float | None]]  # of several labels
 
 
 class OutcomeJson(TypedDict):
@@ -109,8 +110,8 @@ def proposal_of(data: ProposalJson) -> Proposal:
 
 def measurement_json(measurement: Measurement) -> MeasurementJson:
     """NaN is not JSON: it is written as null, and a part that took no finite time is left out."""
-    speed = measurement.speed
-    return {
+    speed, nes = measurement.speed, measurement.nes
+    found: MeasurementJson = {
         "ne": _finite(measurement.ne),
         "auc": _finite(measurement.auc),
         "calibration": _finite(measurement.calibration),
@@ -123,6 +124,7 @@ def measurement_json(measurement: Measurement) -> MeasurementJson:
         "activation_bytes": measurement.activation_bytes,
         "seconds": {part: seconds for part, seconds in measurement.seconds.items() if math.isfinite(seconds)},
     }
+    return found if nes is None else {**found, "nes": {task: _finite(ne) for task, ne in nes.items()}}
 
 
 def measurement_of(data: MeasurementJson) -> Measurement:
@@ -142,6 +144,7 @@ def measurement_of(data: MeasurementJson) -> Measurement:
         flops=data["flops"],
         activation_bytes=data["activation_bytes"],
         seconds=data["seconds"],
+        nes={task: _or_nan(ne) for task, ne in data["nes"].items()} if "nes" in data else None,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,8 @@ class Log:
     own: int | None = None
     histories: tuple[History, ...] = ()
     times_N: NDArray[np.int64] | None = None
+    labels_NT: NDArray[np.float32] | None = None
+    primary: int = 0
 
 
 def planted(rows: int = 6000, seed: int = 0, ids: int = 20) -> Log:
@@ -41,6 +43,21 @@ def planted(rows: int = 6000, seed: int = 0, ids: int = 20) -> Log:
     seen = [np.bincount(column, minlength=ids + 1)[1:].tolist() for column in ids_NF.T]
     counts = tuple(tuple(sorted(column, reverse=True)) for column in seen)
     return Log(ids_NF, dense_ND, labels_N, np.ones(rows, np.float32), InputShape(counts, 2, rows))
+
+
+def planted_tasks(rows: int = 6000, seed: int = 0, primary: int = 0) -> Log:
+    """Clicks as `planted`, and conversions given a click, which hang on the first id and the other dense feature."""
+    log, rng = planted(rows, seed), np.random.default_rng(seed + 1)
+    logit_N = 2 * rng.normal(size=21)[log.ids_NF[:, 0]] + 2 * log.dense_ND[:, 1] - 0.5
+    converted_N = (rng.random(rows) < 1 / (1 + np.exp(-logit_N))).astype(np.float32)
+    labels_NT = np.stack([log.labels_N, np.where(log.labels_N == 1, converted_N, np.nan)], 1).astype(np.float32)
+    return replace(
+        log,
+        labels_N=labels_NT[:, primary],
+        labels_NT=labels_NT,
+        primary=primary,
+        inputs=replace(log.inputs, given=(None, 0)),
+    )
 
 
 def spec(**parts: object) -> ModelSpec:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import (
@@ -9,9 +10,11 @@ from pydantic import (
     BeforeValidator,
     Field,
     RootModel,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
 from automl.data.describe.parts import DAY_SECONDS, Delay, Every, Part, as_span, names_once, parse_span
 from automl.data.describe.sequences import SequenceConfig
@@ -54,6 +57,8 @@ class LabelConfig(Part):
 
 def _label(value: object) -> object:
     """A label without a name of its own has that of its column."""
+    if value is None:
+        return value
     if isinstance(value, str):
         return {"column": value, "name": value}
     if not isinstance(value, dict | LabelConfig):
@@ -61,6 +66,21 @@ def _label(value: object) -> object:
     if isinstance(value, dict) and "name" not in value and isinstance(value.get("column"), str):
         return {**value, "name": value["column"]}
     return value
+
+
+def _labels(value: object) -> object:
+    """By name; each label has that of its key."""
+    if value is None or not isinstance(value, dict):
+        return value
+    wrong = [name for name in value if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z]\w*", name)]
+    if wrong or not value:
+        raise ValueError("must name labels by words like ctr")
+    return {name: _named(name, label) for name, label in value.items()}
+
+
+def _named(name: object, label: object) -> object:
+    told = _label(label)
+    return {**told, "name": name} if isinstance(told, dict) else told
 
 
 class CategoricalConfig(Part):
@@ -231,12 +251,35 @@ class TablesConfig(Part):
 
 
 class DataConfig(TablesConfig):
-    """A log for one label, split in windows that train, validate and test."""
+    """A log split in windows that train, validate and test; for one `label`, or for several `labels` by name.
 
-    label: Annotated[LabelConfig, BeforeValidator(_label)]
+    Of several labels one with `given` is defined only in the rows where that column is 1; all rows with any label are
+    examples.
+    """
+
+    labels: Annotated[dict[str, LabelConfig] | None, BeforeValidator(_labels)] = None
+    label: Annotated[LabelConfig | None, BeforeValidator(_label), Field(validate_default=True)] = None
     weight: str | None = None
     negatives_kept: Annotated[float, Field(gt=0, le=1)] | None = None
     split: SplitConfig
+
+    @property
+    def tasks(self) -> tuple[LabelConfig, ...]:
+        """Every label, in its order; one where the log is for one."""
+        return tuple((self.labels or {}).values()) if self.label is None else (self.label,)
+
+    def label_path(self, label: LabelConfig) -> tuple[str, ...]:
+        """Where a label is written, below the data description."""
+        return ("label",) if self.label is not None else ("labels", label.name)
+
+    @field_validator("label")
+    @classmethod
+    def _one_way(cls, value: LabelConfig | None, info: ValidationInfo) -> LabelConfig | None:
+        if value is None and info.data.get("labels", "unsound") is None:
+            raise PydanticCustomError("missing", "Field required")
+        if value is not None and info.data.get("labels") is not None:
+            raise ValueError("must give label or labels, not both")
+        return value
 
     @model_validator(mode="after")
     def _time_for_days(self) -> DataConfig:

@@ -64,6 +64,7 @@ def fingerprint_of(tables: Tables[TablesConfig], cache: Path, form: int, what: o
         (tree["features"], "recent", None),
         (tree["features"], "vectors", {}),
         (tree["features"], "sequence", {}),
+        (tree, "labels", None),
         (tree, "csv", None),
         (tree, "types", {}),
         (tree["time"] or {}, "format", None),

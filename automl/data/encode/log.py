@@ -16,7 +16,7 @@ from automl.data.columns.moments import Moments
 from automl.data.columns.numbers import Scales
 from automl.data.columns.vector_places import places_of
 from automl.data.columns.vocabulary import fit_vocabulary
-from automl.data.describe.tables import DataConfig
+from automl.data.describe.tables import DataConfig, LabelConfig
 from automl.data.encode.common import fingerprint_of, is_log_scaled, made_once, spans_of, with_dense
 from automl.data.encode.counting import count_log
 from automl.data.encode.crew import crew, hands
@@ -107,7 +107,8 @@ def _write(
     spill, past = read.kinds[EXAMPLES], read.kinds.get(PAST)
     fits = {WINDOWS.index(name) for name in fit}
     values = read.values[: len(plan.categorical)]
-    tally = Tally([len(of_column) for of_column in values], is_log_scaled(plan), plan.vector_width)
+    sizes, tasks = [len(of_column) for of_column in values], len(plan.config.tasks)
+    tally = Tally(sizes, is_log_scaled(plan), plan.vector_width, tasks)
     for window_index, rows in spill.by_window():
         tally.add(rows, window_index, window_index in fits)
         passed("rows counted", int(tally.rows.sum()), len(spill))
@@ -177,9 +178,9 @@ def _facts(
         "fields": fields,
         "dense": [name for names in dense for name in names],
         "windows": spans_of(dict(zip(WINDOWS, tally.rows.tolist(), strict=True))),
-        "base_rates": dict(zip(WINDOWS, (tally.positives / tally.weights).tolist(), strict=True)),
+        "base_rates": tally.labels[0].base_rates,
         "fit": list(fit),
-        "label": plan.config.label.name,
+        "label": plan.config.tasks[0].name,
         "negatives_kept": plan.config.negatives_kept,
         "fingerprint": fingerprint,
         "timed": plan.config.time is not None,
@@ -187,4 +188,15 @@ def _facts(
         "notes": [note.to_json() for note in notes],
         "features": [feature.to_json() for feature in features],
     }
-    return {**facts, "histories": histories} if histories else facts
+    if histories:
+        facts["histories"] = histories
+    tasks = plan.config.tasks
+    if len(tasks) > 1:
+        facts["labels"] = {task.name: labels.base_rates for task, labels in zip(tasks, tally.labels, strict=True)}
+        facts["given"] = [_given_by(task, tasks) for task in tasks]
+    return facts
+
+
+def _given_by(label: LabelConfig, tasks: Sequence[LabelConfig]) -> int | None:
+    """The place of the label, defined in every row, in whose positive rows alone this one is."""
+    return next((k for k, one in enumerate(tasks) if one.given is None and one.column == label.given), None)

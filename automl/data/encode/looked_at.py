@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from automl.data.columns.times import days_of, midnight
 from automl.data.encode.plan import Plan
-from automl.data.encode.spill import Rows
+from automl.data.encode.spill import Rows, labels_of
 from automl.data.leaks.sample import Codes, Column, Key, Sample, compact
 from automl.data.past.counters import key_codes
 
@@ -20,7 +20,7 @@ _ROWS = 1.5  # of a value, on average
 
 
 def sample_of(rows: Rows, plan: Plan, values: Sequence[pa.Array]) -> Sample:
-    """Sorted records of the training window, as the finder reads them. Columns are views of the records."""
+    """Sorted records of the training window, as the finder reads them, by the first label. Columns are views."""
     categorical = [
         Column(source.column, "categorical", rows["ids"][:, k], source.table >= 0, _word(values, k))
         for k, source in enumerate(plan.categorical)
@@ -30,7 +30,7 @@ def sample_of(rows: Rows, plan: Plan, values: Sequence[pa.Array]) -> Sample:
     ]
     times = np.ascontiguousarray(rows["time"]) if plan.config.time is not None else None
     days = None if times is None else _days(times, plan.timezone)
-    return Sample(rows["label"] == 1, times, days, (*categorical, *dense), _keys(rows, plan))
+    return Sample(labels_of(rows)[:, 0] == 1, times, days, (*categorical, *dense), _keys(rows, plan))
 
 
 def _days(times: NDArray[np.int64], timezone: str) -> NDArray[np.int64]:

@@ -38,7 +38,7 @@ def make_plan(config: DataConfig, base: Path, at: Locate = at_nothing) -> Plan:
     """
     log, *others = open_all(config, base, at)
     sides = tuple(others)
-    known_later = {config.label.column: "the label"}
+    known_later = {label.column: "the label" if config.label else "a label" for label in config.tasks}
     if config.weight is not None:
         known_later[config.weight] = "the weight"
     labels, counted = _counted(config.features)
@@ -50,8 +50,9 @@ def make_plan(config: DataConfig, base: Path, at: Locate = at_nothing) -> Plan:
     finder = Finder(config, at, log, sides, known_later)
     timezone = config.time.timezone if config.time else "UTC"
     finder.mistakes += timezone_mistakes(timezone, at) or split_mistakes(config.split, at)
-    finder.in_log(config.label.column, "label", "column")
-    finder.in_log(config.label.given, "label", "given")
+    for task in config.tasks:
+        finder.in_log(task.column, *config.label_path(task), "column")
+        finder.in_log(task.given, *config.label_path(task), "given")
     finder.in_log(config.weight, "weight")
     finder.time_and_keys()
     for label in labels:
@@ -66,7 +67,8 @@ def make_plan(config: DataConfig, base: Path, at: Locate = at_nothing) -> Plan:
     if finder.mistakes:
         raise InputError(finder.mistakes)
     actions = [column for part in config.features.built.values() for column in part.action_columns]
-    named = [config.label.column, config.label.given, config.weight, *(label.column for label in labels), *actions]
+    of_tasks = [name for task in config.tasks for name in (task.column, task.given)]
+    named = [*of_tasks, config.weight, *(label.column for label in labels), *actions]
     return Plan(
         config=config, at=at, log=log, sides=sides, **columns, timezone=timezone,
         named=tuple(name for name in named if name is not None), counted=counted, whole_rows=config.drop_duplicates,

@@ -9,18 +9,19 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from automl.data.columns.row_hashes import hash_rows, unit_of_hash
+from automl.data.describe.tables import LabelConfig
 from automl.data.encode.pieces import Piece
 from automl.data.encode.plan import Plan
 from automl.data.encode.rows import EXAMPLES, PAST, Floats, RowReader
 from automl.data.encode.scan import Scan
-from automl.data.encode.spill import Rows, Run
+from automl.data.encode.spill import Rows, Run, labels_of
 
 
 class Reader(RowReader):
-    """The rows of a study's log: one label, a weight, windows; and the labels that its counters count."""
+    """The rows of a study's log: its labels, a weight, windows; and the labels that its counters count."""
 
     def __init__(self, plan: Plan, scan: Scan) -> None:
-        super().__init__(plan, scan, len(plan.labels))
+        super().__init__(plan, scan, len(plan.labels), len(plan.config.tasks))
         self.plan = plan
         if (
             plan.config.features.past_names or plan.built
@@ -45,11 +46,8 @@ class Reader(RowReader):
         times = self.times(batch)
         unit = self._units(count, hashes, draws)
         window = plan.split.window(times, unit)
-        given = np.ones(count, bool)
-        if config.label.given is not None:
-            column = batch.column(config.label.given)
-            numbers = self.numbers(column, f"{config.label.given} must be a number", "label", "given")
-            given = given if numbers is None else numbers == 1
+        given_T = [self._given(batch, label) for label in config.tasks]
+        given = np.logical_or.reduce(given_T)
         keep = (window >= 0) & given
         self.seen.outside += int((window < 0).sum())
         self.seen.not_given += int(((window >= 0) & ~given).sum())
@@ -65,12 +63,32 @@ class Reader(RowReader):
         rows["time"] = times
         if hashes is not None:
             rows["hash"] = hashes[keep]
-        rows["label"] = self.binary(batch, config.label.column, "label", "column")
+        of_tasks = labels_of(rows)
+        for k, (label, given) in enumerate(zip(config.tasks, given_T, strict=True)):
+            of_tasks[:, k] = self._label(batch, label, given[keep])
         rows["weight"] = self._weights(batch)
         self._labels(batch, times, rows)
         self._events(batch, rows)
         self.features(batch, times, rows)
         yield EXAMPLES, self.run(rows, window[keep])
+
+    def _given(self, batch: pa.RecordBatch, label: LabelConfig) -> NDArray[np.bool_]:
+        """The rows in which a label is defined."""
+        everywhere = np.ones(batch.num_rows, bool)
+        if label.given is None:
+            return everywhere
+        must, path = f"{label.given} must be a number", self.plan.config.label_path(label)
+        numbers = self.numbers(batch.column(label.given), must, *path, "given")
+        return everywhere if numbers is None else numbers == 1
+
+    def _label(self, batch: pa.RecordBatch, label: LabelConfig, given: NDArray[np.bool_]) -> Floats:
+        """A label of the examples; NaN where it is not given."""
+        path = (*self.plan.config.label_path(label), "column")
+        if given.all():
+            return self.binary(batch, label.column, *path)
+        values = np.full(len(given), np.nan)
+        values[given] = self.binary(batch.filter(pa.array(given)), label.column, *path)
+        return values
 
     def _labels(self, batch: pa.RecordBatch, times: NDArray[np.int64], rows: Rows) -> None:
         """Those of the counters."""

@@ -24,9 +24,8 @@ def kept_bytes(plan: Plan, rows: int) -> int:
 def spill_bytes(plan: Plan, rows: int) -> int:
     """Of what lies beside the columns while they are written: the rows, at most so many codes for the ids of runs, and
     counters before they are scaled."""
-    record = record_type(
-        len(plan.coded), len(plan.dense), len(plan.labels), plan.vector_width, len(plan.listed), len(plan.built)
-    )
+    sizes = len(plan.coded), len(plan.dense), len(plan.labels), plan.vector_width, len(plan.listed), len(plan.built)
+    record = record_type(*sizes, tasks=len(plan.config.tasks))
     return rows * (record.itemsize + _NUMBER * (len(plan.coded) + len(plan.config.features.past_names)))
 
 

@@ -50,7 +50,8 @@ def _of_rows(plan: Plan, reader: Reader, tally: Tally) -> Iterator[str]:
         span = span_words(plan, reader.scan)
         yield f"{seen.outside} of {seen.rows} rows lie outside of the windows{f' ({span})' if span else ''}"
     if seen.not_given:
-        yield f"{seen.not_given} rows are no examples: {plan.config.label.given} is not 1"
+        given = dict.fromkeys(label.given for label in plan.config.tasks if label.given is not None)
+        yield f"{seen.not_given} rows are no examples: {' and '.join(given)} is not 1"
     yield from reader.notes()
 
 

@@ -43,11 +43,10 @@ class RowReader(ABC):
 
     spans: Mapping[str, tuple[int, int]]  # the kinds of rows that are written, each with the span of its keys
 
-    def __init__(self, tables: Tables[TablesConfig], scan: Scan, labels: int) -> None:
+    def __init__(self, tables: Tables[TablesConfig], scan: Scan, labels: int, tasks: int = 1) -> None:
         self.tables, self.scan, self.labels = tables, scan, labels
-        self.record = record_type(
-            len(tables.coded), len(tables.dense), labels, tables.vector_width, len(tables.listed), len(tables.built)
-        )
+        sizes = len(tables.coded), len(tables.dense), labels, tables.vector_width, len(tables.listed), len(tables.built)
+        self.record = record_type(*sizes, tasks=tasks)
         self.spans = {EXAMPLES: scan.keys}
         self.sides = [Side(tables, index) for index in range(len(tables.sides))]
         self.seen = Seen(unmatched=[0] * len(self.sides))

@@ -30,14 +30,15 @@ Codes = NDArray[np.int32]
 
 
 def record_type(
-    fields: int, dense: int, labels: int = 0, vectors: int = 0, lists: int = 0, events: int = 0
+    fields: int, dense: int, labels: int = 0, vectors: int = 0, lists: int = 0, events: int = 0, *, tasks: int = 1
 ) -> np.dtype[np.void]:
     """One row on its way: key sorts, hash tells duplicates, ids are codes of a numbering, dense raw (NaN: missing).
 
-    `vectors` are the numbers of all vectors, one after the other.
-    `labels` are those of a stream or of counters (NaN: not defined), each with the time at which it arrives; `example`
-    is the hash of a stream's example id. `lists` stand elsewhere: of each where its first event is (`at`, in the run)
-    and how many there are. `events` are the sequences that are built of the rows: bit k of one is its k-th action.
+    `vectors` are the numbers of all vectors, one after the other; `label` has a number for each of several `tasks`
+    (NaN: not defined). `labels` are those of a stream or of counters (NaN: not defined), each with the time at which it
+    arrives; `example` is the hash of a stream's example id. `lists` stand elsewhere: of each where its first event is
+    (`at`, in the run) and how many there are. `events` are the sequences that are built of the rows: bit k of one is
+    its k-th action.
     """
     of_vectors = [("vectors", "f4", (vectors,))] if vectors else []
     of_lists = [("at", "i8", (lists,)), ("count", "i4", (lists,))] if lists else []
@@ -45,11 +46,18 @@ def record_type(
     several = [("labels", "f4", (labels,)), ("arrivals", "i8", (labels,)), ("example", "i8", ())]
     return np.dtype(
         [
-            ("key", "i8"), ("time", "i8"), ("hash", "u8"), ("label", "f4"), ("weight", "f4"), ("cluster", "i4"),
+            ("key", "i8"), ("time", "i8"), ("hash", "u8"),
+            ("label", "f4", () if tasks == 1 else (tasks,)), ("weight", "f4"), ("cluster", "i4"),
             ("ids", "i4", (fields,)), ("dense", "f8", (dense,)), *of_vectors, *of_lists, *of_events,
             *(several if labels else []),
         ]
     )  # fmt: skip
+
+
+def labels_of(rows: Rows) -> NDArray[np.float32]:
+    """(n, T): the label, or each of several."""
+    labels: NDArray[np.float32] = rows["label"]
+    return labels if labels.ndim == 2 else labels[:, None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +14,51 @@ from automl.data.columns.numbers import transformed
 from automl.data.columns.times import days_of
 from automl.data.encode.plan import Plan
 from automl.data.encode.scan import Scan
-from automl.data.encode.spill import Rows
+from automl.data.encode.spill import Rows, labels_of
 from automl.data.tables.windows import WINDOWS
-from search_spaces.errors import InputError, Mistake
+from search_spaces.errors import InputError, Mistake, Position
+
+
+def _none(kind: type[np.generic]) -> Callable[[], NDArray[Any]]:
+    return lambda: np.zeros(len(WINDOWS), kind)
+
+
+@dataclass
+class Labels:
+    """Of one label, by window: the rows in which it is defined, those that are positive, of any weight; and weights."""
+
+    rows: NDArray[np.int64] = field(default_factory=_none(np.int64))
+    ones: NDArray[np.int64] = field(default_factory=_none(np.int64))
+    positives: NDArray[np.float64] = field(default_factory=_none(np.float64))
+    weights: NDArray[np.float64] = field(default_factory=_none(np.float64))
+
+    def add(self, labels: NDArray[np.float32], weight: NDArray[np.float64], window: int) -> None:
+        known = ~np.isnan(labels)
+        if not known.all():
+            labels, weight = labels[known], weight[known]
+        self.rows[window] += len(labels)
+        self.ones[window] += int(labels.sum())
+        self.positives[window] += (weight * labels).sum()
+        self.weights[window] += weight.sum()
+
+    @property
+    def base_rates(self) -> dict[str, float]:
+        """By window."""
+        return dict(zip(WINDOWS, (self.positives / self.weights).tolist(), strict=True))
+
+    def mistake(self, at: Position, name: str, label: str, window: int) -> Mistake | None:
+        """Why a window has no NE, where it has none."""
+        rows, ones = int(self.rows[window]), int(self.ones[window])
+        positive, weight = self.positives[window], self.weights[window]
+        if 0 < positive < weight:
+            return None
+        must = f"the {name} window must hold both classes of {label}"
+        if 0 < ones < rows:
+            lost, count = ("positive", ones) if positive == 0 else ("negative", rows - ones)
+            return Mistake(at, f"{must} with a weight above 0", f"weights of 0 in all {count} {lost} rows")
+        only = 0 if positive == 0 else 1
+        found = f"only {only} in {rows} rows" if rows else "no row where it is given"
+        return Mistake(at, must, found, "NE is not defined for one class")
 
 
 @dataclass
@@ -25,25 +68,23 @@ class Tally:
     vocabulary_sizes: Sequence[int]
     log: Sequence[bool]
     vector_width: int
+    tasks: int = 1
     rows: NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(WINDOWS), np.int64))
-    positives: NDArray[np.float64] = field(default_factory=lambda: np.zeros(len(WINDOWS)))
-    weights: NDArray[np.float64] = field(default_factory=lambda: np.zeros(len(WINDOWS)))
-    ones: NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(WINDOWS), np.int64))  # rows, of any weight
 
     def __post_init__(self) -> None:
         self.listed_events: NDArray[np.int64] = np.zeros(0, np.int64)  # of each sequence that stands in the tables
         self.id_counts = [np.zeros(size + 1, np.int64) for size in self.vocabulary_sizes]
+        self.labels = [Labels() for _ in range(self.tasks)]
         self.moments, self.vectors = Moments(len(self.log)), Moments(self.vector_width)
 
     def add(self, rows: Rows, window: int, fit: bool) -> None:
         weight = rows["weight"].astype(np.float64)
         self.rows[window] += len(rows)
-        self.weights[window] += weight.sum()
-        self.ones[window] += int(rows["label"].sum())
+        for tally, labels in zip(self.labels, labels_of(rows).T, strict=True):
+            tally.add(labels, weight, window)
         if "count" in (rows.dtype.names or ()):
             events = rows["count"].sum(0, dtype=np.int64)
             self.listed_events = events + (self.listed_events if len(self.listed_events) else 0)
-        self.positives[window] += (weight * rows["label"]).sum()
         if not fit:
             return
         for k, counts in enumerate(self.id_counts):
@@ -58,22 +99,13 @@ class Tally:
             found = Mistake(plan.at("split"), "the windows must hold examples", "none", span_words(plan, first))
             raise InputError([found])
         mistakes = []
-        label = plan.config.label.column
-        for name, rows, ones, weight, positive in zip(
-            WINDOWS, self.rows, self.ones, self.weights, self.positives, strict=True
-        ):
+        for window, name in enumerate(WINDOWS):
             at = plan.at("split", "random" if plan.config.split.random else name)
-            if not rows:
+            if not self.rows[window]:
                 mistakes.append(Mistake(at, f"the {name} window must hold examples", "none", span_words(plan, first)))
-            elif 0 < ones < rows and not 0 < positive < weight:
-                lost = "positive" if positive == 0 else "negative"
-                count = ones if positive == 0 else rows - ones
-                must = f"the {name} window must hold both classes of {label} with a weight above 0"
-                mistakes.append(Mistake(at, must, f"weights of 0 in all {count} {lost} rows"))
-            elif not 0 < positive < weight:
-                only = 0 if positive == 0 else 1
-                must = f"the {name} window must hold both classes of {label}"
-                mistakes.append(Mistake(at, must, f"only {only} in {rows} rows", "NE is not defined for one class"))
+                continue
+            told = zip(plan.config.tasks, self.labels, strict=True)
+            mistakes += [wrong for label, of in told if (wrong := of.mistake(at, name, label.column, window))]
         if mistakes:
             raise InputError(mistakes)
 

@@ -25,7 +25,8 @@ from search_spaces.model import InputShape
 class LogFacts(TypedDict):
     """What a log says of itself, beside its columns. Windows are spans of rows; `tasks` and `own` are a teacher's.
 
-    `features` of lessons are none: what was missing is not known any more.
+    `features` of lessons are none: what was missing is not known any more. Of several labels `labels` has the base
+    rates of each by window, `given` the place of the one that it is given; `label` and `base_rates` are the first's.
     """
 
     fields: list[str]
@@ -43,6 +44,8 @@ class LogFacts(TypedDict):
     tasks: NotRequired[list[str]]
     own: NotRequired[int]
     histories: NotRequired[list[HistoryJson]]
+    labels: NotRequired[dict[str, dict[str, float]]]
+    given: NotRequired[list[int | None]]
 
 
 LOG: Kind[LogFacts] = Kind("log", "an encoded log", renewed="remove the folder; it is made anew", format=2)
@@ -50,13 +53,14 @@ LOG: Kind[LogFacts] = Kind("log", "an encoded log", renewed="remove the folder; 
 
 @dataclass(frozen=True, eq=False)
 class EncodedLog:
-    """A log as arrays: one label, and windows that are fixed. Pickled by its folder: a worker maps the same files.
+    """A log as arrays: labels, and windows that are fixed. Pickled by its folder: a worker maps the same files.
 
     ids_NF (int32): 0 is missing or out of vocabulary, k the k-th most frequent id of the fit windows.
     dense_ND (float32): standardised over the fit windows, missing is 0. clusters_N: rows that depend share a number.
     A log with a teacher has its logits of each task (teacher_NT, NaN: it says nothing), its age in hours when it said
     so, and the place of the label among the tasks. features: what the windows hold of each, id features first.
     histories: its sequences, in the order of the description.
+    Of several labels (labels_NT, NaN: not defined in that row) `label`, its rates and labels_N are those of `primary`.
     """
 
     folder: Path
@@ -81,6 +85,10 @@ class EncodedLog:
     ages_N: NDArray[np.float32] | None = None
     own: int | None = None
     histories: tuple[History, ...] = ()
+    labels_NT: NDArray[np.float32] | None = None
+    tasks: tuple[str, ...] = ()
+    given: tuple[int | None, ...] = (None,)
+    primary: int = 0
 
     def __len__(self) -> int:
         return len(self.labels_N)
@@ -92,7 +100,7 @@ class EncodedLog:
             id_counts = tuple(tuple(counts[f"arr_{k}"].tolist()) for k in range(len(self.fields)))
         rows = sum(self.windows[name].stop - self.windows[name].start for name in self.fit)
         shapes = tuple(history.shape for history in self.histories)
-        return InputShape(id_counts, len(self.dense), rows, widths_of(self.vectors), shapes)
+        return InputShape(id_counts, len(self.dense), rows, widths_of(self.vectors), shapes, self.given)
 
     @property
     def vectors(self) -> Mapping[str, slice]:
@@ -121,12 +129,16 @@ class EncodedLog:
         spans = zip(days, map(slice, bounds[:-1], bounds[1:]), strict=True)
         return tuple((day, span) for day, span in spans if span.start < span.stop)
 
-    def __reduce__(self) -> tuple[Callable[[Path], EncodedLog], tuple[Path]]:
-        return open_log, (self.folder,)
+    def about(self, task: str | None) -> EncodedLog:
+        """The same log, with that one of its labels as the primary."""
+        return self if task in (None, self.label) else open_log(self.folder, task)
+
+    def __reduce__(self) -> tuple[Callable[[Path, str], EncodedLog], tuple[Path, str]]:
+        return open_log, (self.folder, self.label)
 
 
-def open_log(folder: Path | str) -> EncodedLog:
-    """Map an encoded log.
+def open_log(folder: Path | str, task: str | None = None) -> EncodedLog:
+    """Map an encoded log; `task` is the label that is the primary of several, the first one where it is None.
 
     Raises:
         InputError: where the folder holds none, or one of another format.
@@ -134,14 +146,18 @@ def open_log(folder: Path | str) -> EncodedLog:
     folder = Path(folder).absolute()
     there = LOG.open(folder)
     facts, taught = there.facts, "own" in there.facts
+    several = facts.get("labels", {})
+    tasks = tuple(several) or (facts["label"],)
+    primary = 0 if task is None else tasks.index(task)
+    labels = there.column("labels", np.float32)
     return EncodedLog(
         folder=folder,
         fields=tuple(facts["fields"]),
         dense=tuple(facts["dense"]),
         windows={name: slice(*span) for name, span in facts["windows"].items()},
-        base_rates=facts["base_rates"],
+        base_rates=several.get(tasks[primary], facts["base_rates"]),
         fit=tuple(facts["fit"]),
-        label=facts["label"],
+        label=tasks[primary],
         negatives_kept=facts["negatives_kept"],
         fingerprint=facts["fingerprint"],
         timezone=facts["timezone"],
@@ -149,7 +165,7 @@ def open_log(folder: Path | str) -> EncodedLog:
         features=tuple(map(Feature.of_json, facts["features"])),
         ids_NF=there.column("ids", np.int32),
         dense_ND=there.column("dense", np.float32),
-        labels_N=there.column("labels", np.float32),
+        labels_N=labels[:, primary] if several else labels,
         weights_N=there.column("weights", np.float32),
         clusters_N=there.column("clusters", np.int32),
         times_N=there.column("times", np.int64) if facts["timed"] else None,
@@ -157,6 +173,10 @@ def open_log(folder: Path | str) -> EncodedLog:
         ages_N=there.column("ages", np.float32) if taught else None,
         own=facts.get("own"),
         histories=tuple(_history(there, k, told) for k, told in enumerate(facts.get("histories", ()))),
+        labels_NT=labels if several else None,
+        tasks=tasks,
+        given=tuple(facts.get("given", (None,))),
+        primary=primary,
     )
 
 

@@ -7,7 +7,7 @@ from datetime import date
 from pathlib import Path
 
 from automl.data.describe.split import SplitConfig
-from automl.data.describe.tables import DataConfig, LessonsConfig
+from automl.data.describe.tables import DataConfig, LabelConfig, LessonsConfig
 from automl.data.store.log import EncodedLog
 from automl.report.common.formats import combinations, counted
 from automl.report.study.data import MOST_FOR_IMPORTANCE, ReportData, StudyFacts
@@ -84,10 +84,15 @@ def _facts(study: Study, space: SearchSpace, log: EncodedLog | None, config: Stu
 def _data_words(data: DataConfig | LessonsConfig, log: EncodedLog | None) -> str:
     if isinstance(data, LessonsConfig):
         return f"lessons {data.lessons}" + (f", {_size_words(log)}, label {log.label}" if log else "")
-    label = data.label.column + (f" given {data.label.given}" if data.label.given else "")
+    told = [_label_words(label) for label in data.tasks]
+    labels = f"label {told[0]}" if len(told) == 1 else f"labels {', '.join(told)}"
     if log is None:
-        return f"{data.path}, label {label}"
-    return f"{data.path}, {_size_words(log)}, label {label}"
+        return f"{data.path}, {labels}"
+    return f"{data.path}, {_size_words(log)}, {labels}"
+
+
+def _label_words(label: LabelConfig) -> str:
+    return label.column + (f" given {label.given}" if label.given else "")
 
 
 def _size_words(log: EncodedLog) -> str:
@@ -127,15 +132,15 @@ def _qps_words(qps: QpsConfig) -> str:
 def _recorded_bayes_ne(run: Facts, config: StudyConfig, folder: Path) -> dict[str, float]:
     """Of the log of the record: one that was simulated anew in its place is another."""
     try:
-        known = bayes_ne(recorded_file(run, folder).parent, config.data)
+        known = bayes_ne(recorded_file(run, folder).parent, config.data, config.task)
     except InputError:
         return {}
     return known if known and is_recorded_log(run, folder) else {}
 
 
-def bayes_ne(base: Path, data: DataConfig | LessonsConfig) -> dict[str, float]:
-    """NE of the true probabilities by window, where the log is a simulated one and read as it was written: its own
-    windows, labels and weights."""
+def bayes_ne(base: Path, data: DataConfig | LessonsConfig, task: str | None = None) -> dict[str, float]:
+    """NE of the true probabilities of the objective's label by window, where the log is a simulated one and read as it
+    was written: its own windows, labels and weights."""
     if isinstance(data, LessonsConfig):
         return {}
     truth = (base / data.path).parent / "truth.json"
@@ -146,6 +151,7 @@ def bayes_ne(base: Path, data: DataConfig | LessonsConfig) -> dict[str, float]:
     spans = {"train": data.split.train, "validate": data.split.validate_, "test": data.split.test}
     if known.get("windows") != {name: [str(day) for day in days] for name, days in spans.items() if days is not None}:
         return {}
-    if {"click": None, "convert": "click"}.get(data.label.column, "") != data.label.given:
+    label = next(label for label in data.tasks if task in (None, label.name))
+    if {"click": None, "convert": "click"}.get(label.column, "") != label.given:
         return {}
-    return {name: float(ne) for name, ne in known["bayes_ne"].get(data.label.column, {}).items()}
+    return {name: float(ne) for name, ne in known["bayes_ne"].get(label.column, {}).items()}

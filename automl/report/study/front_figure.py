@@ -160,7 +160,7 @@ def _limit_rules(view: View) -> list[Json]:
     ends = [
         (axes[limit.metric], end)
         for limit in view.history.limits
-        if limit.metric in axes
+        if limit.metric in axes and limit.task is None
         for end in (limit.low, limit.high)
         if end is not None
     ]

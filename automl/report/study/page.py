@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from automl.report.common import formats
@@ -144,6 +145,7 @@ def _records(view: View) -> list[dict[str, object]]:
         "ratio": 1.0,
         "noise": view.noise_pct,
         "seeds": len(baseline.trials),
+        **({"tasks": [[task, baseline.ne_on(None, task), 0.0] for task in baseline.tasks]} if baseline.tasks else {}),
         **_model_record(view, baseline.candidate.model),
         "changes": [],
         "front": False,
@@ -169,6 +171,7 @@ def _record(view: View, trial: Trial, role: str, on_front: bool) -> dict[str, ob
             "trainQps": m.speed.train_qps,
             "params": m.params,
             "flops": m.flops,
+            **({"tasks": _tasks(view, trial, m.nes)} if m.nes else {}),
         }
     forecast = None if trial.forecast is None else view.history.baseline.gain_pct(trial.forecast.ne)
     failed = trial.failure or trial.unfit
@@ -186,6 +189,11 @@ def _record(view: View, trial: Trial, role: str, on_front: bool) -> dict[str, ob
         **failure,
         **_model_record(view, trial.candidate.model),
     }
+
+
+def _tasks(view: View, trial: Trial, nes: Mapping[str, float]) -> list[list[object]]:
+    """Of each of several labels its name, its NE and the gain."""
+    return [[task, ne, view.history.baseline.mean_gain_pct(trial, task)] for task, ne in nes.items()]
 
 
 def _model_record(view: View, model: ModelSpec) -> dict[str, object]:

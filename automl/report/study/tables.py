@@ -48,7 +48,7 @@ def front_frame(view: View) -> pd.DataFrame:
     roles = {point.trial.number: role for role, point in view.picks}
     best_first = sorted(view.front, key=lambda point: point.gain_pct)
     rows = [{**trial_row(view, p.trial), "role": roles.get(p.trial.number, "")} for p in best_first]
-    return pd.DataFrame(rows, columns=list(_PARETO_COLUMNS))
+    return pd.DataFrame(rows, columns=[*_PARETO_COLUMNS, *_task_columns(view)])
 
 
 def trials_frame(view: View) -> pd.DataFrame:
@@ -58,7 +58,7 @@ def trials_frame(view: View) -> pd.DataFrame:
     measured = [{**trial_row(view, trial), "on_front": False} for trial in view.history.baseline.trials]
     measured += [{**trial_row(view, trial), "on_front": trial.number in front} for trial in view.history.trials]
     models = [trial.candidate.model for trial in (*view.history.baseline.trials, *view.history.trials)]
-    frame = pd.DataFrame(measured, columns=[*_columns()])
+    frame = pd.DataFrame(measured, columns=[*_columns(), *_task_columns(view)])
     settings = pd.DataFrame([{f"knob.{path}": value for path, value in knobs(model).items()} for model in models])
     frame[["ne", "ne_gain_pct", "qps_ratio"]] = frame[["ne", "ne_gain_pct", "qps_ratio"]].astype("float64")
     return pd.concat([frame, settings.convert_dtypes()], axis=1)
@@ -87,6 +87,19 @@ def _columns() -> tuple[str, ...]:
         "ended_at",
         "curve",
     )
+
+
+def _task_columns(view: View) -> list[str]:
+    """NE and its gain of each of several labels."""
+    return [f"{column}.{task}" for task in view.history.baseline.tasks for column in ("ne", "ne_gain_pct")]
+
+
+def _task_cells(view: View, trial: Trial) -> dict[str, float]:
+    baseline, nes = view.history.baseline, (trial.measurement.nes if trial.measurement else None) or {}
+    return {
+        **{f"ne.{task}": ne for task, ne in nes.items()},
+        **{f"ne_gain_pct.{task}": baseline.mean_gain_pct(trial, task) for task in nes},
+    }
 
 
 def trial_row(view: View, trial: Trial) -> dict[str, object]:
@@ -126,4 +139,5 @@ def trial_row(view: View, trial: Trial) -> dict[str, object]:
         "started_at": trial.started_at,
         "ended_at": trial.ended_at,
         "curve": json.dumps([[p.rows, p.window_ne, p.lifetime_ne] for p in trial.curve]),
+        **_task_cells(view, trial),
     }

@@ -61,6 +61,7 @@
     tip.hidden = true;
     const facts = [
       ["NE", fixed(r.ne, 4), r.state === "stopped" ? "extrapolated" : ""], ["NE gain", percent(r.gain), is(r.forecast) ? `forecast ${percent(r.forecast)}` : ""],
+      ...(r.tasks || []).map(([task, ne, gain]) => [`NE of ${task}`, fixed(ne, 4), percent(gain)]),
       ["Trainings", r.trainings > 1 ? String(r.trainings) : ABSENT, is(r.error) ? `NE gain ± ${r.error.toFixed(2)}%` : ""],
       ["QPS", ratio(r.ratio), is(r.low) ? `${ratio(r.low)} to ${ratio(r.high)}` : ""],
       ["AUC", fixed(r.auc, 4), ""], ["Calibration", fixed(r.calibration, 3), ""], ["Train QPS", count(r.trainQps), ""],

@@ -9,7 +9,7 @@ from automl.ranking.scoring import evaluate, score
 from automl.ranking.training import Diverged, Progress, rate_factor, train
 from automl.stats.metrics import NESums
 from search_spaces.model import ModelSpec, Train
-from tests.worlds.models import BLOCKS, Log, planted, spec
+from tests.worlds.models import BLOCKS, Log, planted, planted_tasks, spec
 
 TRAIN, VALIDATE = slice(0, 5000), slice(5000, 6000)
 
@@ -126,3 +126,33 @@ def test_rates_follow_the_schedule() -> None:
     assert rate_factor(linear, 1.0, 0.1) == 0
     cosine = Train(schedule="cosine")
     assert [round(rate_factor(cosine, done, 0.1), 3) for done in (0.0, 0.5, 1.0)] == [1, 0.5, 0]
+
+
+@pytest.mark.parametrize("primary", [0, 1])
+def test_several_labels_are_learned_by_one_model(primary: int) -> None:
+    log = planted_tasks(primary=primary)
+    assert log.labels_NT is not None
+    model, progress = trained(spec(train={"batch_size": 128, "dense_lr": 0.01, "recalibrate": False}), log)
+    probs = score(model, log, VALIDATE)
+    scores = evaluate(model, log, VALIDATE)
+    assert probs.shape == (1000, 2)
+    known_NT = ~np.isnan(log.labels_NT[VALIDATE])
+    expected = [
+        NESums.of(log.labels_NT[VALIDATE][known_N, task], probs[known_N, task]).ne
+        for task, known_N in enumerate(known_NT.T)
+    ]
+    assert scores.nes == tuple(expected)
+    assert scores.ne == expected[primary]
+    assert max(expected) < 0.95
+    assert progress[-1].rows == 5000
+    assert progress[-1].lifetime_ne < 1
+
+
+def test_each_head_is_recalibrated_by_its_own_rows() -> None:
+    log = planted_tasks()
+    model, _ = trained(spec(), log)
+    assert log.labels_NT is not None
+    probs, labels = score(model, log, TRAIN), log.labels_NT[TRAIN]
+    known = ~np.isnan(labels[:, 1])
+    assert probs[:, 0].sum() == pytest.approx(labels[:, 0].sum(), rel=1e-4)
+    assert probs[known, 1].sum() == pytest.approx(labels[known, 1].sum(), rel=1e-4)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -77,6 +78,7 @@ def test_what_is_no_size(value: object) -> None:
         ("train_qps >= 0.5*baseline.train_qps", Limit(Metric.TRAIN_QPS_RATIO, low=0.5)),
         ("ne <= baseline.ne", Limit(Metric.NE_GAIN_PCT, high=0.0)),
         ("qps >= 0 * baseline.qps", Limit(Metric.QPS_RATIO, low=0.0)),
+        ("ne.ctr <= baseline.ne.ctr", Limit(Metric.NE_GAIN_PCT, high=0.0, task="ctr")),
     ],
 )
 def test_limits(text: str, limit: Limit) -> None:
@@ -93,7 +95,8 @@ def test_a_limit_on_ne_is_one_on_the_gain() -> None:
 @pytest.mark.parametrize(
     "text",
     ["", "qps", "qps > baseline.qps", "qps >= 100000", "qps >= baseline.ne", "baseline.qps <= qps",
-     "qps >= -1 * baseline.qps", "qps >= baseline.qps * 2", "latency <= baseline.latency", "qps >= 2 * base.qps"],
+     "qps >= -1 * baseline.qps", "qps >= baseline.qps * 2", "ne.ctr <= baseline.ne.cvr", "qps.ctr >= baseline.qps.ctr",
+     "latency <= baseline.latency", "qps >= 2 * base.qps"],
 )  # fmt: skip
 def test_what_is_no_limit(text: str) -> None:
     ((place, told),) = faults(constraints=["ne <= baseline.ne", text])
@@ -253,3 +256,29 @@ def test_what_is_no_database(url: str, told: str) -> None:
     assert place == ("storage",)
     assert told in error
     assert "secret" not in error
+
+
+# ---------------------------------------------------------------- several labels
+
+
+def _several(**changes: Any) -> StudyConfig:
+    data = {**study_tree()["data"], "labels": {"ctr": "click", "cvr": {"column": "convert", "given": "click"}}}
+    del data["label"]
+    return study_config(data=data, **changes)
+
+
+def test_the_objective_may_name_one_of_several_labels() -> None:
+    assert (study_config().task, _several().task) == (None, None)
+    assert _several(objectives={"ne.cvr": "minimize", "qps": "maximize"}).task == "cvr"
+
+
+@pytest.mark.parametrize(
+    "objectives",
+    [{"ne.buy": "minimize", "qps": "maximize"}, {"ne.cvr": "maximize", "qps": "maximize"}, {"ne.cvr": "minimize"},
+     {"ne.ctr": "minimize", "ne.cvr": "minimize", "qps": "maximize"}],
+)  # fmt: skip
+def test_what_is_no_objective(objectives: dict[str, str]) -> None:
+    with pytest.raises(ValidationError, match=r"of ne\.ctr or ne\.cvr"):
+        _several(objectives=objectives)
+    with pytest.raises(ValidationError, match=r"must be \{ne: minimize, qps: maximize\}"):
+        study_config(objectives=objectives)

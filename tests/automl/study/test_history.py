@@ -129,3 +129,20 @@ def test_a_repeat_that_failed_makes_its_trial_unfit_but_a_lost_one_does_not() ->
     unfit = replace(trial, repeats=(Repeat(order=1, failure=lost), Repeat(order=2, failure=diverged)))
     assert unfit.unfit == diverged
     assert len(unfit.trainings) == 1
+
+
+def test_a_limit_may_be_about_one_of_several_labels() -> None:
+    def with_nes(trial: Trial, **nes: float) -> Trial:
+        assert trial.measurement is not None
+        return replace(trial, measurement=replace(trial.measurement, nes=nes))
+
+    plain = baseline()
+    several = replace(plain, trials=tuple(with_nes(trial, ctr=0.8, cvr=BASELINE_NE) for trial in plain.trials))
+    assert (plain.tasks, several.tasks) == ((), ("ctr", "cvr"))
+    limit = Limit(Metric.NE_GAIN_PCT, high=0.1, task="ctr")
+    one, other = candidates(2)
+    good, bad = with_nes(_of(one, ne=0.89), ctr=0.8), with_nes(_of(other, ne=0.89), ctr=0.804)
+    assert several.mean_gain_pct(bad, "ctr") == pytest.approx(0.5)
+    assert [several.keeps([limit], trial) for trial in (good, bad, _of(one, ne=0.89))] == [True, False, False]
+    assert several.excess([limit], bad) == {"ne_gain_pct.ctr": pytest.approx(0.4)}
+    assert several.excess([limit], _of(one, ne=0.89)) == {}, "what was not measured is no figure"

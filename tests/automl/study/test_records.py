@@ -146,3 +146,16 @@ def test_a_model_recorded_before_quiet_training_stays_what_it_was() -> None:
     assert (found.train.average, found.train.recalibrate) == (0.0, False)
     assert replace(found, train=HUMAN.train) == HUMAN
     assert proposal_of(data).candidate.model == HUMAN
+
+
+def test_only_trials_of_several_labels_have_the_ne_of_each() -> None:
+    trial = complete(running(1, CANDIDATES[0]))
+    assert trial.measurement is not None
+    assert "nes" not in (outcome_json(trial)["measurement"] or {})
+    several = replace(trial, measurement=replace(trial.measurement, nes={"ctr": 0.9, "cvr": math.nan}))
+    data = json.loads(json.dumps(outcome_json(several), allow_nan=False))
+    back = trial_of(1, 1, json.loads(json.dumps(proposal_json(Proposal(trial.candidate, trial.origin)))), data)
+    assert back.measurement is not None
+    assert back.measurement.ne_of("ctr") == 0.9
+    assert math.isnan(back.measurement.ne_of("cvr"))
+    assert math.isnan(trial.measurement.ne_of("ctr"))

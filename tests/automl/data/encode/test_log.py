@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from automl.data.encode.log import encode_log, encode_plan
 from automl.data.encode.plan import make_plan
 from automl.data.store.log import EncodedLog, open_log
 from automl.data.store.told import Note
+from search_spaces.errors import InputError
 
 Describe = Callable[..., DataConfig]
 Write = Callable[..., Path]
@@ -396,3 +398,63 @@ def test_many_features_that_say_nothing_are_told_in_one_note(
     config = describe(features={"categorical": {"user": {}}, "dense": list(flat)})
     log = encode_log(config, tmp_path, tmp_path / "cache")
     assert [str(note) for note in log.notes] == ["flat_0, flat_1, flat_2 and 6 more are constant in the fit windows"]
+
+
+LABELS = {"ctr": "click", "cvr": {"column": "buy", "given": "click"}}
+
+
+def test_several_labels_are_columns_that_are_missing_where_they_are_not_given(
+    tmp_path: Path, columns: dict[str, Any], write: Write, describe: Describe
+) -> None:
+    clicked = np.asarray(columns["click"]) == 1
+    columns["buy"] = pa.array(columns["buy"], mask=~clicked)
+    write(columns)
+    log = encode_log(describe(label=None, labels=LABELS, weight="weight"), tmp_path, tmp_path / "cache")
+    frame = sorted_frame(columns)
+    assert log.labels_NT is not None
+    assert (log.tasks, log.given, log.inputs.given) == (("ctr", "cvr"), (None, 0), (None, 0))
+    np.testing.assert_array_equal(log.labels_NT, frame[["click", "buy"]])
+    np.testing.assert_array_equal(log.labels_N, frame["click"])
+    about = pickle.loads(pickle.dumps(log.about("cvr")))
+    np.testing.assert_array_equal(about.labels_N, frame["buy"])
+    assert (log.label, about.label, about.primary, log.about("ctr")) == ("ctr", "cvr", 1, log)
+    train = frame[(frame["day"] < 4) & (frame["click"] == 1)]
+    assert about.base_rates["train"] == pytest.approx(np.average(train["buy"], weights=train["weight"]), rel=1e-6)
+    alone = encode_log(describe(weight="weight"), tmp_path, tmp_path / "cache")
+    assert same(replace(log, labels_NT=None), alone), "what models read does not hang on the labels"
+    assert log.base_rates == alone.base_rates
+
+
+def test_a_row_without_any_label_is_no_example(
+    tmp_path: Path, columns: dict[str, Any], write: Write, describe: Describe
+) -> None:
+    columns["seen"] = np.arange(len(columns["click"])) % 3 == 0
+    write(columns)
+    labels = {"a": {"column": "buy", "given": "click"}, "b": {"column": "buy", "given": "seen"}}
+    log = encode_log(describe(label=None, labels=labels), tmp_path, tmp_path / "cache")
+    frame = sorted_frame(columns)
+    kept = frame[(frame["click"] == 1) | frame["seen"]]
+    assert (len(log), log.given) == (len(kept), (None, None))
+    assert Note(f"{len(frame) - len(kept)} rows are no examples: click and seen is not 1") in log.notes
+
+
+def test_each_of_several_labels_must_have_both_classes(
+    tmp_path: Path, columns: dict[str, Any], write: Write, describe: Describe
+) -> None:
+    columns["buy"] = np.where(columns["click"] == 1, 0, 1)
+    write(columns)
+    with pytest.raises(InputError) as caught:
+        encode_log(describe(label=None, labels=LABELS), tmp_path, tmp_path / "cache")
+    expected = {f"the {name} window must hold both classes of buy" for name in WINDOWS}
+    assert {mistake.must for mistake in caught.value.mistakes} == expected
+
+
+def test_a_wrong_value_of_one_of_several_labels_is_told_at_its_place(
+    tmp_path: Path, columns: dict[str, Any], write: Write, describe: Describe
+) -> None:
+    columns["buy"] = pa.array(columns["buy"], mask=np.arange(len(columns["buy"])) < 7)
+    columns["click"] = np.ones(len(columns["click"]), int)
+    columns["click"][7:] = np.arange(len(columns["click"]) - 7) % 2
+    write(columns)
+    with pytest.raises(InputError, match=r"data\.labels\.cvr\.column: buy must be 0 or 1"):
+        encode_log(describe(label=None, labels=LABELS), tmp_path, tmp_path / "cache")
