@@ -64,7 +64,9 @@ def main() -> None:
     for name, seconds in sorted(parts.items(), key=lambda item: -item[1]):
         print(f"{name:<20} {seconds:6.2f} s  {100 * seconds / total:5.1f}%")
     training = sum(s for name, s in parts.items() if name not in ("build", "qps", "score"))
-    bare_step = bare_seconds(problem, log)
+    limit_model = build_model(problem.baseline, log.inputs, seed=1)
+    assert isinstance(limit_model, RankingModel)
+    bare_step = bare_seconds(limit_model, read(log, slice(0, problem.baseline.train.batch_size)))
     count = rows.stop - rows.start
     batch = problem.baseline.train.batch_size
     rate, limit = count / training, batch / bare_step
@@ -142,15 +144,13 @@ class TimedStepper(Stepper):
         return seen
 
 
-def bare_seconds(problem: Problem, log: EncodedLog, repeats: int = 60) -> float:
-    """CPU seconds of a batch's bare arithmetic."""
-    spec = problem.baseline
-    model = build_model(spec, log.inputs, seed=1)
-    batch = spec.train.batch_size
-    features = read(log, slice(0, batch))
-    products = [_products(*shape) for shape in linear_shapes(model, features)]
+def bare_seconds(
+    model: RankingModel, features: Features, dtype: torch.dtype = torch.float32, repeats: int = 60
+) -> float:
+    """CPU seconds of a batch's bare arithmetic; products in `dtype`, rows of the table always in fp32."""
+    products = [_products(*shape, dtype) for shape in linear_shapes(model, features)]
     rows = model.table.rows(features.ids_BF).reshape(-1)
-    grad = torch.randn(len(rows), spec.embedding.dim)
+    grad = torch.randn(len(rows), model.spec.embedding.dim)
 
     def step() -> None:
         for product in products:
@@ -182,8 +182,8 @@ def linear_shapes(model: RankingModel, features: Features) -> Shapes:
     return shapes
 
 
-def _products(rows: int, width_in: int, width_out: int) -> Callable[[], object]:
-    x, w, g = torch.randn(rows, width_in), torch.randn(width_out, width_in), torch.randn(rows, width_out)
+def _products(rows: int, width_in: int, width_out: int, dtype: torch.dtype) -> Callable[[], object]:
+    x, w, g = (torch.randn(*shape).to(dtype) for shape in ((rows, width_in), (width_out, width_in), (rows, width_out)))
     return lambda: (x @ w.T, g @ w, g.T @ x)
 
 

@@ -37,6 +37,7 @@ WIRINGS = ("stacked", "parallel")
 FUSES = ("sum", "concat")
 SCHEDULES = ("constant", "linear", "cosine")
 ORDERS = ("shuffled", "time")
+PRECISIONS = ("fp32", "bf16")
 MOST_MEMBERS = 16
 
 
@@ -66,6 +67,7 @@ class Train(Checked):
         0.1, ge=0.0, le=1.0, doc="share at the end of the last pass whose mean weights are kept; 0: the last weights"
     )
     recalibrate: bool = knob(True, doc="refit the head's bias on the latest training rows, once trained")
+    precision: str = knob("fp32", choices=PRECISIONS, doc="numbers that the top is trained in; what serves is fp32")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +135,11 @@ class ModelSpec:
 
     def to_tree(self) -> dict[str, Any]:
         """The form of a baseline file, all defaults filled in; plain data. `distill` only where it is set, `members`
-        where there are several."""
+        where there are several, `train.precision` where it is not fp32."""
         several = {} if self.members == 1 else {"members": self.members}
+        train = _knob_values(self.train)
+        if self.train.precision == PRECISIONS[0]:
+            del train["precision"]
         taught = {} if self.distill is None else {"distill": _knob_values(self.distill)}
         return {
             "embedding": _knob_values(self.embedding),
@@ -142,7 +147,7 @@ class ModelSpec:
             "wiring": self.wiring,
             "deep": [{"mlp": _knob_values(mlp)} for mlp in self.deep],
             **several,
-            "train": _knob_values(self.train),
+            "train": train,
             **taught,
         }
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 BETAS = (0.9, 0.999)
 EPS = 1e-8
+_AT_ONCE = 1 << 16  # numbers whose seven passes are made together: a step of a large model reads memory once
 
 
 class FlatAdam:
@@ -25,6 +26,8 @@ class FlatAdam:
         self._weights = torch.cat([part.detach().reshape(-1) for part in parts])
         self._grads = torch.zeros_like(self._weights)
         self._means, self._squares = torch.zeros_like(self._weights), torch.zeros_like(self._weights)
+        vectors = (self._weights, self._grads, self._means, self._squares)
+        self._blocks = list(zip(*(torch.split(vector, _AT_ONCE) for vector in vectors), strict=True))
         start = 0
         for part in parts:
             stop = start + part.numel()
@@ -45,13 +48,14 @@ class FlatAdam:
         """One step along the gradients that were added up."""
         self._steps += 1
         beta1, beta2 = BETAS
-        if self._weight_decay:
-            self._weights.mul_(1.0 - lr * self._weight_decay)
-        self._means.lerp_(self._grads, 1.0 - beta1)
-        self._squares.mul_(beta2).addcmul_(self._grads, self._grads, value=1.0 - beta2)
         scale = math.sqrt(1.0 - beta2**self._steps)
-        deviations = self._squares.sqrt().add_(EPS * scale)
-        self._weights.addcdiv_(self._means, deviations, value=-lr * scale / (1.0 - beta1**self._steps))
+        rate = lr * scale / (1.0 - beta1**self._steps)
+        for weights, grads, means, squares in self._blocks:
+            if self._weight_decay:
+                weights.mul_(1.0 - lr * self._weight_decay)
+            means.lerp_(grads, 1.0 - beta1)
+            squares.mul_(beta2).addcmul_(grads, grads, value=1.0 - beta2)
+            weights.addcdiv_(means, squares.sqrt().add_(EPS * scale), value=-rate)
 
     def state(self) -> dict[str, Tensor]:
         """All that the next step depends on; copies."""

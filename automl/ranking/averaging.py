@@ -19,6 +19,8 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
+from automl.ranking.place import write_rows
+
 
 class TailMean:
     """Collects the mean from the moment that it is made; `parts` are the weights that every step may move."""
@@ -34,7 +36,7 @@ class TailMean:
         if self._steps:
             late_UE = self._late_RE.index_select(0, rows_U)
             late_UE.add_(after_UE - before_UE, alpha=self._steps)
-            self._late_RE.index_copy_(0, rows_U, late_UE)
+            write_rows(self._late_RE, rows_U, late_UE)
 
     def stepped(self) -> None:
         """A step is over."""

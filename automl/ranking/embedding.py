@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from automl.ranking.averaging import TailMean
 from automl.ranking.features import Features
-from automl.ranking.place import DistinctRows, put
+from automl.ranking.place import DistinctRows, put, write_rows
 
 EPS = 1e-8
 
@@ -77,4 +77,4 @@ class RowwiseAdagrad:
         weight_UE.addcdiv_(grad_UE, sums_U1.sqrt_().add_(EPS), value=-lr)
         if tail is not None:
             tail.moved(rows_U, before_UE, weight_UE)
-        self._weight_RE.index_copy_(0, rows_U, weight_UE)
+        write_rows(self._weight_RE, rows_U, weight_UE)

@@ -21,7 +21,8 @@ from torch.nn import functional
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
-LARGE = 8  # a table of more than 8 rows for each place of a batch is renamed before it is sorted
+LARGE = 8  # of a table of more than 8 rows for each place of a batch, only the places are sorted
+_PLACE_BITS = 32
 Module = TypeVar("Module", bound=nn.Module)
 
 
@@ -71,19 +72,17 @@ class Noise:
 
 
 class DistinctRows:
-    """Adds up the gradients that belong to the same row: a counting sort, then one segmented sum.
+    """Adds up the gradients that belong to the same row: a stable sort of a batch's places, then one segmented sum.
 
-    Rows of a table much larger than the batch are first renamed to 0..U-1 through a scratch array, so that a step's
-    work goes with the batch.
+    Of a small table by counting its rows, of one much larger than the batch so that a step's work goes with the batch.
     """
 
     def __init__(self, rows: int) -> None:
         self._rows = rows
-        self._name_R = np.zeros(0, np.int32)
         self._matrix: csr_matrix | None = None
 
     def sum(self, rows_P: Tensor, grad_PE: Tensor) -> tuple[Tensor, Tensor]:
-        """The distinct rows (U,) and their summed gradients (U, E)."""
+        """The distinct rows (U,) in their order, and their summed gradients (U, E)."""
         distinct_U, order_P, starts_U = self._segments(rows_P.numpy())
         grad_UE = functional.embedding_bag(torch.from_numpy(order_P), grad_PE, torch.from_numpy(starts_U), mode="sum")
         return torch.from_numpy(distinct_U), grad_UE
@@ -91,33 +90,39 @@ class DistinctRows:
     def _segments(self, rows_P: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int32]]:
         """Distinct rows, the places of the batch ordered by row, and where each row's places start."""
         if self._rows > LARGE * rows_P.size:
-            rows_U, names_P = self._named(rows_P)
-            order_P, bounds = self._counting_sort(names_P, names_P.size)
-            return rows_U, order_P, bounds[: rows_U.size]
-        order_P, bounds = self._counting_sort(rows_P, self._rows)
+            return _sorted_segments(rows_P)
+        order_P, bounds = self._counting_sort(rows_P)
         used_U = np.flatnonzero(bounds[1:] != bounds[:-1])
         return used_U, order_P, bounds[used_U]
 
-    def _counting_sort(self, keys_P: NDArray[np.int32], count: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        """Places ordered by key, and the bounds of each key's places: the column form of a matrix with one 1 a row.
+    def _counting_sort(self, rows_P: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Places ordered by row, and the bounds of each row's places: the column form of a matrix with one 1 a row.
 
         The matrix is kept from batch to batch: to make one takes half as long as to sort.
         """
-        if self._matrix is None or self._matrix.shape != (keys_P.size, count):
-            self._matrix = _one_a_row(keys_P, count)
-        self._matrix.indices = keys_P
-        by_key = self._matrix.tocsc()
-        return by_key.indices, by_key.indptr
+        if self._matrix is None or self._matrix.shape[0] != rows_P.size:
+            self._matrix = _one_a_row(rows_P, self._rows)
+        self._matrix.indices = rows_P
+        by_row = self._matrix.tocsc()
+        return by_row.indices, by_row.indptr
 
-    def _named(self, rows_P: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-        """Distinct rows in the order of their last place, and for each place the number of its row among them."""
-        if not self._name_R.size:
-            self._name_R = np.empty(self._rows, np.int32)
-        places = np.arange(rows_P.size, dtype=np.int32)
-        self._name_R[rows_P] = places
-        rows_U = rows_P[self._name_R[rows_P] == places]
-        self._name_R[rows_U] = places[: rows_U.size]
-        return rows_U.astype(np.int64), self._name_R[rows_P]
+
+def _sorted_segments(rows_P: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int32]]:
+    """One sort of row and place in one number."""
+    keys_P = rows_P.astype(np.int64) << _PLACE_BITS
+    keys_P += np.arange(rows_P.size)
+    keys_P.sort()
+    order_P = (keys_P & ((1 << _PLACE_BITS) - 1)).astype(np.int32)
+    keys_P >>= _PLACE_BITS
+    first_P = np.ones(rows_P.size, np.bool_)
+    np.not_equal(keys_P[1:], keys_P[:-1], out=first_P[1:])
+    return keys_P[first_P], order_P, np.flatnonzero(first_P).astype(np.int32)
+
+
+def write_rows(table_RE: Tensor, rows_U: Tensor, values_UE: Tensor) -> None:
+    """Distinct rows of a table anew, as index_copy_ does it, in a third of its time."""
+    whole = np.dtype((np.void, table_RE.shape[1] * table_RE.element_size()))
+    np.put(table_RE.numpy().view(whole), rows_U.numpy(), values_UE.numpy().view(whole))
 
 
 def _one_a_row(keys_P: NDArray[np.int32], count: int) -> csr_matrix:

@@ -15,6 +15,7 @@ from automl.ranking.adam import FlatAdam
 from automl.ranking.averaging import TailMean
 from automl.ranking.batches import Batch, Chunk, even_bounds
 from automl.ranking.embedding import RowwiseAdagrad
+from automl.ranking.half import HalfTop
 from automl.ranking.losses import Loss
 from automl.ranking.model import RankingModel
 from search_spaces.model import ModelSpec
@@ -33,6 +34,7 @@ class Stepper:
         self._model, self._head, self._spec, self._loss = model, model.head, spec, loss
         self._adagrad = RowwiseAdagrad(model.table, spec.embedding.weight_decay)
         self._adam = FlatAdam([*model.parameters(), *loss.parameters()], spec.train.weight_decay)
+        self._half = HalfTop(model) if spec.train.precision == "bf16" else None
         self._tail: TailMean | None = None
 
     def steps(self, chunk: Chunk, factor: Callable[[int], float] = lambda _: 1.0) -> Iterator[tuple[Batch, Tensor]]:
@@ -51,11 +53,13 @@ class Stepper:
         """Learn from a batch at `factor` of both learning rates; the logits (B,) or (B, T) are from before."""
         fields = self._model.fields(batch.taken)
         gathered_BFE = fields[0].requires_grad_()
-        x_BW = self._model.top(fields)
+        x_BW = self._model.top(fields) if self._half is None else self._half(fields)
         self._adam.zero_grad()
         with torch.no_grad():
             seen, grad_BW = self._loss.backward(self._head, x_BW, batch)
         torch.autograd.backward(x_BW, grad_BW)
+        if self._half is not None:
+            self._half.collect()
         self._adam.step(self._spec.train.dense_lr * factor)
         assert gathered_BFE.grad is not None
         self._adagrad.step(batch.taken[0], gathered_BFE.grad, self._spec.embedding.lr * factor, self._tail)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from automl.ranking.blocks.base import Block
+from automl.ranking.blocks.plus_product import plus_product
 from search_spaces.blocks import Cross, Fields
 
 
@@ -20,4 +20,4 @@ class CrossBlock(Block):
 
     def forward(self, x0_BNE: Tensor, x_BNE: Tensor) -> Tensor:
         x_BW = x_BNE.flatten(1)
-        return torch.addcmul(x_BW, x0_BNE.flatten(1), self.up(self.down(x_BW))).view_as(x_BNE)
+        return plus_product(x_BW, x0_BNE.flatten(1), self.up(self.down(x_BW))).view_as(x_BNE)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from automl.ranking.blocks.base import Block
 from automl.ranking.blocks.many_linear import ManyLinear
+from automl.ranking.blocks.plus_product import plus_product
 from search_spaces.blocks import CrossExperts, Fields
 
 
@@ -27,4 +27,4 @@ class CrossExpertsBlock(Block):
         down_BKR = self.down(x_BW).tanh().view(-1, self.experts, self.rank)
         gate_BK = self.gate(x_BW).softmax(1)
         heard_BKR = self.middle(down_BKR).tanh() * gate_BK.unsqueeze(2)
-        return torch.addcmul(x_BW, x0_BNE.flatten(1), self.up(heard_BKR.flatten(1))).view_as(x_BNE)
+        return plus_product(x_BW, x0_BNE.flatten(1), self.up(heard_BKR.flatten(1))).view_as(x_BNE)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from automl.ranking.blocks.base import Block
+from automl.ranking.blocks.plus_product import plus_product
 from search_spaces.blocks import CrossV3, Fields
 from search_spaces.blocks.cross_v3 import half_width
 
@@ -26,4 +27,4 @@ class CrossV3Block(Block):
         half_BH = self.map(x_BW)
         masked_BH = half_BH * self.norm(half_BH).relu()
         both_BW = torch.cat([half_BH, masked_BH[:, : self.masked]], 1) + self.bias
-        return torch.addcmul(x_BW, x0_BNE.flatten(1) if self.first else x_BW, both_BW).view_as(x_BNE)
+        return plus_product(x_BW, x0_BNE.flatten(1) if self.first else x_BW, both_BW).view_as(x_BNE)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from automl.ranking.blocks.base import Block
+from automl.ranking.blocks.plus_product import plus_product
 from search_spaces.blocks import Fields, GatedCross
 
 
@@ -24,4 +24,4 @@ class GatedCrossBlock(Block):
         x_BW = x_BNE.flatten(1)
         value, gate = self.down(x_BW).split(self.rank, 1) if self.rank else (x_BW, x_BW)
         crossed_BW = x0_BNE.flatten(1) * self.value(value)
-        return torch.addcmul(x_BW, crossed_BW, self.gate(gate).sigmoid()).view_as(x_BNE)
+        return plus_product(x_BW, crossed_BW, self.gate(gate).sigmoid()).view_as(x_BNE)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import automl
 from automl.ranking import place
-from automl.ranking.place import CpuClock, DistinctRows, Noise, fetch, on_processor, put, seeded
+from automl.ranking.place import CpuClock, DistinctRows, Noise, fetch, on_processor, put, seeded, write_rows
 
 ROOT = Path(automl.__file__).parent
 ELSEWHERE = ROOT / "exfm" / "das"  # knows no tensors
@@ -99,7 +99,7 @@ def test_the_clock_counts_work_and_not_sleep() -> None:
 @given(st.lists(st.integers(0, 30), min_size=1, max_size=60), st.sampled_from([0, 10**6]))
 @settings(max_examples=60, deadline=None)
 def test_distinct_rows_sum_like_a_loop(rows: list[int], large: int) -> None:
-    """Both ways to sort: a table that is large for the batch is renamed first."""
+    """Both ways to sort: rows of a small table are counted, of a large one only the places are sorted."""
     keys = np.array(rows, np.int32)
     grads = torch.randn(len(rows), 3, generator=torch.Generator().manual_seed(1))
     with pytest.MonkeyPatch.context() as patch:
@@ -108,3 +108,15 @@ def test_distinct_rows_sum_like_a_loop(rows: list[int], large: int) -> None:
     assert sorted(distinct_U.tolist()) == sorted(set(rows))
     for row, total in zip(distinct_U.tolist(), grad_UE, strict=True):
         torch.testing.assert_close(total, grads[keys == row].sum(0))
+
+
+@pytest.mark.parametrize("dim", [1, 3, 16])
+def test_rows_are_written_as_index_copy_writes_them(dim: int) -> None:
+    ours, theirs = torch.zeros(50, dim), torch.zeros(50, dim)
+    rows = torch.randperm(50, generator=torch.Generator().manual_seed(2))[:20]
+    values = torch.randn(20, dim, generator=torch.Generator().manual_seed(3))
+    write_rows(ours, rows, values)
+    theirs.index_copy_(0, rows, values)
+    assert torch.equal(ours, theirs)
+    write_rows(ours, rows[:0], values[:0])
+    assert torch.equal(ours, theirs)
