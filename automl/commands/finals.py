@@ -89,7 +89,8 @@ def run_finals(
             for file in source.anew:
                 says(console)(f"{file} is not what was written there; it is made anew")
             _run(source, resources, console, clock, start)
-            return Trained(source.whole(), source.failed)
+            others = [task for task in on.tasks if task != on.label]
+            return Trained(source.whole(), source.failed, {task: source.whole(task) for task in others})
 
         repeats: Mapping[str, Floats] = {}
         if not named:
@@ -159,7 +160,7 @@ def race(
     if not left:
         return first
     rest = train({name: models[name] for name in left}, orders_of_the_rest(len(models), len(left), seeds))
-    return Trained({**first.probs, **rest.probs}, {**first.failed, **rest.failed})
+    return first.and_then(rest)
 
 
 def failed_lines(failed: Mapping[str, Failed]) -> list[str]:

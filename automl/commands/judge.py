@@ -33,6 +33,7 @@ from automl.study.results import (
     FinalBaseline,
     FinalPick,
     Finals,
+    TaskGain,
     Unfit,
     level_at,
 )
@@ -55,11 +56,17 @@ def confirmed_gains(window: ScoredRows, probs: Mapping[str, Floats]) -> dict[int
 class Trained:
     """What the finals' trainings left: predictions (orders, rows) by model, and the picks that failed on some order.
 
-    A pick may have fewer orders than the baseline: its own, the first.
+    A pick may have fewer orders than the baseline: its own, the first. `beside` has those of other labels, by label.
     """
 
     probs: Mapping[str, Floats]
     failed: Mapping[str, Failed] = field(default_factory=dict)
+    beside: Mapping[str, Mapping[str, Floats]] = field(default_factory=dict)
+
+    def and_then(self, rest: Trained) -> Trained:
+        """With what was trained further."""
+        beside = {task: {**probs, **rest.beside[task]} for task, probs in self.beside.items()}
+        return Trained({**self.probs, **rest.probs}, {**self.failed, **rest.failed}, beside)
 
 
 def judge(
@@ -92,9 +99,10 @@ def judge(
     baseline, margin = study.baseline(), problem.config.finals.margin_pct
     assert baseline is not None
     seen = {trial.number: baseline.mean_gain_pct(trial) for trial in study.trials}
+    beside = _beside(log, trained, alone, [str(pick.trial) for pick in fit])
     judged: dict[int, FinalPick] = {}
     level = level_at(family)
-    for pick, gain, speed in zip(fit, gains, speeds, strict=True):
+    for place, (pick, gain, speed) in enumerate(zip(fit, gains, speeds, strict=True)):
         of_pick = probs[str(pick.trial)]
         by_day = [(day.name, day.gain(base, of_pick)) for day in days]
         judged[pick.trial] = FinalPick(
@@ -118,13 +126,16 @@ def judge(
                 DayGain(day=name, ne_gain_pct=one.pct, ci_low_pct=one.low_pct, ci_high_pct=one.high_pct)
                 for name, one in by_day
             ),
+            tasks=tuple(gains_of_task[place] for gains_of_task in beside.values()),
         )
     ne_S = window.ne(base)
     ne, spread = float(ne_S.mean()), float(ne_S.std(ddof=1))
     open_ = [gain for gain in gains if gain.orders >= seeds] or gains  # not those that could not win any more
     wide = any(gain.half_width_pct > margin for gain in open_)
     return Finals(
-        baseline=FinalBaseline(ne=ne, ne_std=spread, qps=baseline.qps, orders=len(ne_S)),
+        baseline=FinalBaseline(
+            ne=ne, ne_std=spread, qps=baseline.qps, orders=len(ne_S), nes=_nes_of_baseline(log, trained)
+        ),
         margin_pct=margin,
         seeds=seeds,
         seeds_wanted=seeds_wanted(open_, margin) if wide else 0,
@@ -146,6 +157,39 @@ def judge(
             p={pick.trial: gain.p for pick, gain in zip(fit, gains, strict=True)},
         ),
     )
+
+
+def _beside(
+    log: EncodedLog, trained: Trained, alone: Sequence[Gain], names: Sequence[str]
+) -> dict[str, tuple[TaskGain, ...]]:
+    """By label beside the objective's, what each pick gains on it. Corrected over all labels and picks."""
+    windows = {task: scored_window(log.about(task), "test") for task in trained.beside}
+    found = {
+        task: windows[task].gains(probs[BASELINE], [probs[name] for name in names])
+        for task, probs in trained.beside.items()
+    }
+    told: dict[str, tuple[TaskGain, ...]] = {}
+    for task, gains in found.items():
+        others = [one.p for of in (alone, *(of for name, of in found.items() if name != task)) for one in of]
+        told[task] = tuple(
+            TaskGain(
+                task=task,
+                ne=float(windows[task].ne(trained.beside[task][name]).mean()),
+                ne_gain_pct=gain.pct,
+                ci_low_pct=gain.low_pct,
+                ci_high_pct=gain.high_pct,
+                p_corrected=gain.p_corrected,
+            )
+            for name, gain in zip(names, corrected_with(gains, others), strict=True)
+        )
+    return told
+
+
+def _nes_of_baseline(log: EncodedLog, trained: Trained) -> dict[str, float] | None:
+    if not trained.beside:
+        return None
+    probs = {log.label: trained.probs[BASELINE], **{task: of[BASELINE] for task, of in trained.beside.items()}}
+    return {task: float(scored_window(log.about(task), "test").ne(probs[task]).mean()) for task in log.tasks}
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from automl.files.whole import whole_file
 from automl.stats.verdicts import LEVEL, Verdict
@@ -25,6 +26,7 @@ class FinalBaseline:
     ne_std: Number
     qps: Number  # rows a second, as the search timed it
     orders: int  # of the data that it was trained on
+    nes: Mapping[str, Number] | None = None  # of several labels the NE of each
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +54,23 @@ class DayGain:
     ne_gain_pct: Number
     ci_low_pct: Number  # interval of 95%, not corrected
     ci_high_pct: Number
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskGain:
+    """The gain of a pick on another label than the objective's, in percent; negative is better."""
+
+    task: str
+    ne: Number  # mean over the seeds
+    ne_gain_pct: Number
+    ci_low_pct: Number  # interval of 95%, not corrected
+    ci_high_pct: Number
+    p_corrected: Number  # Holm over all labels and picks
+
+    @property
+    def lost(self) -> bool:
+        """Whether it is shown that the label is predicted worse."""
+        return self.ci_low_pct > 0 and self.p_corrected < LEVEL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +104,7 @@ class FinalPick:
     confirmed_ne_gain_pct: Number  # what its repeats on the validation window made of it, shrunken
     verdict: Verdict
     days: tuple[DayGain, ...] = ()  # where the test window has several
+    tasks: tuple[TaskGain, ...] = ()  # the other ones of several labels
     unfit: Unfit | None = None  # where that is the verdict
 
     @property
@@ -102,6 +122,8 @@ class FinalPick:
         shown, smallest = _PICK.plain(self), self.smallest_margin_pct
         if self.unfit is None:
             del shown["unfit"]
+        if not self.tasks:
+            del shown["tasks"]
         return shown if smallest is None else {**shown, "smallest_margin_pct": smallest}
 
 
@@ -232,6 +254,8 @@ class Finals:
                 del shown[optional]
         widest = self.half_width_pct if math.isfinite(self.half_width_pct) else None
         picks = [pick.to_json() for pick in self.picks]
+        if self.baseline.nes is None:
+            cast(Plain, shown["baseline"]).pop("nes")
         return {"version": VERSION, **shown, "half_width_pct": widest, "picks": picks}
 
     @classmethod

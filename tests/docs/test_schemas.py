@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
 
 from automl.stats.verdicts import Verdict
-from automl.study.results import Correction, Family, Finals, Parts, PickParts, SpokenOf
+from automl.study.results import Correction, Family, Finals, Parts, PickParts, SpokenOf, TaskGain
 from tests.docs.pages import ROOT, names, page, rows, section
 from tests.worlds.report_studies import make_finals, rich_history, unfit
 
@@ -35,6 +35,7 @@ PARTS = Parts(
     ),
 )
 TESTED = Correction(before=1, models=2, p={3: 0.01})
+OTHER = TaskGain(task="cvr", ne=0.8, ne_gain_pct=0.2, ci_low_pct=0.1, ci_high_pct=0.3, p_corrected=0.01)
 FAMILY = Family(name="ads", place=2, level=0.0076, ledger="..")
 
 
@@ -51,7 +52,9 @@ def found() -> Finals:
         started_at=1.7e9,
     )
     finals = replace(make_finals(rich_history()), confirmed={3: (-0.2, 0.1)}, parts=PARTS, of=of, family=FAMILY)
-    finals = replace(finals, tested=TESTED)
+    finals = replace(finals, tested=TESTED, baseline=replace(finals.baseline, nes={"ctr": 0.9, "cvr": 0.8}))
+    first, *others = finals.picks
+    finals = replace(finals, picks=(replace(first, tasks=(OTHER,)), *others))
     return replace(finals, picks=(*finals.picks, unfit(finals.picks[0])))
 
 
@@ -70,6 +73,7 @@ def test_the_schema_allows_no_key_that_is_not_written(found: Finals) -> None:
     data: Any = found.to_json()
     assert set(data) == set(FINALS["properties"])
     assert set(data["baseline"]) == set(FINALS["properties"]["baseline"]["properties"])
+    assert set(data["picks"][0]["tasks"][0]) == {field.name for field in fields(TaskGain)}
     assert set(data["of"]) == set(FINALS["properties"]["of"]["properties"])
     parts = FINALS["properties"]["parts"]["properties"]
     assert set(data["parts"]) == set(parts)

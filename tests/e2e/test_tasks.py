@@ -53,7 +53,10 @@ def test_finals_export_and_predictions(searched: Path) -> None:
     assert told["probability_cvr"][log["click"] == 1].mean() == pytest.approx(
         log["convert"][log["click"] == 1].mean(), rel=0.25
     )
-    assert json.loads((searched / "finals.json").read_text())["picks"]
+    found = json.loads((searched / "finals.json").read_text())
+    assert set(found["baseline"]["nes"]) == {"ctr", "cvr"}
+    assert found["baseline"]["nes"]["cvr"] == pytest.approx(found["baseline"]["ne"])
+    assert [[one["task"] for one in pick["tasks"]] for pick in found["picks"]] == [["ctr"]] * len(found["picks"])
 
 
 def test_another_objective_is_another_study(searched: Path) -> None:

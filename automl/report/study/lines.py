@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from automl.report.study.days import days_words
-from automl.report.study.notes import detectable_words, family_words, tested_words, unfit_words, wide_words
+from automl.report.study.notes import detectable_words, family_words, task_words, tested_words, unfit_words, wide_words
 from automl.report.study.tuned import parts_words
 from automl.stats.verdicts import Verdict
 from automl.study.results import FinalPick, Finals
@@ -25,7 +25,8 @@ def _line(found: Finals, pick: FinalPick) -> str:
     interval = f"[{pick.ci_low_pct:+.2f}, {pick.ci_high_pct:+.2f}]"
     figures = f"NE {pick.ne_gain_pct:+.2f}% {interval:<16} QPS x{pick.qps_ratio:.2f}"
     dropped = f"; could not win after {pick.orders} orders" if found.dropped(pick) else ""
-    return f"{name} {figures}   {_verdict_words(pick, found.margin_pct)}{dropped}"
+    tasks = "".join(f"; {task_words(one)}" for one in pick.tasks)
+    return f"{name} {figures}   {_verdict_words(pick, found.margin_pct)}{dropped}{tasks}"
 
 
 def _verdict_words(pick: FinalPick, margin_pct: float) -> str:

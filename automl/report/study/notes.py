@@ -14,7 +14,7 @@ from automl.stats import pareto
 from automl.stats.verdicts import LEVEL
 from automl.strategies.outlook import RECENT, track_record, trusted
 from automl.study.history import History, Origin, State, Trial
-from automl.study.results import Correction, Detectable, Family, Unfit
+from automl.study.results import Correction, Detectable, Family, TaskGain, Unfit
 from predictors.evaluate import Ranked, pooled_tau
 
 STILL_GROWING = 0.1  # of the hypervolume in the last quarter of the core time
@@ -96,6 +96,12 @@ def detectable_words(found: Detectable) -> str | None:
         return None
     planned = f" (planned: {found.planned:.2f}%)" if is_number(found.planned) else ""
     return f"An NE gain of {found.found:.2f}% or more can be told from chance in these finals{planned}."
+
+
+def task_words(gain: TaskGain) -> str:
+    """What a pick does to another label than the objective's: ctr +0.10% [-0.02, +0.22]."""
+    lost = f", worse (p {gain.p_corrected:.2g})" if gain.lost else ""
+    return f"{gain.task} {gain.ne_gain_pct:+.2f}% [{gain.ci_low_pct:+.2f}, {gain.ci_high_pct:+.2f}]{lost}"
 
 
 def unfit_words(unfit: Unfit) -> str:

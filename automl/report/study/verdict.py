@@ -15,7 +15,7 @@ from automl.report.study.front_figure import ROLE_LETTERS
 from automl.report.study.notes import family_words, tested_words, unfit_words
 from automl.stats.verdicts import FASTER, Verdict
 from automl.study.history import State, Trial
-from automl.study.results import Family, FinalPick, Finals
+from automl.study.results import Family, FinalPick, Finals, TaskGain
 
 ROLE_MEANING = {
     "accurate": "lowest NE at the baseline's speed or faster",
@@ -214,7 +214,7 @@ def _fastest(picks: Sequence[FinalPick]) -> FinalPick | None:
     return max((p for p in picks if p.verdict is Verdict.FASTER), key=lambda p: p.qps_ratio, default=None)
 
 
-def _interval(pick: FinalPick) -> str:
+def _interval(pick: FinalPick | TaskGain) -> str:
     return f"{percent(pick.ci_low_pct)} to {percent(pick.ci_high_pct)}"
 
 
@@ -225,12 +225,15 @@ def _final_card(view: View, pick: FinalPick, leads: bool) -> Card:
     style, why = BADGES[pick.verdict], _why(pick, view.finals)
     if not view.history.within_limits(trial):
         why += " It breaks a limit of the study: it is not what to ship."
+    if lost := [gain.task for gain in pick.tasks if gain.lost]:
+        why += f" It predicts {' and '.join(lost)} worse."
     if view.finals.dropped(pick):
         why += f" It was trained on {pick.orders} orders: after them it could not win any more."
     if pick.unfit is not None:
         return _card(view, pick.role, trial, pick.verdict, style, why, (searched,), leads)
     figures = (
         ("NE gain, finals", percent(pick.ne_gain_pct), _interval(pick)),
+        *((f"NE gain of {one.task}", percent(one.ne_gain_pct), _interval(one)) for one in pick.tasks),
         searched,
         ("QPS, finals", ratio(pick.qps_ratio), f"at least {ratio(pick.qps_ratio_low)}"),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -287,3 +287,36 @@ def test_one_day_is_not_told_apart(court: Court) -> None:
     found = court.hears(0.1)
     assert (found.progressive, found.days, found.picks[0].days) == (False, (), ())
     assert found.picks[0].examples_std_first_day_pct == found.picks[0].examples_std_pct
+
+
+def test_the_other_labels_are_judged_beside_the_verdict(court: Court) -> None:
+    """The second label is the first one, known in half of the rows; what a pick gains there is told, and corrected
+    over labels and picks."""
+    alone = court.hears(0.15, -0.15)
+    assert all(pick.tasks == () for pick in alone.picks)
+    rows = court.log.windows["test"]
+    labels_NT = np.stack([court.log.labels_N, court.log.labels_N], 1).astype(np.float32)
+    labels_NT[::2, 1] = np.nan
+
+    class Several(EncodedLog):
+        def about(self, task: str | None) -> EncodedLog:
+            return replace(several, label=task, labels_N=labels_NT[:, several.tasks.index(str(task))])
+
+    values = {field.name: getattr(court.log, field.name) for field in fields(EncodedLog)}
+    several = Several(**{**values, "labels_NT": labels_NT, "tasks": ("ctr", "cvr"), "label": "ctr"})
+    court.log, known = several, ~np.isnan(labels_NT[rows, 1])
+    beside = {"cvr": {name: probs[:, known] for name, probs in court.probs.items()}}
+    chosen = [Pick(number, role, -0.1) for number, role in ((1, "accurate"), (2, "fast"))]
+    found = judge(court.problem, several, Trained(court.probs, {}, beside), chosen, court.study, seeds=5)
+    assert [replace(pick, tasks=(), qps_ratio=0, qps_ratio_low=0) for pick in found.picks] == [
+        replace(pick, qps_ratio=0, qps_ratio_low=0) for pick in alone.picks
+    ], "the verdicts are those of the objective alone"
+    better, worse = (pick.tasks[0] for pick in found.picks)
+    assert better.task == "cvr"
+    base, of = (np.mean([ne_of(court.labels[known], p) for p in beside["cvr"][name]]) for name in (BASELINE, "1"))
+    assert better.ne == pytest.approx(of)
+    assert better.ne_gain_pct == pytest.approx(100 * (of / base - 1))
+    assert (better.lost, worse.lost) == (False, True)
+    assert found.baseline.nes is not None
+    assert found.baseline.nes["cvr"] == pytest.approx(base)
+    assert Finals.of_json(found.to_json()) == found
