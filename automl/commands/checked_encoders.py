@@ -54,8 +54,10 @@ def check_encoders(encoders: Encoders, plan: Plan, log: EncodedLog) -> Checked:
     """
     time = encoders.time
     past = plan.config.features.past_names
-    known = encoders.select(encoders.fields, [name for name in encoders.dense if name not in past])
-    ours = [source.column for source in plan.features if source.table == LOG]
+    listed = [sequence.name for sequence in encoders.sequences if not sequence.built]
+    known = encoders.select(encoders.fields, [name for name in encoders.dense if name not in past], listed)
+    lists = (column for sequence in plan.listed for column in sequence.columns)
+    ours = [source.column for source in (*plan.features, *lists) if source.table == LOG]
     timed = [time.column] if time is not None else []
     columns = [*ours, *timed, *(join.on for join in plan.config.join), *_given(plan)]
     found = found_rows(plan, columns, lambda batch: _is_example(plan, time, batch), CHECKED_ROWS)
@@ -79,7 +81,13 @@ def check_past(past: Past, encoders: Encoders, plan: Plan, log: EncodedLog) -> C
 def _held(encoders: Encoders, rows: pa.Table, plan: Plan, log: EncodedLog) -> Checked:
     at_D = [log.dense.index(name) for name in encoders.dense]
     by_time = log.times_N is not None and plan.config.split.random is None
-    found_B = (encoded_rows if by_time else rows_by_content)(encoders, rows, log, range(len(log.fields)), at_D)
+    at_F = range(len(log.fields))
+    if by_time:
+        own = {history.name: history for history in log.histories}
+        histories = [own[sequence.name] for sequence in encoders.sequences]
+        found_B = encoded_rows(encoders, rows, log, at_F, at_D, histories=histories)
+    else:
+        found_B = rows_by_content(encoders, rows, log, at_F, at_D)
     shares = None if plan.config.split.random is None else sum(plan.config.split.random.shares)
     if shares is not None and shares < 1 - _ALL and (found_B >= 0).any():  # the others may be in no window
         rows, found_B = rows.filter(pa.array(found_B >= 0)), found_B[found_B >= 0]

@@ -17,9 +17,10 @@ from automl.data.encode.scan import scan
 from automl.data.encode.stream_plan import StreamPlan
 from automl.data.past.coding import compacted
 from automl.data.past.past import Past, fingerprint_of
-from automl.data.store.encoder_files import encoders_of, told_unit
+from automl.data.store.encoder_files import encoders_of, told_actions, told_unit
 from automl.data.store.encoders import Encoders, Origin, ServedTime, SideColumns
-from automl.data.tables.sources import Source, Tables
+from automl.data.store.served_lists import ServedSequence
+from automl.data.tables.sources import SequenceSource, Source, Tables
 
 
 def log_encoders(folder: Path, tables: Tables[TablesConfig]) -> Encoders:
@@ -31,8 +32,11 @@ def log_encoders(folder: Path, tables: Tables[TablesConfig]) -> Encoders:
     timed = None
     if time is not None:
         timed = ServedTime(time.column, unit, tables.timezone, time.format, span, _way(tables, time))
-    sides = _sides(tables, tables.features)
-    return encoders_of(folder, timed, sides, _origin(tables, tables.categorical, tables.dense))
+    lists = (column for sequence in tables.listed for column in sequence.columns)
+    sides = _sides(tables, (*tables.features, *lists))
+    actions = told_actions(folder)
+    sequences = [_served(sequence, actions[sequence.name]) for sequence in tables.sequences]
+    return encoders_of(folder, timed, sides, _origin(tables, tables.categorical, tables.dense), sequences)
 
 
 def log_pasts(
@@ -47,6 +51,7 @@ def log_pasts(
         InputError: where the log cannot be read any more.
     """
     names = [name for name in plan.config.features.past_names if name in encoders.dense]
+    names += [sequence.name for sequence in encoders.sequences if sequence.built]
     if not names:
         return []
     left = left_behind(plan, names, scratch, before)
@@ -58,6 +63,13 @@ def log_pasts(
         of_keys = Encoders(left.what.columns, (), values, scales, encoders.time, sides, origin)
         found.append(Past(left.what, state, of_keys, fingerprint_of(left.what, fingerprint)))
     return found
+
+
+def _served(sequence: SequenceSource, actions: tuple[str, ...]) -> ServedSequence:
+    if sequence.ids is None:
+        return ServedSequence.made(sequence.name, sequence.of.column, sequence.most, actions)
+    times, kinds = (None if source is None else source.column for source in (sequence.times, sequence.actions))
+    return ServedSequence(sequence.name, sequence.of.column, sequence.most, sequence.ids.column, times, kinds, actions)
 
 
 def _sides(tables: Tables[TablesConfig], sources: Collection[Source]) -> list[SideColumns]:

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from automl.commands.served_tables import as_logged, opened, rows_to_count
 from automl.data.past.files import past_beside, read_past
-from automl.data.past.past import Made, Past, with_columns
+from automl.data.past.past import Made, Past
 from automl.data.store.skew import Shares, Skew
 from automl.data.tables.table import Table
 from automl.files.passed import Passed, unheard
@@ -93,9 +93,9 @@ def predictions(
     rows = opened(table, served.encoders)
     total, done = rows.told_rows(), 0
     for k, part in enumerate(_as_read(served, file, rows, joins, tell, past)):
-        features = served.encoders.encode(part, table)
-        skew.add(served.encoders, part, features[0])
-        yield _predicted(served, Features.of(*features))
+        found = served.encoders.encode(part, table)
+        skew.add(served.encoders, part, found)
+        yield _predicted(served, Features.of(found.ids_BF, found.dense_BD))
         done += part.num_rows
         passed("rows scored", done, total)
         if k == 1:
@@ -118,14 +118,13 @@ def _as_read(
         yield empty
         yield from parts
         return
-    nothing = np.zeros((len(past.names), 0), np.float32)
-    served.encoders.check(with_columns(empty, past.names, nothing).schema, table)
+    served.encoders.check(past.nothing().beside(empty).schema, table)
     with TemporaryDirectory() as folder:
         made = past.features(rows_to_count(past, table, joins), Path(folder), table)
         tell([_how_far(past, table, made)])
         done = 0
         for part in chain([empty], parts):
-            yield with_columns(part, past.names, made.values_CN[:, done : done + part.num_rows])
+            yield made.beside(part, done)
             done += part.num_rows
 
 

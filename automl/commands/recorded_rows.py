@@ -16,7 +16,9 @@ from automl.data.columns.row_hashes import mixed
 from automl.data.describe.tables import TablesConfig
 from automl.data.past.past import Past
 from automl.data.store.encoders import Encoders, ServedTime
+from automl.data.store.history import History
 from automl.data.store.keyed import whole
+from automl.data.store.served_lists import EncodedLists
 from automl.data.store.side_table import SideTable
 from automl.data.tables.finder import key_kind
 from automl.data.tables.sources import Tables
@@ -86,12 +88,15 @@ def encoded_rows(
     at_F: Sequence[int],
     at_D: Sequence[int],
     among_N: NDArray[np.bool_] | None = None,
+    histories: Sequence[History] = (),
 ) -> NDArray[np.int64]:
     """Of each raw row an encoded row of its time that holds the same, -1 where none does: one `among` them if there is
-    one. `at` are the places of the encoders' features among those of the log."""
+    one. `at` are the places of the encoders' features among those of the log, `histories` the log's own of their
+    sequences."""
     assert encoders.time is not None
     assert log.times_N is not None
-    ids_BF, dense_BD = encoders.encode(rows)
+    encoded = encoders.encode(rows)
+    ids_BF, dense_BD = encoded.ids_BF, encoded.dense_BD
     times_B = times_of(encoders.time, rows)
     first_B = np.searchsorted(log.times_N, times_B, "left")
     last_B = np.searchsorted(log.times_N, times_B, "right")
@@ -99,6 +104,8 @@ def encoded_rows(
     for b, (first, last) in enumerate(zip(first_B.tolist(), last_B.tolist(), strict=True)):
         same_ids = (log.ids_NF[first:last, at_F] == ids_BF[b]).all(1)
         same = same_ids & (log.dense_ND[first:last, at_D] == dense_BD[b]).all(1)
+        for history, lists in zip(histories, encoded.histories, strict=True):
+            same[same] = [_same_list(history, first + n, lists, b) for n in np.flatnonzero(same).tolist()]
         if among_N is not None and (same & among_N[first:last]).any():
             same &= among_N[first:last]
         if same.any():
@@ -114,7 +121,8 @@ def rows_by_content(
     at_D: Sequence[int],
 ) -> NDArray[np.int64]:
     """The same of a log that is not in the order of time: all of it is gone through, in flat memory."""
-    ids_BF, dense_BD = encoders.encode(rows)
+    found = encoders.encode(rows)
+    ids_BF, dense_BD = found.ids_BF, found.dense_BD
     keys_B, found_B = _keys(ids_BF, dense_BD), np.full(len(ids_BF), -1, np.int64)
     for start in range(0, len(log.ids_NF), _AT_ONCE):
         part = slice(start, start + _AT_ONCE)
@@ -125,6 +133,24 @@ def rows_by_content(
         same = (ids_nF[at] == ids_BF[left]).all(1) & (dense_nD[at] == dense_BD[left]).all(1)
         found_B[left[same]] = start + at[same]
     return found_B
+
+
+def _same_list(history: History, n: int, lists: EncodedLists, b: int) -> bool:
+    """Whether row n of a log and row b that was encoded have the same events."""
+    of_log, of_row = (
+        slice(int(stop) - int(count), int(stop))
+        for stop, count in ((history.stop_N[n], history.count_N[n]), (lists.stop_B[b], lists.count_B[b]))
+    )
+    pairs = (
+        (history.ids_P, lists.ids_P),
+        (history.times_P, lists.times_P),
+        (history.actions_P, lists.actions_P),
+    )
+    return all(
+        np.array_equal(known[of_log], found[of_row])
+        for known, found in pairs
+        if known is not None and found is not None
+    )
 
 
 def _keys(ids_BF: NDArray[np.int32], dense_BD: NDArray[np.float32]) -> NDArray[np.uint64]:

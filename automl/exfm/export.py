@@ -40,7 +40,10 @@ def export_student(
     kept, known = read_kept(folder, student), chosen.runs[name][seed]
     facts = read_run_of(out, vm=student, recipe=name, seed=known.seed, weights=known.weights)
     model = student_model(out, kept.inputs)
-    features = Features.of(*kept.encoders.encode(kept.rows)) if len(kept.rows_K) else Features.unknown(kept.inputs, 1)
+    features = Features.unknown(kept.inputs, 1)
+    if len(kept.rows_K):
+        found = kept.encoders.encode(kept.rows)
+        features = Features.of(found.ids_BF, found.dense_BD)
     try:
         return export_model(
             model,

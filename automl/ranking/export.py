@@ -136,7 +136,8 @@ def _prove(file: Path, proof: Proof | None) -> None:
     served = load_served(file)
     if proof is None or not proof.rows.num_rows:
         return
-    found_N = served.learned(Features.of(*served.encoders.encode(proof.rows, "recorded rows")))
+    found = served.encoders.encode(proof.rows, "recorded rows")
+    found_N = served.learned(Features.of(found.ids_BF, found.dense_BD))
     difference = float(np.abs(found_N - proof.learned_N).max())
     if not difference <= TOLERANCE:
         must = "the exported file must predict of the log's own rows what the model predicted of them"

@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from automl.data.columns.times import is_made
 from automl.data.past.files import read_past
 from automl.data.past.past import Past
 from automl.data.store.encoder_files import read_served
@@ -57,12 +56,13 @@ class Served:
         """
         if self.past is not None and not self.brings_past(table.schema.names):
             table = self.past.with_features(table, name)
-        return self.probabilities(Features.of(*self.encoders.encode(table, name)))
+        found = self.encoders.encode(table, name)
+        return self.probabilities(Features.of(found.ids_BF, found.dense_BD))
 
     @property
     def past_names(self) -> tuple[str, ...]:
-        """The features that are made of earlier rows."""
-        return tuple(name for name in self.encoders.plain_dense if name.startswith("@") and not is_made(name))
+        """The columns that are made of earlier rows."""
+        return self.encoders.past_columns
 
     def brings_past(self, columns: Sequence[str]) -> bool:
         """Whether a table of these columns has a feature that is made of earlier rows; it must then have all."""

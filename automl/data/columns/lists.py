@@ -106,12 +106,12 @@ def alike(kind: pa.DataType, of: pa.DataType, untyped: bool) -> bool:
 
 def read_lists(
     ids: pa.Array,
-    kind: pa.DataType,
+    kind: pa.DataType | None,
     times: pa.Array | None = None,
     actions: pa.Array | None = None,
     nanoseconds: Callable[[pa.Array], pa.Array] | None = None,
 ) -> Lists:
-    """Lists of N rows as values of a type, with what is wrong in them; a missing list is an empty one.
+    """Lists of N rows as values of a type (None: as they are), with what is wrong in them; a missing list is empty.
 
     An event without an id or without a time is none. `nanoseconds` reads times.
     """
@@ -125,11 +125,11 @@ def read_lists(
             wrong += _lengths(part, own_N, counts_N)
     codes_E, values = numbered(flat)
     try:
-        values = cast(values, kind)
+        values = values if kind is None else cast(values, kind)
     except MisfitError as error:
         wrong.append(WrongLists("column", 1, str(error), f"must hold {kind} in its lists"))
     if wrong:
-        return Lists(np.zeros_like(counts_N), np.zeros(0, np.int32), pa.array([], kind), wrong=tuple(wrong))
+        return Lists(np.zeros_like(counts_N), np.zeros(0, np.int32), pa.nulls(0), wrong=tuple(wrong))
     kept_E = codes_E > 0
     times_E = None
     if "times" in beside and nanoseconds is not None:

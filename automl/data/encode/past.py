@@ -29,8 +29,8 @@ from automl.data.tables.sources import Source
 
 @dataclass(frozen=True, slots=True)
 class LeftBehind:
-    """What is made of earlier rows, where its key columns come from, their values by code, and what was counted of the
-    rows before each of the times that were asked for."""
+    """What is made of earlier rows, where the columns of keys and lists come from, their values by code, and what was
+    counted of the rows before each of the times that were asked for."""
 
     what: PastFeatures
     sources: tuple[Source, ...]
@@ -41,8 +41,8 @@ class LeftBehind:
 def left_behind(
     plan: Plan | StreamPlan, names: Collection[str], scratch: Path, before: Sequence[int | None]
 ) -> LeftBehind:
-    """The past of the features that are named, once for each time (nanoseconds UTC): of the rows before it that
-    encoding counts, of all of them for None. The log is read once.
+    """The past of the features and sequences that are named, once for each time (nanoseconds UTC): of the rows before
+    it that encoding counts, of all of them for None. The log is read once.
 
     `scratch` is a folder for the rows while they are sorted.
 
@@ -54,7 +54,9 @@ def left_behind(
     sources = tuple(place[column] for column in what.columns)
     with TemporaryDirectory(dir=scratch) as name:
         folder = Path(name)
-        lean = replace(plan, categorical=(), dense=(), vectors=(), extra=sources, cluster=None)
+        listed = {block.name for block in what.sequences}
+        built = tuple(sequence for sequence in plan.built if sequence.name in listed)
+        lean = replace(plan, categorical=(), dense=(), vectors=(), extra=sources, cluster=None, sequences=built)
         reader = _reader(lean)
         with crew(hands(reader.scan.rows, len(lean.log_columns))) as helpers:
             read = spilled(reader, folder / "rows", helpers)

@@ -1,6 +1,7 @@
 """The past of a log as one file: a zip of JSON and Arrow, nothing that is unpickled. It is replaced whole.
 
-`facts.json`; `encoders/` of the key columns; `tail.arrow`, a row a row of the log; `sums-B-K.arrow`, a row a key.
+`facts.json`; `encoders/` of the columns of keys and lists; `tail.arrow`, a row a row of the log; `sums-B-K.arrow`, a
+row a key; `events-S.arrow`, a row an event.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from automl.data.past.features import CounterBlock, Key, PastFeatures
 from automl.data.past.past import Past
 from automl.data.past.rows import PastRows
+from automl.data.past.sequences import Events
 from automl.data.past.state import BlockSums, KeySums, State
 from automl.data.store.encoder_files import read_served, write_served
 from automl.files.parts import Parts, hold_parts
@@ -56,6 +58,8 @@ def write_past(past: Past, file: Path) -> None:
         for b, sums in enumerate(state.blocks):
             for k, own in enumerate(sums.keys):
                 _write(parts, _sums_file(b, k), _sums_columns(own))
+        for s, events in enumerate(state.sequences):
+            _write(parts, _events_file(s), _event_columns(events))
         parts.write(_FACTS, json.dumps({**told, "parts": dict(parts.digests)}, indent=1))
 
 
@@ -89,7 +93,8 @@ def _read(held: ZipFile, facts: dict[str, Any]) -> Past:
         BlockSums(told["edge"], told["base"], np.array(told["overall"], np.float64), _keys(held, b, block))
         for b, (block, told) in enumerate(zip(what.blocks, facts["blocks"], strict=bool(facts["blocks"])))
     ]
-    state = State(facts["last"], facts["rows"], tuple(blocks), _tail(held, what))
+    sequences = tuple(_events(_table(held, _events_file(s)), len(block.by)) for s, block in enumerate(what.sequences))
+    state = State(facts["last"], facts["rows"], tuple(blocks), _tail(held, what), sequences)
     return Past(what, state, read_served(held), facts["fingerprint"])
 
 
@@ -119,6 +124,28 @@ def _sums(table: pa.Table, key: Key, labels: int) -> KeySums:
     )
 
 
+def _events_file(s: int) -> str:
+    return f"events-{s}.arrow"
+
+
+def _event_columns(events: Events) -> dict[str, NDArray[np.generic]]:
+    return {
+        "time": events.times_E,
+        **{f"code{p}": codes for p, codes in enumerate(events.keys_PE)},
+        "id": events.ids_E,
+        "actions": events.bits_E,
+    }
+
+
+def _events(table: pa.Table, columns: int) -> Events:
+    return Events(
+        times_E=table["time"].to_numpy(),
+        keys_PE=_stacked(table, [f"code{p}" for p in range(columns)], np.int32),
+        ids_E=table["id"].to_numpy(),
+        bits_E=table["actions"].to_numpy(),
+    )
+
+
 def _tail_columns(tail: PastRows) -> dict[str, NDArray[np.generic]]:
     return {
         "time": tail.times_N,
@@ -136,6 +163,7 @@ def _tail(held: ZipFile, what: PastFeatures) -> PastRows:
         codes_KN=_stacked(table, [f"code{k}" for k in range(len(what.columns))], np.int32),
         labels_NL=_stacked(table, [f"label{k}" for k in labels], np.float32).T,
         arrivals_NL=_stacked(table, [f"arrives{k}" for k in labels], np.int64).T,
+        events_SN=np.zeros((len(what.sequences), table.num_rows), np.uint8),
     )
 
 

@@ -1,6 +1,6 @@
-"""Labels of rows that come after a log, read as the log's were: values, and when they are known.
+"""Labels and actions of rows that come after a log, read as the log's were: values, and when they are known.
 
-N rows, L labels.
+N rows, L labels, S sequences.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from automl.data.columns.numbers import NotNumbersError, as_floats, not_binary
 from automl.data.columns.times import NEVER, NotTimesError, arrival_times
-from automl.data.past.features import PastLabel
+from automl.data.past.features import PastLabel, SequenceBlock
 from automl.data.store.encoders import Rows, ServedTime
 from automl.data.store.keyed import whole
 from search_spaces.errors import InputError
@@ -38,11 +38,33 @@ def labels_of(
     return labels_NL, np.where(np.isnan(labels_NL), NEVER, arrivals_NL)
 
 
-def _values(table: Rows, label: PastLabel, name: str) -> NDArray[np.float64]:
-    values = _numbers(table, label.column, f"{label.column} must be 0 or 1, or missing", name)
+def events_of(table: Rows, sequences: Sequence[SequenceBlock], name: str) -> NDArray[np.uint8]:
+    """events_SN: of each sequence bits of the actions of a row, 0 where it is no event. An action whose column is not
+    there is of no row; of a sequence without actions every row is an event.
+
+    Raises:
+        InputError: where a column holds something else than 0, 1 and missing values.
+    """
+    events_SN = np.zeros((len(sequences), table.num_rows), np.uint8)
+    for s, block in enumerate(sequences):
+        events_SN[s] = 0 if block.actions else 1
+        for k, column in enumerate(block.actions):
+            if column in table.schema.names:
+                events_SN[s] |= (_binary(table, column, name) == 1).astype(np.uint8) << np.uint8(k)
+    return events_SN
+
+
+def _binary(table: Rows, column: str, name: str) -> NDArray[np.float64]:
+    must = f"{column} must be 0 or 1, or missing"
+    values = _numbers(table, column, must, name)
     bad = not_binary(values, missing=True)
     if bad.any():
-        raise InputError.of(name, f"{label.column} must be 0 or 1, or missing", f"{values[bad.argmax()]:g}")
+        raise InputError.of(name, must, f"{values[bad.argmax()]:g}")
+    return values
+
+
+def _values(table: Rows, label: PastLabel, name: str) -> NDArray[np.float64]:
+    values = _binary(table, label.column, name)
     if label.given is None:
         return values
     given = _numbers(table, label.given, f"{label.given} must be a number", name)

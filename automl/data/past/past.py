@@ -16,9 +16,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from automl.data.past.coding import compacted
+from automl.data.past.coding import Coder, compacted
 from automl.data.past.counting import Counting
 from automl.data.past.features import PastFeatures
+from automl.data.past.made_lists import MadeLists, made_lists
 from automl.data.past.reading import PastReader
 from automl.data.past.state import State
 from automl.data.store.encoders import Encoders, Rows
@@ -38,7 +39,7 @@ class Past:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Of the features, in the order of their columns."""
+        """Of the features, in the order of their columns; sequences have columns of their own."""
         return self.what.names
 
     @property
@@ -57,7 +58,7 @@ class Past:
         return f"{hours:.1f} hours" if hours < 100 else f"{hours / 24:.0f} days"
 
     def features(self, parts: Iterable[Rows], folder: Path, name: str = "table") -> Made:
-        """Features of the rows, raw, NaN where a key is missing; mapped from `folder`.
+        """Features of the rows, raw, NaN where a key is missing, mapped from `folder`; and their lists.
 
         The rows are each other's past, as rows of one log are. Of their labels those are counted that the table has and
         that had arrived before a row; one that it does not have is of no row.
@@ -70,11 +71,23 @@ class Past:
         rows, old = found.rows, found.old
         out = mapped(folder / "features.npy", (len(self.names), found.count), np.float32)
         place_N = rows.order_N[old:] - old
-        for c, feature_N in enumerate(Counting(self.what, self.state, rows, old).features()):
+        counting = Counting(self.what, self.state, rows, old)
+        for c, feature_N in enumerate(counting.features()):
             out[c, place_N] = feature_N
             if found.stands_N is not None:
                 out[c] = out[c, found.stands_N]
-        return Made(out, None if len(rows) == old else int(rows.times_N[old]))
+        values = self._values(found.coders)
+        lists = tuple(
+            made_lists(block, made, values[self.what.columns.index(block.of)], place_N, found.count, found.stands_N)
+            for block, made in zip(self.what.sequences, counting.sequences(), strict=True)
+        )
+        return Made(self.names, out, lists, None if len(rows) == old else int(rows.times_N[old]))
+
+    def nothing(self) -> Made:
+        """Of no rows."""
+        with tempfile.TemporaryDirectory() as folder:
+            found = self.features((), Path(folder))
+        return replace(found, values_CN=np.zeros((len(self.names), 0), np.float32))
 
     def with_features(self, table: Rows, name: str = "table") -> pa.Table:
         """The table with the features as columns of their names.
@@ -83,8 +96,7 @@ class Past:
             InputError: as features() does.
         """
         with tempfile.TemporaryDirectory() as folder:
-            found_CN = self.features([table], Path(folder), name).values_CN
-            return with_columns(table, self.names, np.array(found_CN))
+            return self.features([table], Path(folder), name).beside(table)
 
     def advanced(
         self, parts: Iterable[Rows], name: str = "table", late: Iterable[Rows] = (), late_name: str = "labels"
@@ -114,12 +126,13 @@ class Past:
             for _ in counting.features():
                 pass
             state = counting.after()
-        values = [
-            pa.concat_arrays([old, coder.values]) for old, coder in zip(self.encoders.values, found.coders, strict=True)
-        ]
-        state, kept = compacted(self.what, state, values)
+        state, kept = compacted(self.what, state, self._values(found.coders))
         past = replace(self, state=state, encoders=replace(self.encoders, values=kept))
         return Counted(past, state.rows - self.state.rows, found.late)
+
+    def _values(self, coders: Sequence[Coder]) -> list[pa.Array]:
+        """Of each column, by their codes: those that the past knows, then new ones."""
+        return [pa.concat_arrays([old, coder.values]) for old, coder in zip(self.encoders.values, coders, strict=True)]
 
     @property
     def _reader(self) -> PastReader:
@@ -128,10 +141,24 @@ class Past:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Made:
-    """Features (C, N) of rows in the order in which they came, and the earliest time of one, None of no rows."""
+    """Features (C, N) and lists of rows in the order in which they came, and the earliest time of one, None of no
+    rows."""
 
+    names: tuple[str, ...]
     values_CN: NDArray[np.float32]
+    lists: tuple[MadeLists, ...]
     first_ns: int | None
+
+    def beside(self, table: Rows, first: int = 0) -> pa.Table:
+        """A table of these rows from `first` on, with the features and the lists as columns of their names. Numbers are
+        doubles: those of float32 would be read as they are written."""
+        part = slice(first, first + table.num_rows)
+        for name, found_N in zip(self.names, self.values_CN, strict=True):
+            table = table.append_column(name, pa.array(found_N[part].astype(np.float64)))
+        for lists in self.lists:
+            for name, column in lists.columns(part):
+                table = table.append_column(name, column)
+        return table if isinstance(table, pa.Table) else pa.Table.from_batches([table])
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -141,13 +168,6 @@ class Counted:
     past: Past
     rows: int
     late: int
-
-
-def with_columns(table: Rows, names: Sequence[str], found_CN: NDArray[np.float32]) -> pa.Table:
-    """A table with features as columns, as doubles: those of float32 would be read as they are written."""
-    for name, found_N in zip(names, found_CN, strict=True):
-        table = table.append_column(name, pa.array(found_N.astype(np.float64)))
-    return table if isinstance(table, pa.Table) else pa.Table.from_batches([table])
 
 
 def fingerprint_of(what: PastFeatures, log: str) -> str:

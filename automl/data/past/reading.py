@@ -19,7 +19,7 @@ from automl.data.columns.kinds import MisfitError
 from automl.data.columns.row_hashes import hash_rows
 from automl.data.past.coding import Coder
 from automl.data.past.features import PastFeatures, PastLabel
-from automl.data.past.labels import labels_of
+from automl.data.past.labels import events_of, labels_of
 from automl.data.past.late import late_mistakes
 from automl.data.past.rows import TIMELESS, Gathered, PastRows
 from automl.data.past.state import State
@@ -54,8 +54,10 @@ class PastReader:
         """The time of the last row that was counted, for a person."""
         return "no row yet" if self.state.last is None else self._told(self.state.last)
 
-    def check(self, schema: pa.Schema, name: str = "table", labels: Iterable[PastLabel] = ()) -> None:
-        """Whether the columns of a table are those that are read, with those of some of the labels.
+    def check(
+        self, schema: pa.Schema, name: str = "table", labels: Iterable[PastLabel] = (), actions: Iterable[str] = ()
+    ) -> None:
+        """Whether the columns of a table are those that are read, with those of some of the labels and actions.
 
         Raises:
             InputError: with every one that is missing or of another kind.
@@ -65,7 +67,8 @@ class PastReader:
             self.encoders.check(schema, name)
         except InputError as error:
             mistakes += error.mistakes
-        asked = dict.fromkeys([self.time_column, *(column for label in labels for column in label.columns)])
+        of_labels = (column for label in labels for column in label.columns)
+        asked = dict.fromkeys([self.time_column, *of_labels, *actions])
         told = {mistake.must for mistake in mistakes}
         for column in asked:
             must = f"must have a column {column}"
@@ -93,8 +96,10 @@ class PastReader:
         hashes = [np.arange(tail, dtype=np.uint64)]  # of the rows that were counted none is like another one
         lengths = {True: 0, False: 0}  # late, new
 
+        actions = [name for block in self.what.sequences for name in block.actions] if labelled else []
+
         def read(table: Rows, of: str, is_late: bool, needed: Iterable[PastLabel] = ()) -> PastRows:
-            self.check(table.schema, of, needed)
+            self.check(table.schema, of, needed, () if is_late else actions)
             lengths[is_late] += table.num_rows
             if self.what.equal_by:
                 hashes.append(hash_rows(_batch(table, self.what.equal_by)))
@@ -103,9 +108,10 @@ class PastReader:
             labels = labels_of(table, self.what.labels, times_N, self.encoders.time, of)
             if not is_late:
                 self._hold_later(times_N, of)
-                return PastRows(times_N, codes_KN, *labels)
+                return PastRows(times_N, codes_KN, *labels, events_of(table, self.what.sequences, of))
             self._hold_known(times_N, *labels, of)
-            return PastRows(TIMELESS + times_N, codes_KN, *labels)
+            none_SN = np.zeros((len(self.what.sequences), len(times_N)), np.uint8)
+            return PastRows(TIMELESS + times_N, codes_KN, *labels, none_SN)
 
         def rows() -> Iterator[PastRows]:
             yield self.state.tail
@@ -117,7 +123,7 @@ class PastReader:
             for part in parts:
                 yield read(part, name, False, needed)
 
-        gathered = Gathered(len(coders), len(self.what.labels), folder, rows())
+        gathered = Gathered(len(coders), len(self.what.labels), folder, rows(), len(self.what.sequences))
         old = came = tail + lengths[True]
         stands_N = None
         if self.what.equal_by:

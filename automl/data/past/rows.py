@@ -78,8 +78,9 @@ class Gathered:
         return len(self.order_N)
 
     def drop_again(self, hashes_N: NDArray[np.uint64]) -> NDArray[np.int64]:
-        """Leave out rows that have the time and the hash of an earlier one. Hashes are those of the rows as they came;
-        so is what is returned: of each row the place of the one that stands for it."""
+        """Leave out rows that have the time and the hash of an earlier one; rows of one time have the order of their
+        hashes then, as in a log. Hashes are those of the rows as they came; so is what is returned: of each row the
+        place of the one that stands for it."""
         hashes_N = hashes_N[self.order_N]
         alike = np.lexsort((hashes_N, self.times_N))  # rows that are alike follow one another, the first one first
         again = np.zeros(len(alike), bool)
@@ -88,9 +89,8 @@ class Gathered:
         stands = alike[np.maximum.accumulate(np.where(again, 0, np.arange(len(alike))))]
         places = np.empty(len(alike), np.int64)
         places[self.order_N[alike]] = self.order_N[stands]
-        if again.any():
-            kept = np.ones(len(alike), bool)
-            kept[alike[again]] = False
+        kept = alike[~again]
+        if not np.array_equal(kept, np.arange(len(self))):
             self.order_N, self.times_N = self.order_N[kept], self.times_N[kept]
             self.labels_NL, self.arrivals_NL = self.labels_NL[kept], self.arrivals_NL[kept]
         return places

@@ -22,6 +22,7 @@ from automl.data.columns.vocabulary import Vocabulary
 from automl.data.store.encoders import UNTOLD, Encoders, Origin, ServedTime, SideColumns
 from automl.data.store.folder import read_facts
 from automl.data.store.keyed import whole
+from automl.data.store.served_lists import ServedSequence
 from automl.files.parts import Parts
 from search_spaces.errors import InputError, first_line
 
@@ -47,7 +48,11 @@ def _vocabulary_file(folder: Path, f: int) -> Path:
 
 
 def encoders_of(
-    folder: Path, time: ServedTime | None = None, sides: Sequence[SideColumns] = (), origin: Origin = UNTOLD
+    folder: Path,
+    time: ServedTime | None = None,
+    sides: Sequence[SideColumns] = (),
+    origin: Origin = UNTOLD,
+    sequences: Sequence[ServedSequence] = (),
 ) -> Encoders:
     """Encoders from the folder of an encoded log or stream.
 
@@ -73,7 +78,14 @@ def encoders_of(
         time=time,
         sides=tuple(sides),
         origin=origin,
+        sequences=tuple(sequences),
     )
+
+
+def told_actions(folder: Path) -> dict[str, tuple[str, ...]]:
+    """The names of the actions of each sequence of an encoded log."""
+    told = read_facts(folder, "must hold an encoded log").get("histories", ())
+    return {one["name"]: tuple(one["actions"]) for one in told}
 
 
 def told_unit(folder: Path) -> Unit | None:
@@ -92,6 +104,7 @@ def write_served(encoders: Encoders, parts: Parts) -> None:
         "time": None if time is None else asdict(time),
         "sides": [{"key": side.key, "columns": side.columns} for side in encoders.sides],
         "origin": _origin_json(encoders.origin),
+        "sequences": [sequence.to_json() for sequence in encoders.sequences],
     }
     parts.write(_FILE, json.dumps(told, indent=1))
     for name, values in zip(_value_files(len(encoders.fields)), encoders.values, strict=True):
@@ -123,6 +136,7 @@ def read_served(file: ZipFile) -> Encoders:
         time=None if told["time"] is None else _time(told["time"]),
         sides=tuple(SideColumns(side["key"], tuple(side["columns"])) for side in told["sides"]),
         origin=_origin(told.get("origin")),
+        sequences=tuple(map(ServedSequence.of_json, told.get("sequences", ()))),
     )
 
 

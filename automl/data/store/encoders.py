@@ -17,12 +17,14 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from automl.data.columns.kinds import MisfitError, cast, is_numeric, is_text, plain, trimmed
+from automl.data.columns.lists import alike, holds_lists, plain_of
 from automl.data.columns.numbers import LARGEST, NotNumbersError, Scales, as_floats
 from automl.data.columns.times import NotTimesError, Unit, is_made, made_column, nanoseconds, time_values, way_of
 from automl.data.columns.vector_places import plain_among, vectors_among
 from automl.data.columns.vectors import NotVectorsError, as_vectors, holds_vectors
 from automl.data.columns.vocabulary import Numbering
 from automl.data.store.keyed import whole
+from automl.data.store.served_lists import EncodedLists, EncodedRows, ServedSequence, encoded_lists
 from search_spaces.errors import InputError, Mistake, Position
 
 if TYPE_CHECKING:
@@ -107,17 +109,30 @@ class Encoders:
     time: ServedTime | None = None
     sides: tuple[SideColumns, ...] = ()
     origin: Origin = UNTOLD
+    sequences: tuple[ServedSequence, ...] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:
         """Columns that a table must have. `@hour` and `@weekday` are made from its time."""
-        needed = [name for name in (*self.fields, *self.plain_dense, *self.vectors) if not is_made(name)]
+        lists = (name for sequence in self.sequences for name in sequence.columns)
+        needed = [name for name in (*self.fields, *self.plain_dense, *self.vectors, *lists) if not is_made(name)]
         return tuple(dict.fromkeys([*needed, *((self.time.column,) if self.time and self.reads_time else ())]))
 
     @property
     def reads_time(self) -> bool:
-        """Whether a feature is made from the time."""
-        return any(map(is_made, (*self.fields, *self.dense)))
+        """Whether a feature is made from the time, or a sequence has times."""
+        return any(map(is_made, (*self.fields, *self.dense))) or self.is_timed
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether a sequence has times."""
+        return any(sequence.times is not None for sequence in self.sequences)
+
+    @property
+    def past_columns(self) -> tuple[str, ...]:
+        """Columns that are made of earlier rows: of features, and of the sequences that are built."""
+        dense = (name for name in self.plain_dense if name.startswith("@") and not is_made(name))
+        return (*dense, *(name for sequence in self.sequences if sequence.built for name in sequence.columns))
 
     @property
     def vectors(self) -> Mapping[str, slice]:
@@ -129,8 +144,8 @@ class Encoders:
         """Dense features that are columns of their own."""
         return plain_among(self.dense)
 
-    def encode(self, table: Rows, name: str = "table") -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """ids (B, F) and dense (B, D), as the encoded log has them for the same rows; `name` names the table in errors.
+    def encode(self, table: Rows, name: str = "table") -> EncodedRows:
+        """What the encoded log has for the same rows; `name` names the table in errors.
 
         Raises:
             InputError: where columns are missing or hold something else than those of the log.
@@ -161,9 +176,11 @@ class Encoders:
             if np.isinf(dense_BD[:, place]).any():
                 must = f"{vector} must be within float32 (up to {LARGEST:.1e})"
                 mistakes.append(Mistake(Position(name), must, "inf"))
+        histories = [self._lists(table, sequence, times, name, mistakes) for sequence in self.sequences]
         if mistakes:
             raise InputError(mistakes)
-        return ids_BF, self.scales.standardised(dense_BD)
+        scaled_BD = self.scales.standardised(dense_BD)
+        return EncodedRows(ids_BF, scaled_BD, tuple(histories), times if self.is_timed else None)
 
     def typed(self, table: pa.Table, untyped: Collection[str], name: str = "table") -> pa.Table:
         """Id columns that are text for want of types, in the types that the log had.
@@ -204,6 +221,8 @@ class Encoders:
             if vector in schema.names and not holds_vectors(plain(schema.field(vector).type)):
                 must = f"{vector} must hold vectors: lists of numbers"
                 mistakes.append(Mistake(Position(name), must, str(schema.field(vector).type)))
+        for sequence in self.sequences:
+            mistakes += self._misfits(sequence, schema, name)
         for feature in self.plain_dense:
             if feature in schema.names and _family(schema.field(feature).type) not in ("number", "null", "word"):
                 found = str(schema.field(feature).type)
@@ -211,8 +230,9 @@ class Encoders:
         if mistakes:
             raise InputError(mistakes)
 
-    def select(self, fields: Sequence[str], dense: Sequence[str]) -> Encoders:
-        """The encoders of some of the features, in the order given: for a model that reads only those."""
+    def select(self, fields: Sequence[str], dense: Sequence[str], sequences: Collection[str] = ()) -> Encoders:
+        """The encoders of some of the features, in the order given: for a model that reads only those. The fields must
+        hold those of the sequences."""
         at_F, at_D = [self.fields.index(name) for name in fields], [self.dense.index(name) for name in dense]
         return replace(
             self,
@@ -220,6 +240,7 @@ class Encoders:
             dense=tuple(dense),
             values=tuple(self.values[f] for f in at_F),
             scales=self.scales.select(at_D),
+            sequences=tuple(sequence for sequence in self.sequences if sequence.name in sequences),
         )
 
     def cut(self, table_rows: Sequence[int]) -> Encoders:
@@ -270,6 +291,40 @@ class Encoders:
             must = f"{self.time.column} must lie near the log ({ends[0]} to {ends[1]})"
             raise InputError.of(name, must, day, hint)
         return times_B
+
+    def _lists(
+        self, table: Rows, sequence: ServedSequence, times: NDArray[np.int64], name: str, mistakes: list[Mistake]
+    ) -> EncodedLists:
+        """Of one sequence; what is wrong is added to the mistakes."""
+        f, time = self.fields.index(sequence.of), self.time
+
+        def read(values: pa.Array) -> pa.Array:
+            unit, timezone, form = (None, "UTC", None) if time is None else (time.unit, time.timezone, time.format)
+            return nanoseconds(values, unit, timezone, form)
+
+        found, wrong = encoded_lists(
+            sequence, lambda column: whole(table.column(column)), self.numberings[f], self.values[f].type, times, read
+        )
+        mistakes += [
+            Mistake(Position(name), f"{sequence.column(one)} {one.must}", f"{one.example} ({one.count} rows)")
+            for one in wrong
+        ]
+        return found
+
+    def _misfits(self, sequence: ServedSequence, schema: pa.Schema, name: str) -> list[Mistake]:
+        """Columns of a sequence that hold no lists, or lists of other values than the log's."""
+        found = []
+        values = self.values[self.fields.index(sequence.of)]
+        for column in sequence.columns:
+            kind = plain(schema.field(column).type) if column in schema.names else pa.null()
+            if not holds_lists(kind):
+                found.append(Mistake(Position(name), f"{column} must hold lists", str(kind)))
+            elif column == sequence.ids and len(values):
+                untyped = sequence.of in self.origin.untyped
+                if not alike(plain_of(kind), values.type, untyped):
+                    must = f"{column} must hold lists of {_family(values.type)}s as the log did"
+                    found.append(Mistake(Position(name), must, str(kind)))
+        return found
 
     def _column(self, table: Rows, name: str, times: NDArray[np.int64]) -> pa.Array:
         if self.time is not None and is_made(name):

@@ -1,7 +1,4 @@
-"""Serving skew: what is missing and what is unknown in rows that are served, beside what the log had.
-
-B rows of a batch, F id fields.
-"""
+"""Serving skew: what is missing and what is unknown in rows that are served, beside what the log had."""
 
 from __future__ import annotations
 
@@ -11,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from automl.data.columns.numbers import as_floats
 from automl.data.columns.times import is_made
@@ -19,6 +15,7 @@ from automl.data.columns.vectors import missing_in
 from automl.data.store.encoders import Encoders, Rows
 from automl.data.store.keyed import whole
 from automl.data.store.log import EncodedLog
+from automl.data.store.served_lists import EncodedRows
 
 _WORSE = 0.2  # more of the rows than in the log, to be pointed at
 
@@ -52,12 +49,12 @@ class Skew:
         self.rows = 0
         self._counts: dict[str, tuple[int, int]] = {}
 
-    def add(self, encoders: Encoders, table: Rows, ids_BF: NDArray[np.int32]) -> None:
-        """A batch and its ids."""
+    def add(self, encoders: Encoders, table: Rows, found: EncodedRows) -> None:
+        """A batch, and what it was encoded to."""
         self.rows += table.num_rows
         for f, name in enumerate(encoders.fields):
             if not is_made(name):
-                self._count(name, _missing(whole(table.column(name))), int((ids_BF[:, f] == 0).sum()))
+                self._count(name, _missing(whole(table.column(name))), int((found.ids_BF[:, f] == 0).sum()))
         for name, place in encoders.vectors.items():
             missing = missing_in(whole(table.column(name)), place.stop - place.start)
             self._count(name, missing, missing)
@@ -65,6 +62,9 @@ class Skew:
             if not is_made(name) and name not in encoders.fields:
                 missing = int(np.isnan(as_floats(whole(table.column(name)))).sum())
                 self._count(name, missing, missing)
+        for sequence, lists in zip(encoders.sequences, found.histories, strict=True):
+            empty = int((lists.count_B == 0).sum())
+            self._count(sequence.name, empty, empty)
 
     def _count(self, name: str, missing: int, without_row: int) -> None:
         before = self._counts.get(name, (0, 0))

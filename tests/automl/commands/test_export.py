@@ -151,7 +151,8 @@ def test_encoders_of_a_log_without_days_are_checked_too(tmp_path: Path, share: f
     right = log_encoders(log.folder, plan)
     found = check_encoders(right, plan, log)
     assert len(found) == 2048 if share == 0.2 else 1500 < len(found) < 2048
-    ids, dense = right.encode(found.rows)
+    again = right.encode(found.rows)
+    ids, dense = again.ids_BF, again.dense_BD
     np.testing.assert_array_equal(ids, log.ids_NF[found.rows_B])
     np.testing.assert_array_equal(dense, log.dense_ND[found.rows_B])
     wrong = replace(right, scales=replace(right.scales, mean_D=right.scales.mean_D + 1e-4))

@@ -78,7 +78,7 @@ def encoders_of(folder: Path, name: str, **changes: Any) -> Encoders:
 def encoded(encoders: Encoders, file: Path, *joins: str) -> tuple[list[list[int]], list[list[int]]]:
     """Ids, and the bits of the dense values."""
     parts = [encoders.encode(part, file.name) for part in tables_as_logged(encoders, str(file), joins)]
-    ids, dense = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    ids, dense = np.concatenate([part.ids_BF for part in parts]), np.concatenate([part.dense_BD for part in parts])
     return ids.tolist(), dense.view(np.int32).tolist()
 
 

@@ -149,7 +149,7 @@ def test_what_is_kept_are_rows_as_they_stood_in_the_log(ended: Ran) -> None:
     assert len(kept.rows_K) == kept.rows.num_rows
     assert set(kept.rows.column_names) == {"user_id", "item_id", "domain", "category", "price", "time_ms"}
     assert ended.problem.students[0].members_N[kept.rows_K].all()
-    ids, _ = kept.encoders.encode(kept.rows)
+    ids = kept.encoders.encode(kept.rows).ids_BF
     columns = list(ended.problem.students[0].columns.fields)
     np.testing.assert_array_equal(ids, ended.problem.stream.ids_NF[kept.rows_K][:, columns])
     before = {path: path.stat().st_mtime_ns for path in (ended.folder / SERVING).rglob("*")}

@@ -102,7 +102,7 @@ def test_what_is_served_is_encoded_alike(tmp_path: Path, log: dict[str, Any], de
     joins = [f"user={tmp_path / 'users.parquet'}"]
     parts = [encoders.encode(part) for part in tables_as_logged(encoders, str(tmp_path / "log.parquet"), joins)]
     times = np.argsort(log["time_ms"], kind="stable")
-    served = np.concatenate([dense for _, dense in parts])[times]
+    served = np.concatenate([part.dense_BD for part in parts])[times]
     np.testing.assert_array_equal(served, np.concatenate([found.dense_ND[found.windows[w]] for w in found.windows]))
 
 

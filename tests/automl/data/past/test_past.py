@@ -26,10 +26,12 @@ from automl.data.encode.plan import make_plan
 from automl.data.encode.stream import encode_stream
 from automl.data.encode.stream_plan import make_stream_plan
 from automl.data.past.files import read_past, write_past
-from automl.data.past.past import Past, with_columns
+from automl.data.past.past import Past
 from automl.data.simulated.stream import simulate_stream
 from automl.data.store.encoders import Encoders
+from automl.data.store.history import History
 from automl.data.store.log import EncodedLog
+from automl.data.store.served_lists import EncodedLists, EncodedRows
 from search_spaces.errors import InputError
 from tests.automl.data.conftest import DAY_MS, SPLIT, START_MS
 
@@ -41,6 +43,10 @@ FEATURES = {
         {"keys": ["age"], "labels": ["buy"], "prior": 2.0},
     ],
     "recent": {"keys": ["user", ["half", "code"]], "within": "30h"},
+    "sequence": {
+        "bought": {"of": "user", "by": ["code", "flag"], "actions": ["buy", "click"], "delay": "3h"},
+        "late": {"of": "user", "by": "age", "max_len": 4, "delay": "30h"},
+    },
 }  # fmt: skip
 
 
@@ -92,12 +98,22 @@ def written(table: pa.Table, file: Path) -> str:
     return str(file)
 
 
-def served(past: Past, encoders: Encoders, table: str, *joins: str) -> NDArray[np.float32]:
+def served(past: Past, encoders: Encoders, table: str, *joins: str) -> EncodedRows:
     """What a model reads of the rows of a table."""
     with tempfile.TemporaryDirectory() as folder:
-        found_CN = np.array(past.features(rows_to_count(past, table, joins), Path(folder)).values_CN)
-    rows = pa.concat_tables(tables_as_logged(encoders, table, joins, ["time_ms"]))
-    return encoders.encode(with_columns(rows, past.names, found_CN))[1]
+        made = past.features(rows_to_count(past, table, joins), Path(folder))
+        rows = made.beside(pa.concat_tables(tables_as_logged(encoders, table, joins, ["time_ms"])))
+    return encoders.encode(rows)
+
+
+def lists_of(lists: History | EncodedLists) -> list[list[tuple[int, ...]]]:
+    """Of each row the events of its list; those of one time in an order of their own."""
+    stops, counts = (lists.stop_N, lists.count_N) if isinstance(lists, History) else (lists.stop_B, lists.count_B)
+    columns = [column for column in (lists.times_P, lists.ids_P, lists.actions_P) if column is not None]
+    return [
+        sorted(zip(*(column[stop - count : stop].tolist() for column in columns), strict=True))
+        for stop, count in zip(stops.tolist(), counts.tolist(), strict=True)
+    ]
 
 
 def in_order(times: NDArray[np.int64], rows_ND: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -132,14 +148,22 @@ def test_rows_after_a_cut_have_the_features_of_the_whole_log(
             part = table.filter(pa.array((times >= first) & (times < last)))
             part = part.take(pa.array(np.random.default_rng(seed).permutation(part.num_rows)))
             path = written(part, folder / f"part{forms[1]}")
-            found, at = served(past, encoders, path, join), part["time_ms"].to_numpy() * 10**6
+            rows, at = served(past, encoders, path, join), part["time_ms"].to_numpy() * 10**6
+            kept = list(range(len(at)))
             if once:  # rows that stand there twice are one in the log
                 kept = list({str(row): k for k, row in enumerate(part.to_pylist())}.values())
-                found, at = found[kept], at[kept]
             inside = (log.times_N >= first * 10**6) & (log.times_N < last * 10**6)
             np.testing.assert_array_equal(
-                in_order(at, found), in_order(log.times_N[inside], np.asarray(log.dense_ND)[inside])
+                in_order(at[kept], rows.dense_BD[kept]), in_order(log.times_N[inside], np.asarray(log.dense_ND)[inside])
             )
+            for history, lists in zip(log.histories, rows.histories, strict=True):
+                wanted, found = lists_of(history), lists_of(lists)
+                if history.name == "late":  # of events of one time, others may be the last four
+                    wanted, found = ([[event[:1] for event in row] for row in of] for of in (wanted, found))
+                ours = np.flatnonzero(inside).tolist()
+                assert sorted((int(log.times_N[n]), wanted[n]) for n in ours) == sorted(
+                    (int(at[k]), found[k]) for k in kept
+                )
             past = past.advanced(rows_to_count(past, path, [join]), path)
             write_past(past, folder / "p")
             past = read_past(folder / "p")
@@ -403,7 +427,7 @@ def test_a_stream_leaves_its_labels_behind(tmp_path: Path) -> None:
     for begin, end in ((first, last), (last, int(times[-1]) + 1)):
         inside = (times >= begin) & (times < end)
         path = written(table.filter(pa.array(inside)), tmp_path / "part.parquet")
-        found = served(past, encoders, path, *joins)
+        found = served(past, encoders, path, *joins).dense_BD
         expected = np.asarray(stream.dense_ND)[(stream.times_N >= begin * 10**6) & (stream.times_N < end * 10**6)]
         np.testing.assert_array_equal(in_order(times[inside], found), in_order(times[inside], expected[:, at_D]))
         past = past.advanced(rows_to_count(past, path, joins))

@@ -41,7 +41,8 @@ def test_a_stream_encodes_as_it_was_encoded(
     assert set(counters) < set(encoders.columns)
 
     known = encoders.select(stream.fields, ["price"])
-    ids, dense = known.encode(pa.table(columns))
+    found = known.encode(pa.table(columns))
+    ids, dense = found.ids_BF, found.dense_BD
     np.testing.assert_array_equal(ids, stream.ids_NF)
     np.testing.assert_array_equal(dense[:, 0], stream.dense_ND[:, 0])
 
@@ -49,5 +50,5 @@ def test_a_stream_encodes_as_it_was_encoded(
         np.asarray(stream.dense_ND, np.float64) * encoders.scales.scale_D + encoders.scales.mean_D
     )  # as a server would give them
     given = {name: raw[:, k] for k, name in enumerate(stream.dense) if k > 0}
-    _, dense = encoders.encode(pa.table({**columns, **given}))
+    dense = encoders.encode(pa.table({**columns, **given})).dense_BD
     np.testing.assert_allclose(dense, stream.dense_ND, atol=1e-5)

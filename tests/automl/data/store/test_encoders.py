@@ -35,6 +35,12 @@ from tests.automl.data.encode.test_kuairand import description, frame_of
 TIME = ServedTime("time_ms", "ms", "UTC")
 
 
+def pair(encoders: Encoders, table: pa.Table) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """Ids and dense numbers."""
+    found = encoders.encode(table)
+    return found.ids_BF, found.dense_BD
+
+
 def as_rows(ids: NDArray[np.int32], dense: NDArray[np.float32], times: NDArray[np.int64]) -> NDArray[Any]:
     """Ids, bits of the dense numbers and times side by side, in an order of their own: the log sorts rows its way."""
     rows = np.column_stack([times, ids.astype(np.int64), np.ascontiguousarray(dense).view(np.int32).astype(np.int64)])
@@ -43,7 +49,7 @@ def as_rows(ids: NDArray[np.int32], dense: NDArray[np.float32], times: NDArray[n
 
 def assert_equal(log: EncodedLog, encoders: Encoders, table: pa.Table, times_ns: NDArray[np.int64]) -> None:
     assert log.times_N is not None
-    mine = as_rows(*encoders.encode(table), times_ns)
+    mine = as_rows(*pair(encoders, table), times_ns)
     theirs = as_rows(np.asarray(log.ids_NF), np.asarray(log.dense_ND), np.asarray(log.times_N))
     np.testing.assert_array_equal(mine, theirs)
 
@@ -74,7 +80,7 @@ def test_kuairand_joined_by_us(kuairand: Path, tmp_path: Path) -> None:
     for key, name in (("user_id", "user_features"), ("video_id", "video_features_basic")):
         side = SideTable(key, pq.read_table(kuairand / f"{name}.parquet"), name)
         rows = side.join(rows, encoders.columns)
-    ids, dense = encoders.encode(rows)
+    ids, dense = pair(encoders, rows)
     known = as_rows(np.asarray(log.ids_NF), np.asarray(log.dense_ND), np.asarray(log.times_N))
     mine = as_rows(ids, dense, rows["time_ms"].to_numpy() * 10**6)
     assert {row.tobytes() for row in mine} <= {row.tobytes() for row in known}
@@ -142,7 +148,7 @@ def test_any_log_encodes_as_it_was_encoded(drawn: tuple[pa.Table, DataConfig]) -
         encoders = through_a_file(encoders_of(log.folder, TIME))
         assert_equal(log, encoders, table, table["time_ms"].to_numpy() * 10**6)
         one = pa.concat_tables([table.slice(k, 1) for k in range(table.num_rows)])
-        for whole, by_row in zip(encoders.encode(table), encoders.encode(one), strict=True):
+        for whole, by_row in zip(pair(encoders, table), pair(encoders, one), strict=True):
             np.testing.assert_array_equal(whole, by_row)
 
 
@@ -191,13 +197,13 @@ def test_values_that_no_log_holds(
 
 def test_unknown_and_missing_ids_are_0(encoders: Encoders, columns: dict[str, Any]) -> None:
     table = pa.table({**columns, "user": pa.array([None] * 300 + [10**9] * 300), "word": pa.nulls(600)})
-    ids, _ = encoders.encode(table)
+    ids, _ = pair(encoders, table)
     assert not ids[:, :2].any()
 
 
 def test_a_cut_gives_row_0_to_what_a_model_leaves_out(encoders: Encoders, columns: dict[str, Any]) -> None:
-    ids, _ = encoders.encode(pa.table(columns))
-    cut, _ = through_a_file(encoders.cut((5, 2, 1))).encode(pa.table(columns))
+    ids, _ = pair(encoders, pa.table(columns))
+    cut, _ = pair(through_a_file(encoders.cut((5, 2, 1))), pa.table(columns))
     np.testing.assert_array_equal(cut, np.where(ids < np.array([5, 2, 1]), ids, 0))
 
 

@@ -35,7 +35,7 @@ def test_shares_of_served_rows_are_those_of_the_log_where_they_are_its_rows(tmp_
     for table_rows in ((10**6,) * 3, (3, 2, 1)):  # all ids, and a model that leaves rare ones out
         cut, skew = encoders.cut(table_rows), Skew()
         for part in (rows.slice(0, 7), rows.slice(7)):
-            skew.add(cut, part, cut.encode(part)[0])
+            skew.add(cut, part, cut.encode(part))
         wanted = log_shares(log, "test", table_rows)
         assert skew.rows == len(rows)
         assert set(skew.shares()) == {"user", "word", "price"}
@@ -51,7 +51,7 @@ def test_what_differs_is_pointed_at(tmp_path: Path) -> None:
     served = table.set_column(table.column_names.index("word"), "word", pa.array(["z"] * len(table)))
     nan = pa.array(np.full(len(table), np.nan))
     served = served.set_column(served.column_names.index("price"), "price", nan)
-    skew.add(encoders, served, encoders.encode(served)[0])
+    skew.add(encoders, served, encoders.encode(served))
     lines = skew.lines({"word": Shares(0.1, 0.0), "price": Shares(0.1, 0.0), "user": Shares(0.0, 0.01)})
     assert lines[0].split() == ["of", "600", "rows", "missing", "(log)", "unknown", "(log)"]
     (word,) = [line for line in lines if line.startswith("word")]
