@@ -20,7 +20,7 @@ from automl.data.columns.lists import places
 from automl.data.columns.vocabulary import Codes, Numbering, Vocabulary
 from automl.data.encode.history_notes import HistoryCounts
 from automl.data.encode.plan import Plan
-from automl.data.encode.pools import Pool
+from automl.data.encode.pools import OnDisk, Pool
 from automl.data.encode.writing import Part
 from automl.data.past.sequences import Listed
 from automl.data.store.folder import ColumnWriter
@@ -36,10 +36,10 @@ class _Source:
     """Where the events of a sequence come from: codes that `recode` makes ids, and the lists of the rows: those of the
     records (`place` among them), or built ones."""
 
-    codes_P: Codes
+    codes_P: Codes | OnDisk[np.int32]
     recode: Codes
-    times_P: Ints | None
-    bits_P: NDArray[np.uint8] | None
+    times_P: Ints | OnDisk[np.int64] | None
+    bits_P: NDArray[np.uint8] | OnDisk[np.uint8] | None
     place: int
     built: Listed | None
     shared: bool

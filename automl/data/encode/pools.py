@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -28,16 +28,32 @@ _SHOWN = 3
 Scalar = TypeVar("Scalar", bound=np.generic)
 
 
+@dataclass(frozen=True, slots=True)
+class OnDisk(Generic[Scalar]):
+    """An array in a file, of which a part is mapped while it is asked for: no page of it counts as ours after that."""
+
+    path: Path
+    kind: type[Scalar]
+
+    def __len__(self) -> int:
+        return self.path.stat().st_size // np.dtype(self.kind).itemsize
+
+    def __getitem__(self, at: slice | Ints) -> NDArray[Scalar]:
+        if not len(self):
+            return np.zeros(0, self.kind)
+        return np.array(np.memmap(self.path, self.kind, "r")[at])
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class Pool:
     """Events of a sequence: codes of `values` (from 1 on), times (nanoseconds UTC) and bits of `actions` where the
-    lists have some. Arrays may be mapped. `shared`: rows point to the same lists, which stand here as they are kept;
-    else each list is that of one row, and they stand in the order of the log."""
+    lists have some. `shared`: rows point to the same lists, which stand here as they are kept; else each list is that
+    of one row, and they stand in the order of the log."""
 
-    codes_P: Codes
+    codes_P: Codes | OnDisk[np.int32]
     values: pa.Array
-    times_P: Ints | None
-    bits_P: Bits | None
+    times_P: Ints | OnDisk[np.int64] | None
+    bits_P: Bits | OnDisk[np.uint8] | None
     actions: tuple[str, ...]
     shared: bool
 
@@ -88,10 +104,10 @@ def pool_of_runs(
                 of_events.write(bits[words_of_runs[r][read_values(path, first + 4).to_numpy()]].tobytes())
             sizes.append(len(found))
     pool = Pool(
-        _mapped(paths[0], np.int32),
+        OnDisk(paths[0], np.int32),
         values,
-        None if sequence.times is None else _mapped(paths[1], np.int64),
-        None if sequence.actions is None else _mapped(paths[2], np.uint8),
+        None if sequence.times is None else OnDisk(paths[1], np.int64),
+        None if sequence.actions is None else OnDisk(paths[2], np.uint8),
         actions,
         shared=False,
     )
@@ -110,11 +126,3 @@ def _actions(sequence: SequenceSource, words: pa.Array, at: Locate) -> tuple[tup
     bits = np.zeros(len(words) + 1, np.uint8)
     bits[order + 1] = 1 << np.arange(len(words))
     return tuple(str(words[int(k)]) for k in order), bits
-
-
-def _mapped(path: Path, kind: type[Scalar]) -> NDArray[Scalar]:
-    """One without values is in memory."""
-    if not path.stat().st_size:
-        return np.zeros(0, kind)
-    mapped: NDArray[Scalar] = np.memmap(path, kind, "r").view(np.ndarray)
-    return mapped

@@ -11,14 +11,17 @@ from automl.data.encode.spill import record_type
 _PLAIN = 3 * 4  # label, weight, cluster
 _TIME = 8
 _NUMBER = 4  # an id or a dense value
+_LIST = 8 + 4  # where a list ends, and its length
+_EVENT = 4 + 8 + 1  # id, time, actions
 _WORTH_TELLING = 1 << 30
 
 
 def kept_bytes(plan: Plan, rows: int) -> int:
-    """Of the encoded columns; vocabularies come on top."""
+    """Of the encoded columns; vocabularies come on top, and the events of list columns, which only they tell."""
     features = plan.config.features
     of_row = _NUMBER * (len(plan.categorical) + len(plan.dense) + plan.vector_width + len(features.past_names)) + _PLAIN
-    return rows * (of_row + (0 if plan.config.time is None else _TIME))
+    of_lists = _LIST * len(plan.sequences) + _EVENT * len(plan.built)
+    return rows * (of_row + of_lists + (0 if plan.config.time is None else _TIME))
 
 
 def spill_bytes(plan: Plan, rows: int) -> int:

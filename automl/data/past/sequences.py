@@ -17,6 +17,7 @@ from automl.data.past.rows import Gathered
 
 Ints = NDArray[np.int64]
 Codes = NDArray[np.int32]
+_AT_ONCE = 1 << 18  # rows
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -95,7 +96,7 @@ def listed(events: Events, keys_PN: Sequence[Codes], times_N: Ints, most: int, d
     milliseconds; none where the key is missing. Events of one time keep their order. Codes are those of the events.
     """
     both = key_codes([np.concatenate(pair) for pair in zip(events.keys_PE, keys_PN, strict=True)])
-    key_E, key_N = both[: len(events)].astype(np.int64), both[len(events) :].astype(np.int64)
+    key_E, key_N = both[: len(events)].astype(np.int64), both[len(events) :]
     order_E = np.argsort(key_E, kind="stable")
     stop_N, count_N = np.zeros(len(times_N), np.int64), np.zeros(len(times_N), np.int32)
     if not len(events) or not len(times_N):
@@ -106,12 +107,14 @@ def listed(events: Events, keys_PN: Sequence[Codes], times_N: Ints, most: int, d
     far = last - first + held + 2  # no row reaches the events of another key
     place_E = (key_E * far + (events.times_E // MS - first))[order_E]
     order_N = np.argsort(key_N, kind="stable")  # neighbours look for neighbours
-    start_N = key_N[order_N] * far - held
-    until_N = np.searchsorted(place_E, start_N + (times_N[order_N] // MS - first), "left")
-    from_N = np.searchsorted(place_E, start_N - 1, "left")
-    known_N = key_N[order_N] > 0
-    stop_N[order_N] = np.where(known_N, until_N, 0)
-    count_N[order_N] = np.where(known_N, np.minimum(until_N - from_N, most), 0)
+    for part in range(0, len(order_N), _AT_ONCE):
+        some = order_N[part : part + _AT_ONCE]
+        start_n = key_N[some].astype(np.int64) * far - held
+        until_n = np.searchsorted(place_E, start_n + (times_N[some] // MS - first), "left")
+        from_n = np.searchsorted(place_E, start_n - 1, "left")
+        known_n = key_N[some] > 0
+        stop_N[some] = np.where(known_n, until_n, 0)
+        count_N[some] = np.where(known_n, np.minimum(until_n - from_n, most), 0)
     return Listed(events.take(order_E), stop_N, count_N)
 
 

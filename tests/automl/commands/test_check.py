@@ -68,6 +68,22 @@ def checked(folder: Path, file: str = "study.yaml", **options: Any) -> list[str]
     return found(folder, file, **options).lines()
 
 
+def test_sequences_are_told(folder: Path) -> None:
+    watched = "sequence: {watched: {of: item_id, by: user_id, actions: [click], max_len: 9}}"
+    (folder / "lists.yaml").write_text(STUDY.replace("features: {", f"features: {{{watched}, "))
+    study = found(folder, "lists.yaml")
+    data, line, *_ = study.lines()
+    assert data.endswith("; 3 id fields, 1 dense, 1 sequence, label `click`")
+    assert re.fullmatch(
+        r"sequence watched: up to 9 ids of item_id, timed; \d\.\d in train, \d\.\d in validate, \d\.\d in test on "
+        r"average \(train: \d\.\d click\); \d+\.\d% of train are empty, \d+\.\d% of the ids in test are unknown",
+        line,
+    )
+    told = study.value().to_json()
+    Draft202012Validator(checked_schema()).validate(told)
+    assert told["features"]["watched"]["kind"] == "sequence"
+
+
 def test_a_study_in_words(folder: Path) -> None:
     data, *notes, space, cost, room = checked(folder)
     assert re.fullmatch(

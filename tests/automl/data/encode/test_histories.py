@@ -14,23 +14,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from automl.commands.checked_encoders import check_encoders, check_past
-from automl.commands.log_encoders import log_encoders, log_pasts
-from automl.commands.served_tables import tables_as_logged
 from automl.data.describe.tables import DataConfig
 from automl.data.encode import log as encoding
 from automl.data.encode import pieces, reading, rows
 from automl.data.encode.crew import crew
 from automl.data.encode.log import encode_log
-from automl.data.encode.plan import make_plan
-from automl.data.past.files import read_past, write_past
 from automl.data.store.history import History
 from automl.data.store.log import EncodedLog
-from automl.data.store.served_lists import EncodedLists
-from automl.runtime.errors import RunError
 from search_spaces.errors import InputError
 from tests.automl.data.conftest import DAY_MS, START_MS
-from tests.automl.data.store.test_encoders import through_a_file
 
 Describe = Callable[..., DataConfig]
 Write = Callable[..., Path]
@@ -293,90 +285,6 @@ def test_a_list_that_ends_in_the_rows_own_id_is_told(
     assert leaks[0].text.startswith("leaky ends in the row's own item in 100% of the lists of train")
 
 
-def test_what_is_served_is_encoded_alike(
-    tmp_path: Path, columns: dict[str, Any], write: Write, describe: Describe
-) -> None:
-    """Through the file of a model; a list that is wrong is told by its column."""
-    with_lists(columns)
-    write(columns)
-    side = [[("a", "b", "zz")[(n + k) % 3] for k in range(n % 6)] for n in range(300)]
-    write({"user": np.arange(1, 301), "liked": side}, "users.parquet")
-    sequence = {"before": {**LISTED, "actions": "past_kind"}, "liked": {"of": "word", "max_len": 4}}
-    config = describe(features=told(**sequence), join=JOIN)
-    log, plan = encoded(tmp_path, config), make_plan(config, tmp_path)
-    encoders = through_a_file(log_encoders(log.folder, plan))
-    assert {"past", "past_ms", "past_kind", "liked", "time_ms"} <= set(encoders.columns)
-    joins = [f"user={tmp_path / 'users.parquet'}"]
-    (table,) = [part for part in tables_as_logged(encoders, str(tmp_path / "log.parquet"), joins) if part.num_rows]
-    found = encoders.encode(table)
-    order = np.argsort(np.asarray(columns["time_ms"]), kind="stable").tolist()
-    assert found.times_B is not None
-    np.testing.assert_array_equal(found.times_B[order], log.times_N)
-    for history, lists in zip(log.histories, found.histories, strict=True):
-        served = lists_of(History(history.name, history.actions, history.shape, *_arrays(lists)))
-        assert [served[k] for k in order] == lists_of(history)
-    assert len(check_encoders(encoders, plan, log)) == 600
-    wrong = replace(encoders, sequences=(replace(encoders.sequences[0], most=3), encoders.sequences[1]))
-    with pytest.raises(RunError, match="must give what the model was trained on"):
-        check_encoders(wrong, plan, log)
-    for name, column, words in (
-        ("past", pa.array([1] * 600), "past must hold lists, but found int64"),
-        ("past", pa.array([[1]] * 600), "past must hold lists of words as the log did, but found list<"),
-        (
-            "past_ms",
-            pa.array([[1]] * 600),
-            "past_ms must be as long as the list of ids in every row, but found 1 beside",
-        ),
-    ):
-        with pytest.raises(InputError, match=words):
-            encoders.encode(table.set_column(table.column_names.index(name), name, column))
-    with pytest.raises(InputError, match=r"must have a column liked(.|\n)*--join user=PATH"):
-        encoders.encode(table.drop_columns(["liked"]))
-    fewer = encoders.select(["word"], [], ["liked"])
-    assert fewer.columns == ("word", "liked")
-    assert [len(one.stop_B) for one in fewer.encode(table).histories] == [600]
-
-
-def _arrays(lists: EncodedLists) -> tuple[Any, ...]:
-    return lists.ids_P, lists.times_P, lists.actions_P, lists.stop_B, lists.count_B
-
-
-def test_a_past_serves_what_the_log_would_give(
-    tmp_path: Path, columns: dict[str, Any], write: Write, describe: Describe
-) -> None:
-    """A model that is checked by rows of the log, and a table that brings its lists itself."""
-    write(columns)
-    config = describe(features=told(watched=WATCHED))
-    log, plan = encoded(tmp_path, config), make_plan(config, tmp_path)
-    encoders = log_encoders(log.folder, plan)
-    assert log.times_N is not None
-    cut = int(log.times_N[400])
-    (past,) = log_pasts(plan, encoders, log.fingerprint, tmp_path, [cut])
-    assert encoders.past_columns == ("@ids(watched)", "@times(watched)", "@actions(watched)")
-    assert len(check_past(past, encoders, plan, log)) == 200
-    write_past(past, tmp_path / "p")
-    table = pq.read_table(tmp_path / "log.parquet")
-    later = table.filter(pa.array(table["time_ms"].to_numpy() * MS >= cut))
-    made = read_past(tmp_path / "p").with_features(later)
-    (lists,) = encoders.encode(made).histories
-    pq.write_table(made, tmp_path / "made.parquet")
-    (again,) = encoders.encode(pq.read_table(tmp_path / "made.parquet")).histories
-    for one, other in zip(_arrays(lists), _arrays(again), strict=True):
-        np.testing.assert_array_equal(one, other)
-    with pytest.raises(InputError, match=r"must have a column @ids\(watched\)(.|\n)*made of earlier rows"):
-        encoders.encode(later)
-    with pytest.raises(InputError, match="must have a column buy"):
-        past.advanced([later.drop_columns(["buy"])])
-    blind = past.with_features(later.drop_columns(["buy", "click"]))
-    assert sum(map(len, blind["@ids(watched)"].to_pylist())) < lists.count_B.sum()
-    with pytest.raises(InputError, match="click must be 0 or 1, or missing, but found 2"):
-        past.with_features(later.set_column(later.column_names.index("click"), "click", pa.array([2] * 200)))
-    advanced = past.advanced([later])
-    (end,) = log_pasts(plan, encoders, log.fingerprint, tmp_path)
-    assert [len(part.state.sequences[0]) for part in (advanced, end)] == [len(end.state.sequences[0])] * 2
-    assert log_pasts(plan, encoders.select(encoders.fields, encoders.dense), log.fingerprint, tmp_path) == []
-
-
 def test_duplicates_and_an_empty_sequence(
     tmp_path: Path, columns: dict[str, Any], write: Write, describe: Describe
 ) -> None:
@@ -448,26 +356,6 @@ def test_what_is_wrong_is_told_at_its_place(
     with pytest.raises(InputError) as error:
         encoded(tmp_path, describe(features=told(s=part), join=JOIN))
     assert words in str(error.value)
-
-
-@pytest.mark.parametrize(
-    ("part", "words"),
-    [
-        ({"of": "word", "by": "user", "column": "past"}, "must give by or column, not both"),
-        ({"of": "word", "by": "user", "times": "past"}, "must give by or times, not both"),
-        ({"of": "word", "by": "user", "actions": "click"}, "actions must be a list of columns of 0 and 1 where by is"),
-        (
-            {"of": "word", "by": "user", "actions": [f"a{k}" for k in range(9)]},
-            "actions must be at most 8, but found 9",
-        ),
-        ({"of": "word", "actions": ["click"]}, "actions must be one list column"),
-        ({"of": "word", "delay": "10m"}, "delay must be left out of a list column"),
-        ({"of": "word", "by": "user", "max_len": 0}, "greater than or equal to 1"),
-    ],
-)
-def test_keys_that_do_not_go_together(describe: Describe, part: dict[str, Any], words: str) -> None:
-    with pytest.raises(ValueError, match=words):
-        describe(features=told(s=part))
 
 
 def test_a_built_sequence_must_have_days_and_a_time(

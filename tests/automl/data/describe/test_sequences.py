@@ -1,0 +1,46 @@
+"""Keys of a sequence that go together, and those that do not."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from automl.data.describe.sequences import SequenceConfig
+from automl.data.describe.streams import StreamDataConfig
+
+
+def test_a_key_may_be_one_column_or_several() -> None:
+    one, several = (SequenceConfig.model_validate({"of": "word", "by": by}) for by in ("user", ["user", "tab"]))
+    assert (one.by, several.by, one.built) == (("user",), ("user", "tab"), True)
+    assert SequenceConfig.model_validate({"of": "word", "by": ["user"], "delay": "10m"}).delay == 600.0
+    listed = SequenceConfig.model_validate({"of": "word", "times": "then", "actions": "what"})
+    assert (listed.built, listed.action_columns, listed.max_len) == (False, (), 50)
+
+
+@pytest.mark.parametrize(
+    ("part", "words"),
+    [
+        ({"of": "word", "by": "user", "column": "past"}, "must give by or column, not both"),
+        ({"of": "word", "by": "user", "times": "past"}, "must give by or times, not both"),
+        ({"of": "word", "by": "user", "actions": "click"}, "actions must be a list of columns of 0 and 1 where by is"),
+        (
+            {"of": "word", "by": "user", "actions": [f"a{k}" for k in range(9)]},
+            "actions must be at most 8, but found 9",
+        ),
+        ({"of": "word", "actions": ["click"]}, "actions must be one list column"),
+        ({"of": "word", "delay": "10m"}, "delay must be left out of a list column"),
+        ({"of": "word", "by": "user", "max_len": 0}, "greater than or equal to 1"),
+    ],
+)
+def test_keys_that_do_not_go_together(part: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(words)):
+        SequenceConfig.model_validate(part)
+
+
+def test_a_stream_has_none() -> None:
+    features = {"categorical": {"user": {}}, "sequence": {"seen": {"of": "user", "by": "user"}}}
+    told = {"path": "log", "time": "time_ms", "labels": {"click": "click"}, "features": features}
+    with pytest.raises(ValueError, match="sequence must be left out of a stream"):
+        StreamDataConfig.model_validate(told)
