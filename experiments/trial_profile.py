@@ -127,8 +127,9 @@ class TimedStepper(Stepper):
     def step(self, batch: Batch, factor: float) -> Tensor:
         clock, spec = self._clock, self._spec
         with clock.part("first floor"):
-            fields = self._model.fields(batch.taken)
-            gathered = fields[0].requires_grad_()
+            asked = self._model.asked(batch.taken)
+            gathered = self._model.table.gather(asked.rows_P).requires_grad_()
+            fields = self._model.fields(asked, gathered)
         with clock.part("dense forward"):
             x = self._model.top(fields)
         with clock.part("loss"), torch.no_grad():
@@ -140,7 +141,7 @@ class TimedStepper(Stepper):
             self._adam.zero_grad()
         with clock.part("embedding update"):
             assert gathered.grad is not None
-            self._adagrad.step(batch.taken[0], gathered.grad, spec.embedding.lr * factor)
+            self._adagrad.step(asked.rows_P, gathered.grad, spec.embedding.lr * factor)
         return seen
 
 

@@ -63,6 +63,7 @@ class _Compiler:
         given = self.order_given
         self.place = {draft: column for column, draft in enumerate(given)} if given is not None else {}
         self.embedding = self.block("embedding", "embedding", tree.embedding, ())
+        self.history = None if tree.history is None else self.layer("history", "history", tree.history, ())
         self.interaction = self.stack("interaction", tree.interaction)
         self.wiring = self.slot("wiring", "wiring", tree.wiring, WIRING, (), ())
         self.deep = self.stack("deep", tree.deep)
@@ -271,6 +272,7 @@ class _Compiler:
             names=self.names,
             knobs=len(self.knobs),
             distill=self.distill,
+            history=self.history,
         )
 
 

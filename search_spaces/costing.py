@@ -16,17 +16,21 @@ from numpy.typing import NDArray
 from search_spaces.blocks.base import FLOAT_BYTES, Dense, Fields
 from search_spaces.decisions import Choice, Decision, Real
 from search_spaces.guards import Bools
-from search_spaces.model import InputShape, layer_cost
+from search_spaces.history import EventsSpec
+from search_spaces.model import InputShape, histories_cost, layer_cost
 from search_spaces.plan import Answers, LayerPlan, Plan, Slot, StackPlan
 from search_spaces.ranges import Floats
 from search_spaces.terms import COSTS, Rows
 
+Measure = Callable[[LayerPlan, Answers, Sequence[float]], tuple[object, ...]]
 Figures = NDArray[np.void]
 """(N, L): a record for each layer, zeros where there is none. Its fields are those of `layer_type` or TOWER."""
 COST = ("params", "flops", "bytes")
 BY_WIDTH = tuple(f"{figure}_by_width" for figure in COST)
 TOWER = np.dtype([(name, np.float64) for name in ("present", *COST, *BY_WIDTH, "width")])
 """A layer of the deep tower. Its cost is a line over the width that comes in: COST at 0, BY_WIDTH more for each."""
+READ = np.dtype([(name, np.float64) for name in ("present", *COST, "events")])
+"""How histories are read: 1 where they are, their cost, and the events of a row on average."""
 REMEMBERED = 1 << 16  # layers of a stack
 
 
@@ -102,18 +106,35 @@ class Costing:
         self.inputs = inputs
         self.kinds = tuple(sorted({block.name for layer in plan.interaction.layers for block in layer.blocks}))
         self.knobs = Knobs(plan)
-        self._fields = sum(source.fields for source in inputs.sources)
+        self._fields = float(sum(source.fields for source in inputs.sources))
         self._table_rows: dict[float, float] = {}
         self._interaction = _Stack(plan.decisions, plan.interaction, layer_type(len(self.kinds)), self._layer)
         self._deep = _Stack(plan.decisions, plan.deep, TOWER, _mlp)
+        read = () if plan.history is None else (plan.history,)
+        self._history = _Stack(plan.decisions, StackPlan("history", read, None), READ, self._read)
 
     def layers(self, answers_ND: Floats) -> Figures:
         """(N, L): figures of the interaction layers."""
-        return self._interaction.figures(answers_ND, self.knobs.number(answers_ND, "embedding.dim"))
+        shape_N2 = np.column_stack([self.knobs.number(answers_ND, "embedding.dim"), self.fields(answers_ND)])
+        return self._interaction.figures(answers_ND, shape_N2)
+
+    def fields(self, answers_ND: Floats) -> Floats:
+        """(N,): fields of X."""
+        read_N: Floats = self.histories(answers_ND)["present"].sum(axis=1)
+        return self._fields + len(self.inputs.histories) * read_N
+
+    def histories(self, answers_ND: Floats) -> Figures:
+        """(N, L): how histories are read, at one place at most."""
+        return self._history.figures(answers_ND, self.knobs.number(answers_ND, "embedding.dim")[:, None])
+
+    def gathered(self, answers_ND: Floats) -> Floats:
+        """(N,): rows of the table that a row of the log asks for, on average."""
+        events_N: Floats = self.histories(answers_ND)["events"].sum(axis=1)
+        return self.inputs.fields + events_N
 
     def towers(self, answers_ND: Floats) -> Figures:
         """(N, L): figures of the layers of the deep tower."""
-        return self._deep.figures(answers_ND, np.zeros(len(answers_ND)))
+        return self._deep.figures(answers_ND, np.zeros((len(answers_ND), 1)))
 
     def embedding_params(self, answers_ND: Floats) -> Floats:
         """(N,): weights of the fused table."""
@@ -130,11 +151,12 @@ class Costing:
         towers = self.towers(answers_ND) if towers is None else towers
         dim = self.knobs.number(answers_ND, "embedding.dim")
         one = np.ones(len(dim))
-        width = dim * self._fields
+        width = dim * self.fields(answers_ND)
         total = Costs(self.embedding_params(answers_ND), 0.0 * one, FLOAT_BYTES * width)
         for source in self.inputs.dense_fields:
             total = total.plus_linear(source.width * one, dim)
-        total = total.plus(*(layers[figure].sum(axis=1) for figure in COST))
+        for figures in (self.histories(answers_ND), layers):
+            total = total.plus(*(figures[figure].sum(axis=1) for figure in COST))
         crossed = width + layers["beside"].sum(axis=1)
         parallel = self.knobs.word(answers_ND, "wiring", "parallel")
         deep_in = np.where(parallel, width, crossed)
@@ -154,8 +176,17 @@ class Costing:
 
         return Rows(answers_ND, lambda name: costs()[name])
 
-    def _layer(self, layer: LayerPlan, answers: Answers, dim: float) -> tuple[object, ...]:
-        built, fields = layer.build(answers), Fields(self._fields, int(dim))
+    def _read(self, layer: LayerPlan, answers: Answers, given: Sequence[float]) -> tuple[object, ...]:
+        history, (dim,) = layer.build_history(answers), map(int, given)
+        if not isinstance(history, EventsSpec):
+            return (0, 0, 0, 0, 0)
+        cost = histories_cost(history, self.inputs, dim)
+        events = [shape.mean_length(history.length, history.action) for shape in self.inputs.histories]
+        return (1, cost.params, cost.flops, cost.bytes, sum(events))
+
+    def _layer(self, layer: LayerPlan, answers: Answers, given: Sequence[float]) -> tuple[object, ...]:
+        dim, count = map(int, given)
+        built, fields = layer.build(answers), Fields(count, dim)
         cost = layer_cost(built, fields)
         out = built.blocks[0].out_shape(fields) if built.fuse is None else fields
         beside = out.width if isinstance(out, Dense) else 0
@@ -163,7 +194,7 @@ class Costing:
         return (1, cost.params, cost.flops, cost.bytes, beside, len(names), tuple(map(names.count, self.kinds)))
 
 
-def _mlp(layer: LayerPlan, answers: Answers, _: float) -> tuple[object, ...]:
+def _mlp(layer: LayerPlan, answers: Answers, _: Sequence[float]) -> tuple[object, ...]:
     mlp = layer.build_mlp(answers)
     at_0, at_1 = mlp.cost(Dense(0)), mlp.cost(Dense(1))
     slope = (at_1.params - at_0.params, at_1.flops - at_0.flops, at_1.bytes - at_0.bytes)
@@ -181,25 +212,26 @@ def option_numbers(decision: Decision) -> Floats | None:
 
 
 class _Stack:
-    """The layers of one stack, place by place. `measure` gives the record of a layer of that `kind`."""
+    """The layers of one stack, place by place. `measure` gives the record of a layer of that `kind`, from its answers
+    and from what else it goes by."""
 
     def __init__(
         self,
         decisions: Sequence[Decision],
         stack: StackPlan,
         kind: np.dtype[np.void],
-        measure: Callable[[LayerPlan, Answers, float], tuple[object, ...]],
+        measure: Measure,
     ) -> None:
         self._decisions, self._layers = decisions, stack.layers
-        self._measure: Callable[[LayerPlan, Answers, float], tuple[object, ...]] = measure
+        self._measure: Measure = measure
         self._repeat = None if stack.repeat is None else stack.repeat.column
         self._questions = [_costly(decisions, layer) for layer in stack.layers]
         self._seen: list[dict[bytes, int]] = [{} for _ in stack.layers]
         self._figures = np.zeros(64, kind)
         self._kept = 0
 
-    def figures(self, answers_ND: Floats, dim_N: Floats) -> Figures:
-        """(N, L): `measure` of every layer, asked once for every different one."""
+    def figures(self, answers_ND: Floats, given_NG: Floats) -> Figures:
+        """(N, L): `measure` of every layer, asked once for every different one; given G numbers too, 1 or more."""
         self._forget()
         found = np.zeros((len(answers_ND), len(self._layers)), self._figures.dtype)
         count_N = self._count(answers_ND)
@@ -207,13 +239,13 @@ class _Stack:
             there = np.flatnonzero(count_N > place)
             if not len(there):
                 continue
-            told = np.ascontiguousarray(np.column_stack([answers_ND[np.ix_(there, columns)], dim_N[there]]))
+            told = np.ascontiguousarray(np.column_stack([answers_ND[np.ix_(there, columns)], given_NG[there]]))
             keys = told.view(f"V{told.shape[1] * told.itemsize}").ravel().tolist()
             seen = self._seen[place]
             for row, key in zip(there, keys, strict=True):
                 if key not in seen:
                     answers = self._decoded(answers_ND[row], columns)
-                    seen[key] = self._keep(self._measure(self._layers[place], answers, float(dim_N[row])))
+                    seen[key] = self._keep(self._measure(self._layers[place], answers, given_NG[row].tolist()))
             found[there, place] = self._figures[list(map(seen.__getitem__, keys))]
         return found
 

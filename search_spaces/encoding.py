@@ -45,7 +45,7 @@ class Encoder:
         answers_ND = np.ascontiguousarray(answers_ND, dtype=np.float64).reshape(-1, len(self._options))
         layers, towers = self._costing.layers(answers_ND), self._costing.towers(answers_ND)
         cost = self._costing.total(answers_ND, layers, towers)
-        gathered = FLOAT_BYTES * self._costing.inputs.fields * self._number(answers_ND, "embedding.dim")
+        gathered = FLOAT_BYTES * self._costing.gathered(answers_ND) * self._number(answers_ND, "embedding.dim")
         blocks = layers["blocks"].sum(axis=1) + towers["present"].sum(axis=1)
         costs = np.column_stack([np.ones(len(answers_ND)), cost.flops, cost.bytes, gathered, blocks])
         summary = _summary(layers, towers, cost, self._costing.embedding_params(answers_ND))

@@ -14,6 +14,7 @@ from pathlib import Path
 from search_spaces.blocks import INTERACTION_BLOCKS
 from search_spaces.domains import KINDS
 from search_spaces.errors import InputError, Mistake
+from search_spaces.history import HISTORIES
 from search_spaces.nodes import Node, Step
 from search_spaces.plugins import load_plugins
 from search_spaces.source import Document, did_you_mean, read, read_text, shown
@@ -96,7 +97,7 @@ def merge(base: Node, over: Node) -> Node:
         return over
     items: dict[Step, Node] = dict(base.items)
     keys = dict(base.keys or {})
-    forms, given = {"one_of", "any_of", "mlp", *INTERACTION_BLOCKS}, set(map(str, over.items))
+    forms, given = {"one_of", "any_of", "mlp", *INTERACTION_BLOCKS, *HISTORIES}, set(map(str, over.items))
     if forms & given:
         for form in forms - given:
             items.pop(form, None)

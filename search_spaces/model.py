@@ -2,7 +2,7 @@
 
 The graph, with n fields of dimension E from the sources of inputs.py:
 
-    X0 = [embeddings; project(dense)]                               (n, E)
+    X0 = [embeddings; project(dense); history]                      (n, E)
     a layer of one block:   fields replace X, a flat output is set beside X
     a layer of several:     X = LN(fuse(blocks(X)) + X), flat outputs first mapped to (n, E)
     stacked:   logit = w . deep(flat(X) ++ beside)
@@ -27,6 +27,7 @@ from search_spaces.blocks.base import (
     linear_cost,
 )
 from search_spaces.distill import Distill as Distill
+from search_spaces.history import HISTORIES, HistorySpec, NoHistory
 from search_spaces.inputs import InputShape as InputShape
 from search_spaces.knobs import Checked, Value, knob, knobs_of
 
@@ -94,6 +95,7 @@ class _ModelTree(TypedDict, total=False):
     """The form of a baseline file."""
 
     embedding: _Knobs
+    history: Mapping[str, _Knobs]
     interaction: Sequence[Mapping[str, _Knobs | str]] | None
     wiring: str
     deep: Sequence[Mapping[str, _Knobs]] | None
@@ -107,8 +109,9 @@ class ModelSpec:
     """A whole model with every knob answered. Equal specs build equal models.
 
     Several `members` are as many such graphs, each trained on an order of its own; their mean logit serves.
-    `distill` says how it learns from a teacher, None that it learns from labels alone; heads `none` becomes None. It
-    changes the training, never the served graph nor its cost.
+    `history` says how each sequence feature is read, None that none is; `none` becomes None. `distill` says how it
+    learns from a teacher, None that it learns from labels alone; heads `none` becomes None. That changes the training,
+    never the served graph nor its cost.
     """
 
     embedding: Embedding = field(default_factory=Embedding)
@@ -118,8 +121,11 @@ class ModelSpec:
     members: int = 1
     train: Train = field(default_factory=Train)
     distill: Distill | None = None
+    history: HistorySpec | None = None
 
     def __post_init__(self) -> None:
+        if isinstance(self.history, NoHistory):
+            object.__setattr__(self, "history", None)
         if not 1 <= self.members <= MOST_MEMBERS:
             raise ValueError(f"members must be between 1 and {MOST_MEMBERS}, but found {self.members}")
         if self.wiring not in WIRINGS:
@@ -134,15 +140,17 @@ class ModelSpec:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def to_tree(self) -> dict[str, Any]:
-        """The form of a baseline file, all defaults filled in; plain data. `distill` only where it is set, `members`
-        where there are several, `train.precision` where it is not fp32."""
+        """The form of a baseline file, all defaults filled in; plain data. `distill` and `history` only where they are
+        set, `members` where there are several, `train.precision` where it is not fp32."""
         several = {} if self.members == 1 else {"members": self.members}
         train = _knob_values(self.train)
         if self.train.precision == PRECISIONS[0]:
             del train["precision"]
         taught = {} if self.distill is None else {"distill": _knob_values(self.distill)}
+        read = {} if self.history is None else {"history": {self.history.name: _knob_values(self.history)}}
         return {
             "embedding": _knob_values(self.embedding),
+            **read,
             "interaction": [_layer_tree(layer) for layer in self.interaction],
             "wiring": self.wiring,
             "deep": [{"mlp": _knob_values(mlp)} for mlp in self.deep],
@@ -158,7 +166,7 @@ class ModelSpec:
         Raises:
             ValueError: naming the part and what must hold. (Files are checked with positions before this.)
         """
-        unknown = set(tree) - {"embedding", "interaction", "wiring", "deep", "members", "train", "distill"}
+        unknown = set(tree) - {"embedding", "history", "interaction", "wiring", "deep", "members", "train", "distill"}
         if unknown:
             raise ValueError(f"unknown keys {', '.join(sorted(unknown))}")
         told = cast(_ModelTree, tree)
@@ -170,11 +178,13 @@ class ModelSpec:
             members=told.get("members", 1),
             train=_made(Train, told.get("train")),
             distill=_made(Distill, told["distill"]) if "distill" in told else None,
+            history=_history_of(told["history"]) if "history" in told else None,
         )
 
     def fields_shape(self, inputs: InputShape) -> Fields:
-        """Shape of X: the fields of all sources."""
-        return Fields(sum(source.fields for source in inputs.sources), self.embedding.dim)
+        """Shape of X: the fields of all sources, then one for each history that is read."""
+        read = 0 if self.history is None else len(inputs.histories)
+        return Fields(sum(source.fields for source in inputs.sources) + read, self.embedding.dim)
 
     def cost(self, inputs: InputShape) -> Cost:
         """Weights (embeddings included), FLOPs and activation bytes of one row, forward pass."""
@@ -182,6 +192,8 @@ class ModelSpec:
         total = elementwise_cost(shape.width)
         for source in inputs.sources:
             total += source.cost(shape.dim, self.embedding.min_count)
+        if self.history is not None:
+            total += histories_cost(self.history, inputs, shape.dim)
         beside = 0
         for layer in self.interaction:
             total += layer_cost(layer, shape)
@@ -194,6 +206,14 @@ class ModelSpec:
             deep_in = mlp.width
         head_in = deep_in if self.wiring == "stacked" else deep_in + crossed
         return (total + linear_cost(head_in, inputs.tasks)) * self.members
+
+
+def histories_cost(history: HistorySpec, inputs: InputShape, dim: int) -> Cost:
+    """Of all sequence features, each read with weights of its own."""
+    total = Cost()
+    for shape in inputs.histories:
+        total += history.cost(shape, dim)
+    return total
 
 
 def layer_cost(layer: Layer, fields: Fields) -> Cost:
@@ -229,6 +249,13 @@ def _layer_of(tree: Mapping[str, _Knobs | str]) -> Layer:
             raise ValueError(f"unknown block {name!r}")
         blocks.append(_made(INTERACTION_BLOCKS[name], cast(_Knobs, knobs)))
     return Layer(tuple(blocks), cast(str | None, tree.get("fuse")))
+
+
+def _history_of(tree: Mapping[str, _Knobs]) -> HistorySpec:
+    if len(tree) != 1 or next(iter(tree)) not in HISTORIES:
+        raise ValueError(f"history must be one of {', '.join(HISTORIES)}, but found {', '.join(tree) or 'none'}")
+    ((name, knobs),) = tree.items()
+    return _made(HISTORIES[name], knobs)
 
 
 def _only_item(tree: Mapping[str, _Knobs], name: str) -> _Knobs:

@@ -11,6 +11,7 @@ from search_spaces.blocks.base import BlockSpec
 from search_spaces.decisions import Decision
 from search_spaces.distill import Distill
 from search_spaces.expressions import Names
+from search_spaces.history import HistorySpec, NoHistory
 from search_spaces.knobs import Checked, Value
 from search_spaces.model import Embedding, Layer, ModelSpec, Train
 from search_spaces.terms import Expression
@@ -96,14 +97,19 @@ class LayerPlan:
         """As a layer of the deep tower."""
         return cast(Mlp, self.blocks[0].build(answers))
 
+    def build_history(self, answers: Answers) -> HistorySpec:
+        """As the way to read histories."""
+        return cast(HistorySpec, self._chosen(answers)[0].build(answers))
+
     def _blocks(self, answers: Answers) -> tuple[BlockSpec, ...]:
+        return tuple(cast(BlockSpec, block.build(answers)) for block in self._chosen(answers))
+
+    def _chosen(self, answers: Answers) -> list[BlockPlan]:
         if self.kind is LayerKind.ONE_OF:
             column = self.columns[0]
             chosen = self.blocks[0].name if column is None else answers[column]
-            on = [block for block in self.blocks if block.name == chosen]
-        else:
-            on = [b for b, column in zip(self.blocks, self.columns, strict=True) if column is None or answers[column]]
-        return tuple(cast(BlockSpec, block.build(answers)) for block in on)
+            return [block for block in self.blocks if block.name == chosen]
+        return [b for b, column in zip(self.blocks, self.columns, strict=True) if column is None or answers[column]]
 
     def pairs(self, blocks: Sequence[Checked], fuse: str | None) -> Pairs:
         """Of a layer of a model: as far as this layer can hold it."""
@@ -173,6 +179,7 @@ class Plan:
     names: Names
     knobs: int
     distill: BlockPlan | None = None
+    history: LayerPlan | None = None
 
     def build(self, answers: Answers) -> ModelSpec:
         """The model that answers stand for."""
@@ -185,6 +192,7 @@ class Plan:
             members=cast(int, self.members.of(answers)),
             train=cast(Train, self.train.build(answers)),
             distill=None if self.distill is None else cast(Distill, self.distill.build(answers)),
+            history=None if self.history is None else self.history.build_history(answers),
         )
 
     def values_of(self, model: ModelSpec) -> dict[str, Value]:
@@ -197,5 +205,6 @@ class Plan:
             *self.members.pairs(model.members),
             *self.train.pairs(model.train),
             *(self.distill.pairs(model.distill or Distill(heads="none")) if self.distill is not None else ()),
+            *(self.history.pairs([model.history or NoHistory()], None) if self.history is not None else ()),
         ]
         return {self.decisions[column].path: value for column, value in pairs}

@@ -1,7 +1,8 @@
 """The grammar of space and model files. Reading checks all of a file and tells every mistake together.
 
-    space    plugins: [FILE], extends, embedding: KNOBS, interaction: STACK, wiring: KNOB, deep: STACK, members: KNOB,
-             train: KNOBS, distill: KNOBS, where: [EXPRESSION]
+    space    plugins: [FILE], extends, embedding: KNOBS, history: READ, interaction: STACK, wiring: KNOB, deep: STACK,
+             members: KNOB, train: KNOBS, distill: KNOBS, where: [EXPRESSION]
+    READ     {one_of: {WAY: KNOBS, ...}, default: WAY} | {WAY: KNOBS}
     STACK    a list of LAYERs, each with its own questions, or {repeat: KNOB, shared: BOOL, LAYER}
     LAYER    {one_of: {BLOCK: KNOBS, ...}, default: BLOCK} | {any_of: {BLOCK: KNOBS, ...}, fuse: KNOB, default: [BLOCK]}
              | {BLOCK: KNOBS} | {BLOCK: KNOBS, BLOCK: KNOBS, fuse: KNOB};   in deep only {mlp: KNOBS}
@@ -20,6 +21,7 @@ from search_spaces.decisions import Choice, Integer
 from search_spaces.distill import HEADS, READ_BY, Distill
 from search_spaces.domains import fixed_knob, open_knob
 from search_spaces.errors import Mistake
+from search_spaces.history import HISTORIES
 from search_spaces.knobs import Checked, Knob, Value, knobs_of
 from search_spaces.model import FUSES, MOST_MEMBERS, WIRINGS, Embedding, Train
 from search_spaces.nodes import Step, brief
@@ -33,7 +35,8 @@ MEMBERS = Knob(int, 1, ge=1, le=MOST_MEMBERS, doc="models side by side, whose me
 FUSE = Knob(str, "sum", choices=FUSES, doc="how blocks side by side become one")
 Blocks = Mapping[str, type[Checked]]
 _DEEP: Blocks = {"mlp": Mlp}
-_SECTIONS = ("embedding", "interaction", "wiring", "deep", "members", "train", "distill")
+_READ: Blocks = dict(HISTORIES)
+_SECTIONS = ("embedding", "history", "interaction", "wiring", "deep", "members", "train", "distill")
 Path = tuple[Step, ...]
 
 
@@ -77,6 +80,7 @@ class _Reader:
             train=self._block(("train",), data.get("train"), Train),
             where=self._where(data.get("where")),
             distill=self._distill(data["distill"]) if "distill" in data else None,
+            history=self._layer(("history",), data["history"], _READ) if "history" in data else None,
         )
 
     def _refuse(self, path: Path, must: str, found: str = "", hint: str = "") -> None:
@@ -182,8 +186,9 @@ class _Reader:
             self._refuse(path, "a layer must be a mapping", shown(data))
             return None
         stack = str(path[0])
-        forms = [] if self.is_model or blocks is _DEEP else ["one_of", "any_of"]
-        extra = ["fuse", "default"] if forms else ["fuse"] if blocks is not _DEEP else []
+        fused = blocks is not _DEEP and blocks is not _READ
+        forms = [] if self.is_model or blocks is _DEEP else ["one_of", "any_of"] if fused else ["one_of"]
+        extra = [*(["fuse"] if fused else []), *(["default"] if forms else [])]
         self._known(path, data, (*forms, *extra, *blocks, *more))
         used = [form for form in forms if form in data]
         plain = [name for name in data if name in blocks]
@@ -194,6 +199,9 @@ class _Reader:
             choice = ", ".join([*forms, "a block"]) if len(blocks) > 1 else next(iter(blocks))
             found = " and ".join([*used, *plain]) or "none"
             self._refuse(path, f"{stack} must hold {choice}" + (", one way only" if used else ""), found)
+            return None
+        if blocks is _READ and len(plain) > 1:
+            self._refuse(path, "history must be read in one way", " and ".join(plain), "one_of chooses between them")
             return None
         if not used:
             return self._fixed_layer(path, data, plain, blocks)

@@ -83,6 +83,7 @@ class SpaceTree:
     train: BlockTree
     where: tuple[Words, ...] = ()
     distill: BlockTree | None = None
+    history: LayerTree | None = None
 
     def plain(self) -> dict[str, object]:
         """The file's own form: reading it gives this tree again."""
@@ -90,6 +91,8 @@ class SpaceTree:
         for block in (self.embedding, self.train):
             if block.settings:
                 tree[block.name] = _knobs(block)
+        if self.history is not None:
+            tree["history"] = _layer(self.history)
         tree["interaction"] = _stack(self.interaction)
         tree["wiring"] = _setting(self.wiring)
         tree["deep"] = _stack(self.deep)

@@ -18,6 +18,7 @@ from torch import Tensor
 from automl.ranking.examples import Examples
 from automl.ranking.features import Features, read
 from automl.ranking.place import put
+from automl.ranking.sources import Taken
 
 BLOCK_ROWS = 4096
 CHUNK_BLOCKS = 64
@@ -78,7 +79,7 @@ class Targets:
 class Batch:
     """B examples as a model takes them: what each of its sources has read, and what its loss asks for."""
 
-    taken: tuple[Tensor, ...]
+    taken: tuple[Taken, ...]
     labels: Tensor
     weights_B: Tensor | None = None
     targets: Targets | None = None

@@ -1,6 +1,7 @@
 """One table for all id fields, and the row-wise Adagrad that trains it without autograd.
 
-B batch, F id fields, E dimension, R rows of the whole table, U distinct rows among the B * F of a batch.
+B batch, F id fields, E dimension, L events, R rows of the whole table, P rows that a batch asks for, U distinct ones
+among them.
 """
 
 from __future__ import annotations
@@ -47,9 +48,18 @@ class FusedEmbedding(nn.Module):
         """Rows of the table (B, F) that features ask for."""
         return self.rows(features.ids_BF)
 
-    def fields(self, taken: Tensor) -> Tensor:
-        """(B, F, E) gathered by rows; a plain copy, to be made the leaf that autograd stops at."""
-        return self.weight_RE.index_select(0, taken.reshape(-1)).view(-1, self.count, self.dim)
+    def rows_of(self, field: int, ids_L: Tensor) -> Tensor:
+        """Rows of the table (L,) of ids of one field, wherever they stand."""
+        known_L = (ids_L < self.count_F[field]) & (ids_L >= 0)
+        return ids_L.mul(known_L).add_(self.first_F[field])
+
+    def gather(self, rows_P: Tensor) -> Tensor:
+        """(P, E) by rows; a plain copy, to be made the leaf that autograd stops at."""
+        return self.weight_RE.index_select(0, rows_P)
+
+    def fields(self, gathered_PE: Tensor) -> Tensor:
+        """(B, F, E) of what was gathered for rows of ids (B, F)."""
+        return gathered_PE.view(-1, self.count, self.dim)
 
 
 class RowwiseAdagrad:
@@ -64,9 +74,9 @@ class RowwiseAdagrad:
         self.sums_R1 = weight_RE.new_zeros(weight_RE.shape[0], 1)
         self._distinct = DistinctRows(weight_RE.shape[0])
 
-    def step(self, rows_BF: Tensor, grad_BFE: Tensor, lr: float, tail: TailMean | None = None) -> None:
-        """Change the rows that the batch touched; grad_BFE is the gradient of what was gathered. `tail` is told."""
-        rows_U, grad_UE = self._distinct.sum(rows_BF.reshape(-1), grad_BFE.reshape(-1, grad_BFE.shape[-1]))
+    def step(self, rows_P: Tensor, grad_PE: Tensor, lr: float, tail: TailMean | None = None) -> None:
+        """Change the rows that the batch touched; grad_PE is the gradient of what was gathered. `tail` is told."""
+        rows_U, grad_UE = self._distinct.sum(rows_P, grad_PE)
         weight_UE = self._weight_RE.index_select(0, rows_U)
         if self._weight_decay:
             grad_UE.add_(weight_UE, alpha=self._weight_decay)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -30,15 +30,16 @@ from automl.data.store.encoders import Encoders
 from automl.files.parts import Parts
 from automl.files.whole import whole_file
 from automl.ranking.features import Features
+from automl.ranking.graph_inputs import Cut, graph_tensors
 from automl.ranking.graphs import load_graph
 from automl.ranking.model import Ranker, members_of
 from automl.ranking.place import on_processor
 from automl.ranking.scoring import logits_of, probabilities_of
 from automl.ranking.served import FACTS, FORMAT, MODEL, Served, load_served
-from automl.ranking.serving import TensorsIn, serving_graph
+from automl.ranking.serving import TensorsIn, cuts_of, serving_graph
 
 TOLERANCE = 1e-5  # of a probability
-_ROWS = 8  # of the example that is traced
+_ROWS, _EVENTS = 8, 3  # of the example that is traced; events a list
 _SYMBOL = re.compile(r"\bs\d+\b")
 
 __all__ = ["ExportError", "Proof", "Served", "export_model", "graph_signature", "load_served"]
@@ -98,6 +99,7 @@ def export_model(
         "versions": {name: version(name) for name in ("torch", "numpy", "pyarrow")},
         "about": dict(facts),
         "past": None,
+        "histories": [cut.to_json() for cut in cuts_of(model)],
     }
     served = Served(encoders, told, load_graph(held.getvalue()))
     difference = _difference(model, served, features)
@@ -173,9 +175,19 @@ class _Word(str):
 
 def _exported(model: Ranker) -> ExportedProgram:
     served = TensorsIn(serving_graph(model))
-    example, rows = Features.unknown(model.inputs, _ROWS).tensors, {0: torch.export.Dim("rows")}
+    example = graph_tensors(Features.unknown(model.inputs, _ROWS, _EVENTS), served.cuts)
     with torch.no_grad():
-        return torch.export.export(served, example, dynamic_shapes=(rows,) * len(example), strict=False)
+        return torch.export.export(served, example, dynamic_shapes=_shapes(served.cuts), strict=False)
+
+
+def _shapes(cuts: Sequence[Cut]) -> tuple[dict[int, Any] | tuple[dict[int, Any], ...], ...]:
+    """Which sizes differ from batch to batch: rows, and of each sequence feature events and the longest list."""
+    rows, lists = torch.export.Dim("rows"), list[dict[int, Any]]()
+    for k, cut in enumerate(cuts):
+        longest = {} if cut.length == 1 else {1: torch.export.Dim(f"longest{k}")}
+        events = {0: torch.export.Dim(f"events{k}")}
+        lists += [*[events] * (cut.tensors - 2), {0: rows + 1}, {0: rows, **longest}]
+    return {0: rows}, {0: rows}, *([tuple(lists)] if lists else [])
 
 
 def _difference(model: Ranker, served: Served, features: Features) -> float:

@@ -1,11 +1,11 @@
 """All that a model reads of rows, as one value: whoever passes features on does not know what they are made of.
 
-B rows, F id fields, D dense features, N rows of a log.
+B rows, F id fields, D dense features, N rows of a log, S sequence features.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Self
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from automl.ranking.examples import Encoded
+from automl.ranking.lists import Lists, read_lists, unknown_lists
 from automl.ranking.place import put
 from search_spaces.inputs import InputShape
 
@@ -22,45 +23,39 @@ AT_ONCE = 4096  # rows that are scored at once
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """B rows: ids_BF (int32) as the encoder numbers them, 0 is "not known"; dense_BD (float32), standardised.
-
-    `tensors` has them in the order in which an exported graph takes them.
-    """
+    """B rows: ids_BF (int32) as the encoder numbers them, 0 is "not known"; dense_BD (float32), standardised; of each
+    sequence feature the lists."""
 
     ids_BF: Tensor
     dense_BD: Tensor
+    lists_S: tuple[Lists, ...] = ()
 
     @classmethod
-    def of(cls, ids_BF: NDArray[np.int32], dense_BD: NDArray[np.float32]) -> Self:
+    def of(cls, ids_BF: NDArray[np.int32], dense_BD: NDArray[np.float32], lists_S: tuple[Lists, ...] = ()) -> Self:
         """From arrays, put where the models are."""
-        return cls(put(ids_BF), put(dense_BD))
+        return cls(put(ids_BF), put(dense_BD), lists_S)
 
     @classmethod
-    def unknown(cls, inputs: InputShape, rows: int) -> Self:
-        """Rows of which nothing is known, in the shape that a model reads."""
-        return cls.of(np.zeros((rows, inputs.fields), np.int32), np.zeros((rows, inputs.dense), np.float32))
-
-    @property
-    def tensors(self) -> tuple[Tensor, Tensor]:
-        return self.ids_BF, self.dense_BD
+    def unknown(cls, inputs: InputShape, rows: int, events: int = 0) -> Self:
+        """Rows of which nothing is known, in the shape that a model reads; with so many unknown events each."""
+        lists_S = tuple(unknown_lists(rows, events, one.timed, one.actions > 0) for one in inputs.histories)
+        return cls.of(np.zeros((rows, inputs.fields), np.int32), np.zeros((rows, inputs.dense), np.float32), lists_S)
 
     def __len__(self) -> int:
         return len(self.ids_BF)
 
     def __getitem__(self, part: slice) -> Features:
         """Neighbouring rows: views."""
-        return self._each(lambda tensor: tensor[part])
+        return Features(self.ids_BF[part], self.dense_BD[part], tuple([lists[part] for lists in self.lists_S]))
 
     def take(self, index_B: Tensor) -> Features:
-        """Rows by number: copies."""
-        return self._each(lambda tensor: tensor.index_select(0, index_B))
+        """Rows by number: copies, but for the events of lists."""
+        ids_BF, dense_BD = self.ids_BF.index_select(0, index_B), self.dense_BD.index_select(0, index_B)
+        return Features(ids_BF, dense_BD, tuple([lists.take(index_B) for lists in self.lists_S]))
 
     def select(self, fields: Tensor, dense: Tensor) -> Features:
-        """Columns by their places: copies."""
+        """Columns by their places: copies. Without lists."""
         return Features(self.ids_BF.index_select(1, fields), self.dense_BD.index_select(1, dense))
-
-    def _each(self, change: Callable[[Tensor], Tensor]) -> Features:
-        return Features(*map(change, self.tensors))
 
     def parts(self, rows: int = AT_ONCE) -> Iterator[Features]:
         """One after the other, at most so many rows each; of no rows one part without any."""
@@ -70,7 +65,8 @@ class Features:
 
 def read(log: Encoded, rows: slice | NDArray[np.int64]) -> Features:
     """Rows of an encoded log."""
-    return Features.of(log.ids_NF[rows], log.dense_ND[rows])
+    lists_S = tuple([read_lists(history, rows, log.times_N) for history in log.histories])
+    return Features.of(log.ids_NF[rows], log.dense_ND[rows], lists_S)
 
 
 def read_parts(log: Encoded, rows: slice, at_once: int = AT_ONCE) -> Iterator[Features]:

@@ -7,6 +7,7 @@ looked through first, and is refused where it holds more than weights and plain 
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -36,10 +37,11 @@ _PATTERNS = {
         r"|torch\.sym_(?:max|min|not|int|float)"
     ),
     "expr_str": re.compile(
-        r"(?:(?:Mul|Add|Max|Min|Mod|FloorDiv|Integer|Symbol)\("
+        r"(?:(?:Mul|Add|Pow|Max|Min|Mod|FloorDiv|Integer|Symbol)\("
         r"|'[su]\d+'|[su]\d+|(?:positive|integer)=True|[-+*\d(), ])*"
     ),
 }
+_MOST_POWERS = 4
 _PLAIN = re.compile(r"[\w .,+>-]*")
 _SPECS = ("in_spec", "out_spec")
 _UNUSED = ("metadata", "guards_code")  # where a node came from, never called; guards, left out
@@ -93,6 +95,16 @@ def _check(key: str, text: str) -> None:
         _check_spec(json.loads(text)[1])
     else:
         _hold(bool(_PATTERNS.get(key, _PLAIN).fullmatch(text)), f"the {key} {text[:80]!r}")
+        if "Pow(" in text:
+            _hold(_small_powers(text), f"the {key} {text[:80]!r}")
+
+
+def _small_powers(text: str) -> bool:
+    """Whether an expression has few powers, all of them squares: others may take for ever to evaluate."""
+    calls = [node for node in ast.walk(ast.parse(text, mode="eval")) if isinstance(node, ast.Call)]
+    powers = [call for call in calls if ast.unparse(call.func) == "Pow"]
+    squares = [call for call in powers if len(call.args) == 2 and ast.unparse(call.args[1]) == "Integer(2)"]
+    return len(squares) == len(powers) <= _MOST_POWERS
 
 
 def _check_spec(spec: Any) -> None:

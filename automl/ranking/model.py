@@ -1,13 +1,13 @@
 """A ranking model in torch: the graph that search_spaces/model.py describes.
 
-B batch, N fields of X (n of a source), E dimension, W width of the top, T tasks.
+B batch, N fields of X (n of a source), S sequence features, E dimension, W width of the top, T tasks.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -16,11 +16,22 @@ from automl.ranking.blocks import build_layer
 from automl.ranking.blocks.mlp import MlpLayer
 from automl.ranking.embedding import FusedEmbedding
 from automl.ranking.features import Features
+from automl.ranking.lists import Events, Lists
 from automl.ranking.place import Noise, seeded
-from automl.ranking.sources import Source, dense_fields
+from automl.ranking.sources import Taken, dense_fields, history_fields
 from automl.stats.seeds import seed_of
 from search_spaces.blocks import Dense
+from search_spaces.history import EventsSpec
 from search_spaces.model import InputShape, ModelSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a batch asks for: rows of the table (P,), those of its ids and then those of the events of its lists."""
+
+    rows_P: Tensor
+    dense: tuple[Tensor, ...]  # what the sources of numbers took
+    events_S: tuple[Events, ...]
 
 
 class RankingModel(nn.Module):
@@ -38,8 +49,10 @@ class RankingModel(nn.Module):
         )
         self.project, vectors = dense_fields(inputs, shape.dim)
         self.vectors = nn.ModuleList(vectors)
-        plain = () if self.project is None else (self.project,)
-        self._sources: tuple[Source, ...] = (self.table, *plain, *vectors)
+        self._dense = (*(() if self.project is None else (self.project,)), *vectors)
+        histories = history_fields(spec.history, inputs, shape.dim) if isinstance(spec.history, EventsSpec) else []
+        self.histories = nn.ModuleList(histories)
+        self._histories = tuple(histories)
         self.layers = nn.ModuleList(build_layer(layer, shape) for layer in spec.interaction)
         beside = [
             out.width
@@ -56,18 +69,53 @@ class RankingModel(nn.Module):
         self.head = nn.Linear(width if self.stacked else width + crossed, self.tasks)
         nn.init.zeros_(self.head.bias)
 
-    def forward(self, features: Features) -> Tensor:
-        """Logits, (B,) of one task, (B, T) of several; any cut-off of ids is applied here."""
-        out_BT: Tensor = self.head(self.top(self.fields(self.read(features))))
+    def forward(self, features: Features, events_S: Sequence[Events] | None = None) -> Tensor:
+        """Logits, (B,) of one task, (B, T) of several; any cut-off of ids is applied here.
+
+        `events_S` are the events of the features' lists, where they stand side by side already.
+        """
+        if events_S is None:
+            asked = self.asked(self.read(features))
+        else:
+            asked = self._asked(self.table.read(features), [one.read(features) for one in self._dense], events_S)
+        out_BT: Tensor = self.head(self.top(self.fields(asked, self.table.gather(asked.rows_P))))
         return out_BT.squeeze(1) if self.tasks == 1 else out_BT
 
-    def read(self, features: Features) -> tuple[Tensor, ...]:
-        """What each source takes of features; the table's first."""
-        return tuple([source.read(features) for source in self._sources])
+    def read(self, features: Features) -> tuple[Taken, ...]:
+        """What is taken of features, once for all batches that are cut of it: rows of the table (B, F) first."""
+        parts = (self.table, *self._dense, *self._histories)
+        return tuple([part.read(features) for part in parts])
 
-    def fields(self, taken: Sequence[Tensor]) -> list[Tensor]:
-        """What each source makes of what it took, (B, n, E); the first is gathered from the table."""
-        return [source.fields(part) for source, part in zip(self._sources, taken, strict=True)]
+    def asked(self, taken: Sequence[Taken]) -> Asked:
+        """What a batch, cut of what was read, asks for."""
+        events_S = [part.events() for part in taken if isinstance(part, Lists)]
+        rows_BF, *dense = (part for part in taken if isinstance(part, Tensor))
+        return self._asked(rows_BF, dense, events_S)
+
+    def _asked(self, rows_BF: Tensor, dense: Sequence[Tensor], events_S: Sequence[Events]) -> Asked:
+        of_events = [
+            self.table.rows_of(history.field, events.ids_L)
+            for history, events in zip(self._histories, events_S, strict=True)
+        ]
+        return Asked(_beside_each_other([rows_BF.reshape(-1), *of_events], 0), tuple(dense), tuple(events_S))
+
+    def fields(self, asked: Asked, gathered_PE: Tensor) -> list[Tensor]:
+        """What each source makes of a batch, (B, n, E), from the rows of the table that it asked for."""
+        end = asked.rows_P.shape[0] - sum(events.ids_L.shape[0] for events in asked.events_S)
+        of_ids_PE = gathered_PE[:end] if self._histories else gathered_PE
+        of_events = []
+        for events in asked.events_S:
+            start, end = end, end + events.ids_L.shape[0]
+            of_events.append(gathered_PE[start:end])
+        ids_BFE = self.table.fields(of_ids_PE)
+        return [
+            ids_BFE,
+            *(source.fields(part) for source, part in zip(self._dense, asked.dense, strict=True)),
+            *(
+                history.fields(events, ids_LE, ids_BFE)
+                for history, events, ids_LE in zip(self._histories, asked.events_S, of_events, strict=True)
+            ),
+        ]
 
     def top(self, fields: list[Tensor]) -> Tensor:
         """What the head reads (B, W): the whole backbone over the fields of all sources."""
@@ -100,9 +148,9 @@ class Ensemble(nn.Module):
         self.spec, self.inputs, self.tasks = members[0].spec, members[0].inputs, members[0].tasks
         self.members = nn.ModuleList(members)
 
-    def forward(self, features: Features) -> Tensor:
+    def forward(self, features: Features, events_S: Sequence[Events] | None = None) -> Tensor:
         """Logits, (B,) of one task, (B, T) of several."""
-        return torch.stack([member(features) for member in members_of(self)]).mean(0)
+        return torch.stack([member(features, events_S) for member in members_of(self)]).mean(0)
 
 
 Ranker = RankingModel | Ensemble
@@ -137,5 +185,5 @@ def member_seeds(spec: ModelSpec, seed: int) -> tuple[int, ...]:
     return (seed, *(seed_of("member", seed, number) for number in range(1, spec.members)))
 
 
-def _beside_each_other(parts: list[Tensor]) -> Tensor:
-    return parts[0] if len(parts) == 1 else torch.cat(parts, 1)
+def _beside_each_other(parts: list[Tensor], along: int = 1) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(parts, along)

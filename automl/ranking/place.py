@@ -31,6 +31,11 @@ def put(array: NDArray[Any]) -> Tensor:
     return torch.from_numpy(array if array.flags.writeable else np.array(array))
 
 
+def numbered(count: int, like: Tensor) -> Tensor:
+    """0, 1, ... `count` - 1 where `like` is."""
+    return torch.arange(count, device=like.device)
+
+
 def fetch(tensor: Tensor) -> NDArray[Any]:
     """A tensor as an array; memory is shared where it can be."""
     array: NDArray[Any] = tensor.numpy()

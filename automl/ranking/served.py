@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -22,6 +23,7 @@ from automl.data.store.encoder_files import read_served
 from automl.data.store.encoders import Encoders, Rows
 from automl.files.parts import hold_parts
 from automl.ranking.features import Features
+from automl.ranking.graph_inputs import Cut, graph_tensors
 from automl.ranking.graphs import load_graph
 from automl.ranking.scoring import logits_of, probabilities_of
 from automl.stats.metrics import undo_sampling
@@ -37,7 +39,7 @@ class Served:
 
     encoders: Encoders
     facts: Mapping[str, Any]
-    graph: Callable[[Tensor, Tensor], Tensor]  # ids (B, F) int32, dense (B, D) float32 -> logits (B,) or (B, T)
+    graph: Callable[..., Tensor]  # ids (B, F) int32, dense (B, D) float32, events -> logits (B,) or (B, T)
     past: Past | None = None  # what rows that lack the features made of earlier rows get them from
 
     @property
@@ -58,6 +60,11 @@ class Served:
             table = self.past.with_features(table, name)
         found = self.encoders.encode(table, name)
         return self.probabilities(Features.of(found.ids_BF, found.dense_BD))
+
+    @cached_property
+    def cuts(self) -> tuple[Cut, ...]:
+        """Which events of each sequence feature the model reads."""
+        return tuple(Cut(**told) for told in self.facts.get("histories", ()))
 
     @property
     def past_names(self) -> tuple[str, ...]:
@@ -105,7 +112,7 @@ class Served:
 
     def learned(self, features: Features) -> NDArray[np.float64]:
         """What the model learned of the log as it was sampled; of one row or more."""
-        return probabilities_of(logits_of(lambda part: self.graph(*part.tensors), features.parts()))
+        return probabilities_of(logits_of(lambda part: self.graph(*graph_tensors(part, self.cuts)), features.parts()))
 
 
 def load_served(file: Path | str, past: Path | str | None = None) -> Served:

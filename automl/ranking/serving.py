@@ -9,7 +9,9 @@ from torch.nn.utils.fusion import fuse_linear_bn_eval
 
 from automl.ranking.blocks.mlp import MlpLayer
 from automl.ranking.features import Features
+from automl.ranking.graph_inputs import Cut, events_of
 from automl.ranking.model import Ranker, members_of
+from search_spaces.history import EventsSpec
 
 
 def serving_graph(model: Ranker) -> Ranker:
@@ -24,15 +26,23 @@ def serving_graph(model: Ranker) -> Ranker:
     return served
 
 
+def cuts_of(model: Ranker) -> tuple[Cut, ...]:
+    """Which events it reads of each sequence feature."""
+    history = model.spec.history
+    if not isinstance(history, EventsSpec):
+        return ()
+    return tuple(Cut(history.length, history.action, one.timed, one.actions > 0) for one in model.inputs.histories)
+
+
 class TensorsIn(nn.Module):
-    """A model as an exported graph has it: tensors side by side, one argument each. The signature of every file."""
+    """A model as an exported graph has it: tensors side by side, one argument each."""
 
     def __init__(self, model: Ranker) -> None:
         super().__init__()
-        self.model = model
+        self.model, self.cuts = model, cuts_of(model)
 
-    def forward(self, ids_BF: Tensor, dense_BD: Tensor) -> Tensor:
-        logits: Tensor = self.model(Features(ids_BF, dense_BD))
+    def forward(self, ids_BF: Tensor, dense_BD: Tensor, *lists: Tensor) -> Tensor:
+        logits: Tensor = self.model(Features(ids_BF, dense_BD), events_of(lists, self.cuts))
         return logits
 
 

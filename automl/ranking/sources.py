@@ -1,30 +1,23 @@
-"""The first floor of a model: sources, each of which makes fields of X out of one kind of features.
+"""The first floor of a model: what makes fields of X out of one kind of features, the table but for.
 
-What they are and cost is told by search_spaces/inputs.py. The fields of all of them stand one below the other. B batch,
-D dense features, E dimension, n fields of a source.
+What they are and cost is told by search_spaces/inputs.py and search_spaces/history. The fields of all of them stand one
+below the other. B batch, D dense features, E dimension, L events, n fields of a source.
 """
 
 from __future__ import annotations
 
 from itertools import accumulate, pairwise
-from typing import Protocol
 
 from torch import Tensor, nn
 
 from automl.ranking.features import Features
-from search_spaces.inputs import InputShape
+from automl.ranking.histories import build_reader
+from automl.ranking.lists import Events, Lists
+from search_spaces.history import EventsSpec
+from search_spaces.inputs import HistoryShape, InputShape
 
-
-class Source(Protocol):
-    """Works in two strokes, so that what goes for many batches is done once for all of them."""
-
-    def read(self, features: Features) -> Tensor:
-        """What it takes of features, row by row."""
-        ...
-
-    def fields(self, taken: Tensor) -> Tensor:
-        """(B, n, E), of rows that were read."""
-        ...
+Taken = Tensor | Lists
+"""What is read of features before any batch is cut of them: something that can be cut row by row."""
 
 
 class DenseField(nn.Linear):
@@ -48,3 +41,26 @@ def dense_fields(inputs: InputShape, dim: int) -> tuple[DenseField | None, list[
     plain, *vectors = (slice(*edge) for edge in pairwise(edges))
     first = DenseField(plain, dim) if plain.stop else None
     return first, [DenseField(columns, dim) for columns in vectors]
+
+
+class HistoryField(nn.Module):
+    """One sequence feature as one field: the lists of feature `place`, whose ids are those of an id field."""
+
+    def __init__(self, place: int, spec: EventsSpec, shape: HistoryShape, dim: int) -> None:
+        super().__init__()
+        self.place, self.length, self.action, self.field = place, spec.length, spec.action, shape.field
+        self.reader = build_reader(spec, shape, dim)
+
+    def read(self, features: Features) -> Lists:
+        """What it takes of features: the latest events."""
+        return features.lists_S[self.place].latest(self.length, self.action)
+
+    def fields(self, events: Events, ids_LE: Tensor, ids_BFE: Tensor) -> Tensor:
+        """(B, 1, E) of the embeddings of the events' ids and of the rows' own."""
+        field_BE: Tensor = self.reader(events, ids_LE, ids_BFE[:, self.field])
+        return field_BE.unsqueeze(1)
+
+
+def history_fields(spec: EventsSpec, inputs: InputShape, dim: int) -> list[HistoryField]:
+    """One for each sequence feature of the log."""
+    return [HistoryField(place, spec, shape, dim) for place, shape in enumerate(inputs.histories)]

@@ -1,6 +1,6 @@
 """A training step, the only one: whatever a model learns from, it is a loss and a batch.
 
-B batch, E dimension, W width of the top.
+B batch, E dimension, P rows of the table that a batch asks for, W width of the top.
 """
 
 from __future__ import annotations
@@ -51,8 +51,9 @@ class Stepper:
 
     def step(self, batch: Batch, factor: float) -> Tensor:
         """Learn from a batch at `factor` of both learning rates; the logits (B,) or (B, T) are from before."""
-        fields = self._model.fields(batch.taken)
-        gathered_BFE = fields[0].requires_grad_()
+        asked = self._model.asked(batch.taken)
+        gathered_PE = self._model.table.gather(asked.rows_P).requires_grad_()
+        fields = self._model.fields(asked, gathered_PE)
         x_BW = self._model.top(fields) if self._half is None else self._half(fields)
         self._adam.zero_grad()
         with torch.no_grad():
@@ -61,8 +62,8 @@ class Stepper:
         if self._half is not None:
             self._half.collect()
         self._adam.step(self._spec.train.dense_lr * factor)
-        assert gathered_BFE.grad is not None
-        self._adagrad.step(batch.taken[0], gathered_BFE.grad, self._spec.embedding.lr * factor, self._tail)
+        assert gathered_PE.grad is not None
+        self._adagrad.step(asked.rows_P, gathered_PE.grad, self._spec.embedding.lr * factor, self._tail)
         if self._tail is not None:
             self._tail.stepped()
         return seen

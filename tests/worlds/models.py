@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from automl.data.store.history import History
+from automl.ranking.model import RankingModel
+from automl.ranking.sources import Taken
 from search_spaces.model import InputShape, ModelSpec
 
 INPUTS = InputShape(id_counts=((40, 30, 20, 10, 5, 1, 1), (60, 40, 3), (100, 9, 8, 7)), dense=2, train_rows=120)
@@ -80,3 +84,9 @@ BLOCKS: tuple[dict[str, dict[str, int]], ...] = (
     {"linear": {}},
     {"masknet": {"width": 6, "hidden": 5}},
 )
+
+
+def fields_of(model: RankingModel, taken: Sequence[Taken]) -> list[Tensor]:
+    """What each source of a model makes of what was read."""
+    asked = model.asked(taken)
+    return model.fields(asked, model.table.gather(asked.rows_P))

@@ -20,12 +20,13 @@ from automl.ranking.batches import Chunk, Lesson
 from automl.ranking.distill import TeacherLoss
 from automl.ranking.export import graph_signature
 from automl.ranking.features import Features, read
+from automl.ranking.graph_inputs import graph_tensors
 from automl.ranking.losses import LabelLoss, Loss
 from automl.ranking.model import RankingModel, build_model
 from automl.ranking.stepper import Stepper
 from search_spaces.distill import HEADS
 from search_spaces.model import Distill, ModelSpec
-from tests.worlds.models import planted, spec
+from tests.worlds.models import fields_of, planted, spec
 
 LOG = planted(rows=640, ids=12)
 B, TASKS, OWN = 64, 3, 1
@@ -124,9 +125,9 @@ def written_out(seen: Seen, knobs: Distill) -> tuple[list[Tensor], Tensor]:
     model = fresh.model.double()
     model.noise.reseed(seen.noise)
     rows, dense = model.read(chunk.features)
-    fields = model.fields([rows, dense.double()])
-    embedded = fields[0].requires_grad_()
-    x = model.top(fields)
+    asked = model.asked([rows, dense.double()])
+    embedded = model.table.gather(asked.rows_P).requires_grad_()
+    x = model.top(model.fields(asked, embedded))
     z = model.head(x).squeeze(1)
     sample = torch.ones(B).double() if chunk.weights_C is None else chunk.weights_C.double()
     bce = nn.BCEWithLogitsLoss(reduction="none")
@@ -300,7 +301,7 @@ def test_targets_are_capped_at_1() -> None:
 def together(parts: list[Chunk]) -> Chunk:
     lessons = [part.lesson for part in parts if part.lesson is not None]
     return Chunk(
-        Features(*map(torch.cat, zip(*(part.features.tensors for part in parts), strict=True))),
+        Features(*map(torch.cat, zip(*(graph_tensors(part.features, ()) for part in parts), strict=True))),
         torch.cat([part.labels for part in parts]),
         torch.cat([part.weights_C for part in parts if part.weights_C is not None]),
         Lesson(torch.cat([one.logits_CT for one in lessons]), torch.cat([one.age_hours_C for one in lessons])),
@@ -362,5 +363,5 @@ def test_a_good_teacher_helps_and_the_heads_follow_it() -> None:
     model, heads = learner.model.eval(), learner.teacher.heads
     assert heads is not None
     with torch.inference_mode():
-        told = heads(model.top(model.fields(model.read(batch(0).chunk.features)))).squeeze(1)
+        told = heads(model.top(fields_of(model, model.read(batch(0).chunk.features)))).squeeze(1)
     assert np.corrcoef(told.numpy(), effect[:B])[0, 1] > 0.5

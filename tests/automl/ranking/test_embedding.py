@@ -22,7 +22,7 @@ def test_gathers_what_one_table_a_field_would() -> None:
     expected = torch.stack([one(ids_BF[:, f]) for f, one in enumerate(tables)], 1)
     for ids in (ids_BF, ids_BF.int()):
         features = Features(ids, torch.zeros(50, 0))
-        assert torch.equal(fused.fields(fused.read(features)), expected)
+        assert torch.equal(fused.fields(fused.gather(fused.read(features).reshape(-1))), expected)
 
 
 def test_rare_and_unknown_ids_share_row_0_of_their_field() -> None:
@@ -50,7 +50,7 @@ def test_rowwise_adagrad_is_the_dense_one_with_a_mean_over_the_row(
         torch.manual_seed(step)
         rows_BF = fused.rows(torch.randint(0, 4, (30, 3)))
         grad_BFE = torch.randn(30, 3, 4)
-        optimizer.step(rows_BF, grad_BFE, lr=0.05)
+        optimizer.step(rows_BF.reshape(-1), grad_BFE.flatten(0, 1), lr=0.05)
         dense = torch.zeros_like(weight).index_add_(0, rows_BF.flatten().long(), grad_BFE.flatten(0, 1))
         touched = torch.zeros(len(weight), dtype=torch.bool).index_fill_(0, rows_BF.flatten().long(), True)
         dense[touched] += decay * weight[touched]

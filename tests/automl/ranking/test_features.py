@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-
 import numpy as np
 import torch
 
 from automl.ranking.features import Features, read, read_parts
+from automl.ranking.graph_inputs import graph_tensors
 from tests.worlds.models import Log, planted
 
 LOG = planted(rows=300)
@@ -15,7 +14,7 @@ ROWS = slice(20, 290)
 
 
 def same(one: Features, other: Features) -> bool:
-    pairs = zip(one.tensors, other.tensors, strict=True)
+    pairs = zip(graph_tensors(one, ()), graph_tensors(other, ()), strict=True)
     return len(one) == len(other) and all(torch.equal(mine, theirs) for mine, theirs in pairs)
 
 
@@ -36,25 +35,20 @@ def test_read_as_the_log_has_them() -> None:
     assert read(LOG, rows).ids_BF.tolist() == LOG.ids_NF[rows].tolist()
 
 
-def test_the_order_of_the_tensors_is_that_of_the_members() -> None:
-    features = read(LOG, ROWS)
-    assert all(getattr(features, f.name) is part for f, part in zip(fields(features), features.tensors, strict=True))
-
-
 def test_rows_of_which_nothing_is_known_have_the_shape_of_a_model() -> None:
     features = Features.unknown(LOG.inputs, 8)
     known = read(LOG, slice(0, 8))
-    assert [(part.shape, part.dtype) for part in features.tensors] == [
-        (part.shape, part.dtype) for part in known.tensors
+    assert [(part.shape, part.dtype) for part in graph_tensors(features, ())] == [
+        (part.shape, part.dtype) for part in graph_tensors(known, ())
     ]
-    assert not any(part.any() for part in features.tensors)
+    assert not any(part.any() for part in graph_tensors(features, ()))
 
 
 def test_parts_set_together_are_the_rows_again() -> None:
     whole = read(LOG, ROWS)
     for parts in (list(whole.parts(64)), list(read_parts(LOG, ROWS, 64))):
         assert [len(part) for part in parts] == [64, 64, 64, 64, 14]
-        assert same(Features(*map(torch.cat, zip(*(part.tensors for part in parts), strict=True))), whole)
+        assert same(Features(*map(torch.cat, zip(*(graph_tensors(part, ()) for part in parts), strict=True))), whole)
 
 
 def test_no_rows_are_one_part_without_any() -> None:
@@ -70,4 +64,4 @@ def test_rows_and_columns_are_taken_from_every_part_alike() -> None:
     some = whole.select(torch.tensor([2, 0]), torch.tensor([1]))
     assert some.ids_BF.tolist() == LOG.ids_NF[:, [2, 0]].tolist()
     assert some.dense_BD.tolist() == LOG.dense_ND[:, [1]].tolist()
-    assert all(part.is_contiguous() for part in some.tensors)
+    assert all(part.is_contiguous() for part in graph_tensors(some, ()))

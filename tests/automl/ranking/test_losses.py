@@ -12,7 +12,7 @@ from automl.ranking.losses import LabelLoss, Loss, TasksLoss, linear_backward
 from automl.ranking.model import RankingModel, build_member, build_model
 from automl.ranking.stepper import Stepper
 from search_spaces.model import ModelSpec
-from tests.worlds.models import planted, spec
+from tests.worlds.models import fields_of, planted, spec
 
 LOG = planted(rows=640)
 DEEP = [{"mlp": {"width": 16, "dropout": 0.2, "norm": "batch"}}]
@@ -52,7 +52,7 @@ def test_gradients_are_those_of_the_sum_of_mean_losses(loss: Loss, tasks: int, w
     twin = build_member(spec(deep=DEEP), LOG.inputs, seed=0, tasks=tasks).double().train()
     rows, dense = twin.read(read(LOG, FIRST))
     twin.noise.reseed(0)
-    logits = twin.head(twin.top(twin.fields([rows, dense.double()])))
+    logits = twin.head(twin.top(fields_of(twin, [rows, dense.double()])))
     losses = torch.nn.functional.binary_cross_entropy_with_logits(
         logits, labels.nan_to_num().double(), reduction="none"
     ) * torch.isfinite(labels)

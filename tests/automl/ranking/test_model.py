@@ -7,6 +7,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from automl.ranking.features import Features
+from automl.ranking.graph_inputs import graph_tensors
 from automl.ranking.model import build_model, members_of
 from search_spaces.model import InputShape, ModelSpec
 from tests.worlds.models import BLOCKS, INPUTS, spec
@@ -43,7 +44,7 @@ def test_cost_is_what_was_promised(candidate: ModelSpec, dense: int) -> None:
     tables = [member.table.weight_RE.numel() for member in members_of(model)]
     assert sum(tables) + sum(part.numel() for part in model.parameters()) == cost.params
     with FlopCounterMode(display=False) as counter:
-        model.to("meta")(Features(*(part.to("meta") for part in features.tensors)))
+        model.to("meta")(Features(*(part.to("meta") for part in graph_tensors(features, ()))))
     assert counter.get_total_flops() == 8 * cost.flops
 
 
@@ -69,7 +70,7 @@ def test_wirings_are_the_documented_graphs() -> None:
     for wiring in ("stacked", "parallel"):
         candidate = spec(interaction=[{"cross": {"rank": 2}}, {"fm": {}}], wiring=wiring)
         model = build_model(candidate, INPUTS, seed=1).eval()
-        embedded = model.table.fields(model.table.rows(features.ids_BF))
+        embedded = model.table.fields(model.table.gather(model.table.read(features).reshape(-1)))
         x0 = torch.cat([embedded, model.project(features.dense_BD)[:, None]], 1)
         x = model.layers[0](x0, x0)
         crossed = torch.cat([x.flatten(1), model.layers[1](x0, x)], 1)

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from automl.ranking.features import Features
+from automl.ranking.graph_inputs import graph_tensors
 from automl.ranking.model import build_model
 from automl.ranking.serving import TensorsIn, serving_graph
 from tests.worlds.models import INPUTS, spec
@@ -30,4 +31,4 @@ def test_the_serving_graph_gives_the_same_with_less(norm: str) -> None:
 
 def test_a_graph_takes_tensors_side_by_side() -> None:
     model, rows = build_model(spec(), INPUTS, seed=1).eval(), batch()
-    assert torch.equal(TensorsIn(model)(*rows.tensors), model(rows))
+    assert torch.equal(TensorsIn(model)(*graph_tensors(rows, ())), model(rows))

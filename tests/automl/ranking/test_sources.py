@@ -10,7 +10,7 @@ import torch
 from automl.ranking.features import Features
 from automl.ranking.model import build_model
 from search_spaces.inputs import InputShape
-from tests.worlds.models import INPUTS, spec
+from tests.worlds.models import INPUTS, fields_of, spec
 
 SHAPES = [
     INPUTS,
@@ -30,7 +30,7 @@ def rows(inputs: InputShape) -> Features:
 @pytest.mark.parametrize("inputs", SHAPES, ids=lambda inputs: f"{inputs.dense} dense, vectors {inputs.vectors}")
 def test_sources_make_the_fields_that_are_described(inputs: InputShape) -> None:
     model = build_model(spec(), inputs, seed=0)
-    made = model.fields(model.read(rows(inputs)))
+    made = fields_of(model, model.read(rows(inputs)))
     assert [part.shape for part in made] == [(8, source.fields, 4) for source in inputs.sources]
     assert sum(part.shape[1] for part in made) == spec().fields_shape(inputs).count
 
@@ -48,7 +48,7 @@ def test_each_vector_has_a_linear_map_of_its_own() -> None:
     model, features = build_model(spec(), inputs, seed=0), rows(inputs)
     moved = Features(features.ids_BF, features.dense_BD.clone())
     moved.dense_BD[:, 2:6] += 1.0  # the first vector
-    before, after = (model.fields(model.read(one)) for one in (features, moved))
+    before, after = (fields_of(model, model.read(one)) for one in (features, moved))
     assert [torch.equal(*pair) for pair in zip(before, after, strict=True)] == [True, True, False, True]
 
 

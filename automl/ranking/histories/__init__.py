@@ -1,0 +1,24 @@
+"""From the way to read a history to its torch module, which the description names."""
+
+from __future__ import annotations
+
+import pkgutil
+
+from automl.ranking.histories.base import Reader
+from search_spaces.history import EventsSpec
+from search_spaces.inputs import HistoryShape
+
+
+def build_reader(spec: EventsSpec, shape: HistoryShape, dim: int) -> Reader:
+    """The module that makes one field of dimension `dim` of a sequence feature.
+
+    Raises:
+        TypeError: where `spec.module` names what is not a Reader.
+    """
+    made = pkgutil.resolve_name(spec.module)(spec, shape, dim)
+    if not isinstance(made, Reader):
+        raise TypeError(f"{spec.module} must make a Reader, but made a {type(made).__name__}")
+    return made
+
+
+__all__ = ["Reader", "build_reader"]

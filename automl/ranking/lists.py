@@ -1,0 +1,170 @@
+"""Lists of events, ragged: those of many rows as they are kept, and those of a batch side by side as models read them.
+
+B rows, P events of all of them, L events of a batch, K the longest list of a batch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from automl.ranking.place import numbered, put
+from search_spaces.history import GAPS
+
+_SECOND = 1e9
+
+
+class EventColumns(Protocol):
+    """What a list is read from; see automl/data/store/history.py."""
+
+    @property
+    def ids_P(self) -> NDArray[np.int32]: ...  # noqa: N802
+
+    @property
+    def times_P(self) -> NDArray[np.int64] | None: ...  # noqa: N802
+
+    @property
+    def actions_P(self) -> NDArray[np.uint8] | None: ...  # noqa: N802
+
+    @property
+    def stop_N(self) -> NDArray[np.int64]: ...  # noqa: N802
+
+    @property
+    def count_N(self) -> NDArray[np.int32]: ...  # noqa: N802
+
+
+@dataclass(frozen=True, slots=True)
+class Lists:
+    """Of B rows: the list of row b is `pool[stop_B[b] - count_B[b] : stop_B[b]]`, the latest event last.
+
+    ids_P (int32) of the feature; gaps_P (uint8): kinds of gaps between an event and its row, where events have times;
+    actions_P (uint8): bit k is set where the event was the k-th action, where the feature has actions.
+    """
+
+    ids_P: Tensor
+    gaps_P: Tensor | None
+    actions_P: Tensor | None
+    stop_B: Tensor
+    count_B: Tensor
+
+    def __len__(self) -> int:
+        return len(self.count_B)
+
+    def __getitem__(self, part: slice) -> Lists:
+        """Neighbouring rows: views."""
+        return replace(self, stop_B=self.stop_B[part], count_B=self.count_B[part])
+
+    def take(self, index_B: Tensor) -> Lists:
+        """Rows by number; the events stay where they are."""
+        chosen = self.stop_B.index_select(0, index_B), self.count_B.index_select(0, index_B)
+        return replace(self, stop_B=chosen[0], count_B=chosen[1])
+
+    def latest(self, most: int, action: int = 0) -> Lists:
+        """The last `most` events of each list; of those of one action (k-th, from 1) among them, or of all (0)."""
+        lists = self
+        if action:
+            if self.actions_P is None:
+                raise ValueError("events of one action must be asked for of a feature with actions")
+            kept_P = (self.actions_P >> (action - 1)) & 1
+            upto_P1 = torch.cat([kept_P.new_zeros(1, dtype=torch.int64), kept_P.cumsum(0)])
+            stop_B = upto_P1.index_select(0, self.stop_B)
+            count_B = stop_B - upto_P1.index_select(0, self.stop_B - self.count_B)
+            kept = kept_P.bool()
+            gaps_P = None if self.gaps_P is None else self.gaps_P[kept]
+            lists = Lists(self.ids_P[kept], gaps_P, self.actions_P[kept], stop_B, count_B)
+        return replace(lists, count_B=lists.count_B.clamp(max=most))
+
+    def events(self, *, spare: bool = False) -> Events:
+        """The lists side by side. `spare`: with one event of no list behind them, so that there always is one."""
+        starts_B1 = torch.cat([self.count_B.new_zeros(1), self.count_B.cumsum(0)])
+        total, rows = int(starts_B1[-1]), len(self)
+        longest = max(int(self.count_B.max()), 1) if rows else 1
+        row_L = torch.repeat_interleave(self.count_B, output_size=total)
+        within_L = numbered(total, row_L) - starts_B1.index_select(0, row_L)
+        from_L = within_L + (self.stop_B - self.count_B).index_select(0, row_L)
+        place_L = row_L * longest + within_L
+
+        def taken(pool_P: Tensor | None) -> Tensor | None:
+            if pool_P is None:
+                return None
+            return _behind(pool_P.index_select(0, from_L).to(torch.int32), 0 if spare else None)
+
+        ids_L = taken(self.ids_P)
+        assert ids_L is not None
+        return Events(
+            ids_L=ids_L,
+            gaps_L=taken(self.gaps_P),
+            actions_L=taken(self.actions_P),
+            row_L=_behind(row_L, 0 if spare else None),
+            place_L=_behind(place_L, rows * longest if spare else None),
+            starts_B1=starts_B1,
+            there_BK=numbered(longest, row_L) < self.count_B.unsqueeze(1),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """The lists of a batch side by side: L events, row by row. `row_L` is whose they are, `starts_B1` where each row's
+    begin, and the end; `place_L` their places in a matrix (B, K) whose cells are used where `there_BK`. A spare event
+    behind the end is of no list: its row is 0, and its place behind the matrix.
+    """
+
+    ids_L: Tensor
+    gaps_L: Tensor | None
+    actions_L: Tensor | None
+    row_L: Tensor
+    place_L: Tensor
+    starts_B1: Tensor
+    there_BK: Tensor
+
+    def __len__(self) -> int:
+        return len(self.there_BK)
+
+    @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        """Those that are there, in the order in which an exported graph takes them."""
+        known = (part for part in (self.gaps_L, self.actions_L) if part is not None)
+        return (self.ids_L, *known, self.row_L, self.place_L, self.starts_B1, self.there_BK)
+
+    @property
+    def count_B(self) -> Tensor:  # noqa: N802
+        """How long each list is."""
+        return self.starts_B1[1:] - self.starts_B1[:-1]
+
+
+def _behind(values_L: Tensor, last: int | None) -> Tensor:
+    return values_L if last is None else torch.cat([values_L, values_L.new_full((1,), last)])
+
+
+def read_lists(columns: EventColumns, rows: slice | NDArray[np.int64], times_N: NDArray[np.int64] | None) -> Lists:
+    """Those of some rows, with events of their own. `times_N` of all rows, nanoseconds: where events have times."""
+    stop_B, count_B = columns.stop_N[rows], columns.count_N[rows].astype(np.int64)
+    end_B = np.cumsum(count_B)
+    from_P = np.arange(int(end_B[-1]) if len(end_B) else 0) + np.repeat(stop_B - end_B, count_B)
+    gaps_P = None
+    if columns.times_P is not None:
+        if times_N is None:
+            raise ValueError("events with times must be those of rows with times")
+        gaps_P = put(kinds_of_gaps(np.repeat(times_N[rows], count_B) - columns.times_P[from_P]))
+    actions_P = None if columns.actions_P is None else put(columns.actions_P[from_P])
+    return Lists(put(columns.ids_P[from_P]), gaps_P, actions_P, put(end_B), put(count_B))
+
+
+def kinds_of_gaps(gaps_P: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """Of nanoseconds between an event and its row: floor(2 log2(1 + seconds)), at most GAPS - 1."""
+    seconds_P = np.maximum(gaps_P, 0) / _SECOND
+    kinds_P: NDArray[np.uint8] = np.minimum(2 * np.log2(1 + seconds_P), GAPS - 1).astype(np.uint8)
+    return kinds_P
+
+
+def unknown_lists(rows: int, events: int, timed: bool, actions: bool) -> Lists:
+    """So many events a row, of which nothing is known: of every action, and just now."""
+    count_B, total = np.full(rows, events, np.int64), rows * events
+    gaps_P = put(np.zeros(total, np.uint8)) if timed else None
+    actions_P = put(np.full(total, 255, np.uint8)) if actions else None
+    return Lists(put(np.zeros(total, np.int32)), gaps_P, actions_P, put(count_B.cumsum()), put(count_B))
