@@ -224,6 +224,11 @@ class FeaturesConfig(Part):
     def _some(self) -> FeaturesConfig:
         if not self.categorical:
             raise ValueError("must name at least one categorical feature")
+        twice = next(
+            (name for name in self.sequence if name in {**self.categorical, **self.dense, **self.vectors}), None
+        )
+        if twice is not None:
+            raise ValueError(f"a sequence must have a name of its own, but found {twice}, another feature's")
         return self
 
 

@@ -11,15 +11,20 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from automl.data.columns.kinds import MisfitError, cast, is_list, plain, trimmed
+from automl.data.columns.lists import holds_lists, read_lists
 from automl.data.columns.numbers import as_floats
 from automl.data.columns.times import is_number
 from automl.data.columns.vectors import NotVectorsError, as_vectors, width_in
+from automl.data.columns.vocabulary import Numbering
 from automl.data.tables.table import Table
 from automl.files.passed import Passed, unheard
 from automl.stats.metrics import auc
 from search_spaces.errors import InputError
 
 _SAMPLE_ROWS = 400_000
+_LISTS = "holds lists"
+_MANY = 20  # values of a list column, and of the column whose values they are
+_MOST = 0.5  # of its values are in that column
 Floats = NDArray[np.float64]
 
 
@@ -89,6 +94,10 @@ def sample_columns(table: Table, passed: Passed = unheard) -> Sample:
             columns[name] = _profile(name, _values(table, name, sample[name].combine_chunks()))
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError, MisfitError):
             others[name] = f"holds {table.type_of(name)}, which is not understood"
+    for name in (name for name, why in others.items() if why == _LISTS):
+        of = _listed(table, name, columns)
+        if of is not None:
+            others[name] = f"lists of {of}: if they are known before the row, sequence: {{{name}: {{of: {of}}}}}"
     return Sample(columns, vectors, others, rows)
 
 
@@ -135,8 +144,24 @@ def _not_read(table: Table, name: str) -> str | None:
     if pa.types.is_map(kind):
         return "holds maps"
     if pa.types.is_nested(kind):
-        return "holds lists"
+        return _LISTS
     return "holds spans of time" if pa.types.is_duration(kind) or pa.types.is_interval(kind) else None
+
+
+def _listed(table: Table, name: str, columns: Mapping[str, Column]) -> str | None:
+    """The column whose values the lists hold, as the first batch says; None where there is none."""
+    first = next(iter(table.batches([name])), None)
+    if first is None or not holds_lists(first.column(0).type):
+        return None
+    found = read_lists(first.column(0), None).values
+    shares = {}
+    for column in columns.values():
+        if min(len(found), column.distinct) >= _MANY:
+            known = Numbering()
+            known.add(column.values)
+            shares[column.name] = float((known.find(found) > 0).mean())
+    best = max(shares, key=lambda of: shares[of], default=None)
+    return best if best is not None and shares[best] >= _MOST else None
 
 
 def _values(table: Table, name: str, values: pa.Array) -> pa.Array:

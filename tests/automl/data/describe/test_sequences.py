@@ -9,6 +9,7 @@ import pytest
 
 from automl.data.describe.sequences import SequenceConfig
 from automl.data.describe.streams import StreamDataConfig
+from automl.data.describe.tables import FeaturesConfig
 
 
 def test_a_key_may_be_one_column_or_several() -> None:
@@ -44,3 +45,10 @@ def test_a_stream_has_none() -> None:
     told = {"path": "log", "time": "time_ms", "labels": {"click": "click"}, "features": features}
     with pytest.raises(ValueError, match="sequence must be left out of a stream"):
         StreamDataConfig.model_validate(told)
+
+
+@pytest.mark.parametrize("features", [{"categorical": {"word": {}, "seen": {}}}, {"dense": ["seen"]}])
+def test_a_sequence_has_a_name_of_its_own(features: dict[str, Any]) -> None:
+    told = {"categorical": {"word": {}}, "sequence": {"seen": {"of": "word"}}, **features}
+    with pytest.raises(ValueError, match="a sequence must have a name of its own, but found seen"):
+        FeaturesConfig.model_validate(told)

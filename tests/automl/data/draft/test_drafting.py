@@ -159,6 +159,23 @@ def test_a_column_that_is_no_feature_is_left_out_with_its_reason(
     assert reason in dict(found.left_out)[column]
 
 
+def test_lists_of_ids_are_left_out_with_what_they_list(tmp_path: Path, write: Write) -> None:
+    def past(rng: np.random.Generator, rows: int) -> list[list[int]]:
+        return [rng.integers(10**6, 10**6 + 60, k % 5).tolist() for k in range(rows)]
+
+    write(
+        log_of(
+            ts=stamps,
+            ad_id=lambda rng, rows: 7 * rng.integers(10**6, 10**6 + 50, rows),
+            seen=lambda rng, rows: [[7 * k for k in row] for row in past(rng, rows)],
+            words=past,
+        )
+    )
+    left = dict(draft("log.parquet", tmp_path).left_out)
+    assert left["seen"] == "lists of ad_id: if they are known before the row, sequence: {seen: {of: ad_id}}"
+    assert left["words"] == "holds lists"
+
+
 def test_large_ids_that_come_and_go_are_no_clock(tmp_path: Path, write: Write) -> None:
     write(log_of(ts=stamps, ad_id=lambda rng, rows: 2**60 + rng.integers(0, 50, rows)))
     assert "ad_id" in dict(draft("log.parquet", tmp_path).categorical)
