@@ -16,6 +16,8 @@ from search_spaces.guards import Guard
 from search_spaces.knobs import Knob, Value, knobs_of
 from search_spaces.plan import BlockPlan, Group, LayerPlan, Plan, Slot, StackPlan
 from search_spaces.schema import FUSE, MEMBERS, REPEAT, WIRING
+from search_spaces.tasks import GATES
+from search_spaces.tasks import READ_BY as TASKS_READ_BY
 from search_spaces.terms import Expression
 from search_spaces.tree import BlockTree, LayerKind, LayerTree, Question, Setting, SpaceTree, StackTree, Words
 
@@ -68,6 +70,7 @@ class _Compiler:
         self.wiring = self.slot("wiring", "wiring", tree.wiring, WIRING, (), ())
         self.deep = self.stack("deep", tree.deep)
         self.members = self.slot("members", "members", tree.members, MEMBERS, (), ())
+        self.tasks = None if tree.tasks is None else self.several_labels(tree.tasks)
         self.train = self.block("train", "train", tree.train, ())
         self.distill = None if tree.distill is None else self.distillation(tree.distill)
         self.stacks = {"interaction": len(self.interaction.layers), "deep": len(self.deep.layers)}
@@ -134,6 +137,23 @@ class _Compiler:
             if not isinstance(heads, Question) and heads not in READ_BY[name]:
                 self.symbols[path] = replace(self.symbols[path], instead=math.nan)
         return BlockPlan(tree.name, tree.spec, tuple(slots))
+
+    def several_labels(self, tree: BlockTree) -> BlockPlan:
+        """The gates come first: every other question is asked only where the answers to its gate read it."""
+        knobs, settings, scope = knobs_of(tree.spec), dict(tree.settings), ("tasks",)
+        slots: dict[str, Slot] = {}
+        for name in [*GATES, *(name for name in [*settings, *knobs] if name not in GATES)]:
+            if name in slots:
+                continue
+            path, setting = f"tasks.{name}", settings.get(name, knobs[name].default)
+            guards: Guards = ()
+            gate, answers = TASKS_READ_BY.get(name, (None, ()))
+            if gate is not None:
+                guards = _answered(settings.get(gate, knobs[gate].default), slots[gate].column, answers)
+            slots[name] = self.slot(path, path, setting, knobs[name], guards, scope)
+            if gate is not None and slots[gate].column is None and slots[gate].instead not in answers:
+                self.symbols[path] = replace(self.symbols[path], instead=math.nan)
+        return BlockPlan(tree.name, tree.spec, tuple(slots.values()))
 
     def stack(self, name: str, tree: StackTree) -> StackPlan:
         if tree.repeat is None:
@@ -273,6 +293,7 @@ class _Compiler:
             knobs=len(self.knobs),
             distill=self.distill,
             history=self.history,
+            tasks=self.tasks,
         )
 
 
@@ -301,4 +322,15 @@ def _reading(heads: Setting, column: int | None, name: str) -> Guards:
         return ()
     assert isinstance(heads.domain, Choice), "heads are chosen"
     read = [index for index, option in enumerate(heads.domain.options) if option in READ_BY[name]]
+    return (Guard(column, read[0], read[-1]),) if read else (Guard(column, math.inf, math.inf),)
+
+
+def _answered(gate: Setting, column: int | None, answers: Sequence[Value]) -> Guards:
+    """The guard of a knob that only these answers to its gate read; they stand together in its domain."""
+    if not isinstance(gate, Question) or column is None:
+        return ()
+    if not isinstance(gate.domain, Choice):
+        numbers = [float(answer) for answer in answers]
+        return (Guard(column, min(numbers), max(numbers)),)
+    read = [index for index, option in enumerate(gate.domain.options) if option in answers]
     return (Guard(column, read[0], read[-1]),) if read else (Guard(column, math.inf, math.inf),)

@@ -8,19 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from search_spaces.blocks.base import FLOAT_BYTES, Dense, Fields
+from search_spaces.blocks.base import FLOAT_BYTES, Cost, Dense, Fields
 from search_spaces.decisions import Choice, Decision, Real
 from search_spaces.guards import Bools
 from search_spaces.history import EventsSpec
 from search_spaces.model import InputShape, histories_cost, layer_cost
-from search_spaces.plan import Answers, LayerPlan, Plan, Slot, StackPlan
+from search_spaces.plan import Answers, BlockPlan, LayerPlan, Plan, Slot, StackPlan
 from search_spaces.ranges import Floats
+from search_spaces.tasks import Tasks
 from search_spaces.terms import COSTS, Rows
+from search_spaces.tree import LayerKind
 
 Measure = Callable[[LayerPlan, Answers, Sequence[float]], tuple[object, ...]]
 Figures = NDArray[np.void]
@@ -112,6 +114,7 @@ class Costing:
         self._deep = _Stack(plan.decisions, plan.deep, TOWER, _mlp)
         read = () if plan.history is None else (plan.history,)
         self._history = _Stack(plan.decisions, StackPlan("history", read, None), READ, self._read)
+        self._of_tasks = None if plan.tasks is None else _Stack(plan.decisions, _alone(plan.tasks), TOWER, self._parts)
 
     def layers(self, answers_ND: Floats) -> Figures:
         """(N, L): figures of the interaction layers."""
@@ -164,7 +167,13 @@ class Costing:
             by_width = zip(COST, BY_WIDTH, strict=True)
             total = total.plus(*(tower[at_0] + tower[slope] * deep_in for at_0, slope in by_width))
             deep_in = np.where(tower["present"] > 0, tower["width"], deep_in)
-        of_one = total.plus_linear(np.where(parallel, deep_in + crossed, deep_in), self.inputs.tasks * one)
+        head_in = np.where(parallel, deep_in + crossed, deep_in)
+        if self._of_tasks is None:
+            of_one = total.plus_linear(head_in, self.inputs.tasks * one)
+        else:
+            parts = self._of_tasks.figures(answers_ND, np.zeros((len(answers_ND), 1)))[:, 0]
+            by_width = zip(COST, BY_WIDTH, strict=True)
+            of_one = total.plus(*(parts[at_0] + parts[slope] * head_in for at_0, slope in by_width))
         return of_one.times(self.knobs.number(answers_ND, "members"))
 
     def rows(self, answers_ND: Floats) -> Rows:
@@ -184,6 +193,10 @@ class Costing:
         events = [shape.mean_length(history.length, history.action) for shape in self.inputs.histories]
         return (1, cost.params, cost.flops, cost.bytes, sum(events))
 
+    def _parts(self, layer: LayerPlan, answers: Answers, _: Sequence[float]) -> tuple[object, ...]:
+        tasks = cast(Tasks, layer.blocks[0].build(answers))
+        return _line(tasks.cost(0, self.inputs.tasks), tasks.cost(1, self.inputs.tasks), 0)
+
     def _layer(self, layer: LayerPlan, answers: Answers, given: Sequence[float]) -> tuple[object, ...]:
         dim, count = map(int, given)
         built, fields = layer.build(answers), Fields(count, dim)
@@ -194,11 +207,20 @@ class Costing:
         return (1, cost.params, cost.flops, cost.bytes, beside, len(names), tuple(map(names.count, self.kinds)))
 
 
+def _alone(block: BlockPlan) -> StackPlan:
+    """A section as a stack of one layer."""
+    return StackPlan(block.name, (LayerPlan(LayerKind.FIXED, (block,), (None,), None),), None)
+
+
 def _mlp(layer: LayerPlan, answers: Answers, _: Sequence[float]) -> tuple[object, ...]:
     mlp = layer.build_mlp(answers)
-    at_0, at_1 = mlp.cost(Dense(0)), mlp.cost(Dense(1))
+    return _line(mlp.cost(Dense(0)), mlp.cost(Dense(1)), mlp.width)
+
+
+def _line(at_0: Cost, at_1: Cost, width: int) -> tuple[object, ...]:
+    """A record of TOWER from the costs at two widths."""
     slope = (at_1.params - at_0.params, at_1.flops - at_0.flops, at_1.bytes - at_0.bytes)
-    return (1, at_0.params, at_0.flops, at_0.bytes, *slope, mlp.width)
+    return (1, at_0.params, at_0.flops, at_0.bytes, *slope, width)
 
 
 def option_numbers(decision: Decision) -> Floats | None:

@@ -30,6 +30,7 @@ from search_spaces.distill import Distill as Distill
 from search_spaces.history import HISTORIES, HistorySpec, NoHistory
 from search_spaces.inputs import InputShape as InputShape
 from search_spaces.knobs import Checked, Value, knob, knobs_of
+from search_spaces.tasks import Tasks as Tasks
 
 T = TypeVar("T")
 _Knobs = Mapping[str, Value] | None  # None stands for no knob, as in `linear:`
@@ -102,6 +103,7 @@ class _ModelTree(TypedDict, total=False):
     members: int
     train: _Knobs
     distill: _Knobs
+    tasks: _Knobs
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -109,7 +111,8 @@ class ModelSpec:
     """A whole model with every knob answered. Equal specs build equal models.
 
     Several `members` are as many such graphs, each trained on an order of its own; their mean logit serves.
-    `history` says how each sequence feature is read, None that none is; `none` becomes None. `distill` says how it
+    `history` says how each sequence feature is read, None that none is; `none` becomes None. `tasks` says how several
+    labels are predicted; all its defaults become None: one layer of heads on all that is shared. `distill` says how it
     learns from a teacher, None that it learns from labels alone; heads `none` becomes None. That changes the training,
     never the served graph nor its cost.
     """
@@ -122,6 +125,7 @@ class ModelSpec:
     train: Train = field(default_factory=Train)
     distill: Distill | None = None
     history: HistorySpec | None = None
+    tasks: Tasks | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.history, NoHistory):
@@ -132,6 +136,8 @@ class ModelSpec:
             raise ValueError(f"wiring must be one of {', '.join(WIRINGS)}, but found {self.wiring!r}")
         if self.distill is not None and self.distill.heads == "none":
             object.__setattr__(self, "distill", None)
+        if self.tasks == Tasks():
+            object.__setattr__(self, "tasks", None)
 
     @property
     def key(self) -> str:
@@ -140,14 +146,15 @@ class ModelSpec:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def to_tree(self) -> dict[str, Any]:
-        """The form of a baseline file, all defaults filled in; plain data. `distill` and `history` only where they are
-        set, `members` where there are several, `train.precision` where it is not fp32."""
+        """The form of a baseline file, all defaults filled in; plain data. `distill`, `history` and `tasks` only where
+        they are set, `members` where there are several, `train.precision` where it is not fp32."""
         several = {} if self.members == 1 else {"members": self.members}
         train = _knob_values(self.train)
         if self.train.precision == PRECISIONS[0]:
             del train["precision"]
         taught = {} if self.distill is None else {"distill": _knob_values(self.distill)}
         read = {} if self.history is None else {"history": {self.history.name: _knob_values(self.history)}}
+        parted = {} if self.tasks is None else {"tasks": _knob_values(self.tasks)}
         return {
             "embedding": _knob_values(self.embedding),
             **read,
@@ -155,6 +162,7 @@ class ModelSpec:
             "wiring": self.wiring,
             "deep": [{"mlp": _knob_values(mlp)} for mlp in self.deep],
             **several,
+            **parted,
             "train": train,
             **taught,
         }
@@ -166,7 +174,7 @@ class ModelSpec:
         Raises:
             ValueError: naming the part and what must hold. (Files are checked with positions before this.)
         """
-        unknown = set(tree) - {"embedding", "history", "interaction", "wiring", "deep", "members", "train", "distill"}
+        unknown = set(tree) - set(_ModelTree.__annotations__)
         if unknown:
             raise ValueError(f"unknown keys {', '.join(sorted(unknown))}")
         told = cast(_ModelTree, tree)
@@ -179,6 +187,7 @@ class ModelSpec:
             train=_made(Train, told.get("train")),
             distill=_made(Distill, told["distill"]) if "distill" in told else None,
             history=_history_of(told["history"]) if "history" in told else None,
+            tasks=_made(Tasks, told["tasks"]) if "tasks" in told else None,
         )
 
     def fields_shape(self, inputs: InputShape) -> Fields:
@@ -205,7 +214,7 @@ class ModelSpec:
             total += mlp.cost(Dense(deep_in))
             deep_in = mlp.width
         head_in = deep_in if self.wiring == "stacked" else deep_in + crossed
-        return (total + linear_cost(head_in, inputs.tasks)) * self.members
+        return (total + (self.tasks or Tasks()).cost(head_in, inputs.tasks)) * self.members
 
 
 def histories_cost(history: HistorySpec, inputs: InputShape, dim: int) -> Cost:

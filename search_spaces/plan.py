@@ -14,6 +14,7 @@ from search_spaces.expressions import Names
 from search_spaces.history import HistorySpec, NoHistory
 from search_spaces.knobs import Checked, Value
 from search_spaces.model import Embedding, Layer, ModelSpec, Train
+from search_spaces.tasks import Tasks
 from search_spaces.terms import Expression
 from search_spaces.tree import LayerKind
 
@@ -43,7 +44,7 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class BlockPlan:
-    """A block (or embedding, train, distill) with a slot for every knob.
+    """A block (or embedding, tasks, train, distill) with a slot for every knob.
 
     `made` remembers specs, which are checked when made.
     """
@@ -180,6 +181,7 @@ class Plan:
     knobs: int
     distill: BlockPlan | None = None
     history: LayerPlan | None = None
+    tasks: BlockPlan | None = None
 
     def build(self, answers: Answers) -> ModelSpec:
         """The model that answers stand for."""
@@ -193,6 +195,7 @@ class Plan:
             train=cast(Train, self.train.build(answers)),
             distill=None if self.distill is None else cast(Distill, self.distill.build(answers)),
             history=None if self.history is None else self.history.build_history(answers),
+            tasks=None if self.tasks is None else cast(Tasks, self.tasks.build(answers)),
         )
 
     def values_of(self, model: ModelSpec) -> dict[str, Value]:
@@ -203,6 +206,7 @@ class Plan:
             *self.wiring.pairs(model.wiring),
             *self.deep.pairs([((mlp,), None) for mlp in model.deep]),
             *self.members.pairs(model.members),
+            *(self.tasks.pairs(model.tasks or Tasks()) if self.tasks is not None else ()),
             *self.train.pairs(model.train),
             *(self.distill.pairs(model.distill or Distill(heads="none")) if self.distill is not None else ()),
             *(self.history.pairs([model.history or NoHistory()], None) if self.history is not None else ()),

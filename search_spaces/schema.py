@@ -1,7 +1,7 @@
 """The grammar of space and model files. Reading checks all of a file and tells every mistake together.
 
     space    plugins: [FILE], extends, embedding: KNOBS, history: READ, interaction: STACK, wiring: KNOB, deep: STACK,
-             members: KNOB, train: KNOBS, distill: KNOBS, where: [EXPRESSION]
+             members: KNOB, tasks: KNOBS, train: KNOBS, distill: KNOBS, where: [EXPRESSION]
     READ     {one_of: {WAY: KNOBS, ...}, default: WAY} | {WAY: KNOBS}
     STACK    a list of LAYERs, each with its own questions, or {repeat: KNOB, shared: BOOL, LAYER}
     LAYER    {one_of: {BLOCK: KNOBS, ...}, default: BLOCK} | {any_of: {BLOCK: KNOBS, ...}, fuse: KNOB, default: [BLOCK]}
@@ -18,7 +18,8 @@ from enum import Enum
 
 from search_spaces.blocks import INTERACTION_BLOCKS, Mlp
 from search_spaces.decisions import Choice, Integer
-from search_spaces.distill import HEADS, READ_BY, Distill
+from search_spaces.distill import HEADS, Distill
+from search_spaces.distill import READ_BY as HEARD_BY
 from search_spaces.domains import fixed_knob, open_knob
 from search_spaces.errors import Mistake
 from search_spaces.history import HISTORIES
@@ -26,6 +27,7 @@ from search_spaces.knobs import Checked, Knob, Value, knobs_of
 from search_spaces.model import FUSES, MOST_MEMBERS, WIRINGS, Embedding, Train
 from search_spaces.nodes import Step, brief
 from search_spaces.source import Document, did_you_mean, shown
+from search_spaces.tasks import GATES, READ_BY, Tasks, gate_order
 from search_spaces.tree import BlockTree, LayerKind, LayerTree, Question, Setting, SpaceTree, StackTree, Words
 
 MAX_LAYERS = 32
@@ -36,7 +38,7 @@ FUSE = Knob(str, "sum", choices=FUSES, doc="how blocks side by side become one")
 Blocks = Mapping[str, type[Checked]]
 _DEEP: Blocks = {"mlp": Mlp}
 _READ: Blocks = dict(HISTORIES)
-_SECTIONS = ("embedding", "history", "interaction", "wiring", "deep", "members", "train", "distill")
+_SECTIONS = ("embedding", "history", "interaction", "wiring", "deep", "members", "tasks", "train", "distill")
 Path = tuple[Step, ...]
 
 
@@ -81,6 +83,7 @@ class _Reader:
             where=self._where(data.get("where")),
             distill=self._distill(data["distill"]) if "distill" in data else None,
             history=self._layer(("history",), data["history"], _READ) if "history" in data else None,
+            tasks=self._tasks(data["tasks"]) if "tasks" in data else None,
         )
 
     def _refuse(self, path: Path, must: str, found: str = "", hint: str = "") -> None:
@@ -131,10 +134,29 @@ class _Reader:
             possible = tuple(sorted(heads.domain.options, key=lambda word: HEADS.index(str(word))))
             settings["heads"] = replace(heads, domain=Choice(possible))
         for name, setting in settings.items():
-            readers = READ_BY.get(name, HEADS)
+            readers = HEARD_BY.get(name, HEADS)
             if isinstance(setting, Question) and not set(possible) & set(readers):
                 must = f"a question must be reachable: heads must take one of {', '.join(readers)} for {name}"
                 self._refuse(("distill", name), must, ", ".join(map(str, possible)))
+        return replace(block, settings=settings)
+
+    def _tasks(self, data: object) -> BlockTree:
+        """With the answers of a gate in its order. A question that none of them reads would never be asked."""
+        block = self._block(("tasks",), data, Tasks)
+        settings = dict(block.settings)
+        for name in GATES:
+            gate = settings.get(name)
+            if isinstance(gate, Question) and isinstance(gate.domain, Choice):
+                settings[name] = replace(gate, domain=Choice(tuple(sorted(gate.domain.options, key=gate_order(name)))))
+        for name, setting in settings.items():
+            if isinstance(setting, Question) and name in READ_BY:
+                gate, answers = READ_BY[name]
+                given = settings.get(gate, knobs_of(Tasks)[gate].default)
+                domain = given.domain if isinstance(given, Question) else None
+                if not any(given == answer if domain is None else domain.has(answer) for answer in answers):
+                    words = ", ".join(map(str, answers))
+                    must = f"a question must be reachable: {gate} must take one of {words} for {name}"
+                    self._refuse(("tasks", name), must)
         return replace(block, settings=settings)
 
     def _stack(self, path: Path, data: object, blocks: Blocks) -> StackTree:

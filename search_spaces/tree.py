@@ -36,7 +36,7 @@ Setting = bool | int | float | str | Question
 
 @dataclass(frozen=True, slots=True)
 class BlockTree:
-    """The knobs of one block (or of embedding, train, distill) that the file gives; the others take their defaults."""
+    """The knobs of one block (or of a section like embedding) that the file gives; the others take their defaults."""
 
     name: str
     spec: type[Checked]
@@ -84,6 +84,7 @@ class SpaceTree:
     where: tuple[Words, ...] = ()
     distill: BlockTree | None = None
     history: LayerTree | None = None
+    tasks: BlockTree | None = None
 
     def plain(self) -> dict[str, object]:
         """The file's own form: reading it gives this tree again."""
@@ -98,6 +99,8 @@ class SpaceTree:
         tree["deep"] = _stack(self.deep)
         if self.members != 1:
             tree["members"] = _setting(self.members)
+        if self.tasks is not None:
+            tree["tasks"] = _knobs(self.tasks)
         if self.distill is not None:  # written without knobs too: it says that there is a teacher
             tree["distill"] = _knobs(self.distill)
         if self.where:

@@ -73,10 +73,13 @@ def _front(folder: Path) -> Mapping[str, ModelSpec]:
 
 
 def _single(model: ModelSpec, name: str) -> ModelSpec:
-    """On a stream every model sees the rows in the one order in which they come: members would be alike."""
+    """On a stream every model sees the rows in the one order in which they come: members would be alike. A teacher has
+    a head for each label of the stream, a student one."""
     if model.members > 1:
         hint = "search with `members: 1` what is to learn from a stream"
         raise InputError.of(name, "must be a model of one member", f"members: {model.members}", hint)
+    if model.tasks is not None:
+        raise InputError.of(name, "must be a model without `tasks`", model.tasks.sharing, "search for one label")
     return model
 
 

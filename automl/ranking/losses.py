@@ -8,11 +8,17 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from automl.ranking.batches import Batch, Chunk, Targets
+from automl.ranking.place import put
+from automl.ranking.tasks import TaskHead
+
+_LEAST = 1e-30  # a probability that is divided by
 
 
 class Loss(ABC):
@@ -51,17 +57,84 @@ class LabelLoss(Loss):
 
 
 class TasksLoss(Loss):
-    """The sum over several labels of their cross entropies.
+    """The weighted sum over T labels of their cross entropies.
 
     A label that is NaN is not defined (or has not arrived) and teaches nothing; the mean is over all rows nevertheless.
+
+    `given`, for each label the place of the one that it is given, or None: such a label is learned as ESMM does (Ma et
+    al. 2018), by p(both) = p(the other) p(it, given the other) over all rows in which the other is defined. `weight` is
+    that of every label but the first. With `uncertain` the weights are learned instead (Kendall et al. 2018): with
+    s = log variance, exp(-s) times a label's loss, + s / 2 for each row in which it is defined.
     """
 
+    def __init__(
+        self, tasks: int = 1, *, given: Sequence[int | None] = (), weight: float = 1.0, uncertain: bool = False
+    ) -> None:
+        self._given = tuple(given)
+        self._weights_T = None if weight == 1.0 else put(np.array([1.0, *[weight] * (tasks - 1)], np.float32))
+        self._log_variance_T = nn.Parameter(put(np.zeros(tasks, np.float32))) if uncertain else None
+
+    def parameters(self) -> list[nn.Parameter]:
+        return [] if self._log_variance_T is None else [self._log_variance_T]
+
     def backward(self, head: nn.Linear, x_BW: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
-        seen_BT = nn.functional.linear(x_BW, head.weight, head.bias)
-        grad_BT = seen_BT.sigmoid().sub_(batch.labels).div_(len(batch)).nan_to_num_(0.0)
+        seen_BT = head(x_BW)
+        if any(place is not None for place in self._given) or self._log_variance_T is not None:
+            grad_BT = self._together(seen_BT, batch)
+        else:
+            grad_BT = seen_BT.sigmoid().sub_(batch.labels).div_(len(batch)).nan_to_num_(0.0)
+            if batch.weights_B is not None:
+                grad_BT.mul_(batch.weights_B.unsqueeze(1))
+            if self._weights_T is not None:
+                grad_BT.mul_(self._weights_T)
+        return seen_BT, head_backward(head, x_BW, grad_BT)
+
+    def _together(self, seen_BT: Tensor, batch: Batch) -> Tensor:
+        """The gradient by logit; that of the weights is written to where it is kept."""
+        known_BT = torch.isfinite(batch.labels).float()
         if batch.weights_B is not None:
-            grad_BT.mul_(batch.weights_B.unsqueeze(1))
-        return seen_BT, linear_backward(head, x_BW, grad_BT)
+            known_BT.mul_(batch.weights_B.unsqueeze(1))
+        labels_BT = batch.labels.nan_to_num(0.0)
+        own_BT = seen_BT.sigmoid().sub_(labels_BT).mul_(known_BT)
+        entropy_BT = nn.functional.softplus(seen_BT).sub_(seen_BT * labels_BT).mul_(known_BT)
+        above: list[tuple[int, int, Tensor]] = []
+        for place, given in enumerate(self._given):
+            if given is not None:
+                counts_B = torch.where(labels_BT[:, given] == 1, known_BT[:, place], known_BT[:, given])
+                both = _both(seen_BT[:, given], seen_BT[:, place], labels_BT[:, place])
+                own_BT[:, place] = both.by_it_B * counts_B
+                entropy_BT[:, place] = both.entropy_B * counts_B
+                known_BT[:, place] = counts_B
+                above.append((given, place, both.by_given_B * counts_B))
+        if self._log_variance_T is not None:
+            weights_T = torch.exp(-self._log_variance_T)
+            assert self._log_variance_T.grad is not None
+            of_loss_T = entropy_BT.sum(0).mul_(weights_T)
+            self._log_variance_T.grad.copy_(known_BT.sum(0).mul_(0.5).sub_(of_loss_T).div_(len(batch)))
+        else:
+            weights_T = torch.ones_like(seen_BT[0]) if self._weights_T is None else self._weights_T
+        grad_BT = own_BT.mul_(weights_T)
+        for given, place, by_given_B in above:
+            grad_BT[:, given].add_(by_given_B.mul_(weights_T[place]))
+        return grad_BT.div_(len(batch))
+
+
+class _Both(NamedTuple):
+    """Cross entropy of p(both) by row, and its gradients by the logits of the other label and of the one given it."""
+
+    entropy_B: Tensor
+    by_given_B: Tensor
+    by_it_B: Tensor
+
+
+def _both(given_B: Tensor, it_B: Tensor, label_B: Tensor) -> _Both:
+    """1 - p(both) is kept as a sum of what is positive, so that nothing cancels."""
+    not_given_B, not_it_B = torch.sigmoid(-given_B), torch.sigmoid(-it_B)
+    neither_B = (not_given_B + torch.sigmoid(given_B) * not_it_B).clamp_min_(_LEAST)
+    by_log_B = (1.0 - label_B) / neither_B - 1.0
+    sure_B = nn.functional.logsigmoid(given_B) + nn.functional.logsigmoid(it_B)
+    entropy_B = -torch.where(label_B == 1, sure_B, neither_B.log())
+    return _Both(entropy_B, by_log_B * not_given_B, by_log_B * not_it_B)
 
 
 def label_gradient(seen_B: Tensor, batch: Batch) -> Tensor:
@@ -79,3 +152,8 @@ def linear_backward(layer: nn.Linear, x_BW: Tensor, grad_BH: Tensor) -> Tensor:
     torch.mm(grad_BH.t(), x_BW, out=grad_HW)
     torch.sum(grad_BH, 0, out=grad_H)
     return torch.mm(grad_BH, weight_HW)
+
+
+def head_backward(head: nn.Linear, x_BW: Tensor, grad_BH: Tensor) -> Tensor:
+    """`linear_backward` of any head."""
+    return head.backward_to(x_BW, grad_BH) if isinstance(head, TaskHead) else linear_backward(head, x_BW, grad_BH)

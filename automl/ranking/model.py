@@ -19,6 +19,7 @@ from automl.ranking.features import Features
 from automl.ranking.lists import Events, Lists
 from automl.ranking.place import Noise, seeded
 from automl.ranking.sources import Taken, dense_fields, history_fields
+from automl.ranking.tasks import task_layers
 from automl.stats.seeds import seed_of
 from search_spaces.blocks import Dense
 from search_spaces.history import EventsSpec
@@ -66,7 +67,8 @@ class RankingModel(nn.Module):
         for mlp in spec.deep:
             self.deep.append(MlpLayer(mlp, width, noise))
             width = mlp.width
-        self.head = nn.Linear(width if self.stacked else width + crossed, self.tasks)
+        top = width if self.stacked else width + crossed
+        self.parts, self.head = task_layers(spec.tasks, top, self.tasks, noise)
         nn.init.zeros_(self.head.bias)
 
     def forward(self, features: Features, events_S: Sequence[Events] | None = None) -> Tensor:
@@ -118,7 +120,13 @@ class RankingModel(nn.Module):
         ]
 
     def top(self, fields: list[Tensor]) -> Tensor:
-        """What the head reads (B, W): the whole backbone over the fields of all sources."""
+        """What the heads read (B, W): the whole backbone over the fields of all sources, and what several labels have
+        of their own."""
+        x_BW = self.backbone(fields)
+        return x_BW if self.parts is None else self.parts(x_BW)
+
+    def backbone(self, fields: list[Tensor]) -> Tensor:
+        """What all labels share (B, W)."""
         x0_BNE = fields[0] if len(fields) == 1 else torch.cat(fields, 1)
         x_BNE, beside = x0_BNE, []
         for layer in self.layers:

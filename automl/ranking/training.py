@@ -17,7 +17,7 @@ from automl.ranking.model import Ranker, RankingModel, member_seeds, members_of
 from automl.ranking.progress import Diverged, Prequential, Progress, mean_progress
 from automl.ranking.recalibration import recalibrate, recent_rows
 from automl.ranking.stepper import Stepper
-from search_spaces.model import ModelSpec, Train
+from search_spaces.model import InputShape, ModelSpec, Tasks, Train
 
 __all__ = ["Diverged", "Progress", "Steppers", "make_steppers", "rate_factor", "train"]
 
@@ -122,10 +122,16 @@ def _pass(
 def _loss(model: RankingModel, spec: ModelSpec, log: Examples, seed: int) -> Loss:
     """`seed` is of the weights that never serve."""
     if spec.distill is None:
-        return LabelLoss() if model.tasks == 1 else TasksLoss()
+        return LabelLoss() if model.tasks == 1 else tasks_loss(spec.tasks or Tasks(), model.inputs)
     if log.teacher_NT is None or log.own is None:
         raise ValueError("a model with distill must be trained on a log with a teacher")
     return TeacherLoss(spec.distill, model.head, tasks=log.teacher_NT.shape[1], own=log.own, seed=seed)
+
+
+def tasks_loss(tasks: Tasks, inputs: InputShape) -> TasksLoss:
+    """What a model of several labels learns by."""
+    given = inputs.given if tasks.esmm else ()
+    return TasksLoss(inputs.tasks, given=given, weight=tasks.weight, uncertain=tasks.losses == "uncertainty")
 
 
 def rate_factor(settings: Train, done: float, step: float) -> float:

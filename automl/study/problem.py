@@ -21,7 +21,7 @@ from search_spaces.extends import is_name, read_space
 from search_spaces.model import ModelSpec
 from search_spaces.source import Document, read
 from search_spaces.space import TRIES, SearchSpace, load_model, load_space
-from search_spaces.tree import Words
+from search_spaces.tree import BlockTree, Question, Words
 
 if TYPE_CHECKING:
     from automl.data.encode.plan import Plan
@@ -114,6 +114,7 @@ def problem_of(
     with gathering(mistakes):
         if config is not None and config.storage is not None:
             connected(config.storage, document.at("storage")).close()
+    mistakes += _of_tasks(document, study.data, None if given else space, baseline)
     if part(document, "data", "lessons") is not None:
         mistakes += _several(document, None if given else space, baseline)
     elif part(document, "data") is not None:
@@ -242,6 +243,37 @@ def _untaught(document: Document, space: SearchSpace | None, baseline: ModelSpec
     )
     hint = "leave `distill` out, or give `data: {lessons: RUN/lessons/STUDENT, split: ...}` of an ExFM run"
     return [Mistake(at, "distill must have a log with a teacher", "a log without one", hint) for at in wrong]
+
+
+def _of_tasks(
+    document: Document, data: DataConfig | LessonsConfig | None, space: SearchSpace | None, baseline: ModelSpec | None
+) -> list[Mistake]:
+    """A space or a baseline that says how it predicts several labels where there is one, or one given another where
+    none is."""
+    if data is None:
+        return []
+    labels = data.tasks if isinstance(data, DataConfig) else ()
+    everywhere = {label.column for label in labels if label.given is None}
+    if len(labels) < 2:
+        has_space = space is not None and space.tree.tasks is not None
+        in_baseline = baseline is not None and baseline.tasks is not None
+        must = "tasks must have a log of several labels"
+        found, hint = "one label", "leave `tasks` out, or give `data: {labels: ...}` of several"
+    elif not any(label.given in everywhere for label in labels):
+        must, found = "esmm must have a label that is given another of the labels", "none"
+        has_space = space is not None and _may(space.tree.tasks, "esmm")
+        in_baseline = baseline is not None and baseline.tasks is not None and baseline.tasks.esmm
+        hint = "like {ctr: is_click, cvr: {column: long_view, given: is_click}}"
+    else:
+        return []
+    wrong = _told_in(document, "tasks", space=has_space, baseline=in_baseline)
+    return [Mistake(at, must, found, hint) for at in wrong]
+
+
+def _may(block: BlockTree | None, flag: str) -> bool:
+    """Whether a section of a space may answer yes."""
+    setting = False if block is None else block.settings.get(flag, False)
+    return setting.domain.has(True) if isinstance(setting, Question) else bool(setting)
 
 
 def _several(document: Document, space: SearchSpace | None, baseline: ModelSpec | None) -> list[Mistake]:

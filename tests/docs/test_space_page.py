@@ -11,15 +11,22 @@ from search_spaces.distill import HEADS, READ_BY
 from search_spaces.domains import KINDS
 from search_spaces.errors import InputError
 from search_spaces.extends import library, resolve
-from search_spaces.knobs import Knob, knobs_of
-from search_spaces.model import Distill, Embedding, Train
+from search_spaces.knobs import Checked, Knob, knobs_of
+from search_spaces.model import Distill, Embedding, Tasks, Train
 from search_spaces.schema import MAX_LAYERS
 from search_spaces.source import read_text
 from search_spaces.space import model_of, space_of
+from search_spaces.tasks import READ_BY as TASKS_READ_BY
 from search_spaces.terms import COSTS
 from tests.docs.pages import Fence, fences, names, page, rows, section
 
-SECTIONS = {"Embedding": Embedding, "Layers of the deep tower": Mlp, "Training": Train, "Distillation": Distill}
+SECTIONS: dict[str, type[Checked]] = {
+    "Embedding": Embedding,
+    "Layers of the deep tower": Mlp,
+    "Training": Train,
+    "Distillation": Distill,
+    "Several labels": Tasks,
+}
 
 
 def _check(knob: Knob, default: str, allowed: str, meaning: str) -> None:
@@ -73,6 +80,15 @@ def test_heads_and_what_they_read_are_told() -> None:
     assert {name: tuple(cell.replace(",", "").split()) for name, (cell,) in told.items()} == READ_BY
 
 
+def test_what_reads_a_knob_of_several_labels_is_told() -> None:
+    table = [row for row in rows(section(page("space.md"), "Several labels")) if len(row) == 2 and names(row[0])]
+    told = {name: cell for first, cell in table for name in names(first)}
+    assert set(told) == set(TASKS_READ_BY)
+    for name, (gate, answers) in TASKS_READ_BY.items():
+        words = f"of {answers[0]} or more" if gate == "tower_layers" else ", ".join(map(str, answers))
+        assert told[name] == f"`{gate}` {words}"
+
+
 def test_every_block_has_its_formula_and_source() -> None:
     table = rows(section(page("space.md"), "Blocks of an interaction layer"))
     formulas = {names(row[0])[0]: row for row in table if len(row) == 4 and names(row[0])}
@@ -92,6 +108,7 @@ def test_words_of_the_language_are_told() -> None:
         "wiring",
         "deep",
         "members",
+        "tasks",
         "train",
         "distill",
         "where",

@@ -15,6 +15,15 @@ objectives: {ne.cvr: minimize, qps: maximize}
 constraints: [ne.ctr <= 1.2 * baseline.ne.ctr]
 """
 
+TASKS = """\
+tasks:
+  sharing: {choice: [mmoe, shared, ple], default: mmoe}
+  width: 8
+  tower_layers: {int: [0, 1]}
+  esmm: {choice: [true, false]}
+  weight: {log: [0.3, 3]}
+"""
+
 
 @pytest.fixture(scope="module")
 def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -22,6 +31,8 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = write_study(folder, rows=3000)
     labels = "labels: {ctr: click, cvr: {column: convert, given: click}}"
     file.write_text(file.read_text().replace("label: click", labels) + MORE)
+    space = folder / "space.yaml"
+    space.write_text(f"{space.read_text()}{TASKS}")
     done = automl("search", file, "--trials", "3", "--workers", "2")
     assert done.returncode == 0, done.stderr
     return folder
@@ -33,6 +44,7 @@ def test_a_search_measures_both_and_trades_the_one_that_is_named(searched: Path)
     assert list(done["ne"]) == list(done["ne.cvr"])
     assert done["ne.ctr"].between(0.3, 1.5).all()
     assert (done["ne.ctr"] != done["ne.cvr"]).all()
+    assert frame["knob.tasks.sharing"].notna().any()
     shown = automl_here("status", searched)
     assert "NE of ctr " in shown.stdout, shown.stderr
 

@@ -16,7 +16,7 @@ from search_spaces.blocks import INTERACTION_BLOCKS, Mlp
 from search_spaces.decisions import Decision, Flag, Integer, Real, bin_of, bins
 from search_spaces.errors import InputError
 from search_spaces.knobs import Knob, Value, knobs_of
-from search_spaces.model import Distill, Embedding, InputShape, ModelSpec, Train
+from search_spaces.model import Distill, Embedding, InputShape, ModelSpec, Tasks, Train
 from search_spaces.moves import crossover, mutate
 from search_spaces.source import read_text
 from search_spaces.space import Candidate, SearchSpace, space_of
@@ -34,7 +34,7 @@ def domains(draw: st.DrawFn, knob: Knob, when: tuple[str, ...] = ()) -> Any:
     elif knob.kind is bool:
         domain = {"choice": draw(st.sampled_from([[True, False], [False, True], [True]]))}
     elif knob.kind is int:
-        low = int(knob.ge or 0) + draw(st.integers(0, 4))
+        low = int(knob.ge or 0) + draw(st.integers(0, 4 if knob.le is None else min(4, int(knob.le - (knob.ge or 0)))))
         steps, step = draw(st.integers(1, 5)), draw(st.integers(1, 3))
         high = min(low + steps * step, int(knob.le)) if knob.le is not None else low + steps * step
         forms = [{"choice": list(range(low, high + 1, step))}]
@@ -92,6 +92,8 @@ def trees(draw: st.DrawFn) -> dict[str, Any]:
     tree["deep"] = draw(st.sampled_from([{"repeat": draw(REPEATS), "mlp": mlp}, [{"mlp": mlp}, {"mlp": {}}]]))
     if draw(st.booleans()):
         tree["interaction"] = [draw(layers()), draw(layers())]
+    if draw(st.booleans()):
+        tree["tasks"] = draw(blocks(Tasks, ("sharing != ple", "not esmm", "wiring == stacked", "tower_layers > 1")))
     if draw(st.booleans()):
         tree["distill"] = draw(blocks(Distill, ("heads != plain", "not averaged", "wiring == stacked")))
     where = ["embedding.dim <= 8", "sum(deep.mlp.width) <= 700", "not (wiring == parallel and embedding.lr > 0.1)",

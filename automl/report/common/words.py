@@ -8,8 +8,10 @@ from itertools import groupby
 
 from automl.report.common.formats import knob_value
 from search_spaces.distill import READ_BY, Distill
-from search_spaces.knobs import Value
+from search_spaces.knobs import Value, knobs_of
 from search_spaces.model import ModelSpec
+from search_spaces.tasks import READ_BY as TASKS_READ_BY
+from search_spaces.tasks import Tasks
 
 LayerTree = Mapping[str, Value | Mapping[str, Value]]  # of a model file: knobs by block, and a fuse
 # A knob whose bare value would mislead.
@@ -30,6 +32,8 @@ def architecture(model: ModelSpec) -> str:
     tower = tower_words(tree["deep"])
     beside = " beside it" if model.wiring == "parallel" and crossed else ""
     parts.append(f"deep tower {tower}{beside}" if tower else "no deep tower")
+    if model.tasks is not None:
+        parts.append(f"labels by {task_words(model.tasks)}")
     several = f"mean of {model.members} models, each with " if model.members > 1 else ""
     return several + ", ".join(parts)
 
@@ -60,6 +64,20 @@ def teacher_words(distill: Distill | None) -> str:
     read = [name for name, heads in READ_BY.items() if distill.heads in heads]
     knobs = (f"{name.replace('_', ' ')} {knob_value(getattr(distill, name))}" for name in read)
     return f"{distill.heads} ({', '.join(knobs)})"
+
+
+def task_words(tasks: Tasks | None) -> str:
+    """mmoe (experts 4, width 64, layers 1), tower layers 1, ...: what differs from one layer of heads on all."""
+    told, plain = tasks or Tasks(), Tasks()
+    by_sharing = [(name, answers) for name, (gate, answers) in TASKS_READ_BY.items() if gate == "sharing"]
+    of_experts = [name for name, answers in by_sharing if told.sharing in answers]
+    said = [f"{name.replace('_', ' ')} {getattr(told, name)}" for name in of_experts]
+    changed = [
+        f"{name.replace('_', ' ')} {knob_value(getattr(told, name))}"
+        for name in knobs_of(Tasks)
+        if name not in ("sharing", *of_experts) and getattr(told, name) != getattr(plain, name)
+    ]
+    return ", ".join([told.sharing + (f" ({', '.join(said)})" if said else ""), *changed])
 
 
 def interaction_words(layers: Sequence[LayerTree]) -> str:
@@ -180,6 +198,8 @@ def changes(model: ModelSpec, baseline: ModelSpec) -> list[str]:
         said.append(f"wiring {old['wiring']} → {new['wiring']}")
     if model.members != baseline.members:
         said.append(f"members {baseline.members} → {model.members}")
+    if model.tasks != baseline.tasks:
+        said.append(f"labels {task_words(baseline.tasks)} → {task_words(model.tasks)}")
     if model.distill != baseline.distill:
         said.append(f"teacher {teacher_words(baseline.distill)} → {teacher_words(model.distill)}")
     return said
@@ -189,7 +209,7 @@ def knobs(model: ModelSpec) -> dict[str, Value]:
     """Every setting by its path, with the number of layers as `interaction.repeat` and `deep.repeat`."""
     tree = model.to_tree()
     flat: dict[str, Value] = {}
-    for part in ("embedding", "train", *(["distill"] if "distill" in tree else [])):
+    for part in ("embedding", "train", *(part for part in ("tasks", "distill") if part in tree)):
         flat |= {f"{part}.{name}": value for name, value in tree[part].items()}
     flat["wiring"] = tree["wiring"]
     flat["members"] = model.members

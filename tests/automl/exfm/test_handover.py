@@ -104,3 +104,9 @@ def test_members_are_refused_since_a_stream_has_one_order(tmp_path: Path, monkey
     (tmp_path / "m.yaml").write_text(FILE + "members: 2\n")
     with pytest.raises(InputError, match=r"exfm.yaml:7:3: m.yaml must be a model of one member.*members: 2"):
         model_of("m.yaml", tmp_path, AT)
+
+
+def test_what_several_labels_have_of_their_own_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "m.yaml").write_text(FILE + "tasks: {sharing: mmoe}\n")
+    with pytest.raises(InputError, match=r"exfm.yaml:7:3: m.yaml must be a model without `tasks`.*mmoe"):
+        model_of("m.yaml", tmp_path, AT)

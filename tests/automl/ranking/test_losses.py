@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
 
-from automl.ranking.batches import Chunk
+from automl.ranking.batches import Batch, Chunk
 from automl.ranking.features import read
 from automl.ranking.losses import LabelLoss, Loss, TasksLoss, linear_backward
 from automl.ranking.model import RankingModel, build_member, build_model
@@ -104,3 +106,69 @@ def test_several_labels_of_which_there_is_one_are_one_label_bit_for_bit(weighted
     learn(models[1], LabelLoss(), candidate, [chunk_of(labels[:, 0], weights, part) for part in PARTS])
     states = [model.state_dict() for model in models]
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+
+
+def _oracle(seen: Tensor, labels: Tensor, given: tuple[int | None, ...], weights: Tensor) -> tuple[Tensor, Tensor]:
+    """By label the summed loss and how many rows it is of, in double precision, straight from the formulas."""
+    probs = seen.sigmoid()
+    losses, counts = [], []
+    for task, place in enumerate(given):
+        y, p = labels[:, task], probs[:, task]
+        known = torch.isfinite(y)
+        if place is not None:
+            known = torch.isfinite(labels[:, place]) & (known | (labels[:, place] == 0))
+            p = p * probs[:, place]
+        y = y.nan_to_num()
+        losses.append((-(y * p.log() + (1 - y) * (1 - p).log()) * known * weights).sum())
+        counts.append((known * weights).sum())
+    return torch.stack(losses), torch.stack(counts)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("given", [(), (None, 0, None), (None, 0, 0)])
+@pytest.mark.parametrize("more", [{}, {"weight": 0.3}, {"uncertain": True}], ids=str)
+def test_losses_of_several_labels_go_back_as_autograd_does(
+    more: dict[str, Any], given: tuple[int | None, ...], weighted: bool
+) -> None:
+    generator = torch.Generator().manual_seed(0)
+    seen = torch.randn(64, 3, generator=generator).double().mul_(3).requires_grad_()
+    labels = (torch.rand(64, 3, generator=generator) < 0.4).float()
+    labels[torch.rand(64, 3, generator=generator) < 0.2] = torch.nan
+    for task, place in enumerate(given):
+        if place is not None:
+            labels[labels[:, place] != 1, task] = torch.nan
+    weights = weights_of(weighted)
+    by_row = torch.ones(64) if weights is None else weights[FIRST]
+    loss = TasksLoss(3, given=given, **more)
+    s = torch.tensor([0.3, -0.2, 0.5], dtype=torch.float64, requires_grad=True)
+    sums, counts = _oracle(seen, labels.double(), given or (None,) * 3, by_row.double())
+    if more.get("uncertain"):
+        (own,) = loss.parameters()
+        own.data.copy_(s.detach())
+        own.grad = torch.zeros(3)
+        total = (torch.exp(-s) * sums + 0.5 * s * counts).sum() / 64
+    else:
+        total = (sums * torch.tensor([1.0, *[more.get("weight", 1.0)] * 2]).double()).sum() / 64
+    total.backward()
+    head = torch.nn.Linear(3, 3)
+    head.weight.data, head.bias.data = torch.eye(3), torch.zeros(3)
+    head.weight.grad, head.bias.grad = torch.zeros(3, 3), torch.zeros(3)
+    batch = Batch((), labels, None if weights is None else by_row)
+    with torch.no_grad():
+        _, below = loss.backward(head, seen.detach().float(), batch)
+    torch.testing.assert_close(below.double(), seen.grad, rtol=1e-4, atol=1e-7)
+    if more.get("uncertain"):
+        assert own.grad is not None
+        torch.testing.assert_close(own.grad.double(), s.grad, rtol=1e-4, atol=1e-7)
+
+
+@pytest.mark.parametrize("logit", [-60.0, 60.0])
+def test_sure_predictions_of_both_labels_stay_finite(logit: float) -> None:
+    head = torch.nn.Linear(2, 2)
+    head.weight.data, head.bias.data = torch.eye(2), torch.zeros(2)
+    head.weight.grad, head.bias.grad = torch.zeros(2, 2), torch.zeros(2)
+    labels = torch.tensor([[0.0, torch.nan], [1.0, 0.0], [1.0, 1.0]])
+    with torch.no_grad():
+        _, below = TasksLoss(2, given=(None, 0)).backward(head, torch.full((3, 2), logit), Batch((), labels))
+    assert torch.isfinite(below).all()
+    assert below.abs().max() < 1
