@@ -112,6 +112,9 @@ class Histories:
                 ids_E = source.recode[source.codes_P[at_E]]
                 bits_E = None if source.bits_P is None else source.bits_P[at_E]
                 self._counts[k].add(part.window, count_n[some], ids_E, bits_E, part.ids_nF[some, field])
+                if source.times_P is not None:
+                    last_n = source.times_P[stop_n[some][count_n[some] > 0] - 1]
+                    self._counts[k].add_ages(part.window, part.rows["time"][some][count_n[some] > 0] - last_n)
                 if not source.shared:
                     _write(source, at_E, self._writers[k])
             if not source.shared:

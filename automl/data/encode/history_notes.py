@@ -18,6 +18,8 @@ from automl.data.tables.windows import WINDOWS
 _MUCH_EMPTY = 0.5  # more, or less, of the rows than in train
 _LONGER = 2.0  # or shorter, times
 _SHORT = 0.5  # events: means below are not compared
+_OLDER = 2.0  # times
+_DAY_NS = 86_400 * 10**9
 _NEARLY_ALL = 0.9  # of the ids are unknown
 _KNOWN_IN_TRAIN = 0.5  # and in train not so
 _OWN_ID = 0.2  # of the lists end in the row's own id
@@ -36,7 +38,7 @@ class HistoryCounts:
         self.lengths = np.zeros((1 + len(actions), sequence.most + 1), np.int64)
         self._vocabulary = vocabulary
         self._rows, self._empty, self._events, self._unknown = (np.zeros(len(WINDOWS), np.int64) for _ in range(4))
-        self._squares = np.zeros(len(WINDOWS))
+        self._squares, self._ages = np.zeros(len(WINDOWS)), np.zeros(len(WINDOWS))
         self._ends, self._own = 0, 0  # rows of train whose list ends in a known id, and in their own one
         self._last = np.zeros(len(vocabulary.values) + 1, np.int64)
 
@@ -57,6 +59,10 @@ class HistoryCounts:
             self._ends += int((last_n > 0).sum())
             self._own += int(((last_n > 0) & (last_n == own_n[some_n])).sum())
             np.add.at(self._last, last_n, 1)
+
+    def add_ages(self, window: int, ages_n: NDArray[np.int64]) -> None:
+        """How much older (nanoseconds) the latest event of each list is than its row; empty lists have none."""
+        self._ages[window] += float(ages_n.astype(np.float64).sum())
 
     def feature(self) -> Feature:
         rows, events = np.maximum(self._rows, 1), np.maximum(self._events, 1)
@@ -116,13 +122,18 @@ class HistoryCounts:
 
     def _drift(self) -> Iterator[str]:
         found = self.feature()
+        ages = _by_window(self._ages / np.maximum(self._rows - self._empty, 1))
         for name in WINDOWS[1:]:
-            empty, before = found.missing[name], found.missing["train"]
+            empty, usually = found.missing[name], found.missing["train"]
             length, usual = found.mean[name] or 0.0, found.mean["train"] or 0.0
-            if abs(empty - before) > _MUCH_EMPTY:
-                yield f"is empty in {empty:.0%} of the {name} rows, in {before:.0%} of train"
+            if abs(empty - usually) > _MUCH_EMPTY:
+                yield f"is empty in {empty:.0%} of the {name} rows, in {usually:.0%} of train"
             elif max(length, usual) > _SHORT and not usual / _LONGER <= length <= usual * _LONGER:
                 yield f"has {length:.1f} events a row in {name}, {usual:.1f} in train"
+            old, before = ages[name], ages["train"]
+            if self.sequence.ids is not None and old > _DAY_NS and old > _OLDER * before > 0:
+                days = f"{old / _DAY_NS:.1f} days old in {name}, {before / _DAY_NS:.1f} in train"
+                yield f"gets old: its latest events are {days}. Is its table brought up to date?"
             if found.unknown[name] > _NEARLY_ALL and found.unknown["train"] <= _KNOWN_IN_TRAIN:
                 yield f"holds ids that train does not know: {found.unknown[name]:.0%} of those listed in {name}"
 

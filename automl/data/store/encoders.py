@@ -320,8 +320,8 @@ class Encoders:
             if not holds_lists(kind):
                 found.append(Mistake(Position(name), f"{column} must hold lists", str(kind)))
             elif column == sequence.ids and len(values):
-                untyped = sequence.of in self.origin.untyped
-                if not alike(plain_of(kind), values.type, untyped):
+                told, untyped = plain_of(kind), sequence.of in self.origin.untyped
+                if not (alike(told, values.type, untyped) or (is_text(told) and is_numeric(values.type))):
                     must = f"{column} must hold lists of {_family(values.type)}s as the log did"
                     found.append(Mistake(Position(name), must, str(kind)))
         return found

@@ -13,8 +13,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from automl.data.columns.kinds import is_text
-from automl.data.columns.lists import Lists, WrongLists, read_lists
+from automl.data.columns.kinds import is_numeric, is_text
+from automl.data.columns.lists import Lists, WrongLists, plain_of, read_lists
 from automl.data.columns.vocabulary import Numbering
 
 
@@ -96,7 +96,9 @@ def encoded_lists(
 ) -> tuple[EncodedLists, tuple[WrongLists, ...]]:
     """Lists with the ids of a field, whose values are of that kind, and what is wrong in their columns."""
     times, kinds = (None if name is None else column(name) for name in (sequence.times, sequence.kinds))
-    found = read_lists(column(sequence.ids), None, times, kinds, _as_made if sequence.built else nanoseconds)
+    ids = column(sequence.ids)
+    as_text = is_numeric(kind) and is_text(plain_of(ids.type))  # of a file without types
+    found = read_lists(ids, kind if as_text else None, times, kinds, _as_made if sequence.built else nanoseconds)
     found = found.before(times_B)[0].last(sequence.most)
     values = found.values
     if is_text(kind) and pa.types.is_integer(values.type):

@@ -217,7 +217,8 @@ class Finder:
         ids, of = lists.ids, self._table(lists.of)
         assert ids is not None
         kind, wanted = plain_of(self._table(ids).type_of(ids.column)), of.type_of(lists.of.column)
-        if not alike(kind, wanted, of.is_untyped(lists.of.column)):
+        no_types = is_text(kind) and all(part.untyped for part in self._table(ids).parts)
+        if not (alike(kind, wanted, of.is_untyped(lists.of.column)) or (no_types and is_numeric(wanted))):
             must = f"{ids.column} must hold lists of {lists.of.column} ({wanted})"
             self.note(must, f"lists of {kind}", "", *path, "column")
         for key, source in (("times", lists.times), ("actions", lists.actions)):

@@ -271,6 +271,21 @@ def test_events_that_are_not_earlier_are_left_out_and_told(
     ]
 
 
+def test_a_table_that_gets_old_is_told(
+    tmp_path: Path, columns: dict[str, Any], write: Write, describe: Describe
+) -> None:
+    """All that it holds was there before the first day; one that goes on is not told of."""
+    times = {"old_ms": [START_MS - 3_600_000], "new_ms": [START_MS + hour * 3_600_000 for hour in range(0, 144, 6)]}
+    ids = {name[:3]: [["a"] * len(of)] * 300 for name, of in times.items()}
+    write(columns)
+    write({"user": np.arange(1, 301), **ids, **{name: [of] * 300 for name, of in times.items()}}, "users.parquet")
+    sequence = {name: {"of": "word", "times": f"{name}_ms", "max_len": 1} for name in ids}
+    log = encoded(tmp_path, describe(features=told(**sequence), join=JOIN))
+    drift = [note.text for note in log.notes if note.kind == "drift" and note.at[:2] == ("features", "sequence")]
+    assert [text.partition(":")[0] for text in drift] == ["old gets old"] * 2
+    assert "days old in test, 2.0 in train" in drift[1]
+
+
 def test_a_list_that_ends_in_the_rows_own_id_is_told(
     tmp_path: Path, columns: dict[str, Any], write: Write, describe: Describe
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from automl.data.store.history import History
 from automl.data.store.served_lists import EncodedLists
 from automl.runtime.errors import RunError
 from search_spaces.errors import InputError
+from tests.automl.data.conftest import DAY_MS
 from tests.automl.data.encode.test_histories import JOIN, LISTED, MS, WATCHED, encoded, lists_of, told, with_lists
 from tests.automl.data.store.test_encoders import through_a_file
 
@@ -71,6 +73,26 @@ def test_what_is_served_is_encoded_alike(
     fewer = encoders.select(["word"], [], ["liked"])
     assert fewer.columns == ("word", "liked")
     assert [len(one.stop_B) for one in fewer.encode(table).histories] == [600]
+
+
+@pytest.mark.parametrize("types", [{}, {"user": "integer"}])
+def test_lists_of_a_file_without_types(
+    tmp_path: Path, columns: dict[str, Any], write: Write, describe: Describe, types: dict[str, str]
+) -> None:
+    """JSON lines: ids are text there, or numbers where the description says so, in lists as outside of them."""
+    rng = np.random.default_rng(0)
+    times = np.asarray(columns["time_ms"]).tolist()
+    columns["seen"] = [rng.integers(1, 5, k % 4).tolist() for k in range(600)]
+    columns["seen_ms"] = [sorted((time - rng.integers(1, DAY_MS, k % 4)).tolist()) for k, time in enumerate(times)]
+    write(columns)
+    lines = map(json.dumps, pq.read_table(tmp_path / "log.parquet").to_pylist())
+    (tmp_path / "log.jsonl").write_text("\n".join(lines))
+    features = told(seen={"of": "user", "times": "seen_ms"})
+    log = encoded(tmp_path, describe(features=features))
+    config = describe(path="log.jsonl", features=features, types=types)
+    other, plan = encoded(tmp_path, config), make_plan(config, tmp_path)
+    assert lists_of(log.histories[0]) == lists_of(other.histories[0])
+    assert len(check_encoders(log_encoders(other.folder, plan), plan, other)) == 600
 
 
 def _arrays(lists: EncodedLists) -> tuple[Any, ...]:
