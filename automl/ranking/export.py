@@ -89,7 +89,7 @@ def export_model(
     model = on_processor(model)
     tables = [member.table.weight_RE for member in members_of(model)]
     held = BytesIO()
-    torch.export.save(_exported(model), held)
+    torch.export.save(exported_program(model), held)
     told = {
         "format": FORMAT,
         "tasks": tasks,
@@ -151,7 +151,7 @@ def graph_signature(model: Ranker) -> tuple[str, ...]:
 
     Two models with the same signature serve the same operations on the same shapes, whatever their weights are.
     """
-    nodes = list(_exported(on_processor(model)).graph.nodes)
+    nodes = list(exported_program(on_processor(model)).graph.nodes)
     place = {node.name: f"%{k}" for k, node in enumerate(nodes)}
     return tuple(f"{place[node.name]} = {_operation(node, place)}" for node in nodes)
 
@@ -173,7 +173,8 @@ class _Word(str):
         return str(self)
 
 
-def _exported(model: Ranker) -> ExportedProgram:
+def exported_program(model: Ranker) -> ExportedProgram:
+    """The graph that serves, for any number of rows."""
     served = TensorsIn(serving_graph(model))
     example = graph_tensors(Features.unknown(model.inputs, _ROWS, _EVENTS), served.cuts)
     with torch.no_grad():

@@ -18,6 +18,8 @@ from zipfile import ZipFile
 import torch
 from torch import Tensor
 
+from automl.ranking.lean import lean
+
 _WEIGHTS = "archive/data/weights/"
 _MODEL = "archive/models/model.json"
 _EXAMPLES = "archive/data/sample_inputs/model.pt"
@@ -53,14 +55,14 @@ class GraphError(ValueError):
 
 
 def load_graph(held: bytes) -> Callable[..., Tensor]:
-    """The module of an exported program.
+    """The function of an exported program.
 
     Raises:
         GraphError: where it holds more than weights and operations on tensors, or cannot be read.
     """
     try:
         look_through(held)
-        graph: Callable[..., Tensor] = torch.export.load(BytesIO(held)).module(check_guards=False)
+        graph = lean(torch.export.load(BytesIO(held)))
     except GraphError:
         raise
     except Exception as error:  # of a library that expects a file of its own

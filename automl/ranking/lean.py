@@ -1,0 +1,128 @@
+"""An exported graph as one plain function: what a row costs beside its arithmetic is calls.
+
+The module of torch.export looks weights up one by one, nests and unnests its inputs, and calls operators through the
+dispatcher's Python face. Here weights are bound once, those of linear maps as their products read them, what does
+nothing is left out, and operators are the ones that torch binds itself, where the table has one that does the same.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+from torch.export import ExportedProgram
+
+_ATEN = torch.ops.aten
+_BOUND: Mapping[Any, Callable[..., Any]] = {
+    _ATEN.linear.default: nn.functional.linear,
+    _ATEN.gelu.default: nn.functional.gelu,
+    _ATEN.silu.default: nn.functional.silu,
+    _ATEN.addcmul.default: torch.addcmul,
+    _ATEN.add.Tensor: torch.add,
+    _ATEN.add_.Tensor: torch.Tensor.add_,
+    _ATEN.sub.Tensor: torch.sub,
+    _ATEN.mul.Tensor: torch.mul,
+    _ATEN.lt.Tensor: torch.lt,
+    _ATEN.ge.Scalar: torch.ge,
+    _ATEN.__and__.Tensor: torch.bitwise_and,
+    _ATEN.relu.default: torch.relu,
+    _ATEN.sigmoid.default: torch.sigmoid,
+    _ATEN.tanh.default: torch.tanh,
+    _ATEN.softmax.int: torch.softmax,
+    _ATEN.layer_norm.default: torch.layer_norm,
+    _ATEN.bmm.default: torch.bmm,
+    _ATEN.baddbmm.default: torch.baddbmm,
+    _ATEN.matmul.default: torch.matmul,
+    _ATEN.cat.default: torch.cat,
+    _ATEN.index_select.default: torch.index_select,
+    _ATEN.sum.dim_IntList: torch.sum,
+    _ATEN.mean.dim: torch.mean,
+    _ATEN.flatten.using_ints: torch.flatten,
+    _ATEN.reshape.default: torch.reshape,
+    _ATEN.view.default: torch.Tensor.view,
+    _ATEN.view_as.default: torch.Tensor.view_as,
+    _ATEN.unsqueeze.default: torch.unsqueeze,
+    _ATEN.squeeze.dim: torch.squeeze,
+    _ATEN.transpose.int: torch.transpose,
+}
+_VIEWS = (_ATEN.flatten.using_ints, _ATEN.view.default, _ATEN.view_as.default)
+_END = 2**63 - 1  # of a slice that goes to the end
+
+
+def lean(program: ExportedProgram) -> Callable[..., Tensor]:
+    """The function of a program that gives one tensor and changes none that it holds; it takes what the program takes.
+
+    Inputs of another type, or of other widths behind the first dimension, raise ValueError.
+    """
+    graph = copy.deepcopy(program.graph)
+    placeholders = [node for node in graph.nodes if node.op == "placeholder"]
+    weights = {node: value for node in placeholders if (value := _held(program, node)) is not None}
+    for node in list(graph.nodes):
+        same = _same(node)
+        if same is not None:
+            node.replace_all_uses_with(same)
+        if same is not None or node.target == _ATEN._assert_tensor_metadata.default:
+            graph.erase_node(node)
+        elif node.target == _ATEN.linear.default:
+            _turn(node, weights)
+    graph.eliminate_dead_code()
+    for node in graph.nodes:
+        node.target = _BOUND.get(node.target, node.target)
+    function = partial(fx.GraphModule(nn.Module(), graph).forward, *weights.values())
+    return _Lean(function, [node.meta["val"] for node in placeholders[len(weights) :]])
+
+
+class _Lean:
+    def __init__(self, function: Callable[..., tuple[Tensor]], asked: list[Tensor]) -> None:
+        self._function = function
+        self._asked = [(value.dtype, value.shape[1:]) for value in asked]
+
+    def __call__(self, *inputs: Tensor) -> Tensor:
+        for given, asked in zip(inputs, self._asked, strict=True):
+            if (given.dtype, given.shape[1:]) != asked:
+                raise ValueError(f"expected {asked}, but found {given.dtype} of shape {tuple(given.shape)}")
+        return self._function(*inputs)[0]
+
+
+def _held(program: ExportedProgram, node: Any) -> Tensor | None:
+    """The weight that an argument of the graph stands for; None of what is given when it is called."""
+    told = program.graph_signature
+    names = {**told.inputs_to_parameters, **told.inputs_to_buffers, **told.inputs_to_lifted_tensor_constants}
+    if node.name not in names:
+        return None
+    name = names[node.name]
+    value: Tensor = program.state_dict[name] if name in program.state_dict else program.constants[name]
+    return value.detach()
+
+
+def _same(node: Any) -> Any:
+    """An earlier value that this one equals: of a cast to its own type, of a whole slice, of a view there and back."""
+    first = node.args[0] if node.op == "call_function" and node.args else None
+    if not isinstance(first, fx.Node):
+        return None
+    if node.target == _ATEN.to.dtype and node.args[1:] == (first.meta["val"].dtype,):
+        return first
+    if node.target == _ATEN.slice.Tensor and node.args[2:] == (0, _END):
+        return first
+    seen: Any = node
+    while seen.target in _VIEWS:
+        seen = seen.args[0]
+        if _shape(seen) == _shape(node):
+            return seen
+    return None
+
+
+def _shape(node: Any) -> str:
+    return str(tuple(node.meta["val"].shape))
+
+
+def _turn(node: Any, weights: dict[fx.Node, Tensor]) -> None:
+    """A linear map of rows with a bias reads its weight row by row, which is made so once."""
+    x, weight, *bias = node.args
+    if bias and weight in weights and len(weight.users) == 1 and x.meta["val"].dim() == 2:
+        weights[weight] = weights[weight].t().contiguous()
+        node.target, node.args = torch.addmm, (bias[0], x, weight)
