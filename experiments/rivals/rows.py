@@ -23,6 +23,8 @@ class Rows:
     teacher_NT: NDArray[np.float32] | None = None
     ages_N: NDArray[np.float32] | None = None
     own: int | None = None
+    labels_NT: NDArray[np.float32] | None = None
+    primary: int = 0
     histories: tuple[History, ...] = ()
     times_N: NDArray[np.int64] | None = None
 

@@ -37,7 +37,7 @@ def main() -> None:
 
 
 def ours(case: Case, name: str, rows: Rows) -> float:
-    """The whole of train(): order, mean of the last weights, bias, curve."""
+    """The whole of train(): order, mean of the last weights, curve."""
     spec = case.spec(name)
     model = build_model(spec, rows.inputs, seed=1)
     parts = {"order_seed": 1, "weights_seed": 1}
