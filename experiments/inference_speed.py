@@ -20,6 +20,7 @@ import torch
 
 from automl.ranking.export import exported_program
 from automl.ranking.features import Features, read
+from automl.ranking.graph_inputs import graph_tensors
 from automl.ranking.graphs import load_graph
 from automl.ranking.model import build_model
 from automl.ranking.process import prepare_process
@@ -68,7 +69,7 @@ def ours(rows: Rows) -> dict[str, Score]:
     graph = load_graph(held.getvalue())
     return {
         EAGER: lambda part: _call(eager, _features(part)),
-        EXPORTED: lambda part: _call(graph, *_features(part).tensors),
+        EXPORTED: lambda part: _call(graph, *graph_tensors(_features(part), ())),
     }
 
 

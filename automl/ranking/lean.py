@@ -56,7 +56,7 @@ _END = 2**63 - 1  # of a slice that goes to the end
 def lean(program: ExportedProgram) -> Callable[..., Tensor]:
     """The function of a program that gives one tensor and changes none that it holds; it takes what the program takes.
 
-    Inputs of another type, or of other widths behind the first dimension, raise ValueError.
+    Inputs of another type, or of another size where the program fixes it, raise ValueError.
     """
     graph = copy.deepcopy(program.graph)
     placeholders = [node for node in graph.nodes if node.op == "placeholder"]
@@ -79,13 +79,20 @@ def lean(program: ExportedProgram) -> Callable[..., Tensor]:
 class _Lean:
     def __init__(self, function: Callable[..., tuple[Tensor]], asked: list[Tensor]) -> None:
         self._function = function
-        self._asked = [(value.dtype, value.shape[1:]) for value in asked]
+        self._asked = [(value.dtype, value.dim(), _fixed(value)) for value in asked]
 
     def __call__(self, *inputs: Tensor) -> Tensor:
-        for given, asked in zip(inputs, self._asked, strict=True):
-            if (given.dtype, given.shape[1:]) != asked:
-                raise ValueError(f"expected {asked}, but found {given.dtype} of shape {tuple(given.shape)}")
+        for given, (dtype, dims, fixed) in zip(inputs, self._asked, strict=True):
+            shape = given.shape
+            if given.dtype != dtype or len(shape) != dims or any(shape[place] != size for place, size in fixed):
+                must = f"{dtype} of {dims} dimensions, {dict(fixed)} by place"
+                raise ValueError(f"a graph expected {must}, but found {given.dtype} of {tuple(shape)}")
         return self._function(*inputs)[0]
+
+
+def _fixed(value: Tensor) -> list[tuple[int, int]]:
+    """Places and sizes of the dimensions that are the same for every call."""
+    return [(place, size) for place, size in enumerate(value.shape) if isinstance(size, int)]
 
 
 def _held(program: ExportedProgram, node: Any) -> Tensor | None:

@@ -9,6 +9,7 @@ import torch
 
 from automl.ranking.export import exported_program
 from automl.ranking.features import Features, read
+from automl.ranking.graph_inputs import graph_tensors
 from automl.ranking.graphs import load_graph
 from automl.ranking.lean import lean
 from automl.ranking.model import build_model
@@ -22,6 +23,10 @@ def rows(count: int) -> Features:
     return read(LOG, slice(0, count))
 
 
+def tensors(count: int) -> tuple[torch.Tensor, ...]:
+    return tuple(graph_tensors(rows(count), ()))
+
+
 @pytest.mark.parametrize("block", BLOCKS, ids=str)
 def test_it_gives_what_the_model_gives(block: dict[str, dict[str, int]]) -> None:
     model = build_model(spec(interaction=[block], deep=NORMS), LOG.inputs, seed=1).eval()
@@ -30,7 +35,7 @@ def test_it_gives_what_the_model_gives(block: dict[str, dict[str, int]]) -> None
     graph = load_graph(held.getvalue())
     with torch.inference_mode():
         for count in (1, 300, 1):
-            torch.testing.assert_close(graph(*rows(count).tensors), model(rows(count)), rtol=1e-5, atol=1e-6)
+            torch.testing.assert_close(graph(*tensors(count)), model(rows(count)), rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -45,12 +50,12 @@ def test_it_gives_what_the_model_gives(block: dict[str, dict[str, int]]) -> None
 def test_what_a_graph_does_not_read_is_refused(change) -> None:  # type: ignore[no-untyped-def]
     model = build_model(spec(), LOG.inputs, seed=1)
     with pytest.raises(ValueError, match=r"expected|argument"):
-        lean(exported_program(model))(*change(*rows(4).tensors))
+        lean(exported_program(model))(*change(*tensors(4)))
 
 
 def test_a_program_stays_as_it_is() -> None:
     model = build_model(spec(), LOG.inputs, seed=1).eval()
     program = exported_program(model)
-    before = program.module()(*rows(8).tensors)
-    lean(program)(*rows(8).tensors)
-    assert torch.equal(program.module()(*rows(8).tensors), before)
+    before = program.module()(*tensors(8))
+    lean(program)(*tensors(8))
+    assert torch.equal(program.module()(*tensors(8)), before)

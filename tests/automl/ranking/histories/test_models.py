@@ -129,10 +129,10 @@ def test_an_exported_graph_predicts_the_same_of_any_batch(
 def exported(model: object) -> bytes:
     from io import BytesIO
 
-    from automl.ranking.export import _exported
+    from automl.ranking.export import exported_program
 
     held = BytesIO()
-    torch.export.save(_exported(model), held)  # type: ignore[arg-type]
+    torch.export.save(exported_program(model), held)  # type: ignore[arg-type]
     return held.getvalue()
 
 
