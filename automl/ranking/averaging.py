@@ -8,7 +8,7 @@ that moves by d(s) at step s of the T that count ends at w(T), and its mean is
 
     1/T sum_t w(t) = w(T) - 1/T sum_s (s - 1) d(s)
 
-so that a step adds (s - 1) d(s) for the rows that it moved, and only the end visits the whole table.
+so that a step adds (s - 1) d(s) for the rows that it moved, and the end visits the rows that were moved.
 B batch, E dimension, R rows of the table, U distinct rows of a batch.
 """
 
@@ -19,7 +19,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from automl.ranking.place import write_rows
+from automl.ranking.place import write_rows, zeros_as_written
 
 
 class TailMean:
@@ -27,7 +27,8 @@ class TailMean:
 
     def __init__(self, table_RE: Tensor, parts: Iterable[Tensor]) -> None:
         self._table_RE = table_RE
-        self._late_RE = torch.zeros_like(table_RE)
+        self._late_RE = zeros_as_written(table_RE)
+        self._moved_R = table_RE.new_zeros(table_RE.shape[0], dtype=torch.bool)
         self._parts = [(part, torch.zeros_like(part)) for part in parts]
         self._steps = 0
 
@@ -37,6 +38,7 @@ class TailMean:
             late_UE = self._late_RE.index_select(0, rows_U)
             late_UE.add_(after_UE - before_UE, alpha=self._steps)
             write_rows(self._late_RE, rows_U, late_UE)
+            self._moved_R[rows_U] = True
 
     def stepped(self) -> None:
         """A step is over."""
@@ -48,6 +50,9 @@ class TailMean:
         """The weights become their mean; without a step they stay."""
         if not self._steps:
             return
-        self._table_RE.add_(self._late_RE, alpha=-1.0 / self._steps)
+        rows_U = self._moved_R.nonzero().squeeze(1)
+        late_UE = self._late_RE.index_select(0, rows_U)
+        mean_UE = self._table_RE.index_select(0, rows_U).add_(late_UE, alpha=-1.0 / self._steps)
+        write_rows(self._table_RE, rows_U, mean_UE)
         for part, mean in self._parts:
             part.copy_(mean)

@@ -36,6 +36,11 @@ def numbered(count: int, like: Tensor) -> Tensor:
     return torch.arange(count, device=like.device)
 
 
+def zeros_as_written(like: Tensor) -> Tensor:
+    """Zeros of a tensor's shape, in fp32; memory is taken page by page, when it is written."""
+    return torch.from_numpy(np.zeros(like.shape, np.float32))
+
+
 def fetch(tensor: Tensor) -> NDArray[Any]:
     """A tensor as an array; memory is shared where it can be."""
     array: NDArray[Any] = tensor.numpy()
