@@ -60,6 +60,8 @@ def export_spec(
         log = encode(problem, FINALS_FIT, passed, says(console))
     plan = plan_of(problem)
     encoders = log_encoders(log.folder, plan)
+    if spec.history is None:
+        encoders = encoders.select(encoders.fields, encoders.dense)
     checked = check_encoders(encoders, plan, log)
     evening, past = _pasts(encoders, plan, log)
     past_checked = checked if evening is None else check_past(evening, encoders, plan, log)

@@ -19,7 +19,7 @@ from automl.data.store.skew import Shares, Skew
 from automl.data.tables.table import Table
 from automl.files.passed import Passed, unheard
 from automl.files.whole import need_folder, whole_file
-from automl.ranking.features import Features
+from automl.ranking.features import Features, read_encoded
 from automl.ranking.served import Served, load_served
 from search_spaces.errors import InputError
 
@@ -95,7 +95,7 @@ def predictions(
     for k, part in enumerate(_as_read(served, file, rows, joins, tell, past)):
         found = served.encoders.encode(part, table)
         skew.add(served.encoders, part, found)
-        yield _predicted(served, Features.of(found.ids_BF, found.dense_BD))
+        yield _predicted(served, read_encoded(found))
         done += part.num_rows
         passed("rows scored", done, total)
         if k == 1:

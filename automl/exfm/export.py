@@ -13,7 +13,7 @@ from automl.exfm.student.facts import read_run_of
 from automl.exfm.student.jobs import STUDENTS, job_name
 from automl.files.whole import need_folder
 from automl.ranking.export import ExportError, Proof, export_model
-from automl.ranking.features import Features
+from automl.ranking.features import Features, read_encoded
 from automl.runtime.errors import RunError
 from automl.study.exfm_results import ExfmResult, StudentResult
 from search_spaces.errors import InputError
@@ -43,7 +43,7 @@ def export_student(
     features = Features.unknown(kept.inputs, 1)
     if len(kept.rows_K):
         found = kept.encoders.encode(kept.rows)
-        features = Features.of(found.ids_BF, found.dense_BD)
+        features = read_encoded(found)
     try:
         return export_model(
             model,

@@ -29,7 +29,7 @@ from automl.data.store.encoder_files import write_served
 from automl.data.store.encoders import Encoders
 from automl.files.parts import Parts
 from automl.files.whole import whole_file
-from automl.ranking.features import Features
+from automl.ranking.features import Features, read_encoded
 from automl.ranking.graph_inputs import Cut, graph_tensors
 from automl.ranking.graphs import load_graph
 from automl.ranking.model import Ranker, members_of
@@ -80,11 +80,9 @@ def export_model(
     Raises:
         ExportError: where a probability differs by more than 1e-5.
     """
-    if (model.inputs.fields, model.inputs.dense, model.tasks) != (
-        len(encoders.fields),
-        len(encoders.dense),
-        len(tasks),
-    ):
+    cuts = cuts_of(model)
+    asked = (model.inputs.fields, model.inputs.dense, len(cuts), model.tasks)
+    if asked != (len(encoders.fields), len(encoders.dense), len(encoders.sequences), len(tasks)):
         raise ValueError("the encoders must be those of the model's inputs, and the tasks those of its head")
     model = on_processor(model)
     tables = [member.table.weight_RE for member in members_of(model)]
@@ -99,7 +97,7 @@ def export_model(
         "versions": {name: version(name) for name in ("torch", "numpy", "pyarrow")},
         "about": dict(facts),
         "past": None,
-        "histories": [cut.to_json() for cut in cuts_of(model)],
+        "histories": [cut.to_json() for cut in cuts],
     }
     served = Served(encoders, told, load_graph(held.getvalue()))
     difference = _difference(model, served, features)
@@ -138,8 +136,7 @@ def _prove(file: Path, proof: Proof | None) -> None:
     served = load_served(file)
     if proof is None or not proof.rows.num_rows:
         return
-    found = served.encoders.encode(proof.rows, "recorded rows")
-    found_N = served.learned(Features.of(found.ids_BF, found.dense_BD))
+    found_N = served.learned(read_encoded(served.encoders.encode(proof.rows, "recorded rows")))
     difference = float(np.abs(found_N - proof.learned_N).max())
     if not difference <= TOLERANCE:
         must = "the exported file must predict of the log's own rows what the model predicted of them"

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from automl.data.store.served_lists import EncodedRows
 from automl.ranking.examples import Encoded
-from automl.ranking.lists import Lists, read_lists, unknown_lists
+from automl.ranking.lists import Lists, lists_of, unknown_lists
 from automl.ranking.place import put
 from search_spaces.inputs import InputShape
 
@@ -65,8 +66,17 @@ class Features:
 
 def read(log: Encoded, rows: slice | NDArray[np.int64]) -> Features:
     """Rows of an encoded log."""
-    lists_S = tuple([read_lists(history, rows, log.times_N) for history in log.histories])
-    return Features.of(log.ids_NF[rows], log.dense_ND[rows], lists_S)
+    if not log.histories:
+        return Features.of(log.ids_NF[rows], log.dense_ND[rows])
+    times_B = None if log.times_N is None else log.times_N[rows]
+    lists_S = [lists_of(history, history.stop_N[rows], history.count_N[rows], times_B) for history in log.histories]
+    return Features.of(log.ids_NF[rows], log.dense_ND[rows], tuple(lists_S))
+
+
+def read_encoded(rows: EncodedRows) -> Features:
+    """Rows of a table, as encoders give them."""
+    lists_S = [lists_of(lists, lists.stop_B, lists.count_B, rows.times_B) for lists in rows.histories]
+    return Features.of(rows.ids_BF, rows.dense_BD, tuple(lists_S))
 
 
 def read_parts(log: Encoded, rows: slice, at_once: int = AT_ONCE) -> Iterator[Features]:

@@ -19,8 +19,8 @@ from search_spaces.history import GAPS
 _SECOND = 1e9
 
 
-class EventColumns(Protocol):
-    """What a list is read from; see automl/data/store/history.py."""
+class Pool(Protocol):
+    """The events that lists are made of; see automl/data/store/history.py."""
 
     @property
     def ids_P(self) -> NDArray[np.int32]: ...  # noqa: N802
@@ -30,12 +30,6 @@ class EventColumns(Protocol):
 
     @property
     def actions_P(self) -> NDArray[np.uint8] | None: ...  # noqa: N802
-
-    @property
-    def stop_N(self) -> NDArray[np.int64]: ...  # noqa: N802
-
-    @property
-    def count_N(self) -> NDArray[np.int32]: ...  # noqa: N802
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,18 +135,20 @@ def _behind(values_L: Tensor, last: int | None) -> Tensor:
     return values_L if last is None else torch.cat([values_L, values_L.new_full((1,), last)])
 
 
-def read_lists(columns: EventColumns, rows: slice | NDArray[np.int64], times_N: NDArray[np.int64] | None) -> Lists:
-    """Those of some rows, with events of their own. `times_N` of all rows, nanoseconds: where events have times."""
-    stop_B, count_B = columns.stop_N[rows], columns.count_N[rows].astype(np.int64)
+def lists_of(
+    pool: Pool, stop_B: NDArray[np.int64], count_B: NDArray[np.int32], times_B: NDArray[np.int64] | None
+) -> Lists:
+    """Of B rows, with events of their own. `times_B` of the rows, nanoseconds: where events have times."""
+    count_B = count_B.astype(np.int64)
     end_B = np.cumsum(count_B)
     from_P = np.arange(int(end_B[-1]) if len(end_B) else 0) + np.repeat(stop_B - end_B, count_B)
     gaps_P = None
-    if columns.times_P is not None:
-        if times_N is None:
+    if pool.times_P is not None:
+        if times_B is None:
             raise ValueError("events with times must be those of rows with times")
-        gaps_P = put(kinds_of_gaps(np.repeat(times_N[rows], count_B) - columns.times_P[from_P]))
-    actions_P = None if columns.actions_P is None else put(columns.actions_P[from_P])
-    return Lists(put(columns.ids_P[from_P]), gaps_P, actions_P, put(end_B), put(count_B))
+        gaps_P = put(kinds_of_gaps(np.repeat(times_B, count_B) - pool.times_P[from_P]))
+    actions_P = None if pool.actions_P is None else put(pool.actions_P[from_P])
+    return Lists(put(pool.ids_P[from_P]), gaps_P, actions_P, put(end_B), put(count_B))
 
 
 def kinds_of_gaps(gaps_P: NDArray[np.int64]) -> NDArray[np.uint8]:

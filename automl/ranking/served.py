@@ -22,9 +22,10 @@ from automl.data.past.past import Past
 from automl.data.store.encoder_files import read_served
 from automl.data.store.encoders import Encoders, Rows
 from automl.files.parts import hold_parts
-from automl.ranking.features import Features
+from automl.ranking.features import Features, read_encoded
 from automl.ranking.graph_inputs import Cut, graph_tensors
 from automl.ranking.graphs import load_graph
+from automl.ranking.lists import unknown_lists
 from automl.ranking.scoring import logits_of, probabilities_of
 from automl.stats.metrics import undo_sampling
 from search_spaces.errors import InputError, first_line
@@ -58,8 +59,7 @@ class Served:
         """
         if self.past is not None and not self.brings_past(table.schema.names):
             table = self.past.with_features(table, name)
-        found = self.encoders.encode(table, name)
-        return self.probabilities(Features.of(found.ids_BF, found.dense_BD))
+        return self.probabilities(read_encoded(self.encoders.encode(table, name)))
 
     @cached_property
     def cuts(self) -> tuple[Cut, ...]:
@@ -166,7 +166,9 @@ def _hold_fit(served: Served) -> None:
         ValueError: where the graph reads something else, or predicts another number of tasks.
     """
     encoders, tasks = served.encoders, len(served.tasks)
-    row = Features.of(np.zeros((1, len(encoders.fields)), np.int32), np.zeros((1, len(encoders.dense)), np.float32))
+    lists_S = tuple(unknown_lists(1, 0, cut.timed, cut.actions) for cut in served.cuts)
+    ids_BF, dense_BD = np.zeros((1, len(encoders.fields)), np.int32), np.zeros((1, len(encoders.dense)), np.float32)
+    row = Features.of(ids_BF, dense_BD, lists_S)
     try:
         shape = served.learned(row).shape
     except Exception as error:  # torch raises what its parts do

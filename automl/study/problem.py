@@ -15,13 +15,14 @@ from automl.study.claims import Subject
 from automl.study.config import StudyConfig, is_cost_limit
 from automl.study.drivers import connected
 from automl.study.file import StudyFile, gathering, part, read_study
+from automl.study.fits import check_actions, several, unlisted, untasked, untaught
 from automl.study.plugins import digests, plug_in
 from search_spaces.errors import InputError, Mistake, Position
-from search_spaces.extends import is_name, read_space
+from search_spaces.extends import is_name
 from search_spaces.model import ModelSpec
 from search_spaces.source import Document, read
 from search_spaces.space import TRIES, SearchSpace, load_model, load_space
-from search_spaces.tree import BlockTree, Question, Words
+from search_spaces.tree import Words
 
 if TYPE_CHECKING:
     from automl.data.encode.plan import Plan
@@ -114,11 +115,13 @@ def problem_of(
     with gathering(mistakes):
         if config is not None and config.storage is not None:
             connected(config.storage, document.at("storage")).close()
-    mistakes += _of_tasks(document, study.data, None if given else space, baseline)
+    mistakes += untasked(document, study.data, None if given else space, baseline)
     if part(document, "data", "lessons") is not None:
-        mistakes += _several(document, None if given else space, baseline)
+        mistakes += several(document, None if given else space, baseline)
     elif part(document, "data") is not None:
-        mistakes += _untaught(document, None if given else space, baseline)
+        mistakes += untaught(document, None if given else space, baseline)
+    if config is not None:
+        mistakes += unlisted(document, config, None if given else space, baseline)
     if mistakes or config is None or space is None or baseline is None:
         raise InputError(mistakes)
     data, finals_data = (_fingerprint(config, plan, document, folder, fit, passed) for fit in (SEARCH_FIT, FINALS_FIT))
@@ -126,6 +129,7 @@ def problem_of(
     log = _encode(config, plan, document, folder, SEARCH_FIT, told, passed).about(config.task)
     _check_clusters(config, document, log)
     bound = space.with_inputs(log.inputs)
+    check_actions(document, log.inputs, None if given else space, baseline)
     _check_allows_something(bound, document)
     return Problem(
         file.absolute(), folder.absolute(), document, config, bound, baseline, log, plan, finals_data=finals_data
@@ -231,72 +235,6 @@ def _check_clusters(config: StudyConfig, document: Document, log: EncodedLog) ->
         must = f"cluster {config.data.cluster} must take at least two values in the test window"
         hint = "the finals tell chance from gain by how clusters differ: name a finer one, or test on more days"
         raise InputError([Mistake(document.at("data", "cluster"), must, "one", hint)])
-
-
-def _untaught(document: Document, space: SearchSpace | None, baseline: ModelSpec | None) -> list[Mistake]:
-    """A space or a baseline that would learn from a teacher where the log has none."""
-    wrong = _told_in(
-        document,
-        "distill",
-        space=space is not None and space.tree.distill is not None,
-        baseline=baseline is not None and baseline.distill is not None,
-    )
-    hint = "leave `distill` out, or give `data: {lessons: RUN/lessons/STUDENT, split: ...}` of an ExFM run"
-    return [Mistake(at, "distill must have a log with a teacher", "a log without one", hint) for at in wrong]
-
-
-def _of_tasks(
-    document: Document, data: DataConfig | LessonsConfig | None, space: SearchSpace | None, baseline: ModelSpec | None
-) -> list[Mistake]:
-    """A space or a baseline that says how it predicts several labels where there is one, or one given another where
-    none is."""
-    if data is None:
-        return []
-    labels = data.tasks if isinstance(data, DataConfig) else ()
-    everywhere = {label.column for label in labels if label.given is None}
-    if len(labels) < 2:
-        has_space = space is not None and space.tree.tasks is not None
-        in_baseline = baseline is not None and baseline.tasks is not None
-        must = "tasks must have a log of several labels"
-        found, hint = "one label", "leave `tasks` out, or give `data: {labels: ...}` of several"
-    elif not any(label.given in everywhere for label in labels):
-        must, found = "esmm must have a label that is given another of the labels", "none"
-        has_space = space is not None and _may(space.tree.tasks, "esmm")
-        in_baseline = baseline is not None and baseline.tasks is not None and baseline.tasks.esmm
-        hint = "like {ctr: is_click, cvr: {column: long_view, given: is_click}}"
-    else:
-        return []
-    wrong = _told_in(document, "tasks", space=has_space, baseline=in_baseline)
-    return [Mistake(at, must, found, hint) for at in wrong]
-
-
-def _may(block: BlockTree | None, flag: str) -> bool:
-    """Whether a section of a space may answer yes."""
-    setting = False if block is None else block.settings.get(flag, False)
-    return setting.domain.has(True) if isinstance(setting, Question) else bool(setting)
-
-
-def _several(document: Document, space: SearchSpace | None, baseline: ModelSpec | None) -> list[Mistake]:
-    """A space or a baseline of several members over lessons: an ExFM run could not take what is found."""
-    wrong = _told_in(
-        document,
-        "members",
-        space=space is not None and space.tree.members != 1,
-        baseline=baseline is not None and baseline.members > 1,
-    )
-    hint = "a student reads a stream in its one order, where members would be alike: leave `members` out"
-    return [Mistake(at, "members must be 1 where a student is searched", "more", hint) for at in wrong]
-
-
-def _told_in(document: Document, key: str, *, space: bool, baseline: bool) -> list[Position]:
-    """Where the files of space and baseline have a key at their top; only of those that are asked for."""
-    base, found = Path(document.file).parent, []
-    if space:
-        name = str(part(document, "space"))
-        found.append(read_space(name if is_name(name) else base / name).at_key(key))
-    if baseline:
-        found.append(read(base / str(part(document, "baseline"))).at_key(key))
-    return found
 
 
 def _load_space(document: Document) -> SearchSpace | None:

@@ -11,6 +11,7 @@ from search_spaces.distill import HEADS, READ_BY
 from search_spaces.domains import KINDS
 from search_spaces.errors import InputError
 from search_spaces.extends import library, resolve
+from search_spaces.history import HISTORIES
 from search_spaces.knobs import Checked, Knob, knobs_of
 from search_spaces.model import Distill, Embedding, Tasks, Train
 from search_spaces.schema import MAX_LAYERS
@@ -73,6 +74,26 @@ def test_blocks_and_their_knobs_are_those_of_the_table() -> None:
             _check(knobs_of(INTERACTION_BLOCKS[name])[knob], *cells)
 
 
+def test_ways_to_read_a_history_and_their_knobs_are_those_of_the_table() -> None:
+    table = rows(section(page("space.md"), "Histories"))
+    way, found = "", dict[str, dict[str, list[str]]]()
+    for first, knob, *cells in (row for row in table if len(row) == 5 and row[1] != "knob"):
+        way = first or way
+        found.setdefault(way, {})
+        if names(knob):
+            found[way][names(knob)[0]] = cells
+    common = found.pop("all but `none`")
+    told = {names(way)[0]: {**({} if way == "`none`" else common), **knobs} for way, knobs in found.items()}
+    assert {name: set(knobs) for name, knobs in told.items()} == {
+        name: set(knobs_of(spec)) for name, spec in HISTORIES.items()
+    }
+    for name, knobs in told.items():
+        for knob, cells in knobs.items():
+            _check(knobs_of(HISTORIES[name])[knob], *cells)
+    formulas = {names(row[0])[0] for row in table if len(row) == 3 and names(row[0])}
+    assert formulas == set(HISTORIES)
+
+
 def test_heads_and_what_they_read_are_told() -> None:
     table = rows(section(page("space.md"), "Distillation"))
     assert [row[0] for row in table if len(row) == 3][1:] == list(HEADS)
@@ -104,6 +125,7 @@ def test_words_of_the_language_are_told() -> None:
         "plugins",
         "extends",
         "embedding",
+        "history",
         "interaction",
         "wiring",
         "deep",

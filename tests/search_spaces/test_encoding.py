@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,17 @@ import pytest
 from search_spaces import costing
 from search_spaces.blocks import INTERACTION_BLOCKS, Dot
 from search_spaces.encoding import COSTS, Encoder, rows
+from search_spaces.inputs import HistoryShape
 from search_spaces.model import InputShape
 from search_spaces.space import SearchSpace, load_space
 
 WITH_DENSE = InputShape(id_counts=((900, 50, 9, 3, 1), (500, 400, 2, 1, 1), (7, 5, 1)), dense=4, train_rows=20_000)
 WITH_VECTORS = InputShape(id_counts=((9, 3), (5, 1)), dense=40, train_rows=500, vectors=(32, 5))
+LISTS = (
+    HistoryShape(0, 5, ((50, 30, 20, 0, 6, 9), (90, 10, 10, 2, 3, 0)), timed=True),
+    HistoryShape(2, 3, ((9, 0, 0, 7), (10, 6, 0, 0))),
+)
+WITH_LISTS = replace(WITH_DENSE, histories=LISTS)
 WITHOUT_DENSE = InputShape(id_counts=((900, 50, 9, 3, 1),), dense=0, train_rows=500)
 
 SPACES = {
@@ -43,6 +50,18 @@ SPACES = {
         wiring: parallel
         deep: []
         """,
+    "history": """
+        embedding: {dim: {choice: [4, 8]}}
+        history:
+          one_of:
+            none: {}
+            mean: {length: {choice: [1, 3, 50]}}
+            din: {units: {choice: [4, 9]}, nearest: {choice: [0, 2]}, action: {choice: [0, 1]}}
+            hstu: {layers: {int: [1, 2]}, gaps: {choice: [true, false]}}
+          default: din
+        interaction: {repeat: {int: [0, 2]}, one_of: {dot: {}, masknet: {}, cross: {rank: {choice: [4, 8]}}}}
+        deep: [{mlp: {width: 16}}]
+        """,
     "conditional": """
         embedding: {min_count: {choice: [1, 5], when: "wiring == parallel"}, init_std: {log: [0.001, 0.1]}}
         wiring: {choice: [stacked, parallel]}
@@ -62,7 +81,9 @@ def space_of(name: str, inputs: InputShape, folder: Path) -> SearchSpace:
     return load_space(file, inputs)
 
 
-@pytest.mark.parametrize("inputs", [WITH_DENSE, WITHOUT_DENSE, WITH_VECTORS], ids=["dense", "no dense", "vectors"])
+@pytest.mark.parametrize(
+    "inputs", [WITH_DENSE, WITHOUT_DENSE, WITH_VECTORS, WITH_LISTS], ids=["dense", "no dense", "vectors", "lists"]
+)
 @pytest.mark.parametrize("name", ["ctr-small", *SPACES])
 def test_costs_are_those_of_the_models(name: str, inputs: InputShape, tmp_path: Path) -> None:
     space = space_of(name, inputs, tmp_path)

@@ -15,13 +15,16 @@ from ruamel.yaml import YAML
 from search_spaces.blocks import INTERACTION_BLOCKS, Mlp
 from search_spaces.decisions import Decision, Flag, Integer, Real, bin_of, bins
 from search_spaces.errors import InputError
+from search_spaces.history import HISTORIES
+from search_spaces.inputs import HistoryShape
 from search_spaces.knobs import Knob, Value, knobs_of
 from search_spaces.model import Distill, Embedding, InputShape, ModelSpec, Tasks, Train
 from search_spaces.moves import crossover, mutate
 from search_spaces.source import read_text
 from search_spaces.space import Candidate, SearchSpace, space_of
 
-INPUTS = InputShape(id_counts=((9, 5, 2, 1), (7, 7, 1)), dense=2, train_rows=1000)
+LISTS = HistoryShape(1, 4, ((5, 3, 2, 0, 6), *[(9, 4, 3, 0, 0)] * 8), timed=True)
+INPUTS = InputShape(id_counts=((9, 5, 2, 1), (7, 7, 1)), dense=2, train_rows=1000, histories=(LISTS,))
 PROPERTY = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 
 
@@ -96,6 +99,10 @@ def trees(draw: st.DrawFn) -> dict[str, Any]:
         tree["tasks"] = draw(blocks(Tasks, ("sharing != ple", "not esmm", "wiring == stacked", "tower_layers > 1")))
     if draw(st.booleans()):
         tree["distill"] = draw(blocks(Distill, ("heads != plain", "not averaged", "wiring == stacked")))
+    if draw(st.booleans()):
+        ways = draw(st.lists(st.sampled_from(sorted(HISTORIES)), min_size=1, max_size=3, unique=True))
+        read = {way: draw(blocks(HISTORIES[way], ("wiring == stacked", "embedding.dim > 4"))) for way in ways}
+        tree["history"] = read if len(ways) == 1 else {"one_of": read, "default": ways[-1]}
     where = ["embedding.dim <= 8", "sum(deep.mlp.width) <= 700", "not (wiring == parallel and embedding.lr > 0.1)",
              "count(interaction) >= 1", "params <= 10K", "max(deep.mlp.width) > min(deep.mlp.width)"]  # fmt: skip
     if "distill" in tree:

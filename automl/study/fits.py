@@ -1,0 +1,127 @@
+"""What a space and a baseline ask of the data, beside columns: told with all that is wrong with a study's files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from automl.data.describe.tables import DataConfig, LessonsConfig
+from automl.study.config import StudyConfig
+from automl.study.file import part
+from search_spaces.decisions import Choice
+from search_spaces.errors import InputError, Mistake, Position
+from search_spaces.extends import is_name, read_space
+from search_spaces.history import EventsSpec
+from search_spaces.inputs import InputShape
+from search_spaces.model import ModelSpec
+from search_spaces.source import Document, read
+from search_spaces.space import SearchSpace
+from search_spaces.tree import BlockTree, Question
+
+
+def untaught(document: Document, space: SearchSpace | None, baseline: ModelSpec | None) -> list[Mistake]:
+    """A space or a baseline that would learn from a teacher where the log has none."""
+    wrong = _told_in(
+        document,
+        "distill",
+        space=space is not None and space.tree.distill is not None,
+        baseline=baseline is not None and baseline.distill is not None,
+    )
+    hint = "leave `distill` out, or give `data: {lessons: RUN/lessons/STUDENT, split: ...}` of an ExFM run"
+    return [Mistake(at, "distill must have a log with a teacher", "a log without one", hint) for at in wrong]
+
+
+def several(document: Document, space: SearchSpace | None, baseline: ModelSpec | None) -> list[Mistake]:
+    """A space or a baseline of several members over lessons: an ExFM run could not take what is found."""
+    wrong = _told_in(
+        document,
+        "members",
+        space=space is not None and space.tree.members != 1,
+        baseline=baseline is not None and baseline.members > 1,
+    )
+    hint = "a student reads a stream in its one order, where members would be alike: leave `members` out"
+    return [Mistake(at, "members must be 1 where a student is searched", "more", hint) for at in wrong]
+
+
+def untasked(
+    document: Document, data: DataConfig | LessonsConfig | None, space: SearchSpace | None, baseline: ModelSpec | None
+) -> list[Mistake]:
+    """A space or a baseline that says how it predicts several labels where there is one, or one given another where
+    none is."""
+    if data is None:
+        return []
+    labels = data.tasks if isinstance(data, DataConfig) else ()
+    everywhere = {label.column for label in labels if label.given is None}
+    if len(labels) < 2:
+        has_space = space is not None and space.tree.tasks is not None
+        in_baseline = baseline is not None and baseline.tasks is not None
+        must = "tasks must have a log of several labels"
+        found, hint = "one label", "leave `tasks` out, or give `data: {labels: ...}` of several"
+    elif not any(label.given in everywhere for label in labels):
+        must, found = "esmm must have a label that is given another of the labels", "none"
+        has_space = space is not None and _may(space.tree.tasks, "esmm")
+        in_baseline = baseline is not None and baseline.tasks is not None and baseline.tasks.esmm
+        hint = "like {ctr: is_click, cvr: {column: long_view, given: is_click}}"
+    else:
+        return []
+    wrong = _told_in(document, "tasks", space=has_space, baseline=in_baseline)
+    return [Mistake(at, must, found, hint) for at in wrong]
+
+
+def _may(block: BlockTree | None, flag: str) -> bool:
+    """Whether a section of a space may answer yes."""
+    setting = False if block is None else block.settings.get(flag, False)
+    return setting.domain.has(True) if isinstance(setting, Question) else bool(setting)
+
+
+def unlisted(
+    document: Document, config: StudyConfig, space: SearchSpace | None, baseline: ModelSpec | None
+) -> list[Mistake]:
+    """A space or a baseline that would read histories where the log has none."""
+    if isinstance(config.data, DataConfig) and config.data.features.sequence:
+        return []
+    asked = () if space is None or space.tree.history is None else space.tree.history.blocks
+    wrong = _told_in(
+        document,
+        "history",
+        space=any(block.name != "none" for block in asked),
+        baseline=baseline is not None and baseline.history is not None,
+    )
+    hint = "name one under data: features: sequence, or leave `history` out"
+    return [Mistake(at, "history must have a log with a sequence", "a log without one", hint) for at in wrong]
+
+
+def check_actions(document: Document, inputs: InputShape, space: SearchSpace | None, baseline: ModelSpec) -> None:
+    """The actions of events that space and baseline may ask for are those of every sequence of the log.
+
+    Raises:
+        InputError: where one of them is not.
+    """
+    if not inputs.histories:
+        return
+    most = min(shape.actions for shape in inputs.histories)
+    blocks = () if space is None or space.tree.history is None else space.tree.history.blocks
+    asked = max(map(_largest_action, blocks), default=0)
+    own = baseline.history.action if isinstance(baseline.history, EventsSpec) else 0
+    wrong = _told_in(document, "history", space=asked > most, baseline=own > most)
+    must, hint = f"action must be at most {most}, as many as each sequence of the log has", "0 reads events of all"
+    if wrong:
+        raise InputError([Mistake(at, must, str(max(asked, own)), hint) for at in wrong])
+
+
+def _largest_action(block: BlockTree) -> int:
+    setting = block.settings.get("action", 0)
+    if not isinstance(setting, Question):
+        return int(setting)
+    domain = setting.domain
+    return int(max(map(int, domain.options)) if isinstance(domain, Choice) else domain.high)  # type: ignore[union-attr]
+
+
+def _told_in(document: Document, key: str, *, space: bool, baseline: bool) -> list[Position]:
+    """Where the files of space and baseline have a key at their top; only of those that are asked for."""
+    base, found = Path(document.file).parent, []
+    if space:
+        name = str(part(document, "space"))
+        found.append(read_space(name if is_name(name) else base / name).at_key(key))
+    if baseline:
+        found.append(read(base / str(part(document, "baseline"))).at_key(key))
+    return found
