@@ -287,6 +287,12 @@ class DataConfig(TablesConfig):
         return value
 
     @model_validator(mode="after")
+    def _sampled_by_one_label(self) -> DataConfig:
+        if self.negatives_kept is not None and len(self.tasks) > 1:
+            raise ValueError("negatives_kept must have one label: whose negatives are left out of several is not known")
+        return self
+
+    @model_validator(mode="after")
     def _time_for_days(self) -> DataConfig:
         if self.split.random is None and self.time is None:
             raise ValueError("a split by days must have a time column")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -144,8 +145,16 @@ def _write(
 
 
 def _leaks(read: Spilled, plan: Plan, train: int) -> list[Note]:
-    """What gives the label away in the last rows of the training window, which comes first."""
-    return find_leaks(sample_of(read.kinds[EXAMPLES].rows(max(0, train - ROWS), train), plan, read.values))
+    """What gives a label away in the last rows of the training window, which comes first."""
+    rows = read.kinds[EXAMPLES].rows(max(0, train - ROWS), train)
+    tasks = plan.config.tasks
+    if len(tasks) == 1:
+        return find_leaks(sample_of(rows, plan, read.values))
+    return [
+        replace(note, text=f"of `{task.name}`: {note.text}")
+        for k, task in enumerate(tasks)
+        for note in find_leaks(sample_of(rows[~np.isnan(rows["label"][:, k])], plan, read.values, k))
+    ]
 
 
 def _with_counters(tally: Tally, counters: NDArray[np.float32], fits: set[int]) -> Moments:

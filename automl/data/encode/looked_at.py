@@ -19,8 +19,9 @@ _VALUES = 100  # that such an id has at least
 _ROWS = 1.5  # of a value, on average
 
 
-def sample_of(rows: Rows, plan: Plan, values: Sequence[pa.Array]) -> Sample:
-    """Sorted records of the training window, as the finder reads them, by the first label. Columns are views."""
+def sample_of(rows: Rows, plan: Plan, values: Sequence[pa.Array], label: int = 0) -> Sample:
+    """Sorted records of the training window, as the finder reads them, by one of the labels. Columns are views of the
+    records."""
     categorical = [
         Column(source.column, "categorical", rows["ids"][:, k], source.table >= 0, _word(values, k))
         for k, source in enumerate(plan.categorical)
@@ -30,7 +31,7 @@ def sample_of(rows: Rows, plan: Plan, values: Sequence[pa.Array]) -> Sample:
     ]
     times = np.ascontiguousarray(rows["time"]) if plan.config.time is not None else None
     days = None if times is None else _days(times, plan.timezone)
-    return Sample(labels_of(rows)[:, 0] == 1, times, days, (*categorical, *dense), _keys(rows, plan))
+    return Sample(labels_of(rows)[:, label] == 1, times, days, (*categorical, *dense), _keys(rows, plan))
 
 
 def _days(times: NDArray[np.int64], timezone: str) -> NDArray[np.int64]:

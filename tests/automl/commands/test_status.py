@@ -134,3 +134,21 @@ def test_the_screen_of_a_folder_knows_its_limits(tmp_path: Path) -> None:
     study = limited(tmp_path, (-2.0, 0.5))
     study.note(replace(study.facts, config_text="constraints: [qps >= 1 * baseline.qps, params <= 1M]\n"))
     assert "none keeps every limit of the study" in read_screen(tmp_path)
+
+
+def test_of_several_labels_each_is_told(tmp_path: Path) -> None:
+    study = open_study(tmp_path, "ads", small_space())
+    study.note(study_facts(baseline_seeds=2))
+    for order in range(2):
+        trial = baseline_repeat(order, BASELINE_NE)
+        assert trial.measurement is not None
+        told = replace(trial, measurement=replace(trial.measurement, nes={"ctr": 0.8, "cvr": BASELINE_NE}))
+        study.add_baseline_repeat(Proposal(trial.candidate, Origin.BASELINE), told)
+    (trial,) = study.begin(proposals(1), 1)
+    done = complete(trial, ne=BASELINE_NE * 0.99, ratio=2.0)
+    assert done.measurement is not None
+    nes = {"ctr": 0.804, "cvr": BASELINE_NE * 0.99}
+    study.end(replace(done, measurement=replace(done.measurement, nes=nes)))
+    lines = summary(study).splitlines()
+    assert lines[1] == "           NE of ctr 0.8000, cvr 0.9000"
+    assert lines[3] == "best NE    #1: -1.00% at QPS x2.00 (ctr +0.50%, cvr -1.00%)"

@@ -282,3 +282,10 @@ def test_what_is_no_objective(objectives: dict[str, str]) -> None:
         _several(objectives=objectives)
     with pytest.raises(ValidationError, match=r"must be \{ne: minimize, qps: maximize\}"):
         study_config(objectives=objectives)
+
+
+def test_a_sampled_log_has_one_label() -> None:
+    data = {**study_tree()["data"], "labels": {"ctr": "click", "buy": "buy"}, "negatives_kept": 0.1}
+    del data["label"]
+    with pytest.raises(ValidationError, match="negatives_kept must have one label"):
+        study_config(data=data)

@@ -458,3 +458,20 @@ def test_a_wrong_value_of_one_of_several_labels_is_told_at_its_place(
     write(columns)
     with pytest.raises(InputError, match=r"data\.labels\.cvr\.column: buy must be 0 or 1"):
         encode_log(describe(label=None, labels=LABELS), tmp_path, tmp_path / "cache")
+
+
+def test_leaks_are_looked_for_by_each_label(
+    tmp_path: Path, columns: dict[str, Any], write: Write, describe: Describe
+) -> None:
+    columns = {
+        name: np.tile(np.asarray(values), 4) for name, values in columns.items() if name not in ("word", "price")
+    }
+    rng = np.random.default_rng(5)
+    columns["click"], columns["buy"] = (rng.integers(0, 2, len(columns["user"])) for _ in range(2))
+    columns["dwell"] = 10.0 * columns["buy"] + rng.random(len(columns["buy"]))
+    write(columns)
+    features = {"categorical": {"user": {}}, "dense": {"dwell": {}}}
+    log = encode_log(describe(label=None, labels=LABELS, features=features), tmp_path, tmp_path / "cache")
+    leaks = [note.text for note in log.notes if note.kind == "leak"]
+    assert [text.split(":")[0] for text in leaks] == ["of `cvr`"], leaks
+    assert "dwell" in leaks[0]

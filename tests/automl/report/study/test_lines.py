@@ -10,7 +10,7 @@ from automl.report.study.derived import View
 from automl.report.study.lines import finals_lines
 from automl.report.study.notes import detectable_words
 from automl.report.study.verdict import answer
-from automl.study.results import Correction, Detectable, Family, Unfit
+from automl.study.results import Correction, Detectable, Family, TaskGain, Unfit
 from tests.worlds.report_studies import make_finals, rich_data, rich_history, unfit
 
 
@@ -78,3 +78,19 @@ def test_a_study_of_a_family_says_at_what_level_it_claims() -> None:
     assert words in shown.lead
     (card,) = [card for card in shown.cards if card.role == "balanced"]
     assert "family" not in card.why
+
+
+def test_what_a_pick_does_to_other_labels_is_told_by_line_and_card() -> None:
+    data = rich_data()
+    found = make_finals(data.history)
+    first, second, *rest = found.picks
+    worse = TaskGain(task="ctr", ne=0.9, ne_gain_pct=0.2, ci_low_pct=0.1, ci_high_pct=0.3, p_corrected=0.01)
+    same = replace(worse, ne_gain_pct=0.05, ci_low_pct=-0.05, ci_high_pct=0.15, p_corrected=0.6)
+    found = replace(found, picks=(replace(first, tasks=(worse,)), replace(second, tasks=(same,)), *rest))
+    lines = finals_lines(found)
+    assert lines[0].endswith("; ctr +0.20% [+0.10, +0.30], worse (p 0.01)")
+    assert lines[1].endswith("; ctr +0.05% [-0.05, +0.15]")
+    cards = {card.trial: card for card in answer(View(replace(data, finals=found)), Path("out")).cards}
+    assert "It predicts ctr worse." in cards[first.trial].why
+    assert "worse." not in cards[second.trial].why
+    assert [figure[0] for figure in cards[first.trial].figures][:2] == ["NE gain, finals", "NE gain of ctr"]
