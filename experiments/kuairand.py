@@ -78,16 +78,22 @@ def kuairand_folder() -> Path:
     return folder
 
 
-def data_text(*, counters: Sequence[Mapping[str, Any]] = (), histories: bool = False, **rest: Any) -> str:
-    """The `data:` part of a file over the log: its tables where they lie, its features, and the rest as it is given.
-    `histories`: what a user watched in the log, and before it."""
+def sequences(*names: str, delay: str = "0s") -> dict[str, Any]:
+    """Some of SEQUENCES, those built from the log with a delay until what a user did is known."""
+    return {name: {**SEQUENCES[name], **({"delay": delay} if "by" in SEQUENCES[name] else {})} for name in names}
+
+
+def data_text(
+    *, counters: Sequence[Mapping[str, Any]] = (), sequence: Mapping[str, Any] | None = None, **rest: Any
+) -> str:
+    """The `data:` part of a file over the log: its tables where they lie, its features, and the rest as it is given."""
     folder = kuairand_folder()
-    sides = [*TABLES["join"], *([HISTORY] if histories else [])]
+    sides = [*TABLES["join"], *([HISTORY] if "before" in (sequence or {}) else [])]
     joined = [{**side, "path": f"{folder}/{side['path']}"} for side in sides]
     features = {
         **FEATURES,
         **({"counters": list(counters)} if counters else {}),
-        **({"sequence": dict(SEQUENCES)} if histories else {}),
+        **({"sequence": dict(sequence)} if sequence else {}),
     }
     tree = {**TABLES, "path": f"{folder}/{TABLES['path']}", "join": joined, **rest, "features": features}
     out = StringIO()
@@ -106,15 +112,16 @@ def write_study(
     tune_baseline: int = 0,
     split: Mapping[str, Sequence[str]] = SPLIT,
     counters: Sequence[Mapping[str, Any]] = (),
-    histories: bool = False,
+    sequence: Mapping[str, Any] | None = None,
+    reads: str = "",
     rest: str = "",
 ) -> Path:
     """Write studies/NAME/study.yaml and its baseline; the study file's path. `counters` are blocks of features,
-    `histories` those of data_text."""
+    `sequence` lists of events (`sequences`), `reads` how the baseline reads them."""
     return write_files(
         name,
-        data=data_text(label=label, split=split, counters=counters, histories=histories),
-        baseline=BASELINE.format(**baseline),
+        data=data_text(label=label, split=split, counters=counters, sequence=sequence),
+        baseline=BASELINE.format(**baseline) + (f"history: {reads}\n" if reads else ""),
         space=space,
         strategy=strategy,
         seed=seed,

@@ -1,4 +1,4 @@
-"""Searches on real logs, told as they are: 100 trials and finals with five seeds on one of three logs.
+"""Searches on real logs, told as they are: 100 trials and finals with five seeds on one of four logs.
 
     python -m experiments.live --log kuairand-ctr --seed 1 [--trials 100] [--seeds 5] [--minutes 20] [--quick]
     python -m experiments.live --log kuairand-ctr --seed 1 --best 10
@@ -55,6 +55,18 @@ LOGS: Mapping[str, Log] = {
     ),
     "kuairand-cvr": Log(
         partial(kuairand.write_study, space=SPACE, label=kuairand.CVR, baseline=kuairand.TUNED_CVR, split=DAYS),
+        faster=True,
+    ),
+    "kuairand-history": Log(
+        partial(
+            kuairand.write_study,
+            space="ctr-history",
+            label=kuairand.CTR,
+            baseline=kuairand.TUNED,
+            split=DAYS,
+            sequence=kuairand.sequences("watched", "before", delay="10m"),
+            reads="{din: {units: 32}}",
+        ),
         faster=True,
     ),
     "completejourney": Log(partial(completejourney.write_study, space=SPACE)),

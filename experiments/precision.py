@@ -20,7 +20,7 @@ from experiments.record import RESULTS, write_result
 from experiments.zoo import ORDERS, Run, published, trained, with_rates
 
 NAME, ZOO, LOG = "precision", "zoo_kuairand_ctr", "kuairand-ctr"
-MODELS = ("dcnv2", "deepfm", "wukong")
+MODELS = ("dcnv2", "deepfm", "masknet", "wukong", "transformer")
 
 
 def main() -> None:

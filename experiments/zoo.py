@@ -2,10 +2,11 @@
 
     python -m experiments.zoo [--log kuairand-ctr] [--quick]
 
-All have the human baseline's embeddings and training, but for the two rates and the model's own sizes: eight pairs of
-rates are tried on one order, the best is then trained on three further ones, which alone count. The baseline is trained
-on the same orders. What experiments/zoo_rivals.py found stands beside it: `worst_ne_excess_pct` is of ours over the
-best of the other libraries, of the models that one has. Goes on where it stopped: runs that ended are in the result.
+All have the human baseline's embeddings and training, but for the two rates, the initial embeddings and their own
+sizes: eight pairs of rates are tried on one order, the best is then trained on three further ones, which alone count.
+The baseline is trained on the same orders. What experiments/zoo_rivals.py found stands beside it: `worst_ne_excess_pct`
+is of ours over the best of the other libraries, of the models that one has. Goes on where it stopped: the runs that
+ended are in the result.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from search_spaces.extends import library
 from search_spaces.model import ModelSpec
 from search_spaces.space import load_space
 
-NOT_PUBLISHED = ("ctr-small", "ctr-ensemble", "student-small", "ctr-cvr", "esmm", "mmoe")  # or of several labels
+NOT_PUBLISHED = ("ctr-small", "ctr-ensemble", "student-small")
 RATES = tuple(product((0.02, 0.05, 0.1, 0.2), (5e-4, 1e-3)))  # of embeddings, of the dense weights
 ORDERS = (1, 2, 3)
 BASELINE = "baseline"
@@ -79,7 +80,8 @@ def published(problem: Problem) -> Iterator[tuple[str, ModelSpec]]:
     for name in library():
         if name not in NOT_PUBLISHED:
             spec = load_space(name, problem.log.inputs).default().model
-            yield name, replace(spec, embedding=base.embedding, train=base.train)
+            embedding = replace(base.embedding, init_std=spec.embedding.init_std)
+            yield name, replace(spec, embedding=embedding, train=base.train)
 
 
 def with_rates(spec: ModelSpec, rates: tuple[float, float]) -> ModelSpec:

@@ -103,10 +103,6 @@ class InputShape:
         """How many labels are predicted."""
         return len(self.given)
 
-    def __deepcopy__(self, memo: object) -> InputShape:
-        """Itself: a copy of a model is made often, and the counts of a large log are millions of numbers."""
-        return self
-
     @property
     def fields(self) -> int:
         """Id features."""

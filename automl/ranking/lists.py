@@ -17,6 +17,7 @@ from automl.ranking.place import numbered, put
 from search_spaces.history import GAPS
 
 _SECOND = 1e9
+_AT_ONCE = 1 << 14  # rows whose events are looked up together: places and times are eight bytes an event
 
 
 class Pool(Protocol):
@@ -139,16 +140,30 @@ def lists_of(
     pool: Pool, stop_B: NDArray[np.int64], count_B: NDArray[np.int32], times_B: NDArray[np.int64] | None
 ) -> Lists:
     """Of B rows, with events of their own. `times_B` of the rows, nanoseconds: where events have times."""
+    times_P, actions_P = pool.times_P, pool.actions_P
+    if times_P is not None and times_B is None:
+        raise ValueError("events with times must be those of rows with times")
+    ids: list[NDArray[np.int32]] = []
+    gaps: list[NDArray[np.uint8]] = []
+    actions: list[NDArray[np.uint8]] = []
+    for first in range(0, len(count_B), _AT_ONCE):
+        rows = slice(first, first + _AT_ONCE)
+        count_b, stop_b = count_B[rows].astype(np.int64), stop_B[rows]
+        end_b = np.cumsum(count_b)
+        from_p = np.arange(end_b[-1]) + np.repeat(stop_b - end_b, count_b)
+        ids.append(pool.ids_P[from_p])
+        if times_P is not None and times_B is not None:
+            gaps.append(kinds_of_gaps(np.repeat(times_B[rows], count_b) - times_P[from_p]))
+        if actions_P is not None:
+            actions.append(actions_P[from_p])
     count_B = count_B.astype(np.int64)
-    end_B = np.cumsum(count_B)
-    from_P = np.arange(int(end_B[-1]) if len(end_B) else 0) + np.repeat(stop_B - end_B, count_B)
-    gaps_P = None
-    if pool.times_P is not None:
-        if times_B is None:
-            raise ValueError("events with times must be those of rows with times")
-        gaps_P = put(kinds_of_gaps(np.repeat(times_B, count_B) - pool.times_P[from_P]))
-    actions_P = None if pool.actions_P is None else put(pool.actions_P[from_P])
-    return Lists(put(pool.ids_P[from_P]), gaps_P, actions_P, put(end_B), put(count_B))
+    return Lists(
+        ids_P=put(np.concatenate([np.zeros(0, np.int32), *ids])),
+        gaps_P=None if times_P is None else put(np.concatenate([np.zeros(0, np.uint8), *gaps])),
+        actions_P=None if actions_P is None else put(np.concatenate([np.zeros(0, np.uint8), *actions])),
+        stop_B=put(np.cumsum(count_B)),
+        count_B=put(count_B),
+    )
 
 
 def kinds_of_gaps(gaps_P: NDArray[np.int64]) -> NDArray[np.uint8]:

@@ -8,6 +8,7 @@ from automl.ranking.place import LARGE
 from automl.ranking.recalibration import recent_rows
 from automl.ranking.throughput import MOST_BATCHES
 from automl.ranking.training import BASE_ROWS
+from search_spaces.inputs import HistoryShape
 from search_spaces.model import InputShape, ModelSpec
 
 _FLOAT, _DOUBLE = 4, 8
@@ -70,4 +71,10 @@ def _activations(model: ModelSpec, inputs: InputShape) -> int:
 
 
 def _row(inputs: InputShape) -> int:
-    return _FLOAT * (inputs.fields + inputs.dense)
+    lists = sum(round(one.mean_length(one.most) * _event(one)) + 2 * _DOUBLE for one in inputs.histories)
+    return _FLOAT * (inputs.fields + inputs.dense) + lists
+
+
+def _event(history: HistoryShape) -> int:
+    """Its id, and the kinds of its gap and of its actions."""
+    return _FLOAT + history.timed + (history.actions > 0)

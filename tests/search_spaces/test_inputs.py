@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import replace
 
 from search_spaces.blocks.base import Cost, linear_cost
@@ -38,7 +37,3 @@ def test_a_model_costs_its_sources_and_what_stands_above() -> None:
     assert ids + dense == floor
     assert model.cost(INPUTS).params == floor.params + 3 * 4 + 1
     assert model.fields_shape(INPUTS).count == 3
-
-
-def test_a_copy_of_what_holds_them_shares_them() -> None:
-    assert copy.deepcopy([INPUTS])[0] is INPUTS

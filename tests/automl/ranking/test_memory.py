@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from automl.ranking.memory import trial_bytes
+from search_spaces.inputs import HistoryShape
 from search_spaces.model import InputShape, ModelSpec
 from tests.worlds.studies import HUMAN
 
@@ -53,6 +54,12 @@ def test_a_log_of_many_chunks_holds_two() -> None:
     """Beyond them a row costs no more than its label and what the points of its curve keep."""
     few, many = (held(train=slice(0, rows)) for rows in (1 << 20, 1 << 21))
     assert many - few < 30 * (1 << 20)
+
+
+def test_a_chunk_is_held_with_the_events_of_its_rows() -> None:
+    lists = HistoryShape(0, 50, ((0,) * 50 + (1,),) * 2, timed=True)
+    more = held(inputs=replace(WIDE, histories=(lists,))) - held()
+    assert more == pytest.approx(200_000 * (50 * 6 + 16), rel=0.3)
 
 
 @pytest.mark.parametrize("rows", [1_000, 100_000])
