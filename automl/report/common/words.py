@@ -24,9 +24,11 @@ def describe(model: ModelSpec) -> str:
 
 
 def architecture(model: ModelSpec) -> str:
-    """The graph in words: embeddings, interaction, deep tower."""
+    """The graph in words: embeddings, history, interaction, deep tower."""
     tree = model.to_tree()
     parts = [f"embeddings of {model.embedding.dim}"]
+    if "history" in tree:
+        parts.append(f"history by {interaction_words([tree['history']])}")
     crossed = interaction_words(tree["interaction"])
     parts.append(crossed or "no interaction layer")
     tower = tower_words(tree["deep"])
@@ -48,6 +50,8 @@ def training(model: ModelSpec) -> str:
         f"{train.schedule} schedule" + (f" with {knob_value(train.warmup)} warm-up" if train.warmup else ""),
         f"{train.order} order",
     ]
+    if train.precision != "fp32":
+        parts.append(train.precision)
     if train.epochs != 1:
         parts.append(f"{train.epochs} epochs")
     if embedding.min_count != 1:
@@ -186,11 +190,15 @@ def changes(model: ModelSpec, baseline: ModelSpec) -> list[str]:
     new, old = model.to_tree(), baseline.to_tree()
     said = []
     for part in ("embedding", "train"):
-        for name, value in new[part].items():
-            before = old[part][name]
+        one, other = getattr(model, part), getattr(baseline, part)
+        for name in knobs_of(type(one)):
+            value, before = getattr(one, name), getattr(other, name)
             if value != before:
                 words = name.replace("_", " ")
                 said.append(f"{part} {words} {knob_value(before)} → {knob_value(value)}")
+    if model.history != baseline.history:
+        before, after = (interaction_words([tree["history"]] if "history" in tree else []) for tree in (old, new))
+        said.append(f"history {before or 'none'} → {after or 'none'}")
     for part, in_words in (("interaction", interaction_words), ("deep", tower_words)):
         if new[part] != old[part]:
             said.append(f"{part} {in_words(old[part]) or 'none'} → {in_words(new[part]) or 'none'}")
@@ -211,6 +219,8 @@ def knobs(model: ModelSpec) -> dict[str, Value]:
     flat: dict[str, Value] = {}
     for part in ("embedding", "train", *(part for part in ("tasks", "distill") if part in tree)):
         flat |= {f"{part}.{name}": value for name, value in tree[part].items()}
+    if "history" in tree:
+        flat |= _layer_knobs("history", tree["history"])
     flat["wiring"] = tree["wiring"]
     flat["members"] = model.members
     for part in ("interaction", "deep"):
@@ -222,7 +232,7 @@ def knobs(model: ModelSpec) -> dict[str, Value]:
 
 def _layer_knobs(path: str, layer: LayerTree) -> dict[str, Value]:
     flat: dict[str, Value] = {}
-    if path.startswith("interaction"):
+    if path.startswith(("interaction", "history")):
         flat[f"{path}.block"] = " + ".join(name for name in layer if name != "fuse")
     for name, content in layer.items():
         if isinstance(content, Mapping):

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from automl.report.common.words import architecture, changes, difference, knobs, short_difference, to_yaml, training
 from search_spaces.blocks import Cross, Mlp
+from search_spaces.history import DinHistory
 from search_spaces.model import Distill, Embedding, Layer, ModelSpec, Train
 from search_spaces.source import read_text
 from search_spaces.space import load_space, model_of
@@ -95,3 +96,19 @@ def test_a_teacher_is_told() -> None:
     assert changes(HUMAN, taught) == [f"teacher {words} → none"]
     assert model_of(read_text(to_yaml(taught), "copied.yaml")) == taught
     assert knobs(taught) == {**knobs(HUMAN), **{f"distill.{k}": v for k, v in taught.to_tree()["distill"].items()}}
+
+
+def test_a_history_is_told() -> None:
+    reading = replace(HUMAN, history=DinHistory(units=16))
+    words = "din (length 50, action 0, gaps yes, units 16, softmax no, nearest 0)"
+    assert architecture(reading).startswith(f"embeddings of 16, history by {words}, ")
+    assert changes(reading, HUMAN) == [f"history none → {words}"]
+    assert changes(HUMAN, reading) == [f"history {words} → none"]
+    assert model_of(read_text(to_yaml(reading), "copied.yaml")) == reading
+    assert knobs(reading)["history.din.units"] == 16
+
+
+def test_a_precision_that_only_one_names_is_told() -> None:
+    half = replace(HUMAN, train=replace(HUMAN.train, precision="bf16"))
+    assert changes(half, HUMAN) == ["train precision fp32 → bf16"]
+    assert changes(HUMAN, half) == ["train precision bf16 → fp32"]
