@@ -14,6 +14,7 @@ import contextlib
 import io
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Any
 
@@ -38,7 +39,22 @@ WANTED = (
     Wanted("xdeepfm", 16, TOWER, 0.1, layers=2, width=16),
 )
 
-Runs = list[dict[str, Any]]
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What was found so far, as it stands in the file."""
+
+    runs: list[dict[str, Any]]
+    table: list[dict[str, Any]]
+    left_out: dict[str, str]
+
+    def write(self) -> None:
+        write_result(
+            NAME,
+            settings={"left_out": self.left_out, "batch": BATCH},
+            figures={"runs": self.runs, "table": self.table},
+            headline={},
+        )
 
 
 def main() -> None:
@@ -50,31 +66,31 @@ def main() -> None:
     problem = load_problem(LOGS[LOG].write(f"zoo-{LOG}"))
     train, validate = (of_log(problem.log, window, 2) for window in ("train", "validate"))
     file = RESULTS / f"{NAME}.json"
-    runs: Runs = json.loads(file.read_text())["figures"]["runs"] if file.exists() else []
     there = found()
-    table: Runs = []
+    left_out = {name: reason for name, reason in there.items() if reason}
+    record = Record(json.loads(file.read_text())["figures"]["runs"] if file.exists() else [], [], left_out)
     for wanted in WANTED[: 1 if asked.quick else None]:
         for library, reason in there.items():
             if reason or make(library, wanted, train[:BATCH], START, 0) is None:
                 continue
-            lr = min(tried(runs, library, wanted, train, validate), key=lambda pair: pair[1])[0]
-            nes = [ne_of(runs, library, wanted, lr, order, train, validate) for order in ORDERS]
+            lr = min(tried(record, library, wanted, train, validate), key=lambda pair: pair[1])[0]
+            nes = [ne_of(record, library, wanted, lr, order, train, validate) for order in ORDERS]
             row = {"library": library, "model": wanted.model, "lr": lr, "ne": fmean(nes), "ne_std": stdev(nes)}
-            table.append(row)
+            record.table.append(row)
+            record.write()
             print(json.dumps(row), flush=True)
-    write(runs, table, there)
 
 
-def tried(runs: Runs, library: str, wanted: Wanted, train: Rows, validate: Rows) -> Iterator[tuple[float, float]]:
+def tried(record: Record, library: str, wanted: Wanted, train: Rows, validate: Rows) -> Iterator[tuple[float, float]]:
     """Rates and what they came to."""
-    first = ne_of(runs, library, wanted, START, 0, train, validate)
+    first = ne_of(record, library, wanted, START, 0, train, validate)
     yield START, first
     left = TRIES - 1
     for step in (2.0, 0.5):
         best, lr = first, START * step
         while left:
             left -= 1
-            ne = ne_of(runs, library, wanted, lr, 0, train, validate)
+            ne = ne_of(record, library, wanted, lr, 0, train, validate)
             yield lr, ne
             if ne >= best:
                 break
@@ -83,10 +99,10 @@ def tried(runs: Runs, library: str, wanted: Wanted, train: Rows, validate: Rows)
             return
 
 
-def ne_of(runs: Runs, library: str, wanted: Wanted, lr: float, order: int, train: Rows, validate: Rows) -> float:
+def ne_of(record: Record, library: str, wanted: Wanted, lr: float, order: int, train: Rows, validate: Rows) -> float:
     """NE on the validation window of one pass; what is in the result is not trained again."""
     key = {"library": library, "model": wanted.model, "lr": lr, "order": order}
-    for run in runs:
+    for run in record.runs:
         if {name: run[name] for name in key} == key:
             return float(run["ne"])
     made = make(library, wanted, train, lr, seed=1000 + order)
@@ -98,16 +114,10 @@ def ne_of(runs: Runs, library: str, wanted: Wanted, lr: float, order: int, train
     with torch.no_grad():
         predicted = made.probabilities(made.inputs(validate)).double().numpy()
     ne = float(NESums.of(validate.labels_N, predicted, validate.weights_N).ne)
-    runs.append({**key, "ne": ne})
-    print(json.dumps(runs[-1]), flush=True)
-    write(runs, [], {})
+    record.runs.append({**key, "ne": ne})
+    record.write()
+    print(json.dumps(record.runs[-1]), flush=True)
     return ne
-
-
-def write(runs: Runs, table: Runs, there: dict[str, str]) -> None:
-    """All runs so far, and the table once all are there."""
-    settings = {"left_out": {name: reason for name, reason in there.items() if reason}, "batch": BATCH}
-    write_result(NAME, settings=settings, figures={"runs": runs, "table": table}, headline={})
 
 
 if __name__ == "__main__":
