@@ -300,7 +300,8 @@ def open_study(folder: Path | str, *, console: Console | None = None) -> StudyHa
     study, space = _read(folder)
     encoded = folder / "data" / study.facts.data
     with RateLine(lambda: console) as passed:
-        log = open_log(encoded) if LOG.current(encoded, study.facts.data, passed) else None
+        task = recorded_config(study.facts).task
+        log = open_log(encoded, task) if LOG.current(encoded, study.facts.data, passed) else None
     if log is None and encoded.exists():
         says(console)(f"{encoded} is not what was encoded there, and not read; `automl check` encodes it anew")
     if log is not None:

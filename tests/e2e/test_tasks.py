@@ -47,6 +47,8 @@ def test_a_search_measures_both_and_trades_the_one_that_is_named(searched: Path)
     assert frame["knob.tasks.sharing"].notna().any()
     shown = automl_here("status", searched)
     assert "NE of ctr " in shown.stdout, shown.stderr
+    page = (searched / "report.html").read_text()
+    assert "labels ctr (click), cvr (convert given click); NE is that of cvr" in page
 
 
 def test_finals_export_and_predictions(searched: Path) -> None:

@@ -65,7 +65,7 @@ def _facts(study: Study, space: SearchSpace, log: EncodedLog | None, config: Stu
         name=config.name,
         run=run,
         command=run.command or f"automl search {Path(run.study_file).name}",
-        data=_data_words(config.data, log),
+        data=_data_words(config.data, log, config.task),
         space=f"{config.space}, {counted(size.knobs, 'knob')}",
         space_size=combinations(size.discrete, size.continuous),
         split_days=_windows(config.data.split, log),
@@ -81,11 +81,12 @@ def _facts(study: Study, space: SearchSpace, log: EncodedLog | None, config: Stu
     )
 
 
-def _data_words(data: DataConfig | LessonsConfig, log: EncodedLog | None) -> str:
+def _data_words(data: DataConfig | LessonsConfig, log: EncodedLog | None, task: str | None) -> str:
     if isinstance(data, LessonsConfig):
         return f"lessons {data.lessons}" + (f", {_size_words(log)}, label {log.label}" if log else "")
     told = [_label_words(label) for label in data.tasks]
-    labels = f"label {told[0]}" if len(told) == 1 else f"labels {', '.join(told)}"
+    named = ", ".join(f"{label.name} ({words})" for label, words in zip(data.tasks, told, strict=True))
+    labels = f"label {told[0]}" if len(told) == 1 else f"labels {named}; NE is that of {task or data.tasks[0].name}"
     if log is None:
         return f"{data.path}, {labels}"
     return f"{data.path}, {_size_words(log)}, {labels}"

