@@ -20,6 +20,7 @@ from statistics import fmean, stdev
 from typing import Any, TypedDict
 
 from automl.commands.judge import time_together
+from automl.data.store.log import EncodedLog
 from automl.ranking.process import prepare_process
 from automl.runtime.jobs import TrainModel
 from automl.runtime.work import train_and_score
@@ -31,7 +32,7 @@ from search_spaces.extends import library
 from search_spaces.model import ModelSpec
 from search_spaces.space import load_space
 
-NOT_PUBLISHED = ("ctr-small", "ctr-ensemble", "student-small")
+NOT_PUBLISHED = ("ctr-small", "ctr-ensemble", "ctr-history", "ctr-cvr", "ctr-large", "student-small")
 RATES = tuple(product((0.02, 0.05, 0.1, 0.2), (5e-4, 1e-3)))  # of embeddings, of the dense weights
 ORDERS = (1, 2, 3)
 BASELINE = "baseline"
@@ -80,8 +81,15 @@ def published(problem: Problem) -> Iterator[tuple[str, ModelSpec]]:
     for name in library():
         if name not in NOT_PUBLISHED:
             spec = load_space(name, problem.log.inputs).default().model
+            if not fits(spec, problem.log):
+                continue
             embedding = replace(base.embedding, init_std=spec.embedding.init_std)
             yield name, replace(spec, embedding=embedding, train=base.train)
+
+
+def fits(spec: ModelSpec, log: EncodedLog) -> bool:
+    """Whether the log has the sequences, or the several labels, that a model is made for."""
+    return (spec.history is None or bool(log.histories)) and (spec.tasks is None or len(log.tasks) > 1)
 
 
 def with_rates(spec: ModelSpec, rates: tuple[float, float]) -> ModelSpec:
