@@ -26,9 +26,9 @@ class DinHistory(EventsSpec):
 
     def reading_cost(self, lengths: Lengths, dim: int) -> Cost:
         searched, mean = Cost(), lengths.mean
-        if self.nearest:  # one product with the target each, then so many at most
+        if self.nearest:  # one product with the target each, then as many as the longest list has, at most
             searched = Cost(flops=times(2 * mean, dim), bytes=FLOAT_BYTES * times(mean, dim))
-            mean = min(mean, float(self.nearest))
+            mean = float(min(self.nearest, lengths.most))
         half = self.units // 2
         of_target = linear_cost(dim, self.units, bias=False)
         of_event = mapped_cost(mean, 2 * dim, self.units) + mapped_cost(mean, self.units, half)

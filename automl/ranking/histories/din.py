@@ -16,7 +16,7 @@ class DinReader(Reader):
 
     def __init__(self, spec: DinHistory, shape: HistoryShape, dim: int) -> None:
         super().__init__(spec, shape, dim)
-        self.softmax, self.nearest = spec.softmax, spec.nearest
+        self.softmax, self.nearest = spec.softmax, min(spec.nearest, spec.length, shape.most)
         self.of_target = nn.Linear(dim, spec.units, bias=False)
         self.of_event = nn.Linear(2 * dim, spec.units)
         self.second = nn.Linear(spec.units, spec.units // 2)
@@ -42,7 +42,8 @@ class DinReader(Reader):
         with torch.no_grad():
             likeness_L1 = (told_LE * target_BE.index_select(0, events.row_L)).sum(1, keepdim=True)
             cells_BK = in_cells(events, likeness_L1, -torch.inf).squeeze(2)
-            found_Bk = cells_BK.topk(min(self.nearest, cells_BK.shape[1]), 1)
+            none_Bk = cells_BK.new_full((cells_BK.shape[0], self.nearest), -torch.inf)
+            found_Bk = torch.cat([cells_BK, none_Bk], 1).topk(self.nearest, 1)  # of any batch, as an exported graph asks
             there_Bk1 = found_Bk.values.isfinite().unsqueeze(2)
             from_Bk = (events.starts_B1[:-1].unsqueeze(1) + found_Bk.indices).clamp(max=told_LE.shape[0] - 1)
         told_BkE = told_LE.index_select(0, from_Bk.flatten()).view(*from_Bk.shape, -1)

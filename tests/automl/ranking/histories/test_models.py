@@ -100,6 +100,8 @@ def test_one_log_without_lists_costs_a_reader_nothing(log: Log) -> None:
     [
         *((name, {}) for name in WAYS),
         ("din", {"nearest": 2}),
+        ("din", {"nearest": 4, "softmax": True}),
+        ("din", {"nearest": 100}),
         ("mean", {"length": 1}),
         ("transformer", {"layers": 2}),
         ("hstu", {"layers": 2, "action": 2}),
