@@ -43,7 +43,9 @@ class DinReader(Reader):
             likeness_L1 = (told_LE * target_BE.index_select(0, events.row_L)).sum(1, keepdim=True)
             cells_BK = in_cells(events, likeness_L1, -torch.inf).squeeze(2)
             none_Bk = cells_BK.new_full((cells_BK.shape[0], self.nearest), -torch.inf)
-            found_Bk = torch.cat([cells_BK, none_Bk], 1).topk(self.nearest, 1)  # of any batch, as an exported graph asks
+            found_Bk = torch.cat([cells_BK, none_Bk], 1).topk(
+                self.nearest, 1
+            )  # of any batch, as an exported graph asks
             there_Bk1 = found_Bk.values.isfinite().unsqueeze(2)
             from_Bk = (events.starts_B1[:-1].unsqueeze(1) + found_Bk.indices).clamp(max=told_LE.shape[0] - 1)
         told_BkE = told_LE.index_select(0, from_Bk.flatten()).view(*from_Bk.shape, -1)
