@@ -90,7 +90,7 @@ class Subject:
             Conflict.PLUGINS: ([self.plugins[file] for file in both], [other.plugins[file] for file in both]),
             Conflict.TUNING: (mine.search.tune_baseline, theirs.search.tune_baseline),
             Conflict.TRAINING: (mine.trial.training, theirs.trial.training),
-            Conflict.OBJECTIVE: (mine.task, theirs.task),
+            Conflict.OBJECTIVE: (_objective(mine), _objective(theirs)),
             Conflict.QPS: ((mine.qps.batch_rows, mine.qps.clock), (theirs.qps.batch_rows, theirs.qps.clock)),
             Conflict.SEED: (mine.seed, theirs.seed),
             Conflict.LIMITS: (_limits(mine), _limits(theirs)),
@@ -191,16 +191,22 @@ def _other(what: Conflict) -> str:
     return f"{'other' if what in (Conflict.DATA, Conflict.OBJECTIVE, Conflict.LIMITS) else 'another'} {what}"
 
 
+def _objective(config: StudyConfig) -> str | None:
+    """Of several labels the one whose NE is the objective, by its name also where it is the first and not named."""
+    several = config.data.tasks if isinstance(config.data, DataConfig) and config.data.labels else ()
+    return config.task or next((label.name for label in several), None)
+
+
 def _limits(config: StudyConfig) -> tuple[object, ...]:
     """What is measured by what it says, what is computed by its words: as a search would take them over."""
     return (config.limits, *(" ".join(text.split()) for text in config.cost_limits))
 
 
 def _more(what: Conflict, known: Subject, now: Subject) -> str:
-    """In what the data differ, as far as the two descriptions tell it."""
+    """In what the data differ, as far as the two descriptions tell it; another order is another description."""
     if what is not Conflict.DATA:
         return ""
     before, after = ({**one.config.data.model_dump(mode="json")} for one in (known, now))
     if before.pop("split") != after.pop("split"):
         return " (other windows)"
-    return " (other rows)" if before == after else " (another description of it)"
+    return " (other rows)" if str(before) == str(after) else " (another description of it)"

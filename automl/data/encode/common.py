@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from filelock import FileLock
 from numpy.typing import NDArray
 
 from automl.data.columns.numbers import Scales
-from automl.data.describe.tables import TablesConfig
+from automl.data.describe.tables import DataConfig, TablesConfig
 from automl.data.encode.spill import Rows, Spill
 from automl.data.store.digests import wrong_in
 from automl.data.store.folder import is_whole
@@ -71,9 +71,19 @@ def fingerprint_of(tables: Tables[TablesConfig], cache: Path, form: int, what: o
     ):
         if part.get(name) == none:
             part.pop(name, None)  # the name of a log that has none is what it was before there were any
+    order = {name: list(part) for name, part in _in_order(tables.config) if len(part) > 1}
+    if order:
+        tree["order"] = order
     digests = [digest_table(table, cache, passed) for table in (tables.log, *tables.sides)]
     text = json.dumps([form, tree, digests, what], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _in_order(config: TablesConfig) -> Iterator[tuple[str, Collection[str]]]:
+    """What stands in the encoded log in the order of the description and is read by its place."""
+    yield "sequence", config.features.sequence
+    if isinstance(config, DataConfig):
+        yield "labels", [label.name for label in config.tasks]
 
 
 def kind_of(tables: Tables[TablesConfig], source: Source) -> pa.DataType:

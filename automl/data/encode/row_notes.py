@@ -51,7 +51,8 @@ def _of_rows(plan: Plan, reader: Reader, tally: Tally) -> Iterator[str]:
         yield f"{seen.outside} of {seen.rows} rows lie outside of the windows{f' ({span})' if span else ''}"
     if seen.not_given:
         given = dict.fromkeys(label.given for label in plan.config.tasks if label.given is not None)
-        yield f"{seen.not_given} rows are no examples: {' and '.join(given)} is not 1"
+        words = f"neither {' nor '.join(given)} is 1" if len(given) > 1 else f"{', '.join(given)} is not 1"
+        yield f"{seen.not_given} rows are no examples: {words}"
     yield from reader.notes()
 
 

@@ -12,7 +12,7 @@ from automl.study.claims import Conflict, Subject, ask, finals_of
 from automl.study.results import SpokenOf, write_finals
 from search_spaces.errors import InputError
 from tests.worlds.report_studies import make_finals, rich_history
-from tests.worlds.studies import HUMAN, study_config, study_facts
+from tests.worlds.studies import HUMAN, study_config, study_facts, study_tree
 
 BEFORE = Subject(config=study_config(), data="d", finals_data="e", baseline="b", plugins={"/a.py": "1"})
 
@@ -45,6 +45,22 @@ def test_what_is_the_same_and_what_may_change() -> None:
 )
 def test_what_makes_another_study(change: dict[str, Any], conflict: Conflict) -> None:
     assert BEFORE.conflicts(replace(BEFORE, **change)) == (conflict,)
+
+
+def test_of_several_labels_the_objective_is_known_by_its_name() -> None:
+    labels = {"ctr": {"column": "click"}, "cvr": {"column": "convert", "given": "click"}}
+
+    def of(labels: dict[str, Any], objective: str = "ne") -> Subject:
+        data = {**study_tree()["data"], "labels": labels}
+        del data["label"]
+        objectives = {objective: "minimize", "qps": "maximize"}
+        return replace(BEFORE, config=study_config(data=data, objectives=objectives))
+
+    turned = dict(reversed(labels.items()))
+    assert of(labels).conflicts(of(labels, "ne.ctr")) == ()
+    assert of(labels).conflicts(of(turned)) == (Conflict.OBJECTIVE,)
+    with pytest.raises(InputError, match=r"other data \(another description of it\)"):
+        ask(of(labels), replace(of(turned), data="other"), Path("study.yaml"), Path("ads"))
 
 
 def test_what_an_older_record_does_not_have_is_not_held_against_it() -> None:

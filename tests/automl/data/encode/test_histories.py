@@ -315,6 +315,17 @@ def test_duplicates_and_an_empty_sequence(
     assert "nothing has no event in the fit windows" in [note.text for note in log.notes]
 
 
+def test_sequences_stand_in_the_order_of_the_description(
+    tmp_path: Path, columns: dict[str, Any], write: Write, describe: Describe
+) -> None:
+    with_lists(columns)
+    write(columns)
+    named = {"before": LISTED, "watched": WATCHED}
+    for asked in (named, dict(reversed(named.items()))):
+        log = encoded(tmp_path, describe(features=told(**asked)))
+        assert [history.name for history in log.histories] == list(asked)
+
+
 def test_a_log_without_sequences_is_what_it_was(
     tmp_path: Path, columns: dict[str, Any], write: Write, describe: Describe
 ) -> None:

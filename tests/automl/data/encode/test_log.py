@@ -425,6 +425,17 @@ def test_several_labels_are_columns_that_are_missing_where_they_are_not_given(
     assert log.base_rates == alone.base_rates
 
 
+def test_the_order_of_several_labels_is_part_of_what_a_log_is(
+    tmp_path: Path, columns: dict[str, Any], write: Write, describe: Describe
+) -> None:
+    columns["buy"] = np.where(columns["click"] == 1, np.arange(len(columns["click"])) % 2, 0)
+    write(columns)
+    labels = {"ctr": {"column": "click"}, "cvr": {"column": "buy", "given": "click"}}
+    for told in (labels, dict(reversed(labels.items()))):
+        log = encode_log(describe(label=None, labels=told), tmp_path, tmp_path / "cache")
+        assert (list(log.tasks), log.label) == (list(told), next(iter(told))), "`ne` is that of the first"
+
+
 def test_a_row_without_any_label_is_no_example(
     tmp_path: Path, columns: dict[str, Any], write: Write, describe: Describe
 ) -> None:
@@ -435,7 +446,7 @@ def test_a_row_without_any_label_is_no_example(
     frame = sorted_frame(columns)
     kept = frame[(frame["click"] == 1) | frame["seen"]]
     assert (len(log), log.given) == (len(kept), (None, None))
-    assert Note(f"{len(frame) - len(kept)} rows are no examples: click and seen is not 1") in log.notes
+    assert Note(f"{len(frame) - len(kept)} rows are no examples: neither click nor seen is 1") in log.notes
 
 
 def test_each_of_several_labels_must_have_both_classes(
