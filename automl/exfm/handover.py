@@ -74,12 +74,17 @@ def _front(folder: Path) -> Mapping[str, ModelSpec]:
 
 def _single(model: ModelSpec, name: str) -> ModelSpec:
     """On a stream every model sees the rows in the one order in which they come: members would be alike. A teacher has
-    a head for each label of the stream, a student one."""
+    a head for each label of the stream, a student one. A stream has no sequences whose lists could be read."""
     if model.members > 1:
         hint = "search with `members: 1` what is to learn from a stream"
         raise InputError.of(name, "must be a model of one member", f"members: {model.members}", hint)
     if model.tasks is not None:
         raise InputError.of(name, "must be a model without `tasks`", model.tasks.sharing, "search for one label")
+    if model.history is not None:
+        hint = "search without `history` what is to learn from a stream"
+        raise InputError.of(
+            name, "must be a model without `history`: a stream has no sequences", model.history.name, hint
+        )
     return model
 
 

@@ -156,6 +156,11 @@ def parse_limit(text: str) -> Limit:
     return replace(limit, low=bound) if match[2] == ">=" else replace(limit, high=bound)
 
 
+def _ne_names(objectives: object) -> list[str]:
+    found = objectives if isinstance(objectives, dict) else ()
+    return [name for name in found if isinstance(name, str) and name.startswith("ne.")]
+
+
 def _readable(text: str) -> str:
     if not is_cost_limit(text):
         parse_limit(text)
@@ -201,6 +206,8 @@ class StudyConfig(Part):
     def _objectives(cls, value: object, info: ValidationInfo) -> object:
         data = info.data.get("data")
         several = [label.name for label in data.tasks] if isinstance(data, DataConfig) and data.labels else []
+        if "data" not in info.data:  # unsound: which labels there are is not known, and what is wrong is told there
+            several = [name.removeprefix("ne.") for name in _ne_names(value)]
         possible = [{name: "minimize", "qps": "maximize"} for name in ("ne", *(f"ne.{task}" for task in several))]
         if value not in possible:
             more = f", or of ne.{' or ne.'.join(several)}" if several else ""

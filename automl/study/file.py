@@ -69,7 +69,8 @@ def _task_mistakes(config: StudyConfig, document: Document) -> Iterator[Mistake]
         task = None if is_cost_limit(text) else parse_limit(text).task
         if task is not None and (len(several) < 2 or task not in several):
             must = "ne.TASK must name one of several `labels`"
-            yield Mistake(document.at("constraints", index), must, task, did_you_mean(task, several))
+            hint = did_you_mean(task, several) if len(several) > 1 else "of one label it is `ne`"
+            yield Mistake(document.at("constraints", index), must, task, hint)
 
 
 def config_of(document: Document) -> StudyConfig:

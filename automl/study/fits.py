@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from automl.data.describe.tables import DataConfig, LessonsConfig
@@ -11,7 +12,6 @@ from search_spaces.decisions import Choice
 from search_spaces.errors import InputError, Mistake, Position
 from search_spaces.extends import is_name, read_space
 from search_spaces.history import EventsSpec
-from search_spaces.inputs import InputShape
 from search_spaces.model import ModelSpec
 from search_spaces.source import Document, read
 from search_spaces.space import SearchSpace
@@ -90,22 +90,34 @@ def unlisted(
     return [Mistake(at, "history must have a log with a sequence", "a log without one", hint) for at in wrong]
 
 
-def check_actions(document: Document, inputs: InputShape, space: SearchSpace | None, baseline: ModelSpec) -> None:
-    """The actions of events that space and baseline may ask for are those of every sequence of the log.
+def check_actions(
+    document: Document, actions: Mapping[str, int], space: SearchSpace | None, baseline: ModelSpec
+) -> None:
+    """The actions of events that space and baseline may ask for are those of every sequence of the log; `actions`: how
+    many each has.
 
     Raises:
-        InputError: where one of them is not.
+        InputError: where one of them is not, at each place that asks for it.
     """
-    if not inputs.histories:
+    if not actions:
         return
-    most = min(shape.actions for shape in inputs.histories)
-    blocks = () if space is None or space.tree.history is None else space.tree.history.blocks
-    asked = max(map(_largest_action, blocks), default=0)
-    own = baseline.history.action if isinstance(baseline.history, EventsSpec) else 0
-    wrong = _told_in(document, "history", space=asked > most, baseline=own > most)
+    most, wrong = min(actions.values()), []
     must, hint = f"action must be at most {most}, as many as each sequence of the log has", "0 reads events of all"
+    if any(count > most for count in actions.values()):
+        fewest = ", ".join(name for name, count in actions.items() if count == most)
+        hint = f"{hint}; the fewest, {most or 'none'}, are those of {fewest}"
+    blocks = () if space is None or space.tree.history is None else space.tree.history.blocks
+    for block in blocks:
+        if (asked := _largest_action(block)) > most:
+            file = _space_file(document)
+            way = (block.name,) if part(file, "history", "one_of") is None else ("one_of", block.name)
+            wrong.append(Mistake(file.at_key("history", *way, "action"), must, str(asked), hint))
+    own = baseline.history
+    if isinstance(own, EventsSpec) and own.action > most:
+        at = _baseline_file(document).at_key("history", own.name, "action")
+        wrong.append(Mistake(at, must, str(own.action), hint))
     if wrong:
-        raise InputError([Mistake(at, must, str(max(asked, own)), hint) for at in wrong])
+        raise InputError(wrong)
 
 
 def _largest_action(block: BlockTree) -> int:
@@ -118,10 +130,14 @@ def _largest_action(block: BlockTree) -> int:
 
 def _told_in(document: Document, key: str, *, space: bool, baseline: bool) -> list[Position]:
     """Where the files of space and baseline have a key at their top; only of those that are asked for."""
-    base, found = Path(document.file).parent, []
-    if space:
-        name = str(part(document, "space"))
-        found.append(read_space(name if is_name(name) else base / name).at_key(key))
-    if baseline:
-        found.append(read(base / str(part(document, "baseline"))).at_key(key))
-    return found
+    files = [*([_space_file(document)] if space else []), *([_baseline_file(document)] if baseline else [])]
+    return [file.at_key(key) for file in files]
+
+
+def _space_file(document: Document) -> Document:
+    name = str(part(document, "space"))
+    return read_space(name if is_name(name) else Path(document.file).parent / name)
+
+
+def _baseline_file(document: Document) -> Document:
+    return read(Path(document.file).parent / str(part(document, "baseline")))

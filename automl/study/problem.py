@@ -129,7 +129,8 @@ def problem_of(
     log = _encode(config, plan, document, folder, SEARCH_FIT, told, passed).about(config.task)
     _check_clusters(config, document, log)
     bound = space.with_inputs(log.inputs)
-    check_actions(document, log.inputs, None if given else space, baseline)
+    actions = {history.name: shape.actions for history, shape in zip(log.histories, log.inputs.histories, strict=True)}
+    check_actions(document, actions, None if given else space, baseline)
     _check_allows_something(bound, document)
     return Problem(
         file.absolute(), folder.absolute(), document, config, bound, baseline, log, plan, finals_data=finals_data

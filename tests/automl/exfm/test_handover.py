@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +14,7 @@ from automl import api
 from automl.exfm.handover import model_of, models_of
 from automl.study.facts import Facts
 from search_spaces.errors import InputError, Position
+from search_spaces.history import MeanHistory
 from search_spaces.model import ModelSpec
 from tests.worlds.streams import SMALL, model
 from tests.worlds.studies import study_facts
@@ -110,3 +111,14 @@ def test_what_several_labels_have_of_their_own_is_refused(tmp_path: Path, monkey
     (tmp_path / "m.yaml").write_text(FILE + "tasks: {sharing: mmoe}\n")
     with pytest.raises(InputError, match=r"exfm.yaml:7:3: m.yaml must be a model without `tasks`.*mmoe"):
         model_of("m.yaml", tmp_path, AT)
+
+
+def test_a_model_that_reads_histories_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "m.yaml").write_text(FILE + "history: {din: {units: 8}}\n")
+    told = r"must be a model without `history`: a stream has no sequences, but found din"
+    with pytest.raises(InputError, match=rf"exfm.yaml:7:3: m.yaml {told}"):
+        model_of("m.yaml", tmp_path, AT)
+    monkeypatch.setattr(Study, "best", lambda study, role: replace(SMALL, history=MeanHistory()))
+    monkeypatch.setattr(api, "open_study", lambda folder: Study())
+    with pytest.raises(InputError, match=rf"exfm.yaml:7:3: studies/x#accurate {told.replace('din', 'mean')}"):
+        model_of("studies/x#accurate", tmp_path, AT)
