@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import reduce
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -97,8 +98,11 @@ def _times(a: pa.DataType, b: pa.DataType) -> pa.DataType | None:
 
 def is_list(kind: pa.DataType) -> bool:
     """Of any length, or of a fixed one."""
-    tests = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list, pa.types.is_list_view)
-    return any(test(kind) for test in tests)
+    return pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind) or _view(kind)
+
+
+def _view(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_list_view(kind) or pa.types.is_large_list_view(kind))
 
 
 def _lists(a: pa.DataType, b: pa.DataType) -> pa.DataType | None:
@@ -136,7 +140,16 @@ def _stored(column: pa.Array) -> pa.Array:
         return pa.array([None if value is None else str(value) for value in column.to_pylist()], pa.string())
     if isinstance(column.type, pa.BaseExtensionType):
         return column.storage
+    if _view(column.type):
+        return _unviewed(column)
     return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+
+
+def _unviewed(column: pa.Array) -> pa.Array:
+    """Lists one after the other; Arrow's own cast goes wrong where one is missing."""
+    lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False)
+    offsets = pa.array(np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]))
+    return pa.LargeListArray.from_arrays(offsets, pc.list_flatten(column), mask=column.is_null())
 
 
 def _checked(column: pa.Array, change: Callable[[pa.Array], pa.Array]) -> pa.Array:

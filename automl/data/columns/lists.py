@@ -5,6 +5,7 @@ N rows, E events of all rows, one list after the other.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -15,9 +16,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from automl.data.columns.kinds import MisfitError, cast, is_list, is_numeric, is_text, plain
-from automl.data.columns.times import NotTimesError
+from automl.data.columns.times import NotTimesError, Unit, near
 from automl.data.columns.vocabulary import Codes, numbered
 
+_WHOLE = re.compile(r"^(-?\d+)\.0+$")
 MS = 10**6  # nanoseconds: events and rows of one millisecond are of one time
 Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
@@ -78,6 +80,41 @@ class Lists:
         return found, int((found.counts_N < self.counts_N).sum())
 
 
+@dataclass(frozen=True, slots=True)
+class EventClock:
+    """Reads times of events as nanoseconds UTC. `unit` is that of numbers, `span` the first and the last time of the
+    log: None where it has none."""
+
+    read: Callable[[pa.Array], pa.Array]
+    unit: Unit | None = None
+    span: tuple[int, int] | None = None
+
+    def in_another_unit(self, times_E: Ints) -> Ints:
+        """The times that lie decades before the log, but near it in a larger unit."""
+        if self.span is None or not len(times_E):
+            return times_E[:0]
+        first, last = near(self.span)
+        wrong_E = np.zeros(len(times_E), bool)
+        for factor in (10**3, 10**6, 10**9):
+            wrong_E |= (times_E < first) & (times_E >= -(-first // factor)) & (times_E <= last // factor)
+        return times_E[wrong_E]
+
+
+def action_names(kinds: pa.Array) -> list[str]:
+    """What kinds of events are called: a whole number is itself however it is written, and yes is 1."""
+    if pa.types.is_boolean(kinds.type):
+        kinds = kinds.cast(pa.int8())
+    return [_WHOLE.sub(r"\1", str(kind)) for kind in kinds.to_pylist()]
+
+
+def inexact(column: pa.Array) -> str | None:
+    """A double that stands for several ids, as each beyond 2**53 does; None where there is none."""
+    if not pa.types.is_floating(column.type):
+        return None
+    far = pc.filter(column, pc.greater(pc.abs(column), float(1 << 53)))
+    return f"{far[0].as_py():.0f}" if len(far) else None
+
+
 def holds_lists(kind: pa.DataType) -> bool:
     """Whether a column may hold lists of ids, of times or of words."""
     return pa.types.is_null(kind) or (is_list(kind) and not pa.types.is_nested(plain_of(kind)))
@@ -109,11 +146,11 @@ def read_lists(
     kind: pa.DataType | None,
     times: pa.Array | None = None,
     actions: pa.Array | None = None,
-    nanoseconds: Callable[[pa.Array], pa.Array] | None = None,
+    clock: EventClock | None = None,
 ) -> Lists:
     """Lists of N rows as values of a type (None: as they are), with what is wrong in them; a missing list is empty.
 
-    An event without an id or without a time is none. `nanoseconds` reads times.
+    An event without an id or without a time is none. `clock` reads times.
     """
     flat, counts_N = _flat(ids)
     wrong: list[WrongLists] = []
@@ -124,6 +161,11 @@ def read_lists(
             beside[part], own_N = _flat(column)
             wrong += _lengths(part, own_N, counts_N)
     codes_E, values = numbered(flat)
+    far = inexact(values) if kind is not None and pa.types.is_integer(kind) else None
+    if far is not None:
+        wrong.append(
+            WrongLists("column", 1, far, f"must hold {kind} in its lists; as doubles they are exact up to 2**53")
+        )
     try:
         values = values if kind is None else cast(values, kind)
     except MisfitError as error:
@@ -132,14 +174,15 @@ def read_lists(
         return Lists(np.zeros_like(counts_N), np.zeros(0, np.int32), pa.nulls(0), wrong=tuple(wrong))
     kept_E = codes_E > 0
     times_E = None
-    if "times" in beside and nanoseconds is not None:
+    if "times" in beside and clock is not None:
         try:
-            known = nanoseconds(beside["times"])
+            known = clock.read(beside["times"])
         except NotTimesError as error:
             known = pa.nulls(len(flat), pa.int64())
             wrong.append(WrongLists("times", 1, str(error), "must hold times in its lists"))
         kept_E &= known.is_valid().to_numpy(zero_copy_only=False)
         times_E = np.asarray(pc.fill_null(known, 0).to_numpy(zero_copy_only=False))
+        wrong += _of_another_unit(clock, times_E)
     kinds_E, kinds = (None, pa.nulls(0)) if "actions" not in beside else numbered(beside["actions"])
     found = Lists(counts_N, codes_E, values, times_E, kinds_E, kinds, tuple(wrong))
     found = found if kept_E.all() else found.some(kept_E)
@@ -175,8 +218,6 @@ def _flat(column: pa.Array) -> tuple[pa.Array, Ints]:
     """The elements of all lists, and how many each row has."""
     if pa.types.is_null(column.type):
         return pa.nulls(0), np.zeros(len(column), np.int64)
-    if pa.types.is_list_view(column.type):
-        column = column.cast(pa.list_(column.type.value_type))
     lengths = pc.fill_null(pc.list_value_length(column), 0)
     flat = pc.list_flatten(column)
     if isinstance(flat.type, pa.BaseExtensionType) or plain(flat.type) != flat.type:
@@ -191,6 +232,15 @@ def _lengths(part: ListPart, own_N: Ints, counts_N: Ints) -> list[WrongLists]:
     first = int(other_N.argmax())
     example = f"{own_N[first]} beside {counts_N[first]} ids"
     return [WrongLists(part, int(other_N.sum()), example, "must be as long as the list of ids in every row")]
+
+
+def _of_another_unit(clock: EventClock, times_E: Ints) -> list[WrongLists]:
+    others = clock.in_another_unit(times_E)
+    if not len(others):
+        return []
+    read = "" if clock.unit is None else f"; numbers are read in {clock.unit}, as the log's time"
+    day = str(others[0].astype("datetime64[ns]").astype("datetime64[D]"))
+    return [WrongLists("times", len(others), day, f"must hold times in its lists that lie near the log{read}")]
 
 
 def _falling(times_E: Ints, counts_N: Ints) -> int:

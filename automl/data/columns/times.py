@@ -33,6 +33,8 @@ _FORMS = (
     (r"\s*([+-]\d{2}):?(\d{2})$", r"\1:\2"),
 )
 Ints = NDArray[np.int64]
+_YEAR_NS = 366 * 86_400 * 10**9
+_EARLIER_NS, _LATER_NS = 10 * _YEAR_NS, 20 * _YEAR_NS
 
 
 def unit_of(largest: float) -> Unit:
@@ -79,6 +81,11 @@ def time_values(array: pa.Array, form: str | None = None) -> pa.Array:
         return array.cast(pa.timestamp("ns"))
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         raise NotTimesError(str(array.type)) from None
+
+
+def near(span: tuple[int, int]) -> tuple[int, int]:
+    """The first and the last time, nanoseconds UTC, that lie near a log of that span: not decades from it."""
+    return span[0] - _EARLIER_NS, span[1] + _LATER_NS
 
 
 def arrival_times(column: pa.Array, unit: Unit | None, timezone: str) -> NDArray[np.int64]:

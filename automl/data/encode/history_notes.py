@@ -20,6 +20,8 @@ _LONGER = 2.0  # or shorter, times
 _SHORT = 0.5  # events: means below are not compared
 _OLDER = 2.0  # times
 _DAY_NS = 86_400 * 10**9
+_YEAR_NS = 365.25 * _DAY_NS
+_YEARS = 20
 _NEARLY_ALL = 0.9  # of the ids are unknown
 _KNOWN_IN_TRAIN = 0.5  # and in train not so
 _OWN_ID = 0.2  # of the lists end in the row's own id
@@ -84,6 +86,7 @@ class HistoryCounts:
         notes = [Note(f"{name} {words}", "drift", at) for words in self._drift()]
         if not self._events[list(self._fits)].sum():
             notes.append(Note(f"{name} has no event in the fit windows", "feature", at))
+        notes += [Note(f"{name}{words}", "feature", at) for words in self._odd()]
         if late:
             words = f"{name} holds events that are not earlier than the row in {late} rows: they are left out"
             notes.append(Note(words, "feature", at))
@@ -119,6 +122,16 @@ class HistoryCounts:
         for k in range(len(self.actions)):
             of_row = np.bincount(row_E[(bits_E >> np.uint8(k)) & np.uint8(1) == 1], minlength=len(count_n))
             self.lengths[1 + k] += np.bincount(of_row, minlength=most + 1)
+
+    def _odd(self) -> Iterator[str]:
+        """What train itself tells: ids of another kind, times that are none."""
+        listed, lists = int(self._events[0]), int(self._rows[0] - self._empty[0])
+        if listed and self._unknown[0] > _NEARLY_ALL * listed:
+            of, share = self.sequence.of.column, self._unknown[0] / listed
+            yield f": {share:.0%} of the ids listed in train are unknown. Are they those of {of}?"
+        years = self._ages[0] / max(lists, 1) / _YEAR_NS
+        if years > _YEARS:
+            yield f": its latest events are {years:.0f} years older than the rows of train. Are these their times?"
 
     def _drift(self) -> Iterator[str]:
         found = self.feature()

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from automl.data.columns.lists import Lists, before_in, plain_of, read_lists
+from automl.data.columns.lists import EventClock, Lists, before_in, plain_of, read_lists
 from automl.data.columns.times import nanoseconds
 from automl.data.describe.tables import TablesConfig
 from automl.data.encode.common import kind_of
@@ -108,13 +108,16 @@ class ListReader:
 
     def _read(self, sequence: SequenceSource, column: Callable[[Source], pa.Array], seen: Seen) -> Lists:
         """A batch or a side table; what is wrong is noted."""
-        time = self._tables.config.time
+        time, scan = self._tables.config.time, self._scan
+        form = time.format if time else None
         found = read_lists(
             column(ids_of(sequence)),
             kind_of(self._tables, sequence.of),
             None if sequence.times is None else column(sequence.times),
             None if sequence.actions is None else column(sequence.actions),
-            lambda values: nanoseconds(values, self._scan.unit, self._tables.timezone, time.format if time else None),
+            EventClock(
+                lambda values: nanoseconds(values, scan.unit, self._tables.timezone, form), scan.unit, scan.span
+            ),
         )
         for wrong in found.wrong:
             source = {"column": sequence.ids, "times": sequence.times, "actions": sequence.actions}[wrong.part]

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from automl.data.columns.lists import action_names
 from automl.data.columns.vocabulary import Codes, places_by_value, united
 from automl.data.describe.sequences import MOST_ACTIONS
 from automl.data.encode.listed import PARTS, ListReader, SideLists
@@ -116,13 +117,15 @@ def pool_of_runs(
 
 def _actions(sequence: SequenceSource, words: pa.Array, at: Locate) -> tuple[tuple[str, ...], Bits]:
     """Names of the actions in the order of their values, and the bit of each code of `words`; of code 0 none."""
-    if len(words) > MOST_ACTIONS:
+    order = places_by_value(words) if len(words) else np.zeros(0, np.int64)
+    names = action_names(words.take(pa.array(order)))
+    bit_of = {name: k for k, name in enumerate(dict.fromkeys(names))}
+    if len(bit_of) > MOST_ACTIONS:
         assert sequence.actions is not None
-        shown = ", ".join(str(word) for word in words[:_SHOWN])
+        shown = ", ".join(action_names(words[:_SHOWN]))
         must = f"{sequence.actions.column} must hold at most {MOST_ACTIONS} different values"
         place = at("features", "sequence", sequence.name, "actions")
-        raise InputError([Mistake(place, must, f"{len(words)} ({shown}, ...)")])
-    order = places_by_value(words) if len(words) else np.zeros(0, np.int64)
+        raise InputError([Mistake(place, must, f"{len(bit_of)} ({shown}, ...)")])
     bits = np.zeros(len(words) + 1, np.uint8)
-    bits[order + 1] = 1 << np.arange(len(words))
-    return tuple(str(words[int(k)]) for k in order), bits
+    bits[order + 1] = [1 << bit_of[name] for name in names]
+    return tuple(bit_of), bits

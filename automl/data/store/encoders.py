@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from automl.data.columns.kinds import MisfitError, cast, is_numeric, is_text, plain, trimmed
-from automl.data.columns.lists import alike, holds_lists, plain_of
+from automl.data.columns.lists import EventClock, alike, holds_lists, inexact, plain_of
 from automl.data.columns.numbers import LARGEST, NotNumbersError, Scales, as_floats
-from automl.data.columns.times import NotTimesError, Unit, is_made, made_column, nanoseconds, time_values, way_of
+from automl.data.columns.times import NotTimesError, Unit, is_made, made_column, nanoseconds, near, time_values, way_of
 from automl.data.columns.vector_places import plain_among, vectors_among
 from automl.data.columns.vectors import NotVectorsError, as_vectors, holds_vectors
 from automl.data.columns.vocabulary import Numbering
@@ -31,8 +30,6 @@ if TYPE_CHECKING:
     from automl.data.describe.text import ColumnKind  # loads pydantic, which serving does without
 
 Rows: TypeAlias = pa.Table | pa.RecordBatch
-_YEAR_NS = 366 * 86_400 * 10**9
-_EARLIER_NS, _LATER_NS = 10 * _YEAR_NS, 20 * _YEAR_NS  # from the log to what is served, at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +65,7 @@ class ServedTime:
         """A day that lies decades from the log: a time in another unit. None where there is none."""
         if self.span is None or not len(times_ns):
             return None
-        first, last = self.span[0] - _EARLIER_NS, self.span[1] + _LATER_NS
+        first, last = near(self.span)
         far = times_ns[(times_ns < first) | (times_ns > last)]
         return str(far[0].astype("datetime64[ns]").astype("datetime64[D]")) if len(far) else None
 
@@ -265,7 +262,10 @@ class Encoders:
         if is_text(kind) and pa.types.is_integer(column.type):
             column = column.cast(pa.string())
         if pa.types.is_integer(kind) and pa.types.is_floating(column.type):
-            _hold_exact(column, self.fields[f], name)
+            far = inexact(column)
+            if far is not None:
+                must = f"{self.fields[f]} must hold whole numbers as the log did; as doubles they are exact up to 2**53"
+                raise InputError.of(name, must, far)
         return column
 
     def times(self, table: Rows, name: str = "table") -> NDArray[np.int64]:
@@ -302,8 +302,9 @@ class Encoders:
             unit, timezone, form = (None, "UTC", None) if time is None else (time.unit, time.timezone, time.format)
             return nanoseconds(values, unit, timezone, form)
 
+        clock = EventClock(read) if time is None else EventClock(read, time.unit, time.span)
         found, wrong = encoded_lists(
-            sequence, lambda column: whole(table.column(column)), self.numberings[f], self.values[f].type, times, read
+            sequence, lambda column: whole(table.column(column)), self.numberings[f], self.values[f].type, times, clock
         )
         mistakes += [
             Mistake(Position(name), f"{sequence.column(one)} {one.must}", f"{one.example} ({one.count} rows)")
@@ -356,18 +357,6 @@ class Encoders:
         elif column.startswith("@"):
             hint = "made of earlier rows: by the past of the model, or given with all others as columns of their names"
         return Mistake(Position(name), f"must have a column {column}", "none", hint)
-
-
-def _hold_exact(column: pa.Array, field: str, name: str) -> None:
-    """Ids as doubles: beyond 2**53 one stands for several.
-
-    Raises:
-        InputError: where there is one.
-    """
-    far = pc.filter(column, pc.greater(pc.abs(column), float(1 << 53)))
-    if len(far):
-        must = f"{field} must hold whole numbers as the log did; as doubles they are exact up to 2**53"
-        raise InputError.of(name, must, f"{far[0].as_py():.0f}")
 
 
 def _family(kind: pa.DataType) -> str:

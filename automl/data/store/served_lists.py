@@ -14,7 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from automl.data.columns.kinds import is_numeric, is_text
-from automl.data.columns.lists import Lists, WrongLists, plain_of, read_lists
+from automl.data.columns.lists import EventClock, Lists, WrongLists, action_names, inexact, plain_of, read_lists
 from automl.data.columns.vocabulary import Numbering
 
 
@@ -92,13 +92,13 @@ def encoded_lists(
     numbering: Numbering,
     kind: pa.DataType,
     times_B: NDArray[np.int64],
-    nanoseconds: Callable[[pa.Array], pa.Array],
+    clock: EventClock,
 ) -> tuple[EncodedLists, tuple[WrongLists, ...]]:
     """Lists with the ids of a field, whose values are of that kind, and what is wrong in their columns."""
     times, kinds = (None if name is None else column(name) for name in (sequence.times, sequence.kinds))
     ids = column(sequence.ids)
     as_text = is_numeric(kind) and is_text(plain_of(ids.type))  # of a file without types
-    found = read_lists(ids, kind if as_text else None, times, kinds, _as_made if sequence.built else nanoseconds)
+    found = read_lists(ids, kind if as_text else None, times, kinds, _MADE if sequence.built else clock)
     found = found.before(times_B)[0].last(sequence.most)
     values = found.values
     if is_text(kind) and pa.types.is_integer(values.type):
@@ -109,7 +109,12 @@ def encoded_lists(
     times_P = None if sequence.times is None else _times(found)
     if sequence.kinds is not None and bits_P is None:
         bits_P = np.zeros(len(ids_P), np.uint8)
-    return EncodedLists(ids_P, times_P, bits_P, stop_B, found.counts_N.astype(np.int32)), found.wrong
+    wrong = found.wrong
+    far = inexact(values) if pa.types.is_integer(kind) else None
+    if far is not None:
+        must = "must hold whole numbers in its lists as the log did; as doubles they are exact up to 2**53"
+        wrong = (*wrong, WrongLists("column", 1, far, must))
+    return EncodedLists(ids_P, times_P, bits_P, stop_B, found.counts_N.astype(np.int32)), wrong
 
 
 def _times(found: Lists) -> NDArray[np.int64]:
@@ -124,11 +129,14 @@ def _as_made(times: pa.Array) -> pa.Array:
     return times.cast(pa.int64())
 
 
+_MADE = EventClock(_as_made)
+
+
 def _bits(sequence: ServedSequence, kinds: pa.Array) -> NDArray[np.uint8]:
     """Of each code of the kinds; a kind that the log did not have has none."""
     if sequence.built:
         told = [int(bits) for bits in kinds.to_pylist()]
     else:
         known = {name: 1 << k for k, name in enumerate(sequence.actions)}
-        told = [known.get(str(word), 0) for word in kinds]
+        told = [known.get(name, 0) for name in action_names(kinds)]
     return np.array([0, *told], np.uint8)

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pyarrow.feather import write_feather
 
 from automl.data.describe.tables import DataConfig
 from automl.data.encode import log as encoding
@@ -203,7 +204,9 @@ def test_who_reads_which_piece_makes_no_difference(
     assert {(cut.folder / name).read_bytes() == (helped.folder / name).read_bytes() for name in names} == {True}
 
 
-@pytest.mark.parametrize("kind", [pa.large_list(pa.large_string()), pa.list_(pa.string(), 2), "null", "numbers"])
+@pytest.mark.parametrize(
+    "kind", [pa.large_list(pa.large_string()), pa.list_(pa.string(), 2), "view", "null", "numbers"]
+)
 def test_lists_of_any_type(
     tmp_path: Path, columns: dict[str, Any], write: Write, describe: Describe, kind: Any
 ) -> None:
@@ -217,9 +220,13 @@ def test_lists_of_any_type(
         columns["past"] = pa.array([[2.0, None, 9.0], [float("nan")]] * 300)
         wanted = [[2, 9], []] * 300
     else:
-        columns["past"] = pa.array(values, kind)
-    write(columns)
-    log = encoded(tmp_path, describe(features=told(past={"of": "word"})))
+        columns["past"] = pa.array(values, pa.list_view(pa.string()) if kind == "view" else kind)
+    if kind == "view":  # no Parquet file holds them
+        write_feather(pa.table(columns), str(tmp_path / "log.feather"))
+    else:
+        write(columns)
+    path = "log.feather" if kind == "view" else "log.parquet"
+    log = encoded(tmp_path, describe(path=path, features=told(past={"of": "word"})))
     (history,) = log.histories
     assert (history.times_P, history.actions_P, history.shape.timed) == (None, None, False)
     ids = vocabulary(log, 1)
@@ -300,6 +307,20 @@ def test_a_list_that_ends_in_the_rows_own_id_is_told(
     assert leaks[0].text.startswith("leaky ends in the row's own item in 100% of the lists of train")
 
 
+def test_ids_and_times_that_are_others_are_told(
+    tmp_path: Path, columns: dict[str, Any], write: Write, describe: Describe
+) -> None:
+    """Of another column, and of no time."""
+    columns["items"], columns["none_ms"] = pa.array([[10_001, 10_002]] * 600), pa.array([[0, 0]] * 600)
+    write(columns)
+    part = {"of": "user", "column": "items", "times": "none_ms"}
+    log = encoded(tmp_path, describe(features=told(s=part)))
+    assert [note.text for note in log.notes if note.at == ("features", "sequence", "s")] == [
+        "s: 100% of the ids listed in train are unknown. Are they those of user?",
+        "s: its latest events are 54 years older than the rows of train. Are these their times?",
+    ]
+
+
 def test_duplicates_and_an_empty_sequence(
     tmp_path: Path, columns: dict[str, Any], write: Write, describe: Describe
 ) -> None:
@@ -365,6 +386,15 @@ AT = "data.features.sequence.s"
         ({**LISTED, "times": "past_kind"}, f"{AT}.times: past_kind must hold times in its lists"),
         ({**LISTED, "times": "side_ms"}, f"{AT}.times: side_ms must stand in one table with past, but found users.par"),
         ({**LISTED, "actions": "many"}, f"{AT}.actions: many must hold at most 8 different values, but found"),
+        (
+            {**LISTED, "times": "past_s"},
+            f"{AT}.times: past_s must hold times in its lists that lie near the log; numbers are read in ms, as the "
+            "log's time, but found 1970-01-",
+        ),
+        (
+            {"of": "user", "column": "far"},
+            f"{AT}.column: far must hold int64 in its lists; as doubles they are exact up to 2**53, but found 1152",
+        ),
         ({"of": "user", "column": "halves"}, f"{AT}.column: halves must hold int64 in its lists, but found 0.5"),
         ({"of": "word", "by": "click"}, f"{AT}.by: a feature must be known before the label is; click is the label"),
     ],
@@ -376,7 +406,8 @@ def test_what_is_wrong_is_told_at_its_place(
     columns["few_ms"] = pa.array([[0] * 3] * 600)
     columns["fall_ms"] = pa.array([[event[1] for event in reversed(events)] for events in lists])
     columns["many"] = pa.array([[f"k{(n + k) % 12}" for k in range(len(events))] for n, events in enumerate(lists)])
-    columns["halves"] = pa.array([[0.5]] * 600)
+    columns["past_s"] = pa.array([[event[1] // 1000 for event in events] for events in lists])
+    columns["halves"], columns["far"] = pa.array([[0.5]] * 600), pa.array([[2.0**60]] * 600)
     write(columns)
     write({"user": np.arange(1, 301), "side_ms": [[1]] * 300}, "users.parquet")
     with pytest.raises(InputError) as error:

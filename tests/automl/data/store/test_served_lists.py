@@ -75,6 +75,46 @@ def test_what_is_served_is_encoded_alike(
     assert [len(one.stop_B) for one in fewer.encode(table).histories] == [600]
 
 
+def test_columns_of_other_types_are_served_alike(
+    tmp_path: Path, columns: dict[str, Any], write: Write, describe: Describe
+) -> None:
+    """Whole numbers as doubles, as text, and yes and no; views of lists; what has lost its meaning is refused."""
+    lists = with_lists(columns)
+    columns["word"] = pa.array(np.arange(600) % 4 + 2**60)
+    columns["past"] = pa.array([[2**60 + k % 5 for k in range(len(events))] or None for events in lists])
+    columns["past_kind"] = pa.array([[k % 2 for k in range(len(events))] or None for events in lists])
+    write(columns)
+    config = describe(features=told(before=LISTED))
+    log, plan = encoded(tmp_path, config), make_plan(config, tmp_path)
+    encoders, table = log_encoders(log.folder, plan), pq.read_table(tmp_path / "log.parquet")
+    (wanted,) = encoders.encode(table).histories
+    assert encoders.sequences[0].actions == ("0", "1")
+    assert wanted.actions_P is not None
+    assert set(wanted.actions_P.tolist()) == {1, 2}
+
+    def other(name: str, kind: pa.DataType, values: list[Any]) -> pa.Table:
+        return table.set_column(table.column_names.index(name), name, pa.array(values, kind))
+
+    kinds, ids = table["past_kind"].to_pylist(), table["past"].to_pylist()
+    for one in (
+        other("past_kind", pa.list_(pa.float64()), kinds),
+        other("past_kind", pa.list_(pa.bool_()), [row and [kind == 1 for kind in row] for row in kinds]),
+        other("past_kind", pa.list_(pa.string()), [row and [f"{kind}.0" for kind in row] for row in kinds]),
+        other("past", pa.list_view(pa.int64()), ids),
+        other("past", pa.large_list_view(pa.int64()), ids),
+    ):
+        (found,) = encoders.encode(one).histories
+        for mine, theirs in zip(_arrays(found), _arrays(wanted), strict=True):
+            np.testing.assert_array_equal(mine, theirs)
+    with pytest.raises(
+        InputError, match=r"past must hold whole numbers in its lists .* exact up to 2\*\*53, but found"
+    ):
+        encoders.encode(other("past", pa.list_(pa.float64()), [row and [float(k) for k in row] for row in ids]))
+    seconds = [row and [ms // 1000 for ms in row] for row in table["past_ms"].to_pylist()]
+    with pytest.raises(InputError, match=r"past_ms must hold times in its lists that lie near .* but found 1970-01-"):
+        encoders.encode(other("past_ms", pa.list_(pa.int64()), seconds))
+
+
 @pytest.mark.parametrize("types", [{}, {"user": "integer"}])
 def test_lists_of_a_file_without_types(
     tmp_path: Path, columns: dict[str, Any], write: Write, describe: Describe, types: dict[str, str]
