@@ -17,12 +17,11 @@ from typing import Any, TypedDict
 
 import torch
 
-from automl.runtime.jobs import TrainModel
-from automl.runtime.work import train_and_score
-from automl.stats.seeds import trial_seeds
 from automl.study.problem import Problem, load_problem
 from experiments.live import LOGS
+from experiments.one_training import measured
 from experiments.record import RESULTS, write_result
+from search_spaces.model import ModelSpec
 
 RATES = tuple(product((0.05, 0.1, 0.2), (5e-4, 1e-3, 2e-3)))
 BATCHES = (256, 512, 1024)
@@ -71,7 +70,7 @@ def main() -> None:
         done = {run["order"]: run["ne"] for run in runs if run["knobs"] == words}
         for order in range(orders):
             if order not in done:
-                runs.append(measured(problem, words, knobs, order))
+                runs.append(one_run(problem, words, knobs, order))
                 done[order] = runs[-1]["ne"]
                 write(name, runs, headline)
         found = [done[order] for order in range(orders)]
@@ -87,18 +86,13 @@ def main() -> None:
     print("best:", headline)
 
 
-def measured(problem: Problem, words: str, knobs: dict[str, Any], order: int) -> Run:
+def one_run(problem: Problem, words: str, knobs: dict[str, Any], order: int) -> Run:
     """The baseline with these knobs on one order, scored on the validation window."""
     tree = problem.baseline.to_tree()
     rest = dict(knobs)
     tree["embedding"]["lr"] = rest.pop("embedding_lr")
     tree["train"].update(rest)
-    seeds = trial_seeds(0, order)
-    asked = TrainModel(
-        model=tree, log=str(problem.log.folder), weights_seed=seeds["weights"], order_seed=seeds["order"]
-    )
-    found = list(train_and_score(asked))[-1].measurement
-    assert found is not None
+    found = measured(problem, ModelSpec.from_tree(tree), order)
     return {
         "knobs": words,
         "order": order,

@@ -21,11 +21,9 @@ from typing import Any, TypedDict
 
 from automl.commands.judge import time_together
 from automl.ranking.process import prepare_process
-from automl.runtime.jobs import TrainModel
-from automl.runtime.work import train_and_score
-from automl.stats.seeds import trial_seeds
 from automl.study.problem import Problem, load_problem
 from experiments.kuairand import sequences, write_study
+from experiments.one_training import measured
 from experiments.record import RESULTS, write_result
 from search_spaces.history import HISTORIES, DinHistory
 from search_spaces.model import ModelSpec
@@ -107,21 +105,12 @@ def trained(problem: Problem, kept: dict[str, Any], log: str, name: str, spec: M
     for run in kept["runs"]:
         if (run["log"], run["model"], run["order"]) == (of, name, order):
             return float(run["ne"])
-    seeds = trial_seeds(0, order)
-    asked = TrainModel(
-        model=spec.to_tree(),
-        log=str(problem.log.folder),
-        weights_seed=seeds["weights"],
-        order_seed=seeds["order"],
-    )
-    last = list(train_and_score(asked))[-1]
-    measured = last.measurement
-    assert measured is not None, last.failure
-    seconds = measured.seconds.get("train", 0.0)
-    kept["runs"].append({"log": of, "model": name, "order": order, "ne": measured.ne, "train_s": seconds})
-    print(f"{of:<14} {name:<12} order {order}: NE {measured.ne:.5f}, {seconds:.1f} s", flush=True)
+    found = measured(problem, spec, order)
+    seconds = found.seconds.get("train", 0.0)
+    kept["runs"].append({"log": of, "model": name, "order": order, "ne": found.ne, "train_s": seconds})
+    print(f"{of:<14} {name:<12} order {order}: NE {found.ne:.5f}, {seconds:.1f} s", flush=True)
     write_result(NAME, settings={}, figures=kept, headline={})
-    return measured.ne
+    return found.ne
 
 
 def table(

@@ -18,11 +18,9 @@ import torch
 from ruamel.yaml import YAML
 from scipy.stats import t as student_t
 
-from automl.runtime.jobs import TrainModel
-from automl.runtime.work import train_and_score
-from automl.stats.seeds import trial_seeds
-from automl.study.problem import Problem, load_problem
+from automl.study.problem import load_problem
 from experiments.live import LOGS
+from experiments.one_training import measured
 from experiments.record import RESULTS, write_result
 
 Past = Mapping[str, Any]
@@ -75,7 +73,7 @@ def main() -> None:
         problem = load_problem(study(asked.log, kind, past))
         done = {run["order"] for run in runs if run["kind"] == kind}
         for order in (order for order in range(orders) if order not in done):
-            runs.append({"kind": kind, "order": order, "ne": trained(problem, order)})
+            runs.append({"kind": kind, "order": order, "ne": measured(problem, problem.baseline, order).ne})
             write_result(name, settings={"orders": orders}, figures={"runs": runs}, headline=table(runs))
     for kind, row in table(runs).items():
         print(f"{kind:<12}", row)
@@ -93,20 +91,6 @@ def study(log: str, kind: str, past: Past) -> Path:
     features.update({name: told for name, told in past.items() if name != "dense"})
     yaml.dump(tree, file)
     return file
-
-
-def trained(problem: Problem, order: int) -> float:
-    """NE of the baseline on the validation window."""
-    seeds = trial_seeds(0, order)
-    asked = TrainModel(
-        model=problem.baseline.to_tree(),
-        log=str(problem.log.folder),
-        weights_seed=seeds["weights"],
-        order_seed=seeds["order"],
-    )
-    found = list(train_and_score(asked))[-1].measurement
-    assert found is not None
-    return found.ne
 
 
 def table(runs: list[Run]) -> dict[str, dict[str, Any]]:

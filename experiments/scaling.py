@@ -25,11 +25,9 @@ from scipy.stats import t as student
 
 from automl.data.simulated.log import simulate
 from automl.ranking.process import prepare_process
-from automl.runtime.jobs import TrainModel
-from automl.runtime.work import train_and_score
-from automl.stats.seeds import trial_seeds
 from automl.study.problem import Problem, load_problem
 from experiments.live import LOGS
+from experiments.one_training import measured
 from experiments.record import RESULTS, write_result
 from experiments.studies import STUDIES
 from search_spaces.blocks import Attention, Cross, Dot, Linear, Mlp, Rankmixer, Wukong
@@ -125,20 +123,11 @@ def trained(problem: Problem, runs: list[dict[str, Any]], name: str, model: str,
     for run in runs:
         if (run["model"], run["key"], run["order"]) == (model, spec.key, order):
             return float(run["ne"])
-    seeds = trial_seeds(0, order)
-    asked = TrainModel(
-        model=spec.to_tree(),
-        log=str(problem.log.folder),
-        weights_seed=seeds["weights"],
-        order_seed=seeds["order"],
-    )
-    last = list(train_and_score(asked))[-1]
-    measured = last.measurement
-    assert measured is not None, last.failure
-    seconds = measured.seconds.get("train", 0.0)
-    runs.append({"model": model, "key": spec.key, "order": order, "ne": measured.ne, "train_s": seconds})
+    found = measured(problem, spec, order)
+    seconds = found.seconds.get("train", 0.0)
+    runs.append({"model": model, "key": spec.key, "order": order, "ne": found.ne, "train_s": seconds})
     write_result(name, settings={}, figures={"runs": runs}, headline={})
-    return measured.ne
+    return found.ne
 
 
 def slope(rows: list[dict[str, Any]], base: float) -> dict[str, float]:

@@ -22,11 +22,9 @@ from typing import Any, TypedDict
 from automl.commands.judge import time_together
 from automl.data.store.log import EncodedLog
 from automl.ranking.process import prepare_process
-from automl.runtime.jobs import TrainModel
-from automl.runtime.work import train_and_score
-from automl.stats.seeds import trial_seeds
 from automl.study.problem import Problem, load_problem
 from experiments.live import LOGS
+from experiments.one_training import measured
 from experiments.record import RESULTS, write_result
 from search_spaces.extends import library
 from search_spaces.model import ModelSpec
@@ -113,22 +111,11 @@ def trained(
     for run in runs:
         if (run["model"], tuple(run["rates"]), run["order"]) == (model, rates, order):
             return run["ne"]
-    seeds = trial_seeds(0, order)
-    asked = TrainModel(
-        model=with_rates(spec, rates).to_tree(),
-        log=str(problem.log.folder),
-        weights_seed=seeds["weights"],
-        order_seed=seeds["order"],
-    )
-    last = list(train_and_score(asked))[-1]
-    found = last.measurement
-    assert found is not None, last.failure
-    ne = found.ne if last.failure is None else float("inf")
-    runs.append(
-        {"model": model, "rates": list(rates), "order": order, "ne": ne, "train_s": found.seconds.get("train", 0.0)}
-    )
+    found = measured(problem, with_rates(spec, rates), order)
+    seconds = found.seconds.get("train", 0.0)
+    runs.append({"model": model, "rates": list(rates), "order": order, "ne": found.ne, "train_s": seconds})
     write(name, runs, [])
-    return ne
+    return found.ne
 
 
 def table(problem: Problem, chosen: dict[str, tuple[ModelSpec, list[float]]]) -> list[dict[str, Any]]:
