@@ -73,6 +73,7 @@ class EncodedLists:
     actions_P: NDArray[np.uint8] | None
     stop_B: NDArray[np.int64]
     count_B: NDArray[np.int32]
+    strange: int = 0  # events whose action the log never had: they have none
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -114,7 +115,10 @@ def encoded_lists(
     if far is not None:
         must = "must hold whole numbers in its lists as the log did; as doubles they are exact up to 2**53"
         wrong = (*wrong, WrongLists("column", 1, far, must))
-    return EncodedLists(ids_P, times_P, bits_P, stop_B, found.counts_N.astype(np.int32)), wrong
+    strange = 0
+    if found.kinds_E is not None and bits_P is not None:
+        strange = int(((found.kinds_E > 0) & (bits_P == 0)).sum())
+    return EncodedLists(ids_P, times_P, bits_P, stop_B, found.counts_N.astype(np.int32), strange), wrong
 
 
 def _times(found: Lists) -> NDArray[np.int64]:

@@ -9,20 +9,24 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from automl.data.columns.lists import places
 from automl.data.columns.numbers import as_floats
 from automl.data.columns.times import is_made
 from automl.data.columns.vectors import missing_in
 from automl.data.store.encoders import Encoders, Rows
+from automl.data.store.history import History
 from automl.data.store.keyed import whole
 from automl.data.store.log import EncodedLog
 from automl.data.store.served_lists import EncodedRows
 
 _WORSE = 0.2  # more of the rows than in the log, to be pointed at
+_AT_ONCE = 1 << 16  # rows whose lists are read
 
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """Of the rows: without a value, and (ids) with one that the model does not know."""
+    """Of the rows: without a value, and (ids) with one that the model does not know. Of a sequence: rows whose list is
+    empty, and of the listed ids, or of their actions, those that are not known."""
 
     missing: float
     unknown: float
@@ -39,7 +43,26 @@ def log_shares(log: EncodedLog, window: str, table_rows: Sequence[int]) -> dict[
             no_row_N = (ids_NF[:, f] == 0) | (ids_NF[:, f] >= table_rows[f])
             unknown = max(float(no_row_N.mean()) - missing, 0.0)
         shares[feature.name] = Shares(missing, unknown)
+    for history in log.histories:
+        of_ids = _unknown_ids(history, log.windows[window], table_rows[history.shape.field])
+        shares[history.name] = Shares(shares[history.name].missing, of_ids)
+        if history.actions:
+            shares[_actions_of(history.name)] = Shares(0.0, 0.0)
     return shares
+
+
+def _unknown_ids(history: History, window: slice, table_rows: int) -> float:
+    """The share of the ids in the lists of a window that have no row of the table."""
+    unknown = listed = 0
+    for start in range(window.start, window.stop, _AT_ONCE):
+        some = slice(start, min(start + _AT_ONCE, window.stop))
+        ids_E = history.ids_P[places(history.stop_N[some], history.count_N[some])]
+        unknown, listed = unknown + int(((ids_E == 0) | (ids_E >= table_rows)).sum()), listed + len(ids_E)
+    return unknown / max(listed, 1)
+
+
+def _actions_of(sequence: str) -> str:
+    return f"{sequence} (actions)"
 
 
 class Skew:
@@ -47,33 +70,38 @@ class Skew:
 
     def __init__(self) -> None:
         self.rows = 0
-        self._counts: dict[str, tuple[int, int]] = {}
+        self._counts: dict[str, tuple[int, int, int]] = {}  # missing; unknown of so many
 
     def add(self, encoders: Encoders, table: Rows, found: EncodedRows) -> None:
         """A batch, and what it was encoded to."""
         self.rows += table.num_rows
         for f, name in enumerate(encoders.fields):
             if not is_made(name):
-                self._count(name, _missing(whole(table.column(name))), int((found.ids_BF[:, f] == 0).sum()))
+                missing = _missing(whole(table.column(name)))
+                without_row = int((found.ids_BF[:, f] == 0).sum())
+                self._count(name, missing, max(without_row - missing, 0), table.num_rows)
         for name, place in encoders.vectors.items():
             missing = missing_in(whole(table.column(name)), place.stop - place.start)
-            self._count(name, missing, missing)
+            self._count(name, missing, 0, table.num_rows)
         for name in encoders.plain_dense:
             if not is_made(name) and name not in encoders.fields:
                 missing = int(np.isnan(as_floats(whole(table.column(name)))).sum())
-                self._count(name, missing, missing)
+                self._count(name, missing, 0, table.num_rows)
         for sequence, lists in zip(encoders.sequences, found.histories, strict=True):
             empty = int((lists.count_B == 0).sum())
-            self._count(sequence.name, empty, empty)
+            self._count(sequence.name, empty, int((lists.ids_P == 0).sum()), len(lists.ids_P))
+            if sequence.actions and not sequence.built:
+                self._count(_actions_of(sequence.name), 0, lists.strange, len(lists.ids_P))
 
-    def _count(self, name: str, missing: int, without_row: int) -> None:
-        before = self._counts.get(name, (0, 0))
-        self._counts[name] = before[0] + missing, before[1] + max(without_row - missing, 0)
+    def _count(self, name: str, missing: int, unknown: int, of: int) -> None:
+        before = self._counts.get(name, (0, 0, 0))
+        self._counts[name] = before[0] + missing, before[1] + unknown, before[2] + of
 
     def shares(self) -> dict[str, Shares]:
         """By feature, in the order of the model."""
         rows = max(self.rows, 1)
-        return {name: Shares(missing / rows, unknown / rows) for name, (missing, unknown) in self._counts.items()}
+        counts = self._counts.items()
+        return {name: Shares(missing / rows, unknown / max(of, 1)) for name, (missing, unknown, of) in counts}
 
     def lines(self, of_log: Mapping[str, Shares]) -> list[str]:
         """A table for a person: only features where rows or log lack values or hold unknown ones."""

@@ -9,8 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from automl.commands.log_encoders import log_encoders
 from automl.data.describe.tables import DataConfig
 from automl.data.encode.log import encode_log
+from automl.data.encode.plan import make_plan
 from automl.data.store.encoder_files import encoders_of
 from automl.data.store.encoders import ServedTime
 from automl.data.store.skew import Shares, Skew, log_shares
@@ -58,3 +60,33 @@ def test_what_differs_is_pointed_at(tmp_path: Path) -> None:
     assert word.endswith("100.0% (0.0%)   unlike the log")
     (price,) = [line for line in lines if line.startswith("price")]
     assert price.endswith("100.0% (10.0%)         0.0% (0.0%)   unlike the log")
+
+
+def test_ids_and_actions_of_lists_that_are_not_known(tmp_path: Path) -> None:
+    """Those of the log's own rows are as in the log, also where a model leaves rare ids out; of others it is told."""
+    columns = columns_of()
+    columns["past"] = pa.array([["a", "zz", "d"][: k % 4] for k in range(600)])
+    columns["kinds"] = pa.array([[1, 2, 1][: k % 4] for k in range(600)])
+    table = pa.table(columns)
+    pq.write_table(table, tmp_path / "log.parquet")
+    sequence = {"past": {"of": "word", "actions": "kinds"}}
+    config = DataConfig.model_validate({**CONFIG, "features": {"categorical": {"word": {}}, "sequence": sequence}})
+    log = encode_log(config, tmp_path, tmp_path / "cache")
+    encoders = log_encoders(log.folder, make_plan(config, tmp_path))
+    rows = table.filter(pa.array((np.asarray(table["time_ms"]) - START_MS) // DAY_MS == 5))
+    for table_rows in ([10**6], [2]):
+        cut, skew = encoders.cut(table_rows), Skew()
+        skew.add(cut, rows, cut.encode(rows))
+        wanted = log_shares(log, "test", table_rows)
+        for name in ("past", "past (actions)"):
+            found = skew.shares()[name]
+            np.testing.assert_allclose([found.missing, found.unknown], [wanted[name].missing, wanted[name].unknown])
+        assert 0.2 < wanted["past"].unknown < 1
+    skew = Skew()
+    others = {"past": [["x"] * len(row) for row in rows["past"].to_pylist()]}
+    others["kinds"] = [[7] * len(row) for row in rows["kinds"].to_pylist()]
+    for name, values in others.items():
+        rows = rows.set_column(rows.column_names.index(name), name, pa.array(values))
+    skew.add(encoders, rows, encoders.encode(rows))
+    told = [line for line in skew.lines(log_shares(log, "test", [10**6])) if line.startswith("past")]
+    assert [line.endswith("unlike the log") and "100.0%" in line for line in told] == [True, True]
