@@ -284,6 +284,14 @@ def test_what_is_no_objective(objectives: dict[str, str]) -> None:
         study_config(objectives=objectives)
 
 
+def test_of_unsound_data_an_objective_is_held_against_its_form_alone() -> None:
+    unsound = {**study_tree()["data"], "negatives_kept": 2}
+    for sound in ({"ne.cvr": "minimize", "qps": "maximize"}, {"ne": "minimize", "qps": "maximize"}):
+        assert [place for place, _ in faults(data=unsound, objectives=sound)] == [("data", "negatives_kept")]
+    for bad in ({"ne.cvr": "maximize", "qps": "maximize"}, {"qps": "maximize"}, ["ne"], {1: "minimize"}):
+        assert [place[0] for place, _ in faults(data=unsound, objectives=bad)] == ["data", "objectives"]
+
+
 def test_a_sampled_log_has_one_label() -> None:
     data = {**study_tree()["data"], "labels": {"ctr": "click", "buy": "buy"}, "negatives_kept": 0.1}
     del data["label"]
