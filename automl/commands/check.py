@@ -13,6 +13,7 @@ import numpy as np
 
 from automl.files.passed import Passed, Told, unheard, untold
 from automl.report.common.formats import counted, number
+from automl.report.common.words import positive_words
 from automl.study.checked import Checked, CheckedFeature, CheckedNote, CheckedWindow
 from automl.study.problem import Problem, problem_of
 from search_spaces.extends import resolve
@@ -151,8 +152,7 @@ def _features(log: EncodedLog) -> Iterator[tuple[str, CheckedFeature]]:
 
 def _data_line(log: EncodedLog) -> str:
     windows = ", ".join(
-        f"{name} {rows.stop - rows.start:,} rows ({log.base_rates[name]:.1%} positive)"
-        for name, rows in log.windows.items()
+        f"{name} {rows.stop - rows.start:,} rows ({positive_words(log, name)})" for name, rows in log.windows.items()
     )
     vectors = f", {counted(len(log.vectors), 'vector')}" if log.vectors else ""
     lists = f", {counted(len(log.histories), 'sequence')}" if log.histories else ""
@@ -163,8 +163,8 @@ def _data_line(log: EncodedLog) -> str:
 def _labels(log: EncodedLog) -> str:
     if len(log.tasks) == 1:
         return f"label `{log.label}`"
-    rates = [f"`{task}` ({log.about(task).base_rates['train']:.1%} of train positive)" for task in log.tasks]
-    return f"labels {', '.join(rates)}"
+    rates = [positive_words(log.about(task), "train") for task in log.tasks]
+    return f"labels {', '.join(f'`{task}`' for task in log.tasks)} (train: {'; '.join(rates)})"
 
 
 def _sequence_line(log: EncodedLog, history: History) -> str:

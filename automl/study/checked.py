@@ -14,8 +14,9 @@ NoteKind = Literal["rows", "feature", "drift", "leak", "limits", "memory", "disk
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckedWindow:
-    """A window of the log. positive: the share of its rows, by weight, whose label is 1. first, last: its first and its
-    last time, ISO 8601 in the log's timezone; null where the log has no time."""
+    """A window of the log. positive: the share of its rows, by weight, whose label is 1; of several labels the one that
+    is the objective, among the rows that have it. first, last: its first and its last time, ISO 8601 in the log's
+    timezone; null where the log has no time."""
 
     rows: int
     positive: Number

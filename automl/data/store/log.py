@@ -112,6 +112,11 @@ class EncodedLog:
         """Dense features of one number each, counters among them."""
         return plain_among(self.dense)
 
+    def labelled(self, window: str) -> int:
+        """Rows of a window in which the label is defined: of one label all, of several those that the primary has."""
+        labels_n = self.labels_N[self.windows[window]]
+        return len(labels_n) if self.labels_NT is None else int(np.count_nonzero(~np.isnan(labels_n)))
+
     def days(self, window: str) -> tuple[tuple[dt.date, slice], ...]:
         """The local days of a window that hold rows, in order, each with its rows; none where the log has no time.
 

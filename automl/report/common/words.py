@@ -1,17 +1,21 @@
-"""A model in words, as YAML, and as a difference to another model."""
+"""A model in words, as YAML, and as a difference to another model; and what a window of a log holds."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from difflib import SequenceMatcher
 from itertools import groupby
+from typing import TYPE_CHECKING
 
-from automl.report.common.formats import knob_value
+from automl.report.common.formats import counted, knob_value
 from search_spaces.distill import READ_BY, Distill
 from search_spaces.knobs import Value, knobs_of
 from search_spaces.model import ModelSpec
 from search_spaces.tasks import READ_BY as TASKS_READ_BY
 from search_spaces.tasks import Tasks
+
+if TYPE_CHECKING:
+    from automl.data.store.log import EncodedLog
 
 LayerTree = Mapping[str, Value | Mapping[str, Value]]  # of a model file: knobs by block, and a fuse
 # A knob whose bare value would mislead.
@@ -68,6 +72,16 @@ def teacher_words(distill: Distill | None) -> str:
     read = [name for name, heads in READ_BY.items() if distill.heads in heads]
     knobs = (f"{name.replace('_', ' ')} {knob_value(getattr(distill, name))}" for name in read)
     return f"{distill.heads} ({', '.join(knobs)})"
+
+
+def positive_words(log: EncodedLog, window: str) -> str:
+    """14.9% positive; of several labels of which, and in how many rows where some do not have it."""
+    words = f"{log.base_rates[window]:.1%} positive"
+    if len(log.tasks) < 2:
+        return words
+    rows, known = log.windows[window], log.labelled(window)
+    among = "" if known == rows.stop - rows.start else f" in the {counted(known, 'row')} that have it"
+    return f"{log.label} {words}{among}"
 
 
 def task_words(tasks: Tasks | None) -> str:
@@ -133,7 +147,7 @@ def yaml_lines(model: ModelSpec) -> list[str]:
     for part, content in model.to_tree().items():
         if isinstance(content, dict):
             lines.append(f"{part}:")
-            lines += [f"  {name}: {_scalar(value)}" for name, value in content.items()]
+            lines += [f"  {name}: {_flow(value)}" for name, value in content.items()]
         elif isinstance(content, list):
             lines.append(f"{part}:" if content else f"{part}: []")
             lines += [f"  - {_flow(layer)}" for layer in content]

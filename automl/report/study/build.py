@@ -10,6 +10,7 @@ from automl.data.describe.split import SplitConfig
 from automl.data.describe.tables import DataConfig, LabelConfig, LessonsConfig
 from automl.data.store.log import EncodedLog
 from automl.report.common.formats import combinations, counted
+from automl.report.common.words import positive_words
 from automl.report.study.data import MOST_FOR_IMPORTANCE, ReportData, StudyFacts
 from automl.report.study.notes import predictor_notes
 from automl.strategies.outlook import track_record
@@ -122,7 +123,7 @@ def _span(first: date, last: date) -> str:
 
 def _held(log: EncodedLog, window: str) -> str:
     rows = log.windows[window]
-    return f", {counted(rows.stop - rows.start, 'row')}, {log.base_rates[window]:.1%} positive"
+    return f", {counted(rows.stop - rows.start, 'row')}, {positive_words(log, window)}"
 
 
 def _qps_words(qps: QpsConfig) -> str:

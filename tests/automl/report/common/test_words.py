@@ -56,6 +56,11 @@ def test_the_human_model_in_words() -> None:
     assert short_difference(difference(HUMAN, HUMAN)) == []
 
 
+def test_how_histories_are_read_stands_as_yaml() -> None:
+    (line,) = [line for mark, line in difference(replace(HUMAN, history=DinHistory(units=8)), HUMAN) if "din:" in line]
+    assert line == "  din: {length: 50, action: 0, gaps: true, units: 8, softmax: false, nearest: 0}"
+
+
 @pytest.mark.parametrize(
     ("model", "words"),
     [

@@ -135,6 +135,15 @@ def test_a_study_becomes_a_report(data: ReportData, study: Study, folder: Path) 
     assert "Promising, not proven" in page.read_text(encoding="utf-8")
 
 
+def test_of_several_labels_a_window_tells_which_is_positive_in_how_many_rows(study: Study, folder: Path) -> None:
+    labels_NT = np.zeros((100, 2), np.float32)
+    labels_NT[30:80, 1] = np.nan
+    log = make_log(label="cvr", labels_NT=labels_NT, labels_N=labels_NT[:, 1], tasks=("ctr", "cvr"), primary=1)
+    days = report_data(study, small_space(), log, config_of(), folder).facts.split_days
+    assert days["train"].endswith(", 80 rows, cvr 44.2% positive in the 30 rows that have it")
+    assert days["test"].endswith(", 10 rows, cvr 50.0% positive")
+
+
 def test_picks_come_with_the_gain_that_is_expected_of_them(data: ReportData) -> None:
     assert data.picks
     assert set(data.expected) == set(data.picks.values())
