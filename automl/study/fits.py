@@ -54,16 +54,17 @@ def untasked(
     if len(labels) < 2:
         has_space = space is not None and space.tree.tasks is not None
         in_baseline = baseline is not None and baseline.tasks is not None
+        place: tuple[str, ...] = ("tasks",)
         must = "tasks must have a log of several labels"
         found, hint = "one label", "leave `tasks` out, or give `data: {labels: ...}` of several"
     elif not any(label.given in everywhere for label in labels):
-        must, found = "esmm must have a label that is given another of the labels", "none"
+        place, must = ("tasks", "esmm"), "esmm must have a label that is given another of the labels"
         has_space = space is not None and _may(space.tree.tasks, "esmm")
         in_baseline = baseline is not None and baseline.tasks is not None and baseline.tasks.esmm
-        hint = "like {ctr: is_click, cvr: {column: long_view, given: is_click}}"
+        found, hint = "none", "like {ctr: is_click, cvr: {column: long_view, given: is_click}}"
     else:
         return []
-    wrong = _told_in(document, "tasks", space=has_space, baseline=in_baseline)
+    wrong = _told_in(document, *place, space=has_space, baseline=in_baseline)
     return [Mistake(at, must, found, hint) for at in wrong]
 
 
@@ -128,10 +129,10 @@ def _largest_action(block: BlockTree) -> int:
     return int(max(map(int, domain.options)) if isinstance(domain, Choice) else domain.high)  # type: ignore[union-attr]
 
 
-def _told_in(document: Document, key: str, *, space: bool, baseline: bool) -> list[Position]:
-    """Where the files of space and baseline have a key at their top; only of those that are asked for."""
+def _told_in(document: Document, *path: str, space: bool, baseline: bool) -> list[Position]:
+    """Where the files of space and baseline have the key that ends a path; only of those that are asked for."""
     files = [*([_space_file(document)] if space else []), *([_baseline_file(document)] if baseline else [])]
-    return [file.at_key(key) for file in files]
+    return [file.at_key(*path) for file in files]
 
 
 def _space_file(document: Document) -> Document:
