@@ -18,6 +18,7 @@ from automl.ranking.memory import trial_bytes
 from automl.ranking.process import prepare_process
 from automl.runtime.host import Room
 from automl.study.checked import CheckedNote, Cost, NoteKind, TrialSeconds
+from automl.study.fits import lengths_alike
 from automl.study.problem import Problem
 from search_spaces.model import ModelSpec
 from search_spaces.space import SearchSpace
@@ -108,7 +109,8 @@ def predicted(
         memory_gib=(workers * (WORKER_BYTES + held) + DRIVER_BYTES) / GIB,
         disk_gib=_disk_bytes(problem) / GIB,
     )
-    notes = [*_limit_notes(problem, cost.trial_seconds, held), *_room_notes(problem, cost, room)]
+    notes = [*_length_notes(problem), *_limit_notes(problem, cost.trial_seconds, held)]
+    notes += _room_notes(problem, cost, room)
     return Prediction(cost, WORKER_BYTES + held, tuple(notes))
 
 
@@ -142,6 +144,15 @@ def _disk_bytes(problem: Problem) -> int:
 
 def _encoded_bytes(problem: Problem) -> int:
     return sum(file.stat().st_size for file in problem.log.folder.rglob("*") if file.is_file())
+
+
+def _length_notes(problem: Problem) -> list[CheckedNote]:
+    """Where trials would be spent on one model under several names."""
+    if not problem.log.histories:
+        return []
+    longest = max(history.shape.most for history in problem.log.histories)
+    alike = lengths_alike(problem.document, problem.space, longest)
+    return [CheckedNote(at=str(at), text=text, kind="space") for at, text in alike]
 
 
 def _limit_notes(problem: Problem, seconds: TrialSeconds, held: int) -> list[CheckedNote]:

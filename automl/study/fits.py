@@ -8,7 +8,7 @@ from pathlib import Path
 from automl.data.describe.tables import DataConfig, LessonsConfig
 from automl.study.config import StudyConfig
 from automl.study.file import part
-from search_spaces.decisions import Choice
+from search_spaces.decisions import Choice, Integer
 from search_spaces.errors import InputError, Mistake, Position
 from search_spaces.extends import is_name, read_space
 from search_spaces.history import EventsSpec
@@ -110,15 +110,40 @@ def check_actions(
     blocks = () if space is None or space.tree.history is None else space.tree.history.blocks
     for block in blocks:
         if (asked := _largest_action(block)) > most:
-            file = _space_file(document)
-            way = (block.name,) if part(file, "history", "one_of") is None else ("one_of", block.name)
-            wrong.append(Mistake(file.at_key("history", *way, "action"), must, str(asked), hint))
+            wrong.append(Mistake(_way_at(document, block, "action"), must, str(asked), hint))
     own = baseline.history
     if isinstance(own, EventsSpec) and own.action > most:
         at = _baseline_file(document).at_key("history", own.name, "action")
         wrong.append(Mistake(at, must, str(own.action), hint))
     if wrong:
         raise InputError(wrong)
+
+
+def lengths_alike(document: Document, space: SearchSpace, longest: int) -> list[tuple[Position, str]]:
+    """Where a space asks for lengths of which several are one model, as no list of the log is longer than `longest`."""
+    found = []
+    for block in () if space.tree.history is None else space.tree.history.blocks:
+        setting = block.settings.get("length")
+        domain = setting.domain if isinstance(setting, Question) else None
+        if isinstance(domain, Choice):
+            alike = sorted(int(option) for option in domain.options if int(option) >= longest)
+            words = ", ".join(map(str, alike))
+        elif isinstance(domain, Integer):
+            alike = [max(domain.low, longest), domain.high]
+            words = f"all from {alike[0]} on"
+        else:
+            continue
+        if len(set(alike)) > 1 and alike[0] < alike[-1]:
+            text = f"history.{block.name}.length: {words} are one model, as no sequence has a max_len above {longest}"
+            found.append((_way_at(document, block, "length"), text))
+    return found
+
+
+def _way_at(document: Document, block: BlockTree, knob: str) -> Position:
+    """Where a space's file gives a knob of a way to read histories."""
+    file = _space_file(document)
+    way = (block.name,) if part(file, "history", "one_of") is None else ("one_of", block.name)
+    return file.at_key("history", *way, knob)
 
 
 def _largest_action(block: BlockTree) -> int:

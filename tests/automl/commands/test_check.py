@@ -70,7 +70,10 @@ def checked(folder: Path, file: str = "study.yaml", **options: Any) -> list[str]
 
 def test_sequences_are_told(folder: Path) -> None:
     watched = "sequence: {watched: {of: item_id, by: user_id, actions: [click], max_len: 9}}"
-    (folder / "lists.yaml").write_text(STUDY.replace("features: {", f"features: {{{watched}, "))
+    space = SPACE + "history: {mean: {length: {choice: [9, 30], default: 9}}}\n"
+    (folder / "lengths.yaml").write_text(space)
+    lists = STUDY.replace("features: {", f"features: {{{watched}, ").replace("space.yaml", "lengths.yaml")
+    (folder / "lists.yaml").write_text(lists)
     study = found(folder, "lists.yaml")
     data, line, *_ = study.lines()
     assert data.endswith("; 3 id fields, 1 dense, 1 sequence, label `click`")
@@ -82,6 +85,7 @@ def test_sequences_are_told(folder: Path) -> None:
     told = study.value().to_json()
     Draft202012Validator(checked_schema()).validate(told)
     assert told["features"]["watched"]["kind"] == "sequence"
+    assert [note["at"].rpartition("/")[2] for note in told["notes"] if note["kind"] == "space"] == ["lengths.yaml:4:18"]
 
 
 def test_a_study_in_words(folder: Path) -> None:
