@@ -34,6 +34,7 @@ from automl.files.passed import Passed, unheard
 from search_spaces.errors import InputError, Position
 
 _LABEL_NAMES = ("click", "is_click", "clicked", "label", "target", "y", "is_clicked", "ctr")
+_OF_TIMES = "lists of times: those of a sequence's events are its `times`"
 _WEIGHT_NAMES = ("weight", "sample_weight")
 
 
@@ -58,6 +59,7 @@ class Draft:
     form: str | None = None  # of strptime, where the time is days or hours as they are written
     separator: str | None = None  # of a text file, where its name does not tell
     hours: bool = True  # whether the time tells them
+    lists: tuple[tuple[str, str], ...] = ()  # column, and the id feature whose ids its lists hold
 
     def lines(self) -> list[str]:
         """What was found, for a person to read."""
@@ -68,6 +70,8 @@ class Draft:
         by_reason: dict[str, list[str]] = {}
         for name, reason in self.left_out:
             by_reason.setdefault(reason, []).append(name)
+        if self.lists:
+            lines.append(f"lists of ids, commented: {', '.join(f'{name} (of {of})' for name, of in self.lists)}")
         return lines + [f"left out, commented: {', '.join(names)} ({reason})" for reason, names in by_reason.items()]
 
     def yaml(self, path: Path | str | None = None) -> str:
@@ -93,6 +97,9 @@ class Draft:
         if self.vectors:
             lines.append("    vectors:")
             lines += [f"      {_word(name)}: {{}}    # {width} numbers" for name, width in self.vectors]
+        if self.lists:
+            lines.append("    # sequence:    # where the lists are known before the row")
+            lines += [f"    #   {_word(name)}: {{of: {_word(of)}}}" for name, of in self.lists]
         if self.left_out:
             lines.append("    # left out; move a line up to use it:")
             lines += [f"    #   {_word(name)}: {{}}    # {reason}" for name, reason in self.left_out]
@@ -182,12 +189,16 @@ def draft(
             must = "at least one column must hold ids, words or whole numbers: models read it as categorical"
             raise InputError.of(path, must, f"only fractions: {', '.join(name for name, _ in dense)[:120]}")
         categorical, dense = [(few, 1)], [pair for pair in dense if pair[0] != few]
+    lists = {name: of for name, of in sample.listed.items() if of in dict(categorical)}
+    of_times = {name: _OF_TIMES for name, of in sample.listed.items() if of == time}
+    left = [(name, of_times.get(name, reason)) for name, reason in left if name not in lists]
     user = next((name for name, _ in categorical if re.search(r"user|uid|member|customer", name, re.IGNORECASE)), None)
     return Draft(
         path, sample.rows, label, float(labels.mean()), time, unit, timezone,
         windows, tuple(categorical), tuple(dense),
         tuple(sample.vectors.items()), tuple(left), weight, user,
         form, separator, hours=time is not None and _tells_hours(columns[time]),
+        lists=tuple(lists.items()),
     )  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
@@ -60,12 +60,13 @@ class Column:
 @dataclass(frozen=True, slots=True)
 class Sample:
     """Columns that are understood, those of vectors with their widths, and of the others why not; rows of the whole
-    table."""
+    table. `listed`: of columns of lists, the column whose values they hold."""
 
     columns: Mapping[str, Column]
     vectors: Mapping[str, int]
     others: Mapping[str, str]
     rows: int
+    listed: Mapping[str, str] = field(default_factory=dict)
 
 
 def sample_columns(table: Table, passed: Passed = unheard) -> Sample:
@@ -94,11 +95,9 @@ def sample_columns(table: Table, passed: Passed = unheard) -> Sample:
             columns[name] = _profile(name, _values(table, name, sample[name].combine_chunks()))
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError, MisfitError):
             others[name] = f"holds {table.type_of(name)}, which is not understood"
-    for name in (name for name, why in others.items() if why == _LISTS):
-        of = _listed(table, name, columns)
-        if of is not None:
-            others[name] = f"lists of {of}: if they are known before the row, sequence: {{{name}: {{of: {of}}}}}"
-    return Sample(columns, vectors, others, rows)
+    lists = (name for name, why in others.items() if why == _LISTS)
+    listed = {name: of for name in lists if (of := _listed(table, name, columns)) is not None}
+    return Sample(columns, vectors, others, rows, listed)
 
 
 def _sampled(table: Table, names: Sequence[str], rows: int, passed: Passed) -> list[pa.RecordBatch]:

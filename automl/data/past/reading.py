@@ -67,13 +67,14 @@ class PastReader:
             self.encoders.check(schema, name)
         except InputError as error:
             mistakes += error.mistakes
-        of_labels = (column for label in labels for column in label.columns)
+        of_labels = [column for label in labels for column in label.columns]
         asked = dict.fromkeys([self.time_column, *of_labels, *actions])
         told = {mistake.must for mistake in mistakes}
         for column in asked:
             must = f"must have a column {column}"
             if column not in schema.names and must not in told:
-                what = "its labels are counted" if column != self.time_column else ""
+                what = "" if column == self.time_column else "it tells which rows are events of a sequence"
+                what = "its labels are counted" if column in of_labels else what
                 mistakes.append(Mistake(Position(name), must, "none", what))
         if mistakes:
             raise InputError(mistakes)

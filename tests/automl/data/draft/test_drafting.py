@@ -159,21 +159,25 @@ def test_a_column_that_is_no_feature_is_left_out_with_its_reason(
     assert reason in dict(found.left_out)[column]
 
 
-def test_lists_of_ids_are_left_out_with_what_they_list(tmp_path: Path, write: Write) -> None:
+def test_lists_of_ids_are_a_sequence_in_comments(tmp_path: Path, write: Write) -> None:
     def past(rng: np.random.Generator, rows: int) -> list[list[int]]:
         return [rng.integers(10**6, 10**6 + 60, k % 5).tolist() for k in range(rows)]
 
     write(
         log_of(
-            ts=stamps,
+            ts=lambda _, rows: stamps(np.random.default_rng(7), rows),
             ad_id=lambda rng, rows: 7 * rng.integers(10**6, 10**6 + 50, rows),
             seen=lambda rng, rows: [[7 * k for k in row] for row in past(rng, rows)],
             words=past,
+            seen_ts=lambda _, rows: [[time] for time in stamps(np.random.default_rng(7), rows)],
         )
     )
-    left = dict(draft("log.parquet", tmp_path).left_out)
-    assert left["seen"] == "lists of ad_id: if they are known before the row, sequence: {seen: {of: ad_id}}"
-    assert left["words"] == "holds lists"
+    found = draft("log.parquet", tmp_path)
+    assert found.lists == (("seen", "ad_id"),)
+    assert dict(found.left_out)["words"] == "holds lists"
+    assert dict(found.left_out)["seen_ts"] == "lists of times: those of a sequence's events are its `times`"
+    assert "    # sequence:    # where the lists are known before the row\n    #   seen: {of: ad_id}\n" in found.yaml()
+    assert "lists of ids, commented: seen (of ad_id)" in found.lines()
 
 
 def test_large_ids_that_come_and_go_are_no_clock(tmp_path: Path, write: Write) -> None:
