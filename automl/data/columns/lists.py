@@ -94,10 +94,11 @@ class EventClock:
         if self.span is None or not len(times_E):
             return times_E[:0]
         first, last = near(self.span)
-        wrong_E = np.zeros(len(times_E), bool)
+        old_E = times_E[times_E < first]
+        wrong_E = np.zeros(len(old_E), bool)
         for factor in (10**3, 10**6, 10**9):
-            wrong_E |= (times_E < first) & (times_E >= -(-first // factor)) & (times_E <= last // factor)
-        return times_E[wrong_E]
+            wrong_E |= (old_E >= -(-first // factor)) & (old_E <= last // factor)
+        return old_E[wrong_E]
 
 
 def action_names(kinds: pa.Array) -> list[str]:
