@@ -18,6 +18,7 @@ _ADAM = 4  # weights, gradients, means, squares
 _BACKWARD = 2.5  # activations: kept, and what of their gradients is there at once
 _FORWARD = 0.6  # where nothing is kept for a gradient
 _JUDGED = 12  # doubles a scored row: logit, probability, label, weight, loss, and the orders that AUC sorts
+_BESIDE_IT = 3  # of each further label: logit, probability, label
 _BESIDE = 8 << 20  # modules that the first trial loads, and what an allocator leaves unused
 
 
@@ -34,7 +35,7 @@ def trial_bytes(
     known = _COUNT * sum(map(len, inputs.id_counts))
     forward = round(_FORWARD * AT_ONCE * _activations(model, inputs))
     base_rate = 3 * _DOUBLE * min(rows, BASE_ROWS)
-    learnt: int = max(_learning(model, inputs, rows), base_rate, _judging(model, train, scored))
+    learnt: int = max(_learning(model, inputs, rows), base_rate, _judging(model, inputs, train, scored))
     return _BESIDE + known + sum(weights) + timed + learnt + forward
 
 
@@ -54,15 +55,15 @@ def _learning(model: ModelSpec, inputs: InputShape, rows: int) -> int:
 def _chunks(inputs: InputShape, rows: int) -> int:
     """A chunk as it was copied, one more while the next is read, and its rows of the table as they are looked for."""
     parts = max(1, -(-rows // (CHUNK_BLOCKS * BLOCK_ROWS)))
-    copied = (_row(inputs) + 2 * _FLOAT) * min(parts, 2)
+    copied = (_row(inputs) + (1 + inputs.tasks) * _FLOAT) * min(parts, 2)
     return -(-rows // parts) * (copied + (2 * _FLOAT + 1) * inputs.fields)
 
 
-def _judging(model: ModelSpec, train: slice, scored: int) -> int:
+def _judging(model: ModelSpec, inputs: InputShape, train: slice, scored: int) -> int:
     """Rows scored for the refit or for the metrics, whichever are more."""
     recent = recent_rows(train)
     rows = max(scored, recent.stop - recent.start if model.train.recalibrate else 0)
-    return rows * _JUDGED * _DOUBLE
+    return rows * (_JUDGED + _BESIDE_IT * (inputs.tasks - 1)) * _DOUBLE
 
 
 def _activations(model: ModelSpec, inputs: InputShape) -> int:

@@ -8,8 +8,9 @@ from dataclasses import replace
 import pytest
 
 from automl.strategies import Strategy, strategy_of
+from automl.strategies.evidence import gather
 from automl.study.config import STRATEGIES
-from automl.study.history import History, Limit, Metric, Origin, Proposal
+from automl.study.history import History, Limit, Metric, Origin, Proposal, Trial
 from automl.testing import hold_strategy
 from automl.testing import made_up as world
 from automl.testing.strategies import CHECKS, played
@@ -122,3 +123,31 @@ def test_learns_what_the_history_shows(name: str, space: SearchSpace) -> None:
     history = replace(search.history, trials=tuple(trials))
     found = [p.candidate.model.train.batch_size for seed in (0, 1) for p in strategy_of(name)(space, history, 10, seed)]
     assert sum(size <= 512 for size in found) >= 13
+
+
+def test_a_limit_on_another_label_steers_the_controller(space: SearchSpace) -> None:
+    """A second label is worse by 1% with large batches, else as good as the baseline's: few proposals have them."""
+    search = world.Search.start(space)
+    search.play(strategy_of("random"), 40, 40, seed=3)
+
+    def with_ctr(trial: Trial, ne: float) -> Trial:
+        assert trial.measurement is not None
+        return replace(trial, measurement=replace(trial.measurement, nes={"ctr": ne, "cvr": trial.measurement.ne}))
+
+    base = search.history.baseline
+    base = replace(base, trials=tuple(with_ctr(trial, 0.8) for trial in base.trials))
+    trials = [
+        with_ctr(trial, 0.808 if trial.candidate.model.train.batch_size > 512 else 0.8)
+        for trial in search.history.trials
+    ]
+    limit = Limit(Metric.NE_GAIN_PCT, high=0.1, task="ctr")
+    history = replace(search.history, baseline=base, trials=tuple(trials), limits=(limit,))
+    evidence = gather(space, history)
+    sizes = [candidate.model.train.batch_size for candidate in evidence.candidates]
+    assert all(not fit or size <= 512 for fit, size in zip(evidence.eligible_N[1:], sizes[1:], strict=True))
+
+    def small(told: History) -> int:
+        proposals = [p for seed in (5, 6) for p in strategy_of("controller")(space, told, 10, seed)]
+        return sum(p.candidate.model.train.batch_size <= 512 for p in proposals)
+
+    assert small(history) >= 4 + 2 * small(replace(history, limits=()))
