@@ -34,6 +34,7 @@ CORES = 2
 SPACE = "ctr-ensemble"
 TUNINGS = 16  # trainings that tune the baseline first
 ORDERS = 10  # of the best trials, where it is asked whether anything better was there
+SUMMED = ("completejourney", "kuairand-ctr", "kuairand-cvr")
 DAYS = {
     "train": ["2022-04-25", "2022-05-01"],
     "validate": ["2022-05-02", "2022-05-03"],
@@ -142,7 +143,7 @@ def search_figures(study: automl.StudyHandle) -> dict[str, Any]:
     }
 
 
-def result_name(log: str, seed: int) -> str:
+def result_name(log: str, seed: int | str) -> str:
     """Of a run's file, without its ending."""
     return f"live_{log.replace('-', '_')}_{seed}"
 
@@ -189,7 +190,7 @@ def again(log: str, seed: int, count: int) -> None:
 
 def summarise() -> None:
     """All runs as one result, a line each."""
-    files = sorted(RESULTS.glob("live_*.json"))
+    files = [file for log in SUMMED for file in sorted(RESULTS.glob(f"{result_name(log, '*')}.json"))]
     runs = [json.loads(file.read_text()) for file in files]
     for run in runs:
         run["headline"] = headline(Finals.of_json(run["figures"]["finals"]), run["figures"])
