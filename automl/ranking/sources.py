@@ -1,4 +1,4 @@
-"""The first floor of a model: what makes fields of X out of one kind of features, the table but for.
+"""The first floor of a model beside its table: what makes fields of X out of one kind of features.
 
 What they are and cost is told by search_spaces/inputs.py and search_spaces/history. The fields of all of them stand one
 below the other. B batch, D dense features, E dimension, L events, n fields of a source.

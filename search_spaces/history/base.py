@@ -32,11 +32,8 @@ class Lengths:
     def of(cls, shape: HistoryShape, at_most: int, action: int) -> Lengths:
         """Of the last `at_most` events of one action, or of all (0)."""
         counts = shape.lengths[action]
-        rows = max(sum(counts), 1)
-        read = [min(n, at_most) for n in range(len(counts))]
-        first = sum(n * count for n, count in zip(read, counts, strict=True)) / rows
-        second = sum(n * n * count for n, count in zip(read, counts, strict=True)) / rows
-        return cls(first, second, min(shape.most, at_most))
+        squares = sum(min(n, at_most) ** 2 * count for n, count in enumerate(counts))
+        return cls(shape.mean_length(at_most, action), squares / max(sum(counts), 1), min(shape.most, at_most))
 
 
 class HistorySpec(Checked, ABC):
