@@ -14,6 +14,7 @@ _FOLDER, _SCRATCH = "a folder that is made whole", "scratch of a folder that is 
 ELSEWHERE = {
     "automl/data/encode/lessons.py": _FOLDER,
     "automl/data/encode/log.py": _FOLDER,
+    "automl/data/encode/pools.py": _SCRATCH,
     "automl/data/encode/rows.py": _FOLDER,
     "automl/data/encode/spill.py": _FOLDER,
     "automl/data/encode/stream.py": _FOLDER,
