@@ -31,7 +31,7 @@ from search_spaces.space import Candidate, SearchSpace
 from tests.worlds.studies import HUMAN, INPUTS, curve, measured, proposals, small_space, study_config, study_facts
 
 LIMITS = (Limit(Metric.QPS_RATIO, low=0.1),)
-LOG = cast(EncodedLog, SimpleNamespace(inputs=INPUTS, folder=Path("log"), fingerprint="f" * 32))
+LOG = cast(EncodedLog, SimpleNamespace(inputs=INPUTS, folder=Path("log"), fingerprint="f" * 32, primary=0))
 
 
 def opened(folder: Path, space: SearchSpace | None = None) -> Study:

@@ -42,7 +42,7 @@ def test_a_clock_that_is_put_back_takes_no_time_from_a_search(tmp_path: Path) ->
         config=study_config(search=asked),
         space=small_space(),
         baseline=HUMAN,
-        log=cast(EncodedLog, SimpleNamespace(folder=tmp_path / "log", fingerprint=study.facts.data)),
+        log=cast(EncodedLog, SimpleNamespace(folder=tmp_path / "log", fingerprint=study.facts.data, primary=0)),
     )
     moments, seconds = iter((2e9, 1e9)), iter((50.0, 57.0))
     found = search(problem, trials=2, workers=2, clock=lambda: next(moments), timer=lambda: next(seconds))

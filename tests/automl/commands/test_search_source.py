@@ -90,7 +90,7 @@ def problem_in(folder: Path, **changes: Any) -> Problem:
         config=study_config(**changes),
         space=SPACE,
         baseline=HUMAN,
-        log=cast(EncodedLog, SimpleNamespace(folder=folder / "log", fingerprint="f" * 32)),
+        log=cast(EncodedLog, SimpleNamespace(folder=folder / "log", fingerprint="f" * 32, primary=0)),
     )
 
 

@@ -30,7 +30,7 @@ PLAN = TuningPlan.of(16)
 
 
 def problem_in(folder: Path) -> Problem:
-    log = SimpleNamespace(folder=folder / "log", windows={"train": slice(0, 10_000)}, inputs=INPUTS)
+    log = SimpleNamespace(folder=folder / "log", windows={"train": slice(0, 10_000)}, inputs=INPUTS, primary=0)
     return Problem(
         file=folder / "study.yaml",
         folder=folder,
