@@ -132,7 +132,7 @@ class _Compiler:
         slots = [self.slot("distill.heads", "distill.heads", heads, untaught, (), scope)]
         for name in [*settings, *(name for name in READ_BY if name not in settings)]:
             path, setting = f"distill.{name}", settings.get(name, knobs[name].default)
-            guards = _reading(heads, slots[0].column, name)
+            guards = _answered(heads, slots[0].column, READ_BY[name])
             slots.append(self.slot(path, path, setting, knobs[name], guards, scope))
             if not isinstance(heads, Question) and heads not in READ_BY[name]:
                 self.symbols[path] = replace(self.symbols[path], instead=math.nan)
@@ -314,15 +314,6 @@ def _at_least(repeat: Setting, column: int | None, layers: int) -> Guards:
         low = next(index for index, option in enumerate(domain.options) if int(option) >= layers)
         return (Guard(column, float(low), math.inf),)
     return (Guard(column, float(layers), math.inf),)
-
-
-def _reading(heads: Setting, column: int | None, name: str) -> Guards:
-    """The guard of a knob of distill: heads that read it."""
-    if not isinstance(heads, Question) or column is None:
-        return ()
-    assert isinstance(heads.domain, Choice), "heads are chosen"
-    read = [index for index, option in enumerate(heads.domain.options) if option in READ_BY[name]]
-    return (Guard(column, read[0], read[-1]),) if read else (Guard(column, math.inf, math.inf),)
 
 
 def _answered(gate: Setting, column: int | None, answers: Sequence[Value]) -> Guards:

@@ -61,6 +61,20 @@ class Costs(NamedTuple):
         product = width_in * width_out
         return self.plus(product + width_out, 2.0 * product, FLOAT_BYTES * width_out)
 
+    def plus_tower(self, records: NDArray[np.void], width_in: Floats) -> Costs:
+        """With records of TOWER (N,) added, of widths that come in."""
+        by_width = zip(COST, BY_WIDTH, strict=True)
+        return self.plus(*(records[at_0] + records[slope] * width_in for at_0, slope in by_width))
+
+
+class Parts(NamedTuple):
+    """Figures of N candidates, layer by layer: how histories are read (READ, at one place at most), the layers of the
+    interaction, those of the deep tower (TOWER)."""
+
+    histories: Figures
+    layers: Figures
+    towers: Figures
+
 
 class Knobs:
     """Knobs that stand once in a model, by path: a column of answers, or what the space fixes.
@@ -114,30 +128,19 @@ class Costing:
         self._deep = _Stack(plan.decisions, plan.deep, TOWER, _mlp)
         read = () if plan.history is None else (plan.history,)
         self._history = _Stack(plan.decisions, StackPlan("history", read, None), READ, self._read)
-        self._of_tasks = None if plan.tasks is None else _Stack(plan.decisions, _alone(plan.tasks), TOWER, self._parts)
+        self._of_tasks = None if plan.tasks is None else _Stack(plan.decisions, _alone(plan.tasks), TOWER, self._labels)
 
-    def layers(self, answers_ND: Floats) -> Figures:
-        """(N, L): figures of the interaction layers."""
-        shape_N2 = np.column_stack([self.knobs.number(answers_ND, "embedding.dim"), self.fields(answers_ND)])
-        return self._interaction.figures(answers_ND, shape_N2)
+    def parts(self, answers_ND: Floats) -> Parts:
+        """What the candidates are made of."""
+        dim = self.knobs.number(answers_ND, "embedding.dim")
+        histories = self._history.figures(answers_ND, dim[:, None])
+        layers = self._interaction.figures(answers_ND, np.column_stack([dim, self._fields_of(histories)]))
+        return Parts(histories, layers, self._deep.figures(answers_ND, np.zeros((len(answers_ND), 1))))
 
-    def fields(self, answers_ND: Floats) -> Floats:
-        """(N,): fields of X."""
-        read_N: Floats = self.histories(answers_ND)["present"].sum(axis=1)
-        return self._fields + len(self.inputs.histories) * read_N
-
-    def histories(self, answers_ND: Floats) -> Figures:
-        """(N, L): how histories are read, at one place at most."""
-        return self._history.figures(answers_ND, self.knobs.number(answers_ND, "embedding.dim")[:, None])
-
-    def gathered(self, answers_ND: Floats) -> Floats:
+    def gathered(self, histories: Figures) -> Floats:
         """(N,): rows of the table that a row of the log asks for, on average."""
-        events_N: Floats = self.histories(answers_ND)["events"].sum(axis=1)
+        events_N: Floats = histories["events"].sum(axis=1)
         return self.inputs.fields + events_N
-
-    def towers(self, answers_ND: Floats) -> Figures:
-        """(N, L): figures of the layers of the deep tower."""
-        return self._deep.figures(answers_ND, np.zeros((len(answers_ND), 1)))
 
     def embedding_params(self, answers_ND: Floats) -> Floats:
         """(N,): weights of the fused table."""
@@ -148,32 +151,29 @@ class Costing:
         table_rows = np.array([self._table_rows[cut] for cut in cuts])
         return np.asarray(table_rows[inverse] * self.knobs.number(answers_ND, "embedding.dim"), dtype=np.float64)
 
-    def total(self, answers_ND: Floats, layers: Figures | None = None, towers: Figures | None = None) -> Costs:
-        """ModelSpec.cost, term by term."""
-        layers = self.layers(answers_ND) if layers is None else layers
-        towers = self.towers(answers_ND) if towers is None else towers
+    def total(self, answers_ND: Floats, parts: Parts | None = None) -> Costs:
+        """ModelSpec.cost, term by term. `parts` are those of the candidates, where they are known."""
+        histories, layers, towers = self.parts(answers_ND) if parts is None else parts
         dim = self.knobs.number(answers_ND, "embedding.dim")
         one = np.ones(len(dim))
-        width = dim * self.fields(answers_ND)
+        width = dim * self._fields_of(histories)
         total = Costs(self.embedding_params(answers_ND), 0.0 * one, FLOAT_BYTES * width)
         for source in self.inputs.dense_fields:
             total = total.plus_linear(source.width * one, dim)
-        for figures in (self.histories(answers_ND), layers):
+        for figures in (histories, layers):
             total = total.plus(*(figures[figure].sum(axis=1) for figure in COST))
         crossed = width + layers["beside"].sum(axis=1)
         parallel = self.knobs.word(answers_ND, "wiring", "parallel")
         deep_in = np.where(parallel, width, crossed)
         for tower in towers.T:
-            by_width = zip(COST, BY_WIDTH, strict=True)
-            total = total.plus(*(tower[at_0] + tower[slope] * deep_in for at_0, slope in by_width))
+            total = total.plus_tower(tower, deep_in)
             deep_in = np.where(tower["present"] > 0, tower["width"], deep_in)
         head_in = np.where(parallel, deep_in + crossed, deep_in)
         if self._of_tasks is None:
             of_one = total.plus_linear(head_in, self.inputs.tasks * one)
         else:
-            parts = self._of_tasks.figures(answers_ND, np.zeros((len(answers_ND), 1)))[:, 0]
-            by_width = zip(COST, BY_WIDTH, strict=True)
-            of_one = total.plus(*(parts[at_0] + parts[slope] * head_in for at_0, slope in by_width))
+            of_tasks = self._of_tasks.figures(answers_ND, np.zeros((len(answers_ND), 1)))[:, 0]
+            of_one = total.plus_tower(of_tasks, head_in)
         return of_one.times(self.knobs.number(answers_ND, "members"))
 
     def rows(self, answers_ND: Floats) -> Rows:
@@ -185,6 +185,11 @@ class Costing:
 
         return Rows(answers_ND, lambda name: costs()[name])
 
+    def _fields_of(self, histories: Figures) -> Floats:
+        """(N,): fields of X."""
+        read_N: Floats = histories["present"].sum(axis=1)
+        return self._fields + len(self.inputs.histories) * read_N
+
     def _read(self, layer: LayerPlan, answers: Answers, given: Sequence[float]) -> tuple[object, ...]:
         history, (dim,) = layer.build_history(answers), map(int, given)
         if not isinstance(history, EventsSpec):
@@ -193,7 +198,7 @@ class Costing:
         events = [shape.mean_length(history.length, history.action) for shape in self.inputs.histories]
         return (1, cost.params, cost.flops, cost.bytes, sum(events))
 
-    def _parts(self, layer: LayerPlan, answers: Answers, _: Sequence[float]) -> tuple[object, ...]:
+    def _labels(self, layer: LayerPlan, answers: Answers, _: Sequence[float]) -> tuple[object, ...]:
         tasks = cast(Tasks, layer.blocks[0].build(answers))
         return _line(tasks.cost(0, self.inputs.tasks), tasks.cost(1, self.inputs.tasks), 0)
 

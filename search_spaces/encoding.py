@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from search_spaces.blocks.base import FLOAT_BYTES
-from search_spaces.costing import Costs, Figures, option_numbers
+from search_spaces.costing import Costs, Parts, option_numbers
 from search_spaces.guards import Bools
 from search_spaces.ranges import Floats
 from search_spaces.space import SearchSpace
@@ -43,12 +43,12 @@ class Encoder:
     def rows_and_costs(self, answers_ND: Floats) -> tuple[Floats, Floats]:
         """Feature rows (N, features), and what speed is made of: (N, C) with columns as in COSTS."""
         answers_ND = np.ascontiguousarray(answers_ND, dtype=np.float64).reshape(-1, len(self._options))
-        layers, towers = self._costing.layers(answers_ND), self._costing.towers(answers_ND)
-        cost = self._costing.total(answers_ND, layers, towers)
-        gathered = FLOAT_BYTES * self._costing.gathered(answers_ND) * self._number(answers_ND, "embedding.dim")
-        blocks = layers["blocks"].sum(axis=1) + towers["present"].sum(axis=1)
+        parts = self._costing.parts(answers_ND)
+        cost = self._costing.total(answers_ND, parts)
+        gathered = FLOAT_BYTES * self._costing.gathered(parts.histories) * self._number(answers_ND, "embedding.dim")
+        blocks = parts.layers["blocks"].sum(axis=1) + parts.towers["present"].sum(axis=1)
         costs = np.column_stack([np.ones(len(answers_ND)), cost.flops, cost.bytes, gathered, blocks])
-        summary = _summary(layers, towers, cost, self._costing.embedding_params(answers_ND))
+        summary = _summary(parts, cost, self._costing.embedding_params(answers_ND))
         return np.hstack([self._raw(answers_ND), summary, self._budget(answers_ND)]), costs
 
     def allowed(self, answers_ND: Floats) -> Bools:
@@ -87,7 +87,8 @@ def _summary_names(kinds: Sequence[str]) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-def _summary(layers: Figures, towers: Figures, cost: Costs, embedding: Floats) -> Floats:
+def _summary(parts: Parts, cost: Costs, embedding: Floats) -> Floats:
+    _, layers, towers = parts
     widths = towers["width"]
     depth = towers["present"].sum(axis=1)
     narrowest = np.where(towers["present"] > 0, widths, np.inf).min(axis=1, initial=np.inf)
