@@ -42,8 +42,7 @@ def export_student(
     model = student_model(out, kept.inputs)
     features = Features.unknown(kept.inputs, 1)
     if len(kept.rows_K):
-        found = kept.encoders.encode(kept.rows)
-        features = read_encoded(found)
+        features = read_encoded(kept.encoders.encode(kept.rows))
     try:
         return export_model(
             model,

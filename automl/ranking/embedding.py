@@ -40,9 +40,7 @@ class FusedEmbedding(nn.Module):
 
     def rows(self, ids_BF: Tensor) -> Tensor:
         """Ids of the data to rows of the table, int32: beyond the cut-off (or below 0) is the field's row 0."""
-        ids_BF = ids_BF.to(torch.int32)
-        known_BF = (ids_BF < self.count_F) & (ids_BF >= 0)
-        return ids_BF.mul(known_BF).add_(self.first_F)
+        return _rows(ids_BF.to(torch.int32), self.count_F, self.first_F)
 
     def read(self, features: Features) -> Tensor:
         """Rows of the table (B, F) that features ask for."""
@@ -50,8 +48,7 @@ class FusedEmbedding(nn.Module):
 
     def rows_of(self, field: int, ids_L: Tensor) -> Tensor:
         """Rows of the table (L,) of ids of one field, wherever they stand."""
-        known_L = (ids_L < self.count_F[field]) & (ids_L >= 0)
-        return ids_L.mul(known_L).add_(self.first_F[field])
+        return _rows(ids_L, self.count_F[field], self.first_F[field])
 
     def gather(self, rows_P: Tensor) -> Tensor:
         """(P, E) by rows; a plain copy, to be made the leaf that autograd stops at."""
@@ -60,6 +57,11 @@ class FusedEmbedding(nn.Module):
     def fields(self, gathered_PE: Tensor) -> Tensor:
         """(B, F, E) of what was gathered for rows of ids (B, F)."""
         return gathered_PE.view(-1, self.count, self.dim)
+
+
+def _rows(ids: Tensor, count: Tensor, first: Tensor) -> Tensor:
+    known = (ids < count) & (ids >= 0)
+    return ids.mul(known).add_(first)
 
 
 class RowwiseAdagrad:

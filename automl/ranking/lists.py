@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from automl.data.columns.lists import places
 from automl.ranking.place import numbered, put
 from search_spaces.history import GAPS
 
@@ -148,12 +149,10 @@ def lists_of(
     actions: list[NDArray[np.uint8]] = []
     for first in range(0, len(count_B), _AT_ONCE):
         rows = slice(first, first + _AT_ONCE)
-        count_b, stop_b = count_B[rows].astype(np.int64), stop_B[rows]
-        end_b = np.cumsum(count_b)
-        from_p = np.arange(end_b[-1]) + np.repeat(stop_b - end_b, count_b)
+        from_p = places(stop_B[rows], count_B[rows])
         ids.append(pool.ids_P[from_p])
         if times_P is not None and times_B is not None:
-            gaps.append(kinds_of_gaps(np.repeat(times_B[rows], count_b) - times_P[from_p]))
+            gaps.append(kinds_of_gaps(np.repeat(times_B[rows], count_B[rows]) - times_P[from_p]))
         if actions_P is not None:
             actions.append(actions_P[from_p])
     count_B = count_B.astype(np.int64)

@@ -129,7 +129,7 @@ def problem_of(
     log = _encode(config, plan, document, folder, SEARCH_FIT, told, passed).about(config.task)
     _check_clusters(config, document, log)
     bound = space.with_inputs(log.inputs)
-    actions = {history.name: shape.actions for history, shape in zip(log.histories, log.inputs.histories, strict=True)}
+    actions = {history.name: history.shape.actions for history in log.histories}
     check_actions(document, actions, None if given else space, baseline)
     _check_allows_something(bound, document)
     return Problem(

@@ -16,11 +16,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from automl.data.columns.kinds import MisfitError, cast, is_list, is_numeric, is_text, plain
-from automl.data.columns.times import NotTimesError, Unit, near
+from automl.data.columns.times import MS, NotTimesError, Unit, near
 from automl.data.columns.vocabulary import Codes, numbered
 
 _WHOLE = re.compile(r"^(-?\d+)\.0+$")
-MS = 10**6  # nanoseconds: events and rows of one millisecond are of one time
 Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 ListPart = Literal["column", "times", "actions"]

@@ -19,6 +19,7 @@ from automl.data.columns.kinds import cast, is_text, offender, trimmed
 
 Unit = Literal["s", "ms", "us", "ns"]
 NEVER = (1 << 63) - 1  # when a label arrives that does not come
+MS = 10**6  # nanoseconds: events and rows of one millisecond are of one time
 NANOSECONDS: dict[Unit, int] = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
 _MADE = ("@hour", "@weekday", "@day")
 _DIGITS = re.compile(r"[+-]?\d+(?:\.\d*)?(?:[eE][+-]?\d+)?")

@@ -56,6 +56,13 @@ def _through(array: pa.Array, codes_of: Callable[[Sequence[object]], Iterable[in
     return np.asarray(table[codes])
 
 
+def found_in(values: pa.Array, asked: pa.Array) -> Codes:
+    """The code of each value that is asked for, 0 where it has none: k is values[k - 1]."""
+    known = Numbering()
+    known.add(values)
+    return known.find(asked)
+
+
 def numbered(array: pa.Array) -> tuple[Codes, pa.Array]:
     """Codes of an array's values by first appearance, and the values: k is values[k - 1], 0 is missing."""
     if isinstance(array, pa.ChunkedArray):

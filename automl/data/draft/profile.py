@@ -15,7 +15,7 @@ from automl.data.columns.lists import holds_lists, read_lists
 from automl.data.columns.numbers import as_floats
 from automl.data.columns.times import is_number
 from automl.data.columns.vectors import NotVectorsError, as_vectors, width_in
-from automl.data.columns.vocabulary import Numbering
+from automl.data.columns.vocabulary import found_in
 from automl.data.tables.table import Table
 from automl.files.passed import Passed, unheard
 from automl.stats.metrics import auc
@@ -156,9 +156,7 @@ def _listed(table: Table, name: str, columns: Mapping[str, Column]) -> str | Non
     shares = {}
     for column in columns.values():
         if min(len(found), column.distinct) >= _MANY:
-            known = Numbering()
-            known.add(column.values)
-            shares[column.name] = float((known.find(found) > 0).mean())
+            shares[column.name] = float((found_in(column.values, found) > 0).mean())
     best = max(shares, key=lambda of: shares[of], default=None)
     return best if best is not None and shares[best] >= _MOST else None
 

@@ -13,11 +13,10 @@ from types import TracebackType
 from typing import Self
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from automl.data.columns.lists import places
-from automl.data.columns.vocabulary import Codes, Numbering, Vocabulary
+from automl.data.columns.vocabulary import Codes, Vocabulary, found_in
 from automl.data.encode.history_notes import HistoryCounts
 from automl.data.encode.plan import Plan
 from automl.data.encode.pools import OnDisk, Pool
@@ -156,13 +155,6 @@ def _built(found: Listed, vocabulary: Vocabulary, of_actions: bool) -> _Source:
     events = found.events
     bits_P = events.bits_E if of_actions else None
     return _Source(events.ids_E, vocabulary.recode, events.times_E, bits_P, -1, found, shared=True)
-
-
-def found_in(values: pa.Array, asked: pa.Array) -> Codes:
-    """The id of each value that is asked for, 0 where it has none: id k is values[k - 1]."""
-    known = Numbering()
-    known.add(values)
-    return known.find(asked)
 
 
 def _lists(source: _Source, part: Part, rows: slice) -> tuple[Ints, NDArray[np.int32]]:

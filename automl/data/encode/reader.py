@@ -15,6 +15,7 @@ from automl.data.encode.plan import Plan
 from automl.data.encode.rows import EXAMPLES, PAST, Floats, RowReader
 from automl.data.encode.scan import Scan
 from automl.data.encode.spill import Rows, Run, labels_of
+from automl.data.past.sequences import action_bits
 
 
 class Reader(RowReader):
@@ -23,9 +24,7 @@ class Reader(RowReader):
     def __init__(self, plan: Plan, scan: Scan) -> None:
         super().__init__(plan, scan, len(plan.labels), len(plan.config.tasks))
         self.plan = plan
-        if (
-            plan.config.features.past_names or plan.built
-        ):  # a feature is made of earlier rows: also of those that are no examples
+        if plan.config.features.past_names or plan.built:  # features are made of rows that are no examples, too
             self.spans = {EXAMPLES: scan.keys, PAST: scan.span or scan.keys}
 
     def runs(self, piece: Piece) -> Iterator[tuple[str, Run]]:
@@ -97,14 +96,12 @@ class Reader(RowReader):
             rows["arrivals"][:, k] = times + round(label.delay * 1e9)
 
     def _events(self, batch: pa.RecordBatch, rows: Rows) -> None:
-        """Of the sequences that are built of the rows: bits of their actions; without any, every row is an event."""
+        """Of the sequences that are built of the rows."""
         for s, sequence in enumerate(self.plan.built):
             columns = self.plan.config.features.built[sequence.name].action_columns
-            bits = np.full(batch.num_rows, 0 if columns else 1, np.uint8)
-            for k, column in enumerate(columns):
-                done = self.binary(batch, column, "features", "sequence", sequence.name, "actions", missing=True) == 1
-                bits |= done.astype(np.uint8) << np.uint8(k)
-            rows["events"][:, s] = bits
+            path = ("features", "sequence", sequence.name, "actions")
+            done = [self.binary(batch, column, *path, missing=True) == 1 for column in columns]
+            rows["events"][:, s] = action_bits(batch.num_rows, done)
 
     def _not_examples(
         self, batch: pa.RecordBatch, times: NDArray[np.int64], hashes: NDArray[np.uint64] | None, of: NDArray[np.bool_]

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from automl.data.columns.numbers import NotNumbersError, as_floats, not_binary
 from automl.data.columns.times import NEVER, NotTimesError, arrival_times
 from automl.data.past.features import PastLabel, SequenceBlock
+from automl.data.past.sequences import action_bits
 from automl.data.store.encoders import Rows, ServedTime
 from automl.data.store.keyed import whole
 from search_spaces.errors import InputError
@@ -45,12 +46,12 @@ def events_of(table: Rows, sequences: Sequence[SequenceBlock], name: str) -> NDA
     Raises:
         InputError: where a column holds something else than 0, 1 and missing values.
     """
-    events_SN = np.zeros((len(sequences), table.num_rows), np.uint8)
+    rows, there = table.num_rows, set(table.schema.names)
+    events_SN = np.zeros((len(sequences), rows), np.uint8)
     for s, block in enumerate(sequences):
-        events_SN[s] = 0 if block.actions else 1
-        for k, column in enumerate(block.actions):
-            if column in table.schema.names:
-                events_SN[s] |= (_binary(table, column, name) == 1).astype(np.uint8) << np.uint8(k)
+        absent = np.zeros(rows, bool)
+        done = [_binary(table, column, name) == 1 if column in there else absent for column in block.actions]
+        events_SN[s] = action_bits(rows, done)
     return events_SN
 
 

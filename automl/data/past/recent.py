@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-_MS = 10**6  # nanoseconds: rows of one millisecond are of one time
+from automl.data.columns.times import MS
 
 
 def recent(codes_N: NDArray[np.int32], times_N: NDArray[np.int64], within_s: float) -> Iterator[NDArray[np.float32]]:
@@ -19,7 +19,7 @@ def recent(codes_N: NDArray[np.int32], times_N: NDArray[np.int64], within_s: flo
     A key that was not seen within them was last seen `within_s` ago, 0 times. Rows of one time are not each other's
     past. NaN where a key is missing (code 0).
     """
-    ms_N = times_N // _MS
+    ms_N = times_N // MS
     ms_N -= ms_N[0] if len(ms_N) else 0
     within = max(round(within_s * 1000), 1)
     far = int(ms_N[-1]) + within + 1 if len(ms_N) else 1  # no row of another key is within reach

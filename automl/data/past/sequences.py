@@ -11,13 +11,21 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from automl.data.columns.lists import MS
+from automl.data.columns.times import MS
 from automl.data.past.counters import key_codes
 from automl.data.past.rows import Gathered
 
 Ints = NDArray[np.int64]
 Codes = NDArray[np.int32]
 _AT_ONCE = 1 << 18  # rows
+
+
+def action_bits(rows: int, done: Sequence[NDArray[np.bool_]]) -> NDArray[np.uint8]:
+    """bits_N: bit k where a row was the k-th action; without any actions every row is an event."""
+    bits_N = np.full(rows, 0 if done else 1, np.uint8)
+    for k, done_N in enumerate(done):
+        bits_N |= done_N.astype(np.uint8) << np.uint8(k)
+    return bits_N
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -93,7 +93,8 @@ class Finder:
                 keys += [self.feature(column, *features.block_path(b), "keys", k) for column in key]
         for k, key in enumerate(features.recent.keys if features.recent is not None else ()):
             keys += [self.feature(column, "features", "recent", "keys", k) for column in key]
-        sequences = [self.sequence(name, part) for name, part in features.sequence.items()]
+        ids = dict(zip(features.categorical, categorical, strict=True))
+        sequences = [self.sequence(name, part, ids) for name, part in features.sequence.items()]
         keys += [key for sequence in sequences if sequence is not None for key in sequence.by]
         keys += [self.feature(column, "segments", name) for name, column in segments]
         found = tuple(source for source in categorical if source is not None)
@@ -148,13 +149,10 @@ class Finder:
     def vector(self, name: str, width: int | None) -> VectorSource | None:
         """A column of vectors and their width; None, and a mistake noted, where it holds none."""
         path = ("features", "vectors", name)
-        if name.startswith("@"):
-            self.note(f"{name} must be a column of the log or of a joined table", "a made feature", "", *path)
-            return None
-        source = self.feature(name, *path, nested=True)
+        source = self._nested(name, *path)
         if source is None:
             return None
-        table = self.log if source.table == LOG else self.sides[source.table]
+        table = self._table(source)
         if not holds_vectors(table.type_of(name)):
             self.note(f"{name} must hold vectors: lists of numbers", str(table.type_of(name)), "", *path)
             return None
@@ -170,15 +168,14 @@ class Finder:
             return None
         return VectorSource(source, first)
 
-    def sequence(self, name: str, part: SequenceConfig) -> SequenceSource | None:
-        """Where the lists of a sequence come from; None, and mistakes noted, where that cannot be said."""
+    def sequence(self, name: str, part: SequenceConfig, ids: Mapping[str, Source | None]) -> SequenceSource | None:
+        """Where the lists of a sequence come from; None, and mistakes noted, where that cannot be said. `ids`: the id
+        features as they were found."""
         path = ("features", "sequence", name)
-        ids = [column for column in self.config.features.categorical if not column.startswith("@")]
-        of = None
-        if part.of in ids:
-            of = self._found(part.of)
-        else:
-            close = difflib.get_close_matches(part.of, ids, n=1)
+        columns = [column for column in ids if not column.startswith("@")]
+        of = ids[part.of] if part.of in columns else None
+        if part.of not in columns:
+            close = difflib.get_close_matches(part.of, columns, n=1)
             hint = f"did you mean {close[0]}?" if close else "name it under categorical: its table is shared"
             self.note(f"{part.of} must be an id feature with a column", "none", hint, *path, "of")
         if part.by is not None:
@@ -198,12 +195,16 @@ class Finder:
         self._lists_fit(lists, *path)
         return lists if len(self.mistakes) == mistakes else None
 
-    def _lists(self, name: str, *path: str | int) -> Source | None:
-        """A list column."""
+    def _nested(self, name: str, *path: str | int) -> Source | None:
+        """A column of which each row may hold several values."""
         if name.startswith("@"):
             self.note(f"{name} must be a column of the log or of a joined table", "a made feature", "", *path)
             return None
-        source = self.feature(name, *path, nested=True)
+        return self.feature(name, *path, nested=True)
+
+    def _lists(self, name: str, *path: str | int) -> Source | None:
+        """A list column."""
+        source = self._nested(name, *path)
         if source is None:
             return None
         kind = self._table(source).type_of(name)
@@ -242,18 +243,11 @@ class Finder:
     def _table(self, source: Source) -> Table:
         return self.log if source.table == LOG else self.sides[source.table]
 
-    def _found(self, name: str) -> Source | None:
-        """Where a feature comes from that was looked up before: what is wrong with it is told already."""
-        before = len(self.mistakes)
-        source = self.feature(name)
-        del self.mistakes[before:]
-        return source
-
     def dense_are_numbers(self, sources: Iterable[Source | None]) -> None:
         for source in sources:
             if source is None or source.table == MADE:
                 continue
-            table, name = self.log if source.table == LOG else self.sides[source.table], source.column
+            table, name = self._table(source), source.column
             kind = table.type_of(name)
             number = is_numeric(kind) or pa.types.is_boolean(kind) or pa.types.is_null(kind)
             if not number and not table.is_untyped(name):
