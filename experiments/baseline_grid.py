@@ -10,7 +10,6 @@ stopped: the runs that ended are in the result.
 from __future__ import annotations
 
 import argparse
-import json
 from itertools import product
 from statistics import fmean, stdev
 from typing import Any, TypedDict
@@ -20,7 +19,7 @@ import torch
 from automl.study.problem import Problem, load_problem
 from experiments.live import LOGS
 from experiments.one_training import measured
-from experiments.record import RESULTS, write_result
+from experiments.record import runs_of, write_result
 from search_spaces.model import ModelSpec
 
 RATES = tuple(product((0.05, 0.1, 0.2), (5e-4, 1e-3, 2e-3)))
@@ -49,8 +48,7 @@ def main() -> None:
     torch.set_num_threads(1)
     problem = load_problem(LOGS[asked.log].write(f"grid-{asked.log}"))
     name = f"baseline_grid_{asked.log.replace('-', '_')}"
-    file = RESULTS / f"{name}.json"
-    runs: list[Run] = json.loads(file.read_text())["figures"]["runs"] if file.exists() else []
+    runs: list[Run] = runs_of(name)
     points = [
         {"batch_size": batch, "embedding_lr": embedding, "dense_lr": dense}
         for batch, (embedding, dense) in product(BATCHES, RATES)

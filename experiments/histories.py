@@ -13,7 +13,6 @@ result.
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Iterator
 from dataclasses import replace
 from statistics import fmean, stdev
@@ -24,7 +23,7 @@ from automl.ranking.process import prepare_process
 from automl.study.problem import Problem, load_problem
 from experiments.kuairand import sequences, write_study
 from experiments.one_training import measured
-from experiments.record import RESULTS, write_result
+from experiments.record import figures_of, write_result
 from search_spaces.history import HISTORIES, DinHistory
 from search_spaces.model import ModelSpec
 
@@ -60,8 +59,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="two orders")
     asked = parser.parse_args()
     prepare_process()
-    file = RESULTS / f"{NAME}.json"
-    kept: dict[str, Any] = json.loads(file.read_text())["figures"] if file.exists() else {"runs": [], "lists": {}}
+    kept: dict[str, Any] = {"runs": [], "lists": {}} | figures_of(NAME)
     runs: list[Run] = kept["runs"]
     orders = ORDERS[: 2 if asked.quick else None]
     tables = {}

@@ -26,7 +26,7 @@ from typing import Any
 import automl as toolkit
 from automl.runtime.carried import HOME
 from experiments.raylets import Node, Raylets
-from experiments.record import RESULTS, write_result
+from experiments.record import figures_of, write_result
 from tests.worlds.commands import write_study
 
 TRIALS = 40
@@ -221,8 +221,7 @@ def main() -> None:
     asked = parser.parse_args()
     trials, jobs, seconds = (asked.trials, 2, asked.seconds) if not asked.quick else (8, 1, 1.0)
     home = Path(tempfile.mkdtemp(prefix="nodes-"))
-    before = RESULTS / "nodes.json"
-    figures: dict[str, Any] = json.loads(before.read_text())["figures"] if asked.part and before.exists() else {}
+    figures = figures_of("nodes") if asked.part else {}
     try:
         for part in [asked.part] if asked.part else PARTS:
             if part == "waiting":

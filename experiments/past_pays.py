@@ -8,7 +8,6 @@ Every kind on the same orders, scored on the validation window; differences orde
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from statistics import fmean, stdev
@@ -21,7 +20,7 @@ from scipy.stats import t as student_t
 from automl.study.problem import load_problem
 from experiments.live import LOGS
 from experiments.one_training import measured
-from experiments.record import RESULTS, write_result
+from experiments.record import runs_of, write_result
 
 Past = Mapping[str, Any]
 _KUAIRAND_COUNTERS = {"keys": ["user_id", "video_id", "author_id", ["user_id", "tag"]], "labels": ["is_click"]}
@@ -67,8 +66,7 @@ def main() -> None:
     torch.set_num_threads(1)
     orders = 2 if asked.quick else asked.orders
     name = f"past_pays_{asked.log.replace('-', '_')}"
-    file = RESULTS / f"{name}.json"
-    runs: list[Run] = json.loads(file.read_text())["figures"]["runs"] if file.exists() else []
+    runs: list[Run] = runs_of(name)
     for kind, past in KINDS[asked.log].items():
         problem = load_problem(study(asked.log, kind, past))
         done = {run["order"] for run in runs if run["kind"] == kind}

@@ -16,7 +16,7 @@ from typing import Any
 from automl.ranking.process import prepare_process
 from automl.study.problem import load_problem
 from experiments.live import LOGS
-from experiments.record import RESULTS, write_result
+from experiments.record import figures_of, runs_of, write_result
 from experiments.zoo import ORDERS, Run, published, trained, with_rates
 
 NAME, ZOO, LOG = "precision", "zoo_kuairand_ctr", "kuairand-ctr"
@@ -30,9 +30,8 @@ def main() -> None:
     asked = parser.parse_args()
     prepare_process()
     problem = load_problem(LOGS[LOG].write(f"zoo-{LOG}"))
-    file = RESULTS / f"{NAME}.json"
-    runs: list[Run] = json.loads(file.read_text())["figures"]["runs"] if file.exists() else []
-    rates = {row["model"]: row["lr"] for row in json.loads((RESULTS / f"{ZOO}.json").read_text())["figures"]["table"]}
+    runs: list[Run] = runs_of(NAME)
+    rates = {row["model"]: row["lr"] for row in figures_of(ZOO)["table"]}
     table: list[dict[str, Any]] = []
     for model, spec in published(problem):
         if model not in MODELS[: 1 if asked.quick else None]:

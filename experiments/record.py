@@ -32,5 +32,17 @@ def write_result(
     return path
 
 
+def figures_of(name: str) -> dict[str, Any]:
+    """The figures of a result that was written before; none where there is none."""
+    path = RESULTS / f"{name}.json"
+    figures: dict[str, Any] = json.loads(path.read_text())["figures"] if path.exists() else {}
+    return figures
+
+
+def runs_of(name: str) -> list[Any]:
+    """The runs of a result that was written before, to go on from; none where there is none."""
+    return list(figures_of(name).get("runs", ()))
+
+
 def _plain(value: Any) -> Any:
     return value.item() if hasattr(value, "item") else str(value)

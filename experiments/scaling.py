@@ -28,7 +28,7 @@ from automl.ranking.process import prepare_process
 from automl.study.problem import Problem, load_problem
 from experiments.live import LOGS
 from experiments.one_training import measured
-from experiments.record import RESULTS, write_result
+from experiments.record import runs_of, write_result
 from experiments.studies import STUDIES
 from search_spaces.blocks import Attention, Cross, Dot, Linear, Mlp, Rankmixer, Wukong
 from search_spaces.model import InputShape, Layer, ModelSpec
@@ -70,8 +70,7 @@ def main() -> None:
     prepare_process()
     problem = load_problem(LOGS[asked.log].write("scaling-kuairand") if asked.log != "simulated" else simulated())
     name = f"scaling_{asked.log.replace('-', '_')}"
-    file = RESULTS / f"{name}.json"
-    runs: list[dict[str, Any]] = json.loads(file.read_text())["figures"]["runs"] if file.exists() else []
+    runs: list[dict[str, Any]] = runs_of(name)
     base = problem.baseline.cost(problem.log.inputs).flops
     table = []
     for size in sizes:

@@ -25,7 +25,7 @@ import torch
 from automl.ranking.features import read
 from automl.ranking.model import RankingModel, build_model
 from automl.ranking.process import prepare_process
-from experiments.record import RESULTS, write_result
+from experiments.record import runs_of, write_result
 from experiments.rivals.cases import CASES, OURS, OURS_BF16, Case
 from experiments.rivals.made import found
 from experiments.trial_profile import bare_seconds
@@ -54,8 +54,7 @@ def main() -> None:
     parser.add_argument("--again", choices=[*CASES, "all"], help="measure a case anew")
     asked = parser.parse_args()
     prepare_process()
-    file = RESULTS / f"{NAME}.json"
-    runs: list[Run] = json.loads(file.read_text())["figures"]["runs"] if file.exists() else []
+    runs: list[Run] = runs_of(NAME)
     runs = [run for run in runs if asked.again not in (run["case"], "all")]
     limits: dict[str, dict[str, float]] = {}
     there = found()

@@ -12,7 +12,6 @@ ended are in the result.
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import product
@@ -25,7 +24,7 @@ from automl.ranking.process import prepare_process
 from automl.study.problem import Problem, load_problem
 from experiments.live import LOGS
 from experiments.one_training import measured
-from experiments.record import RESULTS, write_result
+from experiments.record import figures_of, runs_of, write_result
 from search_spaces.extends import library
 from search_spaces.model import ModelSpec
 from search_spaces.space import load_space
@@ -55,8 +54,7 @@ def main() -> None:
     prepare_process()
     problem = load_problem(LOGS[asked.log].write(f"zoo-{asked.log}"))
     name = f"zoo_{asked.log.replace('-', '_')}"
-    file = RESULTS / f"{name}.json"
-    runs: list[Run] = json.loads(file.read_text())["figures"]["runs"] if file.exists() else []
+    runs: list[Run] = runs_of(name)
     models = dict(list(published(problem))[: 3 if asked.quick else None])
     chosen = {}
     for model, spec in {BASELINE: problem.baseline, **models}.items():
@@ -142,8 +140,7 @@ def table(problem: Problem, chosen: dict[str, tuple[ModelSpec, list[float]]]) ->
 
 def write(name: str, runs: list[Run], rows: list[dict[str, Any]]) -> None:
     """All runs so far, and the table once all are there."""
-    file = RESULTS / "zoo_rivals.json"
-    rivals = json.loads(file.read_text())["figures"]["table"] if rows and file.exists() else []
+    rivals = figures_of("zoo_rivals").get("table", []) if rows else []
     excess = {
         row["model"]: 100 * (row["ne"] / min(theirs) - 1)
         for row in rows

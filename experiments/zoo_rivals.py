@@ -24,7 +24,7 @@ from automl.ranking.process import prepare_process
 from automl.stats.metrics import NESums
 from automl.study.problem import load_problem
 from experiments.live import LOGS
-from experiments.record import RESULTS, write_result
+from experiments.record import runs_of, write_result
 from experiments.rivals.made import Wanted, found, make
 from experiments.rivals.rows import Rows, of_log
 
@@ -65,10 +65,9 @@ def main() -> None:
     prepare_process()
     problem = load_problem(LOGS[LOG].write(f"zoo-{LOG}"))
     train, validate = (of_log(problem.log, window, 2) for window in ("train", "validate"))
-    file = RESULTS / f"{NAME}.json"
     there = found()
     left_out = {name: reason for name, reason in there.items() if reason}
-    record = Record(json.loads(file.read_text())["figures"]["runs"] if file.exists() else [], [], left_out)
+    record = Record(runs_of(NAME), [], left_out)
     for wanted in WANTED[: 1 if asked.quick else None]:
         for library, reason in there.items():
             if reason or make(library, wanted, train[:BATCH], START, 0) is None:
