@@ -99,7 +99,8 @@ def judge(
     baseline, margin = study.baseline(), problem.config.finals.margin_pct
     assert baseline is not None
     seen = {trial.number: baseline.mean_gain_pct(trial) for trial in study.trials}
-    beside = _beside(log, trained, alone, [str(pick.trial) for pick in fit])
+    windows = {task: scored_window(log.about(task), "test") for task in trained.beside}
+    beside = _beside(windows, trained, alone, [str(pick.trial) for pick in fit])
     judged: dict[int, FinalPick] = {}
     level = level_at(family)
     for place, (pick, gain, speed) in enumerate(zip(fit, gains, speeds, strict=True)):
@@ -130,12 +131,12 @@ def judge(
         )
     ne_S = window.ne(base)
     ne, spread = float(ne_S.mean()), float(ne_S.std(ddof=1))
+    nes_beside = {task: float(of.ne(trained.beside[task][BASELINE]).mean()) for task, of in windows.items()}
+    nes = {task: nes_beside.get(task, ne) for task in log.tasks} if windows else None
     open_ = [gain for gain in gains if gain.orders >= seeds] or gains  # not those that could not win any more
     wide = any(gain.half_width_pct > margin for gain in open_)
     return Finals(
-        baseline=FinalBaseline(
-            ne=ne, ne_std=spread, qps=baseline.qps, orders=len(ne_S), nes=_nes_of_baseline(log, trained)
-        ),
+        baseline=FinalBaseline(ne=ne, ne_std=spread, qps=baseline.qps, orders=len(ne_S), nes=nes),
         margin_pct=margin,
         seeds=seeds,
         seeds_wanted=seeds_wanted(open_, margin) if wide else 0,
@@ -160,10 +161,9 @@ def judge(
 
 
 def _beside(
-    log: EncodedLog, trained: Trained, alone: Sequence[Gain], names: Sequence[str]
+    windows: Mapping[str, ScoredRows], trained: Trained, alone: Sequence[Gain], names: Sequence[str]
 ) -> dict[str, tuple[TaskGain, ...]]:
     """By label beside the objective's, what each pick gains on it. Corrected over all labels and picks."""
-    windows = {task: scored_window(log.about(task), "test") for task in trained.beside}
     found = {
         task: windows[task].gains(probs[BASELINE], [probs[name] for name in names])
         for task, probs in trained.beside.items()
@@ -183,13 +183,6 @@ def _beside(
             for name, gain in zip(names, corrected_with(gains, others), strict=True)
         )
     return told
-
-
-def _nes_of_baseline(log: EncodedLog, trained: Trained) -> dict[str, float] | None:
-    if not trained.beside:
-        return None
-    probs = {log.label: trained.probs[BASELINE], **{task: of[BASELINE] for task, of in trained.beside.items()}}
-    return {task: float(scored_window(log.about(task), "test").ne(probs[task]).mean()) for task in log.tasks}
 
 
 @dataclass(frozen=True, slots=True)
