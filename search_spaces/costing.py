@@ -31,8 +31,8 @@ COST = ("params", "flops", "bytes")
 BY_WIDTH = tuple(f"{figure}_by_width" for figure in COST)
 TOWER = np.dtype([(name, np.float64) for name in ("present", *COST, *BY_WIDTH, "width")])
 """A layer of the deep tower. Its cost is a line over the width that comes in: COST at 0, BY_WIDTH more for each."""
-READ = np.dtype([(name, np.float64) for name in ("present", *COST, "events")])
-"""How histories are read: 1 where they are, their cost, and the events of a row on average."""
+READ = np.dtype([(name, np.float64) for name in ("fields", *COST, "events")])
+"""How histories are read: the fields of each, 0 where none is; their cost, and the events of a row on average."""
 REMEMBERED = 1 << 16  # layers of a stack
 
 
@@ -187,7 +187,7 @@ class Costing:
 
     def _fields_of(self, histories: Figures) -> Floats:
         """(N,): fields of X."""
-        read_N: Floats = histories["present"].sum(axis=1)
+        read_N: Floats = histories["fields"].sum(axis=1)
         return self._fields + len(self.inputs.histories) * read_N
 
     def _read(self, layer: LayerPlan, answers: Answers, given: Sequence[float]) -> tuple[object, ...]:
@@ -196,7 +196,7 @@ class Costing:
             return (0, 0, 0, 0, 0)
         cost = histories_cost(history, self.inputs, dim)
         events = [shape.mean_length(history.length, history.action) for shape in self.inputs.histories]
-        return (1, cost.params, cost.flops, cost.bytes, sum(events))
+        return (history.fields, cost.params, cost.flops, cost.bytes, sum(events))
 
     def _labels(self, layer: LayerPlan, answers: Answers, _: Sequence[float]) -> tuple[object, ...]:
         tasks = cast(Tasks, layer.blocks[0].build(answers))

@@ -191,8 +191,8 @@ class ModelSpec:
         )
 
     def fields_shape(self, inputs: InputShape) -> Fields:
-        """Shape of X: the fields of all sources, then one for each history that is read."""
-        read = 0 if self.history is None else len(inputs.histories)
+        """Shape of X: the fields of all sources, then those of each history that is read."""
+        read = 0 if self.history is None else self.history.fields * len(inputs.histories)
         return Fields(sum(source.fields for source in inputs.sources) + read, self.embedding.dim)
 
     def cost(self, inputs: InputShape) -> Cost:
@@ -221,7 +221,7 @@ def histories_cost(history: HistorySpec, inputs: InputShape, dim: int) -> Cost:
     """Of all sequence features, each read with weights of its own."""
     total = Cost()
     for shape in inputs.histories:
-        total += history.cost(shape, dim)
+        total += history.cost(shape, dim, inputs.fields)
     return total
 
 

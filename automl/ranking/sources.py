@@ -44,23 +44,23 @@ def dense_fields(inputs: InputShape, dim: int) -> tuple[DenseField | None, list[
 
 
 class HistoryField(nn.Module):
-    """One sequence feature as one field: the lists of feature `place`, whose ids are those of an id field."""
+    """One sequence feature as fields: the lists of feature `place`, whose ids are those of an id field."""
 
-    def __init__(self, place: int, spec: EventsSpec, shape: HistoryShape, dim: int) -> None:
+    def __init__(self, place: int, spec: EventsSpec, shape: HistoryShape, dim: int, ids: int) -> None:
         super().__init__()
         self.place, self.length, self.action, self.field = place, spec.length, spec.action, shape.field
-        self.reader = build_reader(spec, shape, dim)
+        self.reader = build_reader(spec, shape, dim, ids)
 
     def read(self, features: Features) -> Lists:
         """What it takes of features: the latest events."""
         return features.lists_S[self.place].latest(self.length, self.action)
 
     def fields(self, events: Events, ids_LE: Tensor, ids_BFE: Tensor) -> Tensor:
-        """(B, 1, E) of the embeddings of the events' ids and of the rows' own."""
-        field_BE: Tensor = self.reader(events, ids_LE, ids_BFE[:, self.field])
-        return field_BE.unsqueeze(1)
+        """(B, n, E) of the embeddings of the events' ids and of the rows' own."""
+        fields_BNE: Tensor = self.reader(events, ids_LE, ids_BFE[:, self.field], ids_BFE)
+        return fields_BNE
 
 
 def history_fields(spec: EventsSpec, inputs: InputShape, dim: int) -> list[HistoryField]:
     """One for each sequence feature of the log."""
-    return [HistoryField(place, spec, shape, dim) for place, shape in enumerate(inputs.histories)]
+    return [HistoryField(place, spec, shape, dim, inputs.fields) for place, shape in enumerate(inputs.histories)]

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 from search_spaces.history.base import GAPS, EventsSpec, HistorySpec, Lengths
 from search_spaces.history.din import DinHistory
+from search_spaces.history.interformer import InterformerHistory
 from search_spaces.history.pooled import AttentionHistory, MeanHistory, NoHistory
 from search_spaces.history.tokens import HstuHistory, TransformerHistory
 
 HISTORIES: dict[str, type[HistorySpec]] = {
-    spec.name: spec for spec in (NoHistory, MeanHistory, AttentionHistory, DinHistory, TransformerHistory, HstuHistory)
-}
+    spec.name: spec
+    for spec in (
+        NoHistory, MeanHistory, AttentionHistory, DinHistory, TransformerHistory, HstuHistory, InterformerHistory
+    )
+}  # fmt: skip
 
 __all__ = [
     "GAPS",
@@ -22,6 +26,7 @@ __all__ = [
     "EventsSpec",
     "HistorySpec",
     "HstuHistory",
+    "InterformerHistory",
     "Lengths",
     "MeanHistory",
     "NoHistory",

@@ -1,4 +1,4 @@
-"""The torch-free half of what reads a history: its knobs, and what it costs. It makes one field of a list of events.
+"""The torch-free half of what reads a history: its knobs, and what it costs. It makes fields of a list of events.
 
 An event is the embedding of its id, from the table of the feature that it is an id of; what else is known of it (which
 action it was, how long ago) is added to that as learned vectors. Costs are those of a row on average: lists are ragged,
@@ -41,17 +41,20 @@ class HistorySpec(Checked, ABC):
 
     __slots__ = ()
     name: ClassVar[str]
+    fields: ClassVar[int] = 1
+    """How many fields of X it makes of a sequence feature."""
 
     @abstractmethod
-    def cost(self, shape: HistoryShape, dim: int) -> Cost:
-        """Weights, FLOPs and activation bytes of a row on average. Nothing of the table, which is the feature's."""
+    def cost(self, shape: HistoryShape, dim: int, ids: int) -> Cost:
+        """Weights, FLOPs and activation bytes of a row on average, which has that many id fields. Nothing of the table,
+        which is the feature's."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EventsSpec(HistorySpec):
     """What reads events: the latest ones, of one action or of all.
 
-    `module` names the class of its torch half, "package.module:Class", which is made with (spec, shape, dim).
+    `module` names the class of its torch half, "package.module:Class", which is made with (spec, shape, dim, ids).
     """
 
     module: ClassVar[str]
@@ -59,9 +62,9 @@ class EventsSpec(HistorySpec):
     action: int = knob(0, ge=0, le=8, doc="0: all events; k: those of the k-th of the feature's actions")
     gaps: bool = knob(True, doc="whether how long ago an event was is added to it, where the log tells")
 
-    def cost(self, shape: HistoryShape, dim: int) -> Cost:
+    def cost(self, shape: HistoryShape, dim: int, ids: int) -> Cost:
         lengths = Lengths.of(shape, self.length, self.action)
-        return self.event_cost(shape, lengths, dim) + self.reading_cost(lengths, dim)
+        return self.event_cost(shape, lengths, dim) + self.reading_cost(lengths, dim, ids)
 
     def event_cost(self, shape: HistoryShape, lengths: Lengths, dim: int) -> Cost:
         """Of the events as they are read: gathered, and what is added to them."""
@@ -70,8 +73,8 @@ class EventsSpec(HistorySpec):
         return elementwise_cost(times(lengths.mean, added * dim), params=kinds * dim)
 
     @abstractmethod
-    def reading_cost(self, lengths: Lengths, dim: int) -> Cost:
-        """Of what makes one field of them."""
+    def reading_cost(self, lengths: Lengths, dim: int, ids: int) -> Cost:
+        """Of what makes fields of them."""
 
 
 def times(mean: float, width: int) -> int:

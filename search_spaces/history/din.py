@@ -24,7 +24,7 @@ class DinHistory(EventsSpec):
     softmax: bool = knob(False, doc="whether the weights of a list sum to 1")
     nearest: int = knob(0, ge=0, le=4096, doc="events that are weighed, those most like the target; 0: all")
 
-    def reading_cost(self, lengths: Lengths, dim: int) -> Cost:
+    def reading_cost(self, lengths: Lengths, dim: int, ids: int) -> Cost:
         searched, mean = Cost(), lengths.mean
         if self.nearest:  # one product with the target each, then as many as the longest list has, at most
             searched = Cost(flops=times(2 * mean, dim), bytes=FLOAT_BYTES * times(mean, dim))

@@ -16,8 +16,9 @@ class NoHistory(HistorySpec):
     """The history is not read."""
 
     name: ClassVar[str] = "none"
+    fields: ClassVar[int] = 0
 
-    def cost(self, shape: HistoryShape, dim: int) -> Cost:
+    def cost(self, shape: HistoryShape, dim: int, ids: int) -> Cost:
         return Cost()
 
 
@@ -28,7 +29,7 @@ class MeanHistory(EventsSpec):
     name: ClassVar[str] = "mean"
     module: ClassVar[str] = "automl.ranking.histories.pooled:MeanReader"
 
-    def reading_cost(self, lengths: Lengths, dim: int) -> Cost:
+    def reading_cost(self, lengths: Lengths, dim: int, ids: int) -> Cost:
         return elementwise_cost(2 * dim)
 
 
@@ -40,7 +41,7 @@ class AttentionHistory(EventsSpec):
     module: ClassVar[str] = "automl.ranking.histories.pooled:AttentionReader"
     heads: int = knob(2, ge=1, le=64, doc="queries, each of which weighs the events anew")
 
-    def reading_cost(self, lengths: Lengths, dim: int) -> Cost:
+    def reading_cost(self, lengths: Lengths, dim: int, ids: int) -> Cost:
         weighed = elementwise_cost(times(lengths.mean, self.heads * (2 + dim)) + self.heads * dim)
         asked = mapped_cost(lengths.mean, dim, self.heads, bias=False)
         return asked + weighed + linear_cost(self.heads * dim, dim)

@@ -22,7 +22,7 @@ class TransformerHistory(EventsSpec):
     layers: int = knob(1, ge=1, le=8, doc="layers of attention and of two maps")
     heads: int = knob(2, ge=1, le=32, doc="heads of the attention")
 
-    def reading_cost(self, lengths: Lengths, dim: int) -> Cost:
+    def reading_cost(self, lengths: Lengths, dim: int, ids: int) -> Cost:
         inner, hidden = self.heads * -(-dim // self.heads), 2 * dim
         total = Cost(params=3 * dim) + elementwise_cost(2 * dim)  # the target's mark, and the norm at the end
         for layer in range(self.layers):
@@ -49,7 +49,7 @@ class HstuHistory(EventsSpec):
     layers: int = knob(1, ge=1, le=8, doc="layers")
     heads: int = knob(2, ge=1, le=32, doc="heads of the attention")
 
-    def reading_cost(self, lengths: Lengths, dim: int) -> Cost:
+    def reading_cost(self, lengths: Lengths, dim: int, ids: int) -> Cost:
         inner = self.heads * -(-dim // self.heads)
         total = Cost(params=3 * dim) + elementwise_cost(2 * dim)
         for layer in range(self.layers):

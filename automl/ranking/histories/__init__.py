@@ -9,13 +9,13 @@ from search_spaces.history import EventsSpec
 from search_spaces.inputs import HistoryShape
 
 
-def build_reader(spec: EventsSpec, shape: HistoryShape, dim: int) -> Reader:
-    """The module that makes one field of dimension `dim` of a sequence feature.
+def build_reader(spec: EventsSpec, shape: HistoryShape, dim: int, ids: int) -> Reader:
+    """The module that makes the fields, of dimension `dim`, of a sequence feature; rows have that many `ids`.
 
     Raises:
         TypeError: where `spec.module` names what is not a Reader.
     """
-    made = pkgutil.resolve_name(spec.module)(spec, shape, dim)
+    made = pkgutil.resolve_name(spec.module)(spec, shape, dim, ids)
     if not isinstance(made, Reader):
         raise TypeError(f"{spec.module} must make a Reader, but made a {type(made).__name__}")
     return made

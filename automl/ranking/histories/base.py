@@ -1,7 +1,7 @@
 """What all that reads histories has in common: events as vectors, and sums over the events of a row.
 
-B rows, L events of a batch, E dimension. A row without events is read as 0 or, where it has a token of its own, by that
-alone: no weight is ever given to a place that holds no event.
+B rows, L events of a batch, E dimension, F id fields, n fields of a sequence feature. A row without events is read as 0
+or, where it has a token of its own, by that alone: no weight is ever given to a place that holds no event.
 """
 
 from __future__ import annotations
@@ -20,21 +20,32 @@ from search_spaces.inputs import HistoryShape
 
 
 class Reader(nn.Module, ABC):
-    """One field of a sequence feature, with weights of its own. Adds to an event what is known of it beside its id."""
+    """The fields of a sequence feature, with weights of its own. Adds to an event what is known of it beside its id."""
 
-    def __init__(self, spec: EventsSpec, shape: HistoryShape, dim: int) -> None:
+    def __init__(self, spec: EventsSpec, shape: HistoryShape, dim: int, ids: int) -> None:
         super().__init__()
         gaps = GAPS if spec.gaps and shape.timed else 0
         self.gap = nn.Parameter(torch.zeros(gaps, dim)) if gaps else None
         self.action = nn.Parameter(torch.zeros(1 << shape.actions, dim)) if shape.actions else None
 
-    def forward(self, events: Events, ids_LE: Tensor, target_BE: Tensor) -> Tensor:
-        """(B, E) of the embeddings of the events' ids and of what is ranked."""
+    def forward(self, events: Events, ids_LE: Tensor, target_BE: Tensor, ids_BFE: Tensor) -> Tensor:
+        """(B, n, E) of the embeddings of the events' ids, of what is ranked, and of all ids of the rows."""
         told_LE = ids_LE
         for table, kinds_L in ((self.gap, events.gaps_L), (self.action, events.actions_L)):
             if table is not None and kinds_L is not None:
                 told_LE = told_LE + functional.embedding(kinds_L, table)
-        return self.pooled(events, told_LE, target_BE)
+        return self.fields(events, told_LE, target_BE, ids_BFE)
+
+    @abstractmethod
+    def fields(self, events: Events, told_LE: Tensor, target_BE: Tensor, ids_BFE: Tensor) -> Tensor:
+        """(B, n, E) of events as vectors, of what is ranked, and of all ids of the rows."""
+
+
+class OneField(Reader):
+    """What makes one field, of the events and what is ranked alone."""
+
+    def fields(self, events: Events, told_LE: Tensor, target_BE: Tensor, ids_BFE: Tensor) -> Tensor:
+        return self.pooled(events, told_LE, target_BE).unsqueeze(1)
 
     @abstractmethod
     def pooled(self, events: Events, told_LE: Tensor, target_BE: Tensor) -> Tensor:

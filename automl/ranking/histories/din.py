@@ -5,17 +5,17 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from automl.ranking.histories.base import Reader, in_cells, softmax_over, spread, sum_over
+from automl.ranking.histories.base import OneField, in_cells, softmax_over, spread, sum_over
 from automl.ranking.lists import Events
 from search_spaces.history import DinHistory
 from search_spaces.inputs import HistoryShape
 
 
-class DinReader(Reader):
+class DinReader(OneField):
     """The first map of [t, h, t * h] is split: what it makes of the target is made once a row."""
 
-    def __init__(self, spec: DinHistory, shape: HistoryShape, dim: int) -> None:
-        super().__init__(spec, shape, dim)
+    def __init__(self, spec: DinHistory, shape: HistoryShape, dim: int, ids: int) -> None:
+        super().__init__(spec, shape, dim, ids)
         self.softmax, self.nearest = spec.softmax, min(spec.nearest, spec.length, shape.most)
         self.of_target = nn.Linear(dim, spec.units, bias=False)
         self.of_event = nn.Linear(2 * dim, spec.units)

@@ -7,27 +7,27 @@ import math
 import torch
 from torch import Tensor, nn
 
-from automl.ranking.histories.base import Reader, softmax_over, sum_over
+from automl.ranking.histories.base import OneField, softmax_over, sum_over
 from automl.ranking.lists import Events
 from search_spaces.history import AttentionHistory, MeanHistory
 from search_spaces.inputs import HistoryShape
 
 
-class MeanReader(Reader):
+class MeanReader(OneField):
     """The mean of the events."""
 
-    def __init__(self, spec: MeanHistory, shape: HistoryShape, dim: int) -> None:
-        super().__init__(spec, shape, dim)
+    def __init__(self, spec: MeanHistory, shape: HistoryShape, dim: int, ids: int) -> None:
+        super().__init__(spec, shape, dim, ids)
 
     def pooled(self, events: Events, told_LE: Tensor, target_BE: Tensor) -> Tensor:
         return sum_over(events, told_LE) / events.count_B.clamp(min=1).unsqueeze(1)
 
 
-class AttentionReader(Reader):
+class AttentionReader(OneField):
     """Heads weigh the events, each by a query of its own; what they hear is mapped back to E."""
 
-    def __init__(self, spec: AttentionHistory, shape: HistoryShape, dim: int) -> None:
-        super().__init__(spec, shape, dim)
+    def __init__(self, spec: AttentionHistory, shape: HistoryShape, dim: int, ids: int) -> None:
+        super().__init__(spec, shape, dim, ids)
         self.query = nn.Parameter(torch.randn(spec.heads, dim) / math.sqrt(dim))
         self.back = nn.Linear(spec.heads * dim, dim)
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from automl.ranking.histories.base import Reader
+from automl.ranking.histories.base import OneField
 from automl.ranking.lists import Events
 from automl.ranking.place import numbered
 from search_spaces.history import HstuHistory, TransformerHistory
@@ -44,11 +44,11 @@ class Tokens:
         return torch.cat([flat, flat.new_zeros(1, flat.shape[1])]).index_select(0, self.place_T)
 
 
-class TokenReader(Reader):
+class TokenReader(OneField):
     """Layers over tokens; the last one makes only the target's."""
 
-    def __init__(self, spec: TransformerHistory | HstuHistory, shape: HistoryShape, dim: int) -> None:
-        super().__init__(spec, shape, dim)
+    def __init__(self, spec: TransformerHistory | HstuHistory, shape: HistoryShape, dim: int, ids: int) -> None:
+        super().__init__(spec, shape, dim, ids)
         self.target = nn.Parameter(torch.zeros(dim))
         self.norm = nn.LayerNorm(dim)
         self.layers = nn.ModuleList(self.layer(spec.heads, dim) for _ in range(spec.layers))

@@ -70,7 +70,7 @@ def test_a_batch_is_read_as_the_whole(log: Log, name: str) -> None:
     for part in (slice(0, 100), slice(100, 101), slice(900, 1000)):
         made = fields_of(model, [one[part] for one in whole])
         torch.testing.assert_close(made, fields_of(model, model.read(features[part])))
-    assert [part.shape[1] for part in made] == [3, 1, 1]
+    assert [part.shape[1] for part in made] == [3, 1, HISTORIES[name].fields]
     assert sum(part.shape[1] for part in made) == reading(name).fields_shape(log.inputs).count
 
 
