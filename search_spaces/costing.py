@@ -31,6 +31,8 @@ COST = ("params", "flops", "bytes")
 BY_WIDTH = tuple(f"{figure}_by_width" for figure in COST)
 TOWER = np.dtype([(name, np.float64) for name in ("present", *COST, *BY_WIDTH, "width")])
 """A layer of the deep tower. Its cost is a line over the width that comes in: COST at 0, BY_WIDTH more for each."""
+LABELS = np.dtype([("tops", TOWER), ("gates", TOWER)])
+"""What several labels have of their own: lines over the width of the top, and over that of all fields."""
 READ = np.dtype([(name, np.float64) for name in ("fields", *COST, "events")])
 """How histories are read: the fields of each, 0 where none is; their cost, and the events of a row on average."""
 REMEMBERED = 1 << 16  # layers of a stack
@@ -128,7 +130,9 @@ class Costing:
         self._deep = _Stack(plan.decisions, plan.deep, TOWER, _mlp)
         read = () if plan.history is None else (plan.history,)
         self._history = _Stack(plan.decisions, StackPlan("history", read, None), READ, self._read)
-        self._of_tasks = None if plan.tasks is None else _Stack(plan.decisions, _alone(plan.tasks), TOWER, self._labels)
+        self._of_tasks = (
+            None if plan.tasks is None else _Stack(plan.decisions, _alone(plan.tasks), LABELS, self._labels)
+        )
 
     def parts(self, answers_ND: Floats) -> Parts:
         """What the candidates are made of."""
@@ -173,7 +177,7 @@ class Costing:
             of_one = total.plus_linear(head_in, self.inputs.tasks * one)
         else:
             of_tasks = self._of_tasks.figures(answers_ND, np.zeros((len(answers_ND), 1)))[:, 0]
-            of_one = total.plus_tower(of_tasks, head_in)
+            of_one = total.plus_tower(of_tasks["tops"], head_in).plus_tower(of_tasks["gates"], width)
         return of_one.times(self.knobs.number(answers_ND, "members"))
 
     def rows(self, answers_ND: Floats) -> Rows:
@@ -200,7 +204,9 @@ class Costing:
 
     def _labels(self, layer: LayerPlan, answers: Answers, _: Sequence[float]) -> tuple[object, ...]:
         tasks = cast(Tasks, layer.blocks[0].build(answers))
-        return _line(tasks.cost(0, self.inputs.tasks), tasks.cost(1, self.inputs.tasks), 0)
+        count = self.inputs.tasks
+        tops = _line(tasks.cost(0, count), tasks.cost(1, count), 0)
+        return tops, _line(tasks.gates_cost(0, count), tasks.gates_cost(1, count), 0)
 
     def _layer(self, layer: LayerPlan, answers: Answers, given: Sequence[float]) -> tuple[object, ...]:
         dim, count = map(int, given)

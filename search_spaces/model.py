@@ -147,7 +147,8 @@ class ModelSpec:
 
     def to_tree(self) -> dict[str, Any]:
         """The form of a baseline file, all defaults filled in; plain data. `distill`, `history` and `tasks` only where
-        they are set, `members` where there are several, `train.precision` where it is not fp32."""
+        they are set, `members` where there are several, `train.precision` where it is not fp32, `tasks.gate_hidden`
+        where there are gates."""
         several = {} if self.members == 1 else {"members": self.members}
         train = _knob_values(self.train)
         if self.train.precision == PRECISIONS[0]:
@@ -155,6 +156,8 @@ class ModelSpec:
         taught = {} if self.distill is None else {"distill": _knob_values(self.distill)}
         read = {} if self.history is None else {"history": {self.history.name: _knob_values(self.history)}}
         parted = {} if self.tasks is None else {"tasks": _knob_values(self.tasks)}
+        if self.tasks is not None and not self.tasks.gate_hidden:
+            del parted["tasks"]["gate_hidden"]
         return {
             "embedding": _knob_values(self.embedding),
             **read,
@@ -214,7 +217,8 @@ class ModelSpec:
             total += mlp.cost(Dense(deep_in))
             deep_in = mlp.width
         head_in = deep_in if self.wiring == "stacked" else deep_in + crossed
-        return (total + (self.tasks or Tasks()).cost(head_in, inputs.tasks)) * self.members
+        tasks = self.tasks or Tasks()
+        return (total + tasks.cost(head_in, inputs.tasks) + tasks.gates_cost(shape.width, inputs.tasks)) * self.members
 
 
 def histories_cost(history: HistorySpec, inputs: InputShape, dim: int) -> Cost:

@@ -7,6 +7,9 @@ x is what the head of a model of one label reads (width W), T the labels.
     ple      h_t = sum over the shared and its own experts, softmax(G_t x_t); level by level, where x_t and the shared
              x_s are those of the level before, and x_s has a gate over all experts   (Tang et al. 2020)
     logit    w_t . tower_t(h_t) + b_t
+
+The towers may be gated by all fields X0 of the model, the l-th layer's outputs being scaled by
+2 sigmoid(W2_l relu(W1_l stopgrad(X0)))_t: PPNet (PEPNet, arXiv 2302.01115).
 """
 
 from __future__ import annotations
@@ -31,6 +34,7 @@ READ_BY: Mapping[str, tuple[str, tuple[Value, ...]]] = {
     "layers": _EXPERTS,
     "tower_width": _TOWER,
     "tower_dropout": _TOWER,
+    "gate_hidden": _TOWER,
     "weight": ("losses", ("fixed",)),
 }
 """Of each knob that is not always read: the knob on which that hangs, and the answers that read it."""
@@ -56,6 +60,7 @@ class Tasks(Checked):
     tower_layers: int = knob(0, ge=0, le=MOST_LAYERS, doc="layers of each label's own tower")
     tower_width: int = knob(32, ge=1, le=4096, doc="width of a tower")
     tower_dropout: float = knob(0.0, ge=0.0, le=0.9, doc="probability that an output of a tower is dropped in training")
+    gate_hidden: int = knob(0, ge=0, le=4096, doc="hidden units of the gates of a tower's layers; 0: no gates")
     esmm: bool = knob(False, doc="learn a label given another by both at once, over all rows")
     losses: str = knob("fixed", choices=LOSSES, doc="weights of the labels' losses")
     weight: float = knob(1.0, above=0.0, le=100.0, doc="weight of every label but the first")
@@ -67,12 +72,20 @@ class Tasks(Checked):
                 object.__setattr__(self, name, knobs_of(Tasks)[name].default)
 
     def cost(self, width: int, count: int) -> Cost:
-        """Of one row: all that stands on a top of that width for so many labels, their heads included."""
+        """Of one row: all but gates that stands on a top of that width for so many labels, their heads included."""
         total, width = self._experts_cost(width, count)
         for _ in range(self.tower_layers):
             total += _layer_cost(width, self.tower_width) * count
             width = self.tower_width
         return total + linear_cost(width, 1) * count
+
+    def gates_cost(self, width: int, count: int) -> Cost:
+        """Of one row: the gates of the towers of so many labels, over fields of that width when flattened."""
+        if not self.gate_hidden:
+            return Cost()
+        out = count * self.tower_width
+        first = _layer_cost(width, self.tower_layers * self.gate_hidden)
+        return first + (linear_cost(self.gate_hidden, out) + elementwise_cost(2 * out)) * self.tower_layers
 
     def _experts_cost(self, width: int, count: int) -> tuple[Cost, int]:
         total = Cost()

@@ -68,7 +68,7 @@ class RankingModel(nn.Module):
             self.deep.append(MlpLayer(mlp, width, noise))
             width = mlp.width
         top = width if self.stacked else width + crossed
-        self.parts, self.head = task_layers(spec.tasks, top, self.tasks, noise)
+        self.parts, self.head = task_layers(spec.tasks, top, shape.width, self.tasks, noise)
         nn.init.zeros_(self.head.bias)
 
     def forward(self, features: Features, events_S: Sequence[Events] | None = None) -> Tensor:
@@ -123,7 +123,7 @@ class RankingModel(nn.Module):
         """What the heads read (B, W): the whole backbone over the fields of all sources, and what several labels have
         of their own."""
         x_BW = self.backbone(fields)
-        return x_BW if self.parts is None else self.parts(x_BW)
+        return x_BW if self.parts is None else self.parts(x_BW, fields)
 
     def backbone(self, fields: list[Tensor]) -> Tensor:
         """What all labels share (B, W)."""

@@ -1,11 +1,13 @@
 """What stands on the top of a model of several labels: experts, gates and towers, as search_spaces/tasks.py has them.
 
-B batch, W width of the top, T labels, S streams (labels, and what they share), E experts, I and O widths of a layer.
+B batch, W width of the top, T labels, S streams (labels, and what they share), E experts, I and O widths of a layer,
+N fields of the model, L layers of a tower.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
@@ -105,10 +107,26 @@ class Ple(nn.Module):
         return x_BTI
 
 
-class TaskLayers(nn.Module):
-    """(B, W) to what the heads of T labels read, (B, T O) in the order of the labels."""
+class TowerGates(nn.Module):
+    """The fields of a model, flattened (B, I), to what the outputs of each tower's layers are scaled by: between 0 and
+    2, (B, L, T, O). The embeddings learn nothing from it."""
 
-    def __init__(self, tasks: Tasks, width_in: int, count: int, noise: Noise) -> None:
+    def __init__(self, tasks: Tasks, width_in: int, count: int) -> None:
+        super().__init__()
+        self.shape = (tasks.tower_layers, count, tasks.tower_width)
+        self.first = nn.Linear(width_in, tasks.tower_layers * tasks.gate_hidden)
+        self.second = Side(tasks.tower_layers, tasks.gate_hidden, count * tasks.tower_width)
+
+    def forward(self, x_BI: Tensor) -> Tensor:
+        hidden_BLH = self.first(x_BI.detach()).relu().unflatten(1, (self.shape[0], -1))
+        gates_BLTO: Tensor = 2 * self.second(hidden_BLH).sigmoid().unflatten(2, self.shape[1:])
+        return gates_BLTO
+
+
+class TaskLayers(nn.Module):
+    """(B, W), and the fields of the model, to what the heads of T labels read, (B, T O) in the order of the labels."""
+
+    def __init__(self, tasks: Tasks, width_in: int, fields: int, count: int, noise: Noise) -> None:
         super().__init__()
         self.tasks, width = count, width_in if tasks.sharing == "shared" else tasks.width
         self.mixed: nn.Module | None = None
@@ -116,19 +134,26 @@ class TaskLayers(nn.Module):
             self.mixed = (Mmoe if tasks.sharing == "mmoe" else Ple)(tasks, width_in, count)
         widths = [width, *[tasks.tower_width] * tasks.tower_layers]
         self.towers = nn.ModuleList(Side(count, *pair) for pair in pairwise(widths))
+        self.gates = TowerGates(tasks, fields, count) if tasks.gate_hidden else None
         self.dropout = Dropout(tasks.tower_dropout, noise)
         self.width = widths[-1]
 
-    def forward(self, x_BW: Tensor) -> Tensor:
+    def forward(self, x_BW: Tensor, fields_BNE: Sequence[Tensor]) -> Tensor:
         x_BTO = x_BW.unsqueeze(1).expand(-1, self.tasks, -1) if self.mixed is None else self.mixed(x_BW)
-        for tower in self.towers:
+        gates_BLTO = None if self.gates is None else self.gates(torch.cat([part.flatten(1) for part in fields_BNE], 1))
+        for k, tower in enumerate(self.towers):
             x_BTO = self.dropout(tower(x_BTO).relu())
+            if gates_BLTO is not None:
+                x_BTO = gates_BLTO[:, k] * x_BTO
         return x_BTO.flatten(1)
 
 
-def task_layers(tasks: Tasks | None, width: int, count: int, noise: Noise) -> tuple[TaskLayers | None, nn.Linear]:
-    """What stands between a top of that width and the heads, and the heads; plain ones where all is shared."""
+def task_layers(
+    tasks: Tasks | None, width: int, fields: int, count: int, noise: Noise
+) -> tuple[TaskLayers | None, nn.Linear]:
+    """What stands between a top of that width and the heads, and the heads; plain ones where all is shared. `fields` is
+    the width of all fields of the model, flattened."""
     if tasks is None or (tasks.sharing == "shared" and not tasks.tower_layers):
         return None, nn.Linear(width, count)
-    layers = TaskLayers(tasks, width, count, noise)
+    layers = TaskLayers(tasks, width, fields, count, noise)
     return layers, TaskHead(layers.width, count)

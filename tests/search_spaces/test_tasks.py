@@ -28,6 +28,7 @@ tasks:
   weight: {log: [0.1, 10]}
   tower_width: {choice: [8, 16]}
   tower_dropout: {float: [0, 0.4]}
+  gate_hidden: {choice: [0, 8, 32]}
   sharing: {choice: [ple, shared, mmoe]}
   experts: {int: [1, 4]}
   task_experts: {int: [1, 3]}
@@ -54,6 +55,7 @@ def parts() -> st.SearchStrategy[Tasks]:
         tower_layers=st.integers(0, 4),
         tower_width=st.integers(1, 64),
         tower_dropout=st.floats(0, 0.5),
+        gate_hidden=st.integers(0, 8),
         esmm=st.booleans(),
         losses=st.sampled_from(LOSSES),
         weight=st.floats(0.1, 10),
@@ -86,11 +88,13 @@ def test_all_defaults_are_the_model_that_says_nothing() -> None:
     assert "tasks" not in ModelSpec(tasks=Tasks()).to_tree()
     assert model_of(read_text("tasks: {sharing: shared, experts: 7}", "model.yaml")) == ModelSpec()
     assert ModelSpec(tasks=Tasks(esmm=True)).key != ModelSpec().key
+    assert "gate_hidden" not in ModelSpec(tasks=Tasks(tower_layers=1)).to_tree()["tasks"]
+    assert ModelSpec(tasks=Tasks(tower_layers=1, gate_hidden=4)).to_tree()["tasks"]["gate_hidden"] == 4
 
 
 def test_a_question_is_asked_where_its_gate_reads_it() -> None:
     whole, rng = space(ALL), np.random.default_rng(0)
-    assert len(whole.decisions) == 16
+    assert len(whole.decisions) == 17
     seen = set()
     for answers in whole.sample(None, 100, rng):
         candidate = whole.candidate(answers)

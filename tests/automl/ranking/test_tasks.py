@@ -15,7 +15,7 @@ from automl.ranking.losses import head_backward
 from automl.ranking.model import RankingModel, build_member
 from automl.ranking.place import put
 from automl.ranking.serving import TensorsIn, serving_graph
-from automl.ranking.tasks import Mmoe, Ple, TaskHead, TaskLayers
+from automl.ranking.tasks import Mmoe, Ple, TaskHead, TaskLayers, TowerGates
 from automl.ranking.training import make_steppers
 from search_spaces.model import Tasks
 from tests.worlds.models import planted_tasks, spec
@@ -28,6 +28,8 @@ KINDS = (
     {"sharing": "mmoe", "experts": 2, "width": 6, "layers": 3, "tower_layers": 1, "tower_dropout": 0.2},
     {"sharing": "ple", "experts": 2, "task_experts": 3, "width": 6},
     {"sharing": "ple", "experts": 2, "task_experts": 1, "width": 6, "layers": 3, "tower_layers": 1, "esmm": True},
+    {"tower_layers": 1, "tower_width": 5, "gate_hidden": 3},
+    {"sharing": "mmoe", "experts": 2, "width": 6, "tower_layers": 2, "tower_width": 5, "gate_hidden": 4},
 )
 
 
@@ -80,12 +82,21 @@ def _ple(layer: Ple, x: Tensor, width: int) -> list[Tensor]:
     return streams
 
 
+def _gate(gates: TowerGates, layer: int, task: int, x0: Tensor) -> Tensor:
+    """Of one layer of one tower."""
+    width, hidden = gates.shape[2], gates.second.weight_SIO.shape[1]
+    told = _linear(gates.first, slice(layer * hidden, (layer + 1) * hidden), x0).relu()
+    span = slice(task * width, (task + 1) * width)
+    return 2 * (gates.second.weight_SIO[layer][:, span].T @ told + gates.second.bias_SO[layer][span]).sigmoid()
+
+
 @pytest.mark.parametrize("tasks", KINDS, ids=str)
 def test_forward_is_that_of_the_double_loop(tasks: dict[str, object]) -> None:
     model = model_of(tasks).eval()
     asked = model.asked(model.read(ROWS))
-    x_BW = model.backbone(model.fields(asked, model.table.gather(asked.rows_P)))[:5]
-    seen = model.head(model.parts(x_BW)) if model.parts is not None else None
+    fields = [part[:5] for part in model.fields(asked, model.table.gather(asked.rows_P))]
+    x_BW, x0_BI = model.backbone(fields), torch.cat(fields, 1).flatten(1)
+    seen = model.head(model.parts(x_BW, fields)) if model.parts is not None else None
     assert isinstance(model.parts, TaskLayers)
     assert seen is not None
     for b, x in enumerate(x_BW):
@@ -96,8 +107,10 @@ def test_forward_is_that_of_the_double_loop(tasks: dict[str, object]) -> None:
             mixed = by(model.parts.mixed, x, width)  # type: ignore[arg-type]
         for t in range(2):
             out = mixed[t]
-            for tower in model.parts.towers:
+            for k, tower in enumerate(model.parts.towers):
                 out = (tower.weight_SIO[t].T @ out + tower.bias_SO[t]).relu()
+                if model.parts.gates is not None:
+                    out = out * _gate(model.parts.gates, k, t, x0_BI[b])
             logit = model.head.weight[t] @ out + model.head.bias[t]
             torch.testing.assert_close(seen[b, t], logit, rtol=1e-4, atol=1e-5)
 
@@ -165,3 +178,15 @@ def test_heads_go_back_as_autograd_does() -> None:
         below = head_backward(head, x, grad)
     for mine, oracle in zip((below, head.weight.grad, head.bias.grad), expected, strict=True):
         torch.testing.assert_close(mine, oracle)
+
+
+def test_embeddings_learn_nothing_from_gates() -> None:
+    model = model_of({"tower_layers": 1, "tower_width": 5, "gate_hidden": 3}).train()
+    assert isinstance(model.parts, TaskLayers)
+    asked = model.asked(model.read(ROWS))
+    fields = [part.detach().requires_grad_() for part in model.fields(asked, model.table.gather(asked.rows_P))]
+    x_BW = model.backbone(fields).detach()
+    model.parts(x_BW, fields).sum().backward()
+    assert all(part.grad is None for part in fields)
+    assert model.parts.gates is not None
+    assert all(part.grad is not None and part.grad.any() for part in model.parts.gates.parameters())
