@@ -65,6 +65,7 @@ class _Compiler:
         given = self.order_given
         self.place = {draft: column for column, draft in enumerate(given)} if given is not None else {}
         self.embedding = self.block("embedding", "embedding", tree.embedding, ())
+        self.dense = None if tree.dense is None else self.layer("dense", "dense", tree.dense, ())
         self.history = None if tree.history is None else self.layer("history", "history", tree.history, ())
         self.interaction = self.stack("interaction", tree.interaction)
         self.wiring = self.slot("wiring", "wiring", tree.wiring, WIRING, (), ())
@@ -294,6 +295,7 @@ class _Compiler:
             distill=self.distill,
             history=self.history,
             tasks=self.tasks,
+            dense=self.dense,
         )
 
 

@@ -35,6 +35,8 @@ LABELS = np.dtype([("tops", TOWER), ("gates", TOWER)])
 """What several labels have of their own: lines over the width of the top, and over that of all fields."""
 READ = np.dtype([(name, np.float64) for name in ("fields", *COST, "events")])
 """How histories are read: the fields of each, 0 where none is; their cost, and the events of a row on average."""
+FORM = np.dtype([(name, np.float64) for name in ("fields", *COST)])
+"""The form of the plain numbers: the fields they become, and their cost."""
 REMEMBERED = 1 << 16  # layers of a stack
 
 
@@ -70,9 +72,10 @@ class Costs(NamedTuple):
 
 
 class Parts(NamedTuple):
-    """Figures of N candidates, layer by layer: how histories are read (READ, at one place at most), the layers of the
-    interaction, those of the deep tower (TOWER)."""
+    """Figures of N candidates, layer by layer: the form of the plain numbers (FORM) and how histories are read (READ),
+    at one place at most, the layers of the interaction, those of the deep tower (TOWER)."""
 
+    dense: Figures
     histories: Figures
     layers: Figures
     towers: Figures
@@ -124,10 +127,14 @@ class Costing:
         self.inputs = inputs
         self.kinds = tuple(sorted({block.name for layer in plan.interaction.layers for block in layer.blocks}))
         self.knobs = Knobs(plan)
-        self._fields = float(sum(source.fields for source in inputs.sources))
+        linear = [inputs.plain] if plan.dense is None and inputs.plain else []
+        self._linear = (*linear, *inputs.vectors)
+        self._fields = float(inputs.fields + len(self._linear))
         self._table_rows: dict[float, float] = {}
         self._interaction = _Stack(plan.decisions, plan.interaction, layer_type(len(self.kinds)), self._layer)
         self._deep = _Stack(plan.decisions, plan.deep, TOWER, _mlp)
+        formed = () if plan.dense is None else (plan.dense,)
+        self._dense = _Stack(plan.decisions, StackPlan("dense", formed, None), FORM, self._form)
         read = () if plan.history is None else (plan.history,)
         self._history = _Stack(plan.decisions, StackPlan("history", read, None), READ, self._read)
         self._of_tasks = (
@@ -137,9 +144,10 @@ class Costing:
     def parts(self, answers_ND: Floats) -> Parts:
         """What the candidates are made of."""
         dim = self.knobs.number(answers_ND, "embedding.dim")
+        dense = self._dense.figures(answers_ND, dim[:, None])
         histories = self._history.figures(answers_ND, dim[:, None])
-        layers = self._interaction.figures(answers_ND, np.column_stack([dim, self._fields_of(histories)]))
-        return Parts(histories, layers, self._deep.figures(answers_ND, np.zeros((len(answers_ND), 1))))
+        layers = self._interaction.figures(answers_ND, np.column_stack([dim, self._fields_of(dense, histories)]))
+        return Parts(dense, histories, layers, self._deep.figures(answers_ND, np.zeros((len(answers_ND), 1))))
 
     def gathered(self, histories: Figures) -> Floats:
         """(N,): rows of the table that a row of the log asks for, on average."""
@@ -157,14 +165,14 @@ class Costing:
 
     def total(self, answers_ND: Floats, parts: Parts | None = None) -> Costs:
         """ModelSpec.cost, term by term. `parts` are those of the candidates, where they are known."""
-        histories, layers, towers = self.parts(answers_ND) if parts is None else parts
+        dense, histories, layers, towers = self.parts(answers_ND) if parts is None else parts
         dim = self.knobs.number(answers_ND, "embedding.dim")
         one = np.ones(len(dim))
-        width = dim * self._fields_of(histories)
+        width = dim * self._fields_of(dense, histories)
         total = Costs(self.embedding_params(answers_ND), 0.0 * one, FLOAT_BYTES * width)
-        for source in self.inputs.dense_fields:
-            total = total.plus_linear(source.width * one, dim)
-        for figures in (histories, layers):
+        for width_in in self._linear:
+            total = total.plus_linear(width_in * one, dim)
+        for figures in (dense, histories, layers):
             total = total.plus(*(figures[figure].sum(axis=1) for figure in COST))
         crossed = width + layers["beside"].sum(axis=1)
         parallel = self.knobs.word(answers_ND, "wiring", "parallel")
@@ -189,10 +197,16 @@ class Costing:
 
         return Rows(answers_ND, lambda name: costs()[name])
 
-    def _fields_of(self, histories: Figures) -> Floats:
+    def _fields_of(self, dense: Figures, histories: Figures) -> Floats:
         """(N,): fields of X."""
+        formed_N: Floats = dense["fields"].sum(axis=1)
         read_N: Floats = histories["fields"].sum(axis=1)
-        return self._fields + len(self.inputs.histories) * read_N
+        return self._fields + formed_N + len(self.inputs.histories) * read_N
+
+    def _form(self, layer: LayerPlan, answers: Answers, given: Sequence[float]) -> tuple[object, ...]:
+        form, (dim,) = layer.build_dense(answers), map(int, given)
+        cost = form.cost(self.inputs.numbers, dim)
+        return (form.fields(self.inputs.plain), cost.params, cost.flops, cost.bytes)
 
     def _read(self, layer: LayerPlan, answers: Answers, given: Sequence[float]) -> tuple[object, ...]:
         history, (dim,) = layer.build_history(answers), map(int, given)

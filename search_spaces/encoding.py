@@ -88,7 +88,7 @@ def _summary_names(kinds: Sequence[str]) -> tuple[str, ...]:
 
 
 def _summary(parts: Parts, cost: Costs, embedding: Floats) -> Floats:
-    _, layers, towers = parts
+    layers, towers = parts.layers, parts.towers
     widths = towers["width"]
     depth = towers["present"].sum(axis=1)
     narrowest = np.where(towers["present"] > 0, widths, np.inf).min(axis=1, initial=np.inf)

@@ -12,6 +12,7 @@ from importlib import resources
 from pathlib import Path
 
 from search_spaces.blocks import INTERACTION_BLOCKS
+from search_spaces.dense_forms import DENSE_FORMS
 from search_spaces.domains import KINDS
 from search_spaces.errors import InputError, Mistake
 from search_spaces.history import HISTORIES
@@ -97,7 +98,8 @@ def merge(base: Node, over: Node) -> Node:
         return over
     items: dict[Step, Node] = dict(base.items)
     keys = dict(base.keys or {})
-    forms, given = {"one_of", "any_of", "mlp", *INTERACTION_BLOCKS, *HISTORIES}, set(map(str, over.items))
+    forms = {"one_of", "any_of", "mlp", *INTERACTION_BLOCKS, *HISTORIES, *DENSE_FORMS}
+    given = set(map(str, over.items))
     if forms & given:
         for form in forms - given:
             items.pop(form, None)

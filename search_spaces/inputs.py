@@ -7,9 +7,15 @@ and their costs add up. A kind of features is a source here and its torch half i
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
+from statistics import NormalDist
 from typing import Protocol
 
 from search_spaces.blocks.base import Cost, linear_cost
+
+QUANTILES = 256
+Quantiles = tuple[float, ...]
+"""QUANTILES + 1 values of a number from its lowest to its highest, evenly over the rows; none where it has no value."""
 
 
 class Source(Protocol):
@@ -43,7 +49,7 @@ class IdFields:
 
 @dataclass(frozen=True, slots=True)
 class DenseField:
-    """One field for numbers: a linear map of all plain ones together, or of a vector such as a text's embedding."""
+    """One field for the numbers of a vector, such as a text's embedding: their linear map."""
 
     width: int
 
@@ -88,7 +94,8 @@ class InputShape:
     cut-off `min_count` is a prefix; rows are examples of the training window. `dense` are all numbers of a row;
     `vectors` the widths of the vectors among them, which stand last. `histories` are the sequence features. `given` has
     a place for each label: that of the label in whose positive rows alone it is defined, None where it is defined in
-    every row (or given what is no label).
+    every row (or given what is no label). `quantiles` are those of each plain number in the training window, as it is
+    encoded and where it is known; where none are told, numbers count as normal.
     """
 
     id_counts: tuple[tuple[int, ...], ...]
@@ -97,6 +104,7 @@ class InputShape:
     vectors: tuple[int, ...] = ()
     histories: tuple[HistoryShape, ...] = ()
     given: tuple[int | None, ...] = (None,)
+    quantiles: tuple[Quantiles, ...] = ()
 
     @property
     def tasks(self) -> int:
@@ -109,19 +117,24 @@ class InputShape:
         return len(self.id_counts)
 
     @property
-    def sources(self) -> tuple[Source, ...]:
-        """The first floor, in the order of its fields in X."""
-        return (IdFields(self.id_counts), *self.dense_fields)
+    def plain(self) -> int:
+        """Numbers that belong to no vector."""
+        return self.dense - sum(self.vectors)
 
     @property
-    def dense_fields(self) -> tuple[DenseField, ...]:
-        """Those of the numbers, in their order: the plain ones', then each vector's."""
-        plain = self.dense - sum(self.vectors)
-        return tuple(map(DenseField, (*([plain] if plain else []), *self.vectors)))
+    def numbers(self) -> tuple[Quantiles, ...]:
+        """The quantiles of each plain number."""
+        return self.quantiles or (_normal(),) * self.plain
 
     def table_rows(self, min_count: int) -> tuple[int, ...]:
         """Rows of each field's table: the ids seen at least min_count times, and row 0 for all others."""
         return IdFields(self.id_counts).table_rows(min_count)
+
+
+@cache
+def _normal() -> Quantiles:
+    """Of standard normal values, so many as one has in the middle of each part."""
+    return tuple(NormalDist().inv_cdf((k + 0.5) / (QUANTILES + 1)) for k in range(QUANTILES + 1))
 
 
 def _at_least(counts: tuple[int, ...], minimum: int) -> int:

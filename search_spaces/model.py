@@ -2,7 +2,7 @@
 
 The graph, with n fields of dimension E from the sources of inputs.py:
 
-    X0 = [embeddings; project(dense); history]                      (n, E)
+    X0 = [embeddings; dense; vectors; history]                      (n, E)
     a layer of one block:   fields replace X, a flat output is set beside X
     a layer of several:     X = LN(fuse(blocks(X)) + X), flat outputs first mapped to (n, E)
     stacked:   logit = w . deep(flat(X) ++ beside)
@@ -26,9 +26,11 @@ from search_spaces.blocks.base import (
     elementwise_cost,
     linear_cost,
 )
+from search_spaces.dense_forms import DENSE_FORMS, DenseForm, LinearForm, sources
 from search_spaces.distill import Distill as Distill
 from search_spaces.history import HISTORIES, HistorySpec, NoHistory
 from search_spaces.inputs import InputShape as InputShape
+from search_spaces.inputs import Source
 from search_spaces.knobs import Checked, Value, knob, knobs_of
 from search_spaces.tasks import Tasks as Tasks
 
@@ -96,6 +98,7 @@ class _ModelTree(TypedDict, total=False):
     """The form of a baseline file."""
 
     embedding: _Knobs
+    dense: Mapping[str, _Knobs]
     history: Mapping[str, _Knobs]
     interaction: Sequence[Mapping[str, _Knobs | str]] | None
     wiring: str
@@ -111,6 +114,7 @@ class ModelSpec:
     """A whole model with every knob answered. Equal specs build equal models.
 
     Several `members` are as many such graphs, each trained on an order of its own; their mean logit serves.
+    `dense` is the form of the plain numbers, None that all are one linear field; `linear` becomes None.
     `history` says how each sequence feature is read, None that none is; `none` becomes None. `tasks` says how several
     labels are predicted; all its defaults become None: one layer of heads on all that is shared. `distill` says how it
     learns from a teacher, None that it learns from labels alone; heads `none` becomes None. That changes the training,
@@ -126,8 +130,11 @@ class ModelSpec:
     distill: Distill | None = None
     history: HistorySpec | None = None
     tasks: Tasks | None = None
+    dense: DenseForm | None = None
 
     def __post_init__(self) -> None:
+        if isinstance(self.dense, LinearForm):
+            object.__setattr__(self, "dense", None)
         if isinstance(self.history, NoHistory):
             object.__setattr__(self, "history", None)
         if not 1 <= self.members <= MOST_MEMBERS:
@@ -146,20 +153,22 @@ class ModelSpec:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def to_tree(self) -> dict[str, Any]:
-        """The form of a baseline file, all defaults filled in; plain data. `distill`, `history` and `tasks` only where
-        they are set, `members` where there are several, `train.precision` where it is not fp32, `tasks.gate_hidden`
-        where there are gates."""
+        """The form of a baseline file, all defaults filled in; plain data. `dense`, `distill`, `history` and `tasks`
+        only where they are set, `members` where there are several, `train.precision` where it is not fp32,
+        `tasks.gate_hidden` where there are gates."""
         several = {} if self.members == 1 else {"members": self.members}
         train = _knob_values(self.train)
         if self.train.precision == PRECISIONS[0]:
             del train["precision"]
         taught = {} if self.distill is None else {"distill": _knob_values(self.distill)}
+        formed = {} if self.dense is None else {"dense": {self.dense.name: _knob_values(self.dense)}}
         read = {} if self.history is None else {"history": {self.history.name: _knob_values(self.history)}}
         parted = {} if self.tasks is None else {"tasks": _knob_values(self.tasks)}
         if self.tasks is not None and not self.tasks.gate_hidden:
             del parted["tasks"]["gate_hidden"]
         return {
             "embedding": _knob_values(self.embedding),
+            **formed,
             **read,
             "interaction": [_layer_tree(layer) for layer in self.interaction],
             "wiring": self.wiring,
@@ -189,20 +198,25 @@ class ModelSpec:
             members=told.get("members", 1),
             train=_made(Train, told.get("train")),
             distill=_made(Distill, told["distill"]) if "distill" in told else None,
-            history=_history_of(told["history"]) if "history" in told else None,
+            history=_one_of(HISTORIES, "history", told["history"]) if "history" in told else None,
             tasks=_made(Tasks, told["tasks"]) if "tasks" in told else None,
+            dense=_one_of(DENSE_FORMS, "dense", told["dense"]) if "dense" in told else None,
         )
+
+    def sources(self, inputs: InputShape) -> tuple[Source, ...]:
+        """The first floor but for histories, in the order of its fields in X."""
+        return sources(self.dense or LinearForm(), inputs)
 
     def fields_shape(self, inputs: InputShape) -> Fields:
         """Shape of X: the fields of all sources, then those of each history that is read."""
         read = 0 if self.history is None else self.history.fields * len(inputs.histories)
-        return Fields(sum(source.fields for source in inputs.sources) + read, self.embedding.dim)
+        return Fields(sum(source.fields for source in self.sources(inputs)) + read, self.embedding.dim)
 
     def cost(self, inputs: InputShape) -> Cost:
         """Weights (embeddings included), FLOPs and activation bytes of one row, forward pass."""
         shape = self.fields_shape(inputs)
         total = elementwise_cost(shape.width)
-        for source in inputs.sources:
+        for source in self.sources(inputs):
             total += source.cost(shape.dim, self.embedding.min_count)
         if self.history is not None:
             total += histories_cost(self.history, inputs, shape.dim)
@@ -264,11 +278,11 @@ def _layer_of(tree: Mapping[str, _Knobs | str]) -> Layer:
     return Layer(tuple(blocks), cast(str | None, tree.get("fuse")))
 
 
-def _history_of(tree: Mapping[str, _Knobs]) -> HistorySpec:
-    if len(tree) != 1 or next(iter(tree)) not in HISTORIES:
-        raise ValueError(f"history must be one of {', '.join(HISTORIES)}, but found {', '.join(tree) or 'none'}")
+def _one_of(table: Mapping[str, type[T]], section: str, tree: Mapping[str, _Knobs]) -> T:
+    if len(tree) != 1 or next(iter(tree)) not in table:
+        raise ValueError(f"{section} must be one of {', '.join(table)}, but found {', '.join(tree) or 'none'}")
     ((name, knobs),) = tree.items()
-    return _made(HISTORIES[name], knobs)
+    return _made(table[name], knobs)
 
 
 def _only_item(tree: Mapping[str, _Knobs], name: str) -> _Knobs:

@@ -9,6 +9,7 @@ from typing import Any, cast
 from search_spaces.blocks import Mlp
 from search_spaces.blocks.base import BlockSpec
 from search_spaces.decisions import Decision
+from search_spaces.dense_forms import DenseForm, LinearForm
 from search_spaces.distill import Distill
 from search_spaces.expressions import Names
 from search_spaces.history import HistorySpec, NoHistory
@@ -102,6 +103,10 @@ class LayerPlan:
         """As the way to read histories."""
         return cast(HistorySpec, self._chosen(answers)[0].build(answers))
 
+    def build_dense(self, answers: Answers) -> DenseForm:
+        """As the form of the plain numbers."""
+        return cast(DenseForm, self._chosen(answers)[0].build(answers))
+
     def _blocks(self, answers: Answers) -> tuple[BlockSpec, ...]:
         return tuple(cast(BlockSpec, block.build(answers)) for block in self._chosen(answers))
 
@@ -182,6 +187,7 @@ class Plan:
     distill: BlockPlan | None = None
     history: LayerPlan | None = None
     tasks: BlockPlan | None = None
+    dense: LayerPlan | None = None
 
     def build(self, answers: Answers) -> ModelSpec:
         """The model that answers stand for."""
@@ -196,6 +202,7 @@ class Plan:
             distill=None if self.distill is None else cast(Distill, self.distill.build(answers)),
             history=None if self.history is None else self.history.build_history(answers),
             tasks=None if self.tasks is None else cast(Tasks, self.tasks.build(answers)),
+            dense=None if self.dense is None else self.dense.build_dense(answers),
         )
 
     def values_of(self, model: ModelSpec) -> dict[str, Value]:
@@ -209,6 +216,7 @@ class Plan:
             *(self.tasks.pairs(model.tasks or Tasks()) if self.tasks is not None else ()),
             *self.train.pairs(model.train),
             *(self.distill.pairs(model.distill or Distill(heads="none")) if self.distill is not None else ()),
+            *(self.dense.pairs([model.dense or LinearForm()], None) if self.dense is not None else ()),
             *(self.history.pairs([model.history or NoHistory()], None) if self.history is not None else ()),
         ]
         return {self.decisions[column].path: value for column, value in pairs}

@@ -1,8 +1,8 @@
 """The grammar of space and model files. Reading checks all of a file and tells every mistake together.
 
-    space    plugins: [FILE], extends, embedding: KNOBS, history: READ, interaction: STACK, wiring: KNOB, deep: STACK,
-             members: KNOB, tasks: KNOBS, train: KNOBS, distill: KNOBS, where: [EXPRESSION]
-    READ     {one_of: {WAY: KNOBS, ...}, default: WAY} | {WAY: KNOBS}
+    space    plugins: [FILE], extends, embedding: KNOBS, dense: ONE, history: ONE, interaction: STACK, wiring: KNOB,
+             deep: STACK, members: KNOB, tasks: KNOBS, train: KNOBS, distill: KNOBS, where: [EXPRESSION]
+    ONE      {one_of: {WAY: KNOBS, ...}, default: WAY} | {WAY: KNOBS}
     STACK    a list of LAYERs, each with its own questions, or {repeat: KNOB, shared: BOOL, LAYER}
     LAYER    {one_of: {BLOCK: KNOBS, ...}, default: BLOCK} | {any_of: {BLOCK: KNOBS, ...}, fuse: KNOB, default: [BLOCK]}
              | {BLOCK: KNOBS} | {BLOCK: KNOBS, BLOCK: KNOBS, fuse: KNOB};   in deep only {mlp: KNOBS}
@@ -18,6 +18,7 @@ from enum import Enum
 
 from search_spaces.blocks import INTERACTION_BLOCKS, Mlp
 from search_spaces.decisions import Choice, Integer
+from search_spaces.dense_forms import DENSE_FORMS
 from search_spaces.distill import HEADS, Distill
 from search_spaces.distill import READ_BY as HEARD_BY
 from search_spaces.domains import fixed_knob, open_knob
@@ -38,7 +39,8 @@ FUSE = Knob(str, "sum", choices=FUSES, doc="how blocks side by side become one")
 Blocks = Mapping[str, type[Checked]]
 _DEEP: Blocks = {"mlp": Mlp}
 _READ: Blocks = dict(HISTORIES)
-_SECTIONS = ("embedding", "history", "interaction", "wiring", "deep", "members", "tasks", "train", "distill")
+_FORMED: Blocks = dict(DENSE_FORMS)
+_SECTIONS = ("embedding", "dense", "history", "interaction", "wiring", "deep", "members", "tasks", "train", "distill")
 Path = tuple[Step, ...]
 
 
@@ -84,6 +86,7 @@ class _Reader:
             distill=self._distill(data["distill"]) if "distill" in data else None,
             history=self._layer(("history",), data["history"], _READ) if "history" in data else None,
             tasks=self._tasks(data["tasks"]) if "tasks" in data else None,
+            dense=self._layer(("dense",), data["dense"], _FORMED) if "dense" in data else None,
         )
 
     def _refuse(self, path: Path, must: str, found: str = "", hint: str = "") -> None:
@@ -208,7 +211,8 @@ class _Reader:
             self._refuse(path, "a layer must be a mapping", shown(data))
             return None
         stack = str(path[0])
-        fused = blocks is not _DEEP and blocks is not _READ
+        one_way = blocks is _READ or blocks is _FORMED
+        fused = blocks is not _DEEP and not one_way
         forms = [] if self.is_model or blocks is _DEEP else ["one_of", "any_of"] if fused else ["one_of"]
         extra = [*(["fuse"] if fused else []), *(["default"] if forms else [])]
         self._known(path, data, (*forms, *extra, *blocks, *more))
@@ -222,8 +226,9 @@ class _Reader:
             found = " and ".join([*used, *plain]) or "none"
             self._refuse(path, f"{stack} must hold {choice}" + (", one way only" if used else ""), found)
             return None
-        if blocks is _READ and len(plain) > 1:
-            self._refuse(path, "history must be read in one way", " and ".join(plain), "one_of chooses between them")
+        if one_way and len(plain) > 1:
+            must = "history must be read in one way" if blocks is _READ else "dense must have one form"
+            self._refuse(path, must, " and ".join(plain), "one_of chooses between them")
             return None
         if not used:
             return self._fixed_layer(path, data, plain, blocks)

@@ -85,6 +85,7 @@ class SpaceTree:
     distill: BlockTree | None = None
     history: LayerTree | None = None
     tasks: BlockTree | None = None
+    dense: LayerTree | None = None
 
     def plain(self) -> dict[str, object]:
         """The file's own form: reading it gives this tree again."""
@@ -92,6 +93,8 @@ class SpaceTree:
         for block in (self.embedding, self.train):
             if block.settings:
                 tree[block.name] = _knobs(block)
+        if self.dense is not None:
+            tree["dense"] = _layer(self.dense)
         if self.history is not None:
             tree["history"] = _layer(self.history)
         tree["interaction"] = _stack(self.interaction)

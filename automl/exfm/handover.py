@@ -74,7 +74,8 @@ def _front(folder: Path) -> Mapping[str, ModelSpec]:
 
 def _single(model: ModelSpec, name: str) -> ModelSpec:
     """On a stream every model sees the rows in the one order in which they come: members would be alike. A teacher has
-    a head for each label of the stream, a student one. A stream has no sequences whose lists could be read."""
+    a head for each label of the stream, a student one. A stream has no sequences whose lists could be read, and no
+    quantiles of its numbers."""
     if model.members > 1:
         hint = "search with `members: 1` what is to learn from a stream"
         raise InputError.of(name, "must be a model of one member", f"members: {model.members}", hint)
@@ -85,6 +86,10 @@ def _single(model: ModelSpec, name: str) -> ModelSpec:
         raise InputError.of(
             name, "must be a model without `history`: a stream has no sequences", model.history.name, hint
         )
+    if model.dense is not None:
+        hint = "search without `dense` what is to learn from a stream"
+        must = "must be a model without `dense`: a stream has no quantiles of its numbers"
+        raise InputError.of(name, must, model.dense.name, hint)
     return model
 
 

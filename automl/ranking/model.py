@@ -48,7 +48,7 @@ class RankingModel(nn.Module):
         self.table = FusedEmbedding(
             inputs.table_rows(spec.embedding.min_count), spec.embedding.dim, spec.embedding.init_std
         )
-        self.project, vectors = dense_fields(inputs, shape.dim)
+        self.project, vectors = dense_fields(spec, inputs)
         self.vectors = nn.ModuleList(vectors)
         self._dense = (*(() if self.project is None else (self.project,)), *vectors)
         histories = history_fields(spec.history, inputs, shape.dim) if isinstance(spec.history, EventsSpec) else []

@@ -1,7 +1,7 @@
 """The first floor of a model beside its table: what makes fields of X out of one kind of features.
 
-What they are and cost is told by search_spaces/inputs.py and search_spaces/history. The fields of all of them stand one
-below the other. B batch, D dense features, E dimension, L events, n fields of a source.
+What they are and cost is told by search_spaces/inputs.py, dense_forms.py and history. The fields of all of them stand
+one below the other. B batch, D dense features, E dimension, L events, n fields of a source.
 """
 
 from __future__ import annotations
@@ -10,18 +10,21 @@ from itertools import accumulate, pairwise
 
 from torch import Tensor, nn
 
+from automl.ranking.dense_forms import NumberFields, build_fields
 from automl.ranking.features import Features
 from automl.ranking.histories import build_reader
 from automl.ranking.lists import Events, Lists
+from search_spaces.dense_forms import NumberForm
 from search_spaces.history import EventsSpec
 from search_spaces.inputs import HistoryShape, InputShape
+from search_spaces.model import ModelSpec
 
 Taken = Tensor | Lists
 """What is read of features before any batch is cut of them: something that can be cut row by row."""
 
 
 class DenseField(nn.Linear):
-    """Some of the numbers of a row as one field: the plain ones, or a vector."""
+    """Some of the numbers of a row as one field: the plain ones where they have no other form, or a vector."""
 
     def __init__(self, columns: slice, dim: int) -> None:
         super().__init__(columns.stop - columns.start, dim)
@@ -35,11 +38,16 @@ class DenseField(nn.Linear):
         return field_BE.unsqueeze(1)
 
 
-def dense_fields(inputs: InputShape, dim: int) -> tuple[DenseField | None, list[DenseField]]:
-    """That of the plain numbers, if there are any, and those of the vectors."""
-    edges = accumulate((inputs.dense - sum(inputs.vectors), *inputs.vectors), initial=0)
+def dense_fields(spec: ModelSpec, inputs: InputShape) -> tuple[DenseField | NumberFields | None, list[DenseField]]:
+    """That of the plain numbers, if there are any, in the form that the model gives them, and those of the vectors."""
+    dim = spec.embedding.dim
+    edges = accumulate((inputs.plain, *inputs.vectors), initial=0)
     plain, *vectors = (slice(*edge) for edge in pairwise(edges))
-    first = DenseField(plain, dim) if plain.stop else None
+    first: DenseField | NumberFields | None = None
+    if plain.stop and isinstance(spec.dense, NumberForm):
+        first = build_fields(spec.dense, inputs.numbers, dim, spec.embedding.init_std)
+    elif plain.stop:
+        first = DenseField(plain, dim)
     return first, [DenseField(columns, dim) for columns in vectors]
 
 

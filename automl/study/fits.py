@@ -9,6 +9,7 @@ from automl.data.describe.tables import DataConfig, LessonsConfig
 from automl.study.config import StudyConfig
 from automl.study.file import part
 from search_spaces.decisions import Choice, Integer
+from search_spaces.dense_forms import LinearForm
 from search_spaces.errors import InputError, Mistake, Position
 from search_spaces.extends import is_name, read_space
 from search_spaces.history import EventsSpec
@@ -40,6 +41,21 @@ def several(document: Document, space: SearchSpace | None, baseline: ModelSpec |
     )
     hint = "a student reads a stream in its one order, where members would be alike: leave `members` out"
     return [Mistake(at, "members must be 1 where a student is searched", "more", hint) for at in wrong]
+
+
+def formed(document: Document, space: SearchSpace | None, baseline: ModelSpec | None) -> list[Mistake]:
+    """A space or a baseline that gives numbers a form over lessons: an ExFM run could not take what is found."""
+    wrong = _told_in(
+        document, "dense", space=_forms(space), baseline=baseline is not None and baseline.dense is not None
+    )
+    hint = "a stream has no quantiles of its numbers: leave `dense` out"
+    return [Mistake(at, "dense must be linear where a student is searched", "another form", hint) for at in wrong]
+
+
+def _forms(space: SearchSpace | None) -> bool:
+    """Whether a space may ask for another form of numbers than the linear one."""
+    asked = () if space is None or space.tree.dense is None else space.tree.dense.blocks
+    return any(block.name != LinearForm.name for block in asked)
 
 
 def untasked(
@@ -89,6 +105,20 @@ def unlisted(
     )
     hint = "name one under data: features: sequence, or leave `history` out"
     return [Mistake(at, "history must have a log with a sequence", "a log without one", hint) for at in wrong]
+
+
+def numberless(
+    document: Document, config: StudyConfig, space: SearchSpace | None, baseline: ModelSpec | None
+) -> list[Mistake]:
+    """A space or a baseline that gives a form to numbers where the log has none."""
+    features = config.data.features if isinstance(config.data, DataConfig) else None
+    if features is None or features.dense or features.blocks or features.recent is not None:
+        return []
+    wrong = _told_in(
+        document, "dense", space=_forms(space), baseline=baseline is not None and baseline.dense is not None
+    )
+    hint = "dense, counters and recent are, under data: features, and vectors are not; or leave `dense` out"
+    return [Mistake(at, "dense must have a log with numbers", "a log without one", hint) for at in wrong]
 
 
 def check_actions(

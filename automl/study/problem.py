@@ -15,7 +15,7 @@ from automl.study.claims import Subject
 from automl.study.config import StudyConfig, is_cost_limit
 from automl.study.drivers import connected
 from automl.study.file import StudyFile, gathering, part, read_study
-from automl.study.fits import check_actions, several, unlisted, untasked, untaught
+from automl.study.fits import check_actions, formed, numberless, several, unlisted, untasked, untaught
 from automl.study.plugins import digests, plug_in
 from search_spaces.errors import InputError, Mistake, Position
 from search_spaces.extends import is_name
@@ -118,10 +118,12 @@ def problem_of(
     mistakes += untasked(document, study.data, None if given else space, baseline)
     if part(document, "data", "lessons") is not None:
         mistakes += several(document, None if given else space, baseline)
+        mistakes += formed(document, None if given else space, baseline)
     elif part(document, "data") is not None:
         mistakes += untaught(document, None if given else space, baseline)
     if config is not None:
         mistakes += unlisted(document, config, None if given else space, baseline)
+        mistakes += numberless(document, config, None if given else space, baseline)
     if mistakes or config is None or space is None or baseline is None:
         raise InputError(mistakes)
     data, finals_data = (_fingerprint(config, plan, document, folder, fit, passed) for fit in (SEARCH_FIT, FINALS_FIT))

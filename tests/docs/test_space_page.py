@@ -6,7 +6,9 @@ import re
 
 import pytest
 
+from automl.data.columns.quantiles import BLOCK_ROWS, BLOCKS
 from search_spaces.blocks import INTERACTION_BLOCKS, Mlp
+from search_spaces.dense_forms import DENSE_FORMS
 from search_spaces.distill import HEADS, READ_BY
 from search_spaces.domains import KINDS
 from search_spaces.errors import InputError
@@ -94,6 +96,24 @@ def test_ways_to_read_a_history_and_their_knobs_are_those_of_the_table() -> None
     assert formulas == set(HISTORIES)
 
 
+def test_forms_of_numbers_and_their_knobs_are_those_of_the_table() -> None:
+    table = rows(section(page("space.md"), "Numbers"))
+    form, found = "", dict[str, dict[str, list[str]]]()
+    for first, knob, *cells in (row for row in table if len(row) == 5 and row[1] != "knob"):
+        form = names(first)[0] if names(first) else form
+        found.setdefault(form, {})
+        if names(knob):
+            found[form][names(knob)[0]] = cells
+    assert {name: list(knobs) for name, knobs in found.items()} == {
+        name: list(knobs_of(spec)) for name, spec in DENSE_FORMS.items()
+    }
+    for name, knobs in found.items():
+        for knob, cells in knobs.items():
+            _check(knobs_of(DENSE_FORMS[name])[knob], *cells)
+    assert [names(row[0])[0] for row in table if len(row) == 3 and names(row[0])] == list(DENSE_FORMS)
+    assert f"({BLOCKS * BLOCK_ROWS:,} of them" in section(page("space.md"), "Numbers")
+
+
 def test_heads_and_what_they_read_are_told() -> None:
     table = rows(section(page("space.md"), "Distillation"))
     assert [row[0] for row in table if len(row) == 3][1:] == list(HEADS)
@@ -125,6 +145,7 @@ def test_words_of_the_language_are_told() -> None:
         "plugins",
         "extends",
         "embedding",
+        "dense",
         "history",
         "interaction",
         "wiring",

@@ -62,6 +62,19 @@ SPACES = {
         interaction: {repeat: {int: [0, 2]}, one_of: {dot: {}, masknet: {}, cross: {rank: {choice: [4, 8]}}}}
         deep: [{mlp: {width: 16}}]
         """,
+    "dense": """
+        embedding: {dim: {choice: [4, 8]}}
+        dense:
+          one_of:
+            linear: {}
+            buckets: {bins: {choice: [2, 7]}}
+            piecewise: {bins: {int: [2, 64]}}
+            periodic: {frequencies: {choice: [1, 4]}, sigma: {log: [0.01, 1]}}
+        interaction: {repeat: {int: [0, 2]}, one_of: {dot: {}, cross: {rank: {choice: [4, 8]}}}}
+        history: {one_of: {none: {}, mean: {}}}
+        wiring: {choice: [stacked, parallel]}
+        deep: [{mlp: {width: 16}}]
+        """,
     "conditional": """
         embedding: {min_count: {choice: [1, 5], when: "wiring == parallel"}, init_std: {log: [0.001, 0.1]}}
         wiring: {choice: [stacked, parallel]}

@@ -12,15 +12,17 @@ INPUTS = InputShape(id_counts=((40, 30, 5, 1), (9, 8)), dense=3, train_rows=100)
 
 
 def test_ids_and_dense_features_are_sources_in_the_order_of_their_fields() -> None:
-    assert INPUTS.sources == (IdFields(INPUTS.id_counts), DenseField(3))
-    assert [source.fields for source in INPUTS.sources] == [2, 1]
-    assert replace(INPUTS, dense=0).sources == (IdFields(INPUTS.id_counts),)
+    ids, dense = ModelSpec().sources(INPUTS)
+    assert (ids, ids.fields, dense.fields) == (IdFields(INPUTS.id_counts), 2, 1)
+    assert dense.cost(4, 1) == linear_cost(3, 4)
+    assert ModelSpec().sources(replace(INPUTS, dense=0)) == (IdFields(INPUTS.id_counts),)
 
 
 def test_each_vector_is_a_field_after_that_of_the_plain_numbers() -> None:
     inputs = replace(INPUTS, dense=10, vectors=(4, 3))
-    assert inputs.sources == (IdFields(INPUTS.id_counts), DenseField(3), DenseField(4), DenseField(3))
-    assert replace(INPUTS, dense=7, vectors=(7,)).dense_fields == (DenseField(7),)
+    ids, dense, *vectors = ModelSpec().sources(inputs)
+    assert (ids.fields, dense.cost(4, 1), vectors) == (2, linear_cost(3, 4), [DenseField(4), DenseField(3)])
+    assert ModelSpec().sources(replace(INPUTS, dense=7, vectors=(7,)))[1:] == (DenseField(7),)
 
 
 def test_a_cut_off_is_a_prefix_of_each_field() -> None:
@@ -33,7 +35,7 @@ def test_a_cut_off_is_a_prefix_of_each_field() -> None:
 def test_a_model_costs_its_sources_and_what_stands_above() -> None:
     model = ModelSpec(embedding=Embedding(dim=4, min_count=9))
     floor = Cost(params=4 * (3 + 2)) + linear_cost(3, 4)
-    ids, dense = (source.cost(4, 9) for source in INPUTS.sources)
+    ids, dense = (source.cost(4, 9) for source in model.sources(INPUTS))
     assert ids + dense == floor
     assert model.cost(INPUTS).params == floor.params + 3 * 4 + 1
     assert model.fields_shape(INPUTS).count == 3

@@ -14,6 +14,7 @@ from ruamel.yaml import YAML
 
 from search_spaces.blocks import INTERACTION_BLOCKS, Mlp
 from search_spaces.decisions import Decision, Flag, Integer, Real, bin_of, bins
+from search_spaces.dense_forms import DENSE_FORMS
 from search_spaces.errors import InputError
 from search_spaces.history import HISTORIES
 from search_spaces.inputs import HistoryShape
@@ -103,6 +104,10 @@ def trees(draw: st.DrawFn) -> dict[str, Any]:
         ways = draw(st.lists(st.sampled_from(sorted(HISTORIES)), min_size=1, max_size=3, unique=True))
         read = {way: draw(blocks(HISTORIES[way], ("wiring == stacked", "embedding.dim > 4"))) for way in ways}
         tree["history"] = read if len(ways) == 1 else {"one_of": read, "default": ways[-1]}
+    if draw(st.booleans()):
+        forms = draw(st.lists(st.sampled_from(sorted(DENSE_FORMS)), min_size=1, max_size=3, unique=True))
+        formed = {form: draw(blocks(DENSE_FORMS[form], ("wiring == stacked", "embedding.dim > 4"))) for form in forms}
+        tree["dense"] = formed if len(forms) == 1 else {"one_of": formed, "default": forms[-1]}
     where = ["embedding.dim <= 8", "sum(deep.mlp.width) <= 700", "not (wiring == parallel and embedding.lr > 0.1)",
              "count(interaction) >= 1", "params <= 10K", "max(deep.mlp.width) > min(deep.mlp.width)"]  # fmt: skip
     if "distill" in tree:

@@ -15,6 +15,7 @@ from typing import NotRequired, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
+from automl.data.columns.quantiles import quantiles_of
 from automl.data.columns.vector_places import plain_among, vectors_among, widths_of
 from automl.data.store.folder import ColumnFolder, Kind
 from automl.data.store.history import History, HistoryJson, shape_of
@@ -95,12 +96,13 @@ class EncodedLog:
 
     @cached_property
     def inputs(self) -> InputShape:
-        """What a model is built from: id counts of the fit windows."""
+        """What a model is built from: id counts and quantiles of the fit windows."""
         with np.load(self.folder / "id_counts.npz") as counts:
             id_counts = tuple(tuple(counts[f"arr_{k}"].tolist()) for k in range(len(self.fields)))
         rows = sum(self.windows[name].stop - self.windows[name].start for name in self.fit)
         shapes = tuple(history.shape for history in self.histories)
-        return InputShape(id_counts, len(self.dense), rows, widths_of(self.vectors), shapes, self.given)
+        quantiles = quantiles_of(self.dense_ND, [self.windows[name] for name in self.fit], len(self.plain_dense))
+        return InputShape(id_counts, len(self.dense), rows, widths_of(self.vectors), shapes, self.given, quantiles)
 
     @property
     def vectors(self) -> Mapping[str, slice]:

@@ -122,3 +122,10 @@ def test_a_model_that_reads_histories_is_refused(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(api, "open_study", lambda folder: Study())
     with pytest.raises(InputError, match=rf"exfm.yaml:7:3: studies/x#accurate {told.replace('din', 'mean')}"):
         model_of("studies/x#accurate", tmp_path, AT)
+
+
+def test_a_model_that_gives_numbers_a_form_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "m.yaml").write_text(FILE + "dense: {buckets: {}}\n")
+    told = r"must be a model without `dense`: a stream has no quantiles of its numbers, but found buckets"
+    with pytest.raises(InputError, match=rf"exfm.yaml:7:3: m.yaml {told}"):
+        model_of("m.yaml", tmp_path, AT)

@@ -31,7 +31,7 @@ def rows(inputs: InputShape) -> Features:
 def test_sources_make_the_fields_that_are_described(inputs: InputShape) -> None:
     model = build_model(spec(), inputs, seed=0)
     made = fields_of(model, model.read(rows(inputs)))
-    assert [part.shape for part in made] == [(8, source.fields, 4) for source in inputs.sources]
+    assert [part.shape for part in made] == [(8, source.fields, 4) for source in spec().sources(inputs)]
     assert sum(part.shape[1] for part in made) == spec().fields_shape(inputs).count
 
 
