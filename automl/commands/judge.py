@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from automl.commands.repeats import BASELINE, FINAL, Failed, days_of_test, later_days, scored_rows, scored_window
 from automl.data.store.log import EncodedLog
+from automl.ranking.clocks import make_clock
 from automl.ranking.model import build_model
 from automl.ranking.process import prepare_process
 from automl.ranking.throughput import time_ratio, timed_batches
-from automl.runtime.work import make_clock
 from automl.stats.compared import ScoredRows
 from automl.stats.significance import NO_GAIN, Gain, corrected_with, seeds_wanted, verdict
 from automl.stats.verdicts import Verdict

@@ -220,6 +220,7 @@ def trained_again(
         score=stage.score,
         weights_seed=seeds["weights"],
         order_seed=seeds["order"],
+        device="gpu" if problem.config.resources.gpu else "cpu",
         work=TRAININGS[problem.config.trial.training],
     )
 

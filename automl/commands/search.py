@@ -195,10 +195,10 @@ def _plugins_of(problem: Problem, known: Facts | None) -> dict[str, str]:
 
 def measure_baseline_qps(problem: Problem) -> float:
     """Rows that the baseline scores a second, before anything else runs."""
+    from automl.ranking.clocks import make_clock
     from automl.ranking.model import build_model  # with torch, of which a search that goes on has no need
     from automl.ranking.process import prepare_process
     from automl.ranking.throughput import quiet_qps, timed_batches
-    from automl.runtime.work import make_clock
 
     prepare_process()
     model = build_model(problem.baseline, problem.log.inputs, seed=0)

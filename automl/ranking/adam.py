@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 import torch
 from torch import Tensor, nn
 
+from automl.ranking.place import at_once
+
 BETAS = (0.9, 0.999)
 EPS = 1e-8
 _AT_ONCE = 1 << 16  # numbers whose seven passes are made together: a step of a large model reads memory once
@@ -27,7 +29,8 @@ class FlatAdam:
         self._grads = torch.zeros_like(self._weights)
         self._means, self._squares = torch.zeros_like(self._weights), torch.zeros_like(self._weights)
         vectors = (self._weights, self._grads, self._means, self._squares)
-        self._blocks = list(zip(*(torch.split(vector, _AT_ONCE) for vector in vectors), strict=True))
+        size = at_once(self._weights, _AT_ONCE)
+        self._blocks = list(zip(*(torch.split(vector, size) for vector in vectors), strict=True))
         start = 0
         for part in parts:
             stop = start + part.numel()

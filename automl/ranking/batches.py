@@ -17,7 +17,7 @@ from torch import Tensor
 
 from automl.ranking.examples import Examples
 from automl.ranking.features import Features, read
-from automl.ranking.place import put
+from automl.ranking.place import Device, moved, put
 from automl.ranking.sources import Taken
 
 BLOCK_ROWS = 4096
@@ -73,6 +73,11 @@ class Targets:
     def __getitem__(self, part: slice) -> Targets:
         share_B = None if self.share_B is None else self.share_B[part]
         return Targets(self.targets_BH[part], self.weights_BH[part], share_B)
+
+    def to(self, there: Device) -> Targets:
+        """The targets there."""
+        share_B = None if self.share_B is None else moved(self.share_B, there)
+        return Targets(moved(self.targets_BH, there), moved(self.weights_BH, there), share_B)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from automl.ranking.adapter import Adapter, basis_of
 from automl.ranking.batches import Batch, Chunk, Targets
 from automl.ranking.losses import Loss, label_gradient, linear_backward
-from automl.ranking.place import generator, put
+from automl.ranking.place import generator, module_to, put, where
 from search_spaces.model import Distill
 
 SURE = 40.0  # a logit beyond this is as good as 0 or 1, and its square must not be infinite
@@ -49,6 +49,7 @@ class TeacherLoss(Loss):
             with torch.no_grad():  # as the serving head starts, so that no draw of the model's own is moved
                 nn.init.normal_(self.heads.weight, 0.0, heads_std(head), generator=generator(seed))
                 nn.init.zeros_(self.heads.bias)
+            module_to(self.heads, where(head.weight))
 
     def parameters(self) -> list[nn.Parameter]:
         return [] if self.heads is None else list(self.heads.parameters())

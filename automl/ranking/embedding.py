@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from automl.ranking.averaging import TailMean
 from automl.ranking.features import Features
-from automl.ranking.place import DistinctRows, put, write_rows
+from automl.ranking.place import distinct_rows, put, write_rows
 
 EPS = 1e-8
 
@@ -74,7 +74,7 @@ class RowwiseAdagrad:
         weight_RE = table.weight_RE
         self._weight_RE, self._weight_decay = weight_RE, weight_decay
         self.sums_R1 = weight_RE.new_zeros(weight_RE.shape[0], 1)
-        self._distinct = DistinctRows(weight_RE.shape[0])
+        self._distinct = distinct_rows(weight_RE)
 
     def step(self, rows_P: Tensor, grad_PE: Tensor, lr: float, tail: TailMean | None = None) -> None:
         """Change the rows that the batch touched; grad_PE is the gradient of what was gathered. `tail` is told."""

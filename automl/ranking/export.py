@@ -33,7 +33,7 @@ from automl.ranking.features import Features, read_encoded
 from automl.ranking.graph_inputs import Cut, graph_tensors
 from automl.ranking.graphs import load_graph
 from automl.ranking.model import Ranker, members_of
-from automl.ranking.place import on_processor
+from automl.ranking.place import PROCESSOR, copied_to
 from automl.ranking.scoring import logits_of, probabilities_of
 from automl.ranking.served import FACTS, FORMAT, MODEL, Served, load_served
 from automl.ranking.serving import TensorsIn, cuts_of, serving_graph
@@ -84,7 +84,7 @@ def export_model(
     asked = (model.inputs.fields, model.inputs.dense, len(cuts), model.tasks)
     if asked != (len(encoders.fields), len(encoders.dense), len(encoders.sequences), len(tasks)):
         raise ValueError("the encoders must be those of the model's inputs, and the tasks those of its head")
-    model = on_processor(model)
+    model = copied_to(model, PROCESSOR)
     tables = [member.table.weight_RE for member in members_of(model)]
     held = BytesIO()
     torch.export.save(exported_program(model), held)
@@ -148,7 +148,7 @@ def graph_signature(model: Ranker) -> tuple[str, ...]:
 
     Two models with the same signature serve the same operations on the same shapes, whatever their weights are.
     """
-    nodes = list(exported_program(on_processor(model)).graph.nodes)
+    nodes = list(exported_program(copied_to(model, PROCESSOR)).graph.nodes)
     place = {node.name: f"%{k}" for k, node in enumerate(nodes)}
     return tuple(f"{place[node.name]} = {_operation(node, place)}" for node in nodes)
 

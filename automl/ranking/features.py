@@ -16,7 +16,7 @@ from torch import Tensor
 from automl.data.store.served_lists import EncodedRows
 from automl.ranking.examples import Encoded
 from automl.ranking.lists import Lists, lists_of, unknown_lists
-from automl.ranking.place import put
+from automl.ranking.place import Device, moved, put, where
 from search_spaces.inputs import InputShape
 
 AT_ONCE = 4096  # rows that are scored at once
@@ -53,6 +53,13 @@ class Features:
         """Rows by number: copies, but for the events of lists."""
         ids_BF, dense_BD = self.ids_BF.index_select(0, index_B), self.dense_BD.index_select(0, index_B)
         return Features(ids_BF, dense_BD, tuple([lists.take(index_B) for lists in self.lists_S]))
+
+    def to(self, there: Device) -> Features:
+        """The rows there; themselves where they are there already."""
+        if where(self.ids_BF) == there:
+            return self
+        lists_S = tuple([lists.to(there) for lists in self.lists_S])
+        return Features(moved(self.ids_BF, there), moved(self.dense_BD, there), lists_S)
 
     def select(self, fields: Tensor, dense: Tensor) -> Features:
         """Columns by their places: copies. Without lists."""

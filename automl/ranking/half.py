@@ -14,8 +14,11 @@ import torch
 from torch import Tensor, nn
 
 from automl.ranking.model import RankingModel
+from automl.ranking.place import PROCESSOR
 
-_WHOLE = (nn.LayerNorm, nn.BatchNorm1d)  # work on bfloat16 with weights in fp32, and what they have seen as well
+# Work on bfloat16 with weights in fp32, and what they have seen as well; a layer norm does so on the processor alone.
+_WHOLE = (nn.LayerNorm, nn.BatchNorm1d)
+_WHOLE_ELSEWHERE = (nn.BatchNorm1d,)
 
 
 class HalfTop:
@@ -25,7 +28,8 @@ class HalfTop:
     """
 
     def __init__(self, model: RankingModel) -> None:
-        whole = [part for part in model.modules() if isinstance(part, _WHOLE)]
+        kinds = _WHOLE if model.there == PROCESSOR else _WHOLE_ELSEWHERE
+        whole = [part for part in model.modules() if isinstance(part, kinds)]
         self._twin = copy.deepcopy(model, {id(part): part for part in (model.table, model.noise, *whole)})
         self._parts = [
             (part, twin)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from automl.data.columns.lists import places
-from automl.ranking.place import numbered, put
+from automl.ranking.place import PROCESSOR, Device, moved, numbered, put, where
 from search_spaces.history import GAPS
 
 _SECOND = 1e9
@@ -47,18 +47,28 @@ class Lists:
     actions_P: Tensor | None
     stop_B: Tensor
     count_B: Tensor
+    told_B: Tensor | None = None  # the counts once more, on the processor, where the lists are not
 
     def __len__(self) -> int:
         return len(self.count_B)
 
     def __getitem__(self, part: slice) -> Lists:
         """Neighbouring rows: views."""
-        return replace(self, stop_B=self.stop_B[part], count_B=self.count_B[part])
+        told_B = None if self.told_B is None else self.told_B[part]
+        return replace(self, stop_B=self.stop_B[part], count_B=self.count_B[part], told_B=told_B)
 
     def take(self, index_B: Tensor) -> Lists:
-        """Rows by number; the events stay where they are."""
+        """Rows by number, of lists on the processor; the events stay where they are."""
         chosen = self.stop_B.index_select(0, index_B), self.count_B.index_select(0, index_B)
         return replace(self, stop_B=chosen[0], count_B=chosen[1])
+
+    def to(self, there: Device) -> Lists:
+        """The lists there. How long each is stays known here: a batch's size must not be waited for."""
+        if where(self.count_B) == there:
+            return self
+        ids_P, stop_B, count_B = (moved(part, there) for part in (self.ids_P, self.stop_B, self.count_B))
+        gaps_P, actions_P = (None if part is None else moved(part, there) for part in (self.gaps_P, self.actions_P))
+        return Lists(ids_P, gaps_P, actions_P, stop_B, count_B, moved(self.count_B, PROCESSOR))
 
     def latest(self, most: int, action: int = 0) -> Lists:
         """The last `most` events of each list; of those of one action (k-th, from 1) among them, or of all (0)."""
@@ -72,14 +82,16 @@ class Lists:
             count_B = stop_B - upto_P1.index_select(0, self.stop_B - self.count_B)
             kept = kept_P.bool()
             gaps_P = None if self.gaps_P is None else self.gaps_P[kept]
-            lists = Lists(self.ids_P[kept], gaps_P, self.actions_P[kept], stop_B, count_B)
-        return replace(lists, count_B=lists.count_B.clamp(max=most))
+            told_B = None if self.told_B is None else moved(count_B, PROCESSOR)
+            lists = Lists(self.ids_P[kept], gaps_P, self.actions_P[kept], stop_B, count_B, told_B)
+        told_B = None if lists.told_B is None else lists.told_B.clamp(max=most)
+        return replace(lists, count_B=lists.count_B.clamp(max=most), told_B=told_B)
 
     def events(self, *, spare: bool = False) -> Events:
         """The lists side by side. `spare`: with one event of no list behind them, so that there always is one."""
         starts_B1 = torch.cat([self.count_B.new_zeros(1), self.count_B.cumsum(0)])
-        total, rows = int(starts_B1[-1]), len(self)
-        longest = max(int(self.count_B.max()), 1) if rows else 1
+        told_B, rows = self.count_B if self.told_B is None else self.told_B, len(self)
+        total, longest = int(told_B.sum()), max(int(told_B.max()), 1) if rows else 1
         row_L = torch.repeat_interleave(self.count_B, output_size=total)
         within_L = numbered(total, row_L) - starts_B1.index_select(0, row_L)
         from_L = within_L + (self.stop_B - self.count_B).index_select(0, row_L)

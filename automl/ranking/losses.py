@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from automl.ranking.batches import Batch, Chunk, Targets
-from automl.ranking.place import put
+from automl.ranking.place import PROCESSOR, Device, put
 from automl.ranking.tasks import TaskHead
 
 _LEAST = 1e-30  # a probability that is divided by
@@ -68,11 +68,17 @@ class TasksLoss(Loss):
     """
 
     def __init__(
-        self, tasks: int = 1, *, given: Sequence[int | None] = (), weight: float = 1.0, uncertain: bool = False
+        self,
+        tasks: int = 1,
+        *,
+        given: Sequence[int | None] = (),
+        weight: float = 1.0,
+        uncertain: bool = False,
+        there: Device = PROCESSOR,
     ) -> None:
         self._given = tuple(given)
-        self._weights_T = None if weight == 1.0 else put(np.array([1.0, *[weight] * (tasks - 1)], np.float32))
-        self._log_variance_T = nn.Parameter(put(np.zeros(tasks, np.float32))) if uncertain else None
+        self._weights_T = None if weight == 1.0 else put(np.array([1.0, *[weight] * (tasks - 1)], np.float32), there)
+        self._log_variance_T = nn.Parameter(put(np.zeros(tasks, np.float32), there)) if uncertain else None
 
     def parameters(self) -> list[nn.Parameter]:
         return [] if self._log_variance_T is None else [self._log_variance_T]

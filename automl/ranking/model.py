@@ -17,7 +17,7 @@ from automl.ranking.blocks.mlp import MlpLayer
 from automl.ranking.embedding import FusedEmbedding
 from automl.ranking.features import Features
 from automl.ranking.lists import Events, Lists
-from automl.ranking.place import Noise, seeded
+from automl.ranking.place import Device, Noise, seeded, where
 from automl.ranking.sources import Taken, dense_fields, history_fields
 from automl.ranking.tasks import task_layers
 from automl.stats.seeds import seed_of
@@ -83,8 +83,15 @@ class RankingModel(nn.Module):
         out_BT: Tensor = self.head(self.top(self.fields(asked, self.table.gather(asked.rows_P))))
         return out_BT.squeeze(1) if self.tasks == 1 else out_BT
 
+    @property
+    def there(self) -> Device:
+        """Where the model is."""
+        return where(self.table.weight_RE)
+
     def read(self, features: Features) -> tuple[Taken, ...]:
-        """What is taken of features, once for all batches that are cut of it: rows of the table (B, F) first."""
+        """What is taken of features, wherever they are, once for all batches that are cut of it: rows of the table
+        (B, F) first."""
+        features = features.to(self.there)
         parts = (self.table, *self._dense, *self._histories)
         return tuple([part.read(features) for part in parts])
 

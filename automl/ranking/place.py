@@ -1,7 +1,9 @@
-"""Where the numbers are: the processor. All that another device would do in its own way stands here, and only here.
+"""Where the numbers are: the processor, or an accelerator (torch.accelerator: CUDA and its like). All that one of them
+does in its own way stands here, and only here.
 
-Data is put there and fetched back, equal rows of a batch are found, noise is drawn, time is told. B batch, E dimension,
-P places of a batch, U distinct rows among them, R rows of a table.
+Data is put there and fetched back, equal rows of a batch are found, noise is drawn, time is told. On an accelerator the
+host waits for no value and nothing is copied back while a chunk is learnt. B batch, E dimension, P places of a batch,
+U distinct rows among them, R rows of a table.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ import copy
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -18,17 +20,54 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from search_spaces.errors import InputError
+
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
 LARGE = 8  # of a table of more than 8 rows for each place of a batch, only the places are sorted
 _PLACE_BITS = 32
 Module = TypeVar("Module", bound=nn.Module)
+Kind = Literal["cpu", "gpu"]
+"""The processor, or the accelerator that torch has a build for."""
+Device = torch.device
+PROCESSOR = Device("cpu")
 
 
-def put(array: NDArray[Any]) -> Tensor:
-    """An array as a tensor where the models are. What can be written is shared and not copied: leave it alone then."""
-    return torch.from_numpy(array if array.flags.writeable else np.array(array))
+def device_of(kind: Kind) -> Device:
+    """Where a trial or a clock asks to be; of an accelerator the first that this process sees.
+
+    Raises:
+        InputError: where torch sees none.
+    """
+    if kind == "cpu":
+        return PROCESSOR
+    found = torch.accelerator.current_accelerator(check_available=True)
+    if found is None:
+        seen = f"none that torch {torch.__version__} sees"
+        hint = "`resources: {gpu: 0}` and `clock: cpu` ask for none, or install a build of torch for your GPU"
+        raise InputError.of("resources.gpu", "must be on a machine with a GPU", seen, hint)
+    return found
+
+
+def where(tensor: Tensor) -> Device:
+    """Where a tensor is."""
+    return tensor.device
+
+
+def put(array: NDArray[Any], there: Device = PROCESSOR) -> Tensor:
+    """An array as a tensor. On the processor what can be written is shared and not copied: leave it alone then."""
+    return moved(torch.from_numpy(array if array.flags.writeable else np.array(array)), there)
+
+
+def moved(tensor: Tensor, there: Device) -> Tensor:
+    """A tensor there; itself where it is there already."""
+    return tensor.to(there)
+
+
+def module_to(module: Module, there: Device) -> Module:
+    """The module itself, moved there: what held views of its weights holds them no more."""
+    return module.to(there)
 
 
 def numbered(count: int, like: Tensor) -> Tensor:
@@ -38,19 +77,24 @@ def numbered(count: int, like: Tensor) -> Tensor:
 
 def zeros_as_written(like: Tensor) -> Tensor:
     """Zeros of a tensor's shape, in fp32; memory is taken page by page, when it is written."""
-    return torch.from_numpy(np.zeros(like.shape, np.float32))
+    return torch.from_numpy(np.zeros(like.shape, np.float32)) if like.is_cpu else torch.zeros_like(like).float()
 
 
 def fetch(tensor: Tensor) -> NDArray[Any]:
     """A tensor as an array; memory is shared where it can be."""
-    array: NDArray[Any] = tensor.numpy()
+    array: NDArray[Any] = tensor.cpu().numpy()
     return array
 
 
-def on_processor(module: Module) -> Module:
-    """The module itself where it is on the processor, else a copy that is."""
-    there = all(part.device.type == "cpu" for part in module.state_dict().values())
-    return module if there else copy.deepcopy(module).cpu()
+def copied_to(module: Module, there: Device) -> Module:
+    """The module itself where all of it is there, else a copy that is."""
+    is_there = all(part.device == there for part in module.state_dict().values())
+    return module if is_there else copy.deepcopy(module).to(there)
+
+
+def at_once(like: Tensor, numbers: int) -> int:
+    """How many numbers of a vector are gone through together: `numbers`, which a processor holds near, or all."""
+    return numbers if like.is_cpu else max(like.numel(), 1)
 
 
 @contextmanager
@@ -67,22 +111,59 @@ def generator(seed: int) -> torch.Generator:
 
 
 class Noise:
-    """Random 16-bit integers for all the dropout layers of a model, in the order in which they ask."""
+    """Random 16-bit integers for all the dropout layers of a model, in the order in which they ask: on the processor
+    by NumPy, which draws faster there, on an accelerator by torch's own source there."""
 
     def __init__(self, seed: int) -> None:
         self.reseed(seed)
 
     def reseed(self, seed: int) -> None:
-        """Start again: equal seeds give equal masks."""
-        self._bits = np.random.PCG64DXSM(seed)
+        """Start again: equal seeds give equal masks on one kind of device."""
+        self._seed, self._bits = seed, np.random.PCG64DXSM(seed)
+        self._there: torch.Generator | None = None
 
-    def int16(self, count: int) -> Tensor:
-        """`count` integers, uniform in -2^15 .. 2^15 - 1."""
-        return torch.from_numpy(self._bits.random_raw(-(-count // 4)).view(np.int16)[:count])
+    def int16(self, like: Tensor) -> Tensor:
+        """As many integers as a tensor has numbers, where it is, uniform in -2^15 .. 2^15 - 1."""
+        count = like.numel()
+        if like.is_cpu:
+            return torch.from_numpy(self._bits.random_raw(-(-count // 4)).view(np.int16)[:count])
+        if self._there is None and not like.is_meta:  # which draws nothing
+            self._there = torch.Generator(like.device).manual_seed(self._seed)
+        bounds, drawn = (-(1 << 15), 1 << 15), like.new_empty(count, dtype=torch.int16)
+        return drawn.random_(*bounds, generator=self._there)
+
+
+class Distinct(Protocol):
+    """Adds up the gradients that belong to the same row of a table."""
+
+    def sum(self, rows_P: Tensor, grad_PE: Tensor) -> tuple[Tensor, Tensor]:
+        """The distinct rows in their order, and their summed gradients. What stands behind the last one says the same
+        as that, again: whoever writes rows by number writes it twice."""
+
+
+def distinct_rows(table_RE: Tensor) -> Distinct:
+    """For the rows of a table, wherever it is."""
+    return DistinctRows(table_RE.shape[0]) if table_RE.is_cpu else PaddedRows()
+
+
+class PaddedRows:
+    """How an accelerator does it: without a shape that depends on values, for which the host would have to wait."""
+
+    def sum(self, rows_P: Tensor, grad_PE: Tensor) -> tuple[Tensor, Tensor]:
+        """The distinct rows (P,) and their summed gradients (P, E), padded by the last."""
+        sorted_P, order_P = torch.sort(rows_P, stable=True)
+        places_P = numbered(len(rows_P), rows_P)
+        first_P = torch.cat([sorted_P.new_ones(1, dtype=torch.bool), sorted_P[1:] != sorted_P[:-1]])
+        group_P = first_P.cumsum(0) - 1
+        starts_P = torch.full_like(places_P, len(rows_P)).scatter_reduce(0, group_P, places_P, "amin")
+        sums_PE = functional.embedding_bag(order_P, grad_PE, starts_P, mode="sum")
+        used_P = torch.minimum(places_P, group_P[-1])
+        rows_P = sorted_P.index_select(0, starts_P.index_select(0, used_P))
+        return rows_P.long(), sums_PE.index_select(0, used_P)
 
 
 class DistinctRows:
-    """Adds up the gradients that belong to the same row: a stable sort of a batch's places, then one segmented sum.
+    """How the processor does it: a stable sort of a batch's places, then one segmented sum.
 
     Of a small table by counting its rows, of one much larger than the batch so that a step's work goes with the batch.
     """
@@ -130,7 +211,10 @@ def _sorted_segments(rows_P: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDAr
 
 
 def write_rows(table_RE: Tensor, rows_U: Tensor, values_UE: Tensor) -> None:
-    """Distinct rows of a table anew, as index_copy_ does it, in a third of its time."""
+    """Rows of a table anew, as index_copy_ does it; on the processor in a third of its time."""
+    if not table_RE.is_cpu:
+        table_RE.index_copy_(0, rows_U, values_UE)
+        return
     whole = np.dtype((np.void, table_RE.shape[1] * table_RE.element_size()))
     np.put(table_RE.numpy().view(whole), rows_U.numpy(), values_UE.numpy().view(whole))
 
@@ -150,7 +234,32 @@ def busy_seconds() -> float:
 class CpuClock:
     """Seconds of work that a model takes to score a batch, by busy_seconds."""
 
+    there = PROCESSOR
+
     def seconds(self, model: object, rows: int, run: Callable[[], object]) -> float:
         start = busy_seconds()
         run()
         return busy_seconds() - start
+
+
+class DeviceClock:
+    """Seconds from the call to the last value on an accelerator, by the wall clock: what a server waits for."""
+
+    def __init__(self, there: Device) -> None:
+        self.there = there
+
+    def seconds(self, model: object, rows: int, run: Callable[[], object]) -> float:
+        torch.accelerator.synchronize(self.there)
+        start = time.perf_counter()
+        run()
+        torch.accelerator.synchronize(self.there)
+        return time.perf_counter() - start
+
+
+def clock_of(kind: Kind) -> CpuClock | DeviceClock:
+    """How time is told on a kind of device.
+
+    Raises:
+        InputError: as device_of.
+    """
+    return CpuClock() if kind == "cpu" else DeviceClock(device_of(kind))

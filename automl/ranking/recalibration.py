@@ -15,7 +15,7 @@ from scipy.special import expit
 from automl.ranking.examples import Examples
 from automl.ranking.features import read_parts
 from automl.ranking.model import Ranker, members_of
-from automl.ranking.place import fetch
+from automl.ranking.place import fetch, put
 from automl.ranking.scoring import logits_of
 
 Floats = NDArray[np.float64]
@@ -38,7 +38,7 @@ def recalibrate(model: Ranker, log: Examples, rows: slice) -> None:
     found = [_shift_where_defined(logits_N, labels_N.astype(np.float64), weights_N) for logits_N, labels_N in columns]
     with torch.no_grad():
         for member in members_of(model):
-            member.head.bias.add_(torch.tensor(found))
+            member.head.bias.add_(put(np.array(found, np.float32), member.there))
 
 
 def _shift_where_defined(logits_N: Floats, labels_N: Floats, weights_N: Floats) -> float:

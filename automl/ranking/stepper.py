@@ -18,6 +18,7 @@ from automl.ranking.embedding import RowwiseAdagrad
 from automl.ranking.half import HalfTop
 from automl.ranking.losses import Loss
 from automl.ranking.model import RankingModel
+from automl.ranking.place import moved
 from search_spaces.model import ModelSpec
 
 _LOSS = "loss."
@@ -43,8 +44,10 @@ class Stepper:
         `factor(rows)` is that of both learning rates for the next batch, of so many rows.
         """
         bounds = even_bounds(len(chunk), self._spec.train.batch_size)
-        taken, targets = self._model.read(chunk.features), self._loss.targets(chunk, bounds)
-        whole = Batch(taken, chunk.labels, chunk.weights_C, targets)
+        there, targets = self._model.there, self._loss.targets(chunk, bounds)
+        weights_C = None if chunk.weights_C is None else moved(chunk.weights_C, there)
+        targets = None if targets is None else targets.to(there)
+        whole = Batch(self._model.read(chunk.features), moved(chunk.labels, there), weights_C, targets)
         for first, last in pairwise(bounds):
             batch = whole[first:last]
             yield batch, self.step(batch, factor(last - first))

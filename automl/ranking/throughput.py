@@ -1,4 +1,5 @@
-"""Serving speed as a ratio to a reference model, both timed batch by batch in turn (A B, B A) on one thread.
+"""Serving speed as a ratio to a reference model, both timed batch by batch in turn (A B, B A) on one thread, where the
+clock says that they serve.
 
 What a neighbour on the machine does to one it does to the other, so the ratio holds still where rows a second do not.
 """
@@ -18,6 +19,7 @@ from automl.ranking.clocks import Clock
 from automl.ranking.examples import Encoded
 from automl.ranking.features import Features, read
 from automl.ranking.model import Ranker
+from automl.ranking.place import copied_to
 from automl.ranking.process import keep_freed_memory
 from automl.ranking.serving import serving_graph
 from automl.study.history import Speed
@@ -54,6 +56,7 @@ def time_ratio(
     Both score the same batches. Ends when the interval is 2% wide, or after max_seconds of the clock.
     """
     ours, theirs = _Timed(model, clock), _Timed(reference, clock)
+    batches = [batch.to(clock.there) for batch in batches]
     with _steady():
         logs = _paired_logs(ours, theirs, batches, max_seconds)
     middle, half = interval(logs)
@@ -91,6 +94,7 @@ def quiet_qps(
 ) -> float:
     """Rows a second of a model alone: the median batch."""
     timed = _Timed(model, clock)
+    batches = [batch.to(clock.there) for batch in batches]
     seconds: list[float] = []
     with _steady():
         for _ in range(WARM_UP):
@@ -136,7 +140,8 @@ def _steady() -> Iterator[None]:
 
 class _Timed:
     def __init__(self, model: Ranker, clock: Clock) -> None:
-        self._model, self._clock, self._serve = model, clock, serving_graph(model)
+        self._model, self._clock = model, clock
+        self._serve = serving_graph(copied_to(model, clock.there))
 
     def seconds(self, batch: Features) -> float:
         with torch.inference_mode():

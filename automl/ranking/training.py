@@ -14,6 +14,7 @@ from automl.ranking.distill import TeacherLoss
 from automl.ranking.examples import Examples
 from automl.ranking.losses import LabelLoss, Loss, TasksLoss
 from automl.ranking.model import Ranker, RankingModel, member_seeds, members_of
+from automl.ranking.place import PROCESSOR, Device
 from automl.ranking.progress import Diverged, Prequential, Progress, mean_progress
 from automl.ranking.recalibration import recalibrate, recent_rows
 from automl.ranking.stepper import Stepper
@@ -122,16 +123,17 @@ def _pass(
 def _loss(model: RankingModel, spec: ModelSpec, log: Examples, seed: int) -> Loss:
     """`seed` is of the weights that never serve."""
     if spec.distill is None:
-        return LabelLoss() if model.tasks == 1 else tasks_loss(spec.tasks or Tasks(), model.inputs)
+        return LabelLoss() if model.tasks == 1 else tasks_loss(spec.tasks or Tasks(), model.inputs, model.there)
     if log.teacher_NT is None or log.own is None:
         raise ValueError("a model with distill must be trained on a log with a teacher")
     return TeacherLoss(spec.distill, model.head, tasks=log.teacher_NT.shape[1], own=log.own, seed=seed)
 
 
-def tasks_loss(tasks: Tasks, inputs: InputShape) -> TasksLoss:
+def tasks_loss(tasks: Tasks, inputs: InputShape, there: Device = PROCESSOR) -> TasksLoss:
     """What a model of several labels learns by."""
     given = inputs.given if tasks.esmm else ()
-    return TasksLoss(inputs.tasks, given=given, weight=tasks.weight, uncertain=tasks.losses == "uncertainty")
+    uncertain = tasks.losses == "uncertainty"
+    return TasksLoss(inputs.tasks, given=given, weight=tasks.weight, uncertain=uncertain, there=there)
 
 
 def rate_factor(settings: Train, done: float, step: float) -> float:

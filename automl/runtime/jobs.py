@@ -24,7 +24,7 @@ class Timing:
     reference: Mapping[str, Any]  # tree of the reference model
     batch_rows: int
     max_seconds: float
-    clock: Literal["cpu", "analytic"]
+    clock: Literal["cpu", "gpu", "analytic"]
     limits: tuple[Limit, ...] = ()  # on qps_ratio: a model that breaks one is not trained
 
 
@@ -63,6 +63,7 @@ class TrainModel:
     predictions: str | None = None  # file for the probabilities of the scored rows (NumPy, float64, sealed)
     predictions_name: str = ""  # what they are sealed with: whose they are, wherever the file is written
     weights: str | None = None  # file for the weights as trained on `train` (torch, the model's state_dict)
+    device: Literal["cpu", "gpu"] = "cpu"  # on which it is trained and scored
     work: str = TRAININGS["standard"]
 
     @property

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from automl.data.store.log import EncodedLog, open_log
 from automl.files.sealed import write_sealed
 from automl.files.whole import whole_file
-from automl.ranking.clocks import AnalyticClock, Clock
+from automl.ranking.clocks import make_clock
 from automl.ranking.model import Ranker, build_model
-from automl.ranking.place import CpuClock
+from automl.ranking.place import PROCESSOR, copied_to, device_of, module_to
 from automl.ranking.progress import Progress
 from automl.ranking.scoring import Scores, score, scores_of
 from automl.ranking.throughput import time_ratio, timed_batches
@@ -100,6 +100,7 @@ def train_and_score(asked: TrainModel, training: Training = train) -> Iterator[S
             cpu_seconds=watch.cpu_seconds,
         )
         return
+    module_to(model, device_of(asked.device))
     steppers = make_steppers(model, spec, log, weights_seed=asked.weights_seed) if asked.days else None
     curve: list[CurvePoint] = []
     stops = list(asked.stops)
@@ -163,11 +164,6 @@ def window_rows(log: EncodedLog, windows: tuple[str, ...]) -> slice:
         if before.stop != after.start:
             raise ValueError(f"windows must follow each other, but found {windows}")
     return slice(parts[0].start, parts[-1].stop)
-
-
-def make_clock(name: Literal["cpu", "analytic"]) -> Clock:
-    """The clock of the study file's `qps.clock`."""
-    return CpuClock() if name == "cpu" else AnalyticClock()
 
 
 def _time(model: Ranker, log: EncodedLog, asked: TrainModel) -> Speed:
@@ -239,7 +235,7 @@ def _scored(probs: Floats, log: EncodedLog, asked: TrainModel) -> Scores:
 
 def _save_weights(file: Path, model: Ranker) -> None:
     with whole_file(file) as part:
-        torch.save(model.state_dict(), part)
+        torch.save(copied_to(model, PROCESSOR).state_dict(), part)
 
 
 def save_predictions(path: Path, probs: Floats, name: str) -> None:

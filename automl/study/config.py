@@ -72,26 +72,21 @@ class TrialConfig(Part):
     memory: Bytes = 4 << 30
 
 
-def _no_gpu(value: float) -> float:
-    """Reserving what is not used would be a lie."""
-    if value != 0:
-        raise ValueError("must be 0: in this version models are trained and timed on the CPU")
-    return value
-
-
 class ResourcesConfig(Part):
-    """What one trial holds of the machine while it runs; fractions are allowed."""
+    """What one trial holds of the machine while it runs; fractions are allowed. Models are trained on the GPU where a
+    trial holds any of one."""
 
     cpu: Annotated[float, Field(gt=0)] = 1.0
-    gpu: Annotated[float, AfterValidator(_no_gpu)] = 0.0
+    gpu: Annotated[float, Field(ge=0, le=1)] = 0.0
 
 
 class QpsConfig(Part):
-    """How serving speed is timed. `analytic` derives it from FLOPs and bytes: for replays, not for shipping."""
+    """How serving speed is timed: on the processor, on the GPU that a trial holds, or not: `analytic` derives it from
+    FLOPs and bytes, for replays and not for shipping."""
 
     batch_rows: Annotated[int, Field(ge=1, le=65536)] = 512
     max_seconds: Seconds = 0.6
-    clock: Literal["cpu", "analytic"] = "cpu"
+    clock: Literal["cpu", "gpu", "analytic"] = "cpu"
 
 
 def _file_name(value: str) -> str:
@@ -200,6 +195,13 @@ class StudyConfig(Part):
     @classmethod
     def _lists(cls, value: object) -> object:
         return tuple(value) if isinstance(value, list) else value
+
+    @field_validator("qps")
+    @classmethod
+    def _on_a_gpu_that_is_held(cls, value: QpsConfig, info: ValidationInfo) -> QpsConfig:
+        if value.clock == "gpu" and getattr(info.data.get("resources"), "gpu", 1.0) == 0:
+            raise ValueError("must be told another clock than gpu, or come with `resources: {gpu: 1}` or a part of one")
+        return value
 
     @field_validator("objectives", mode="before")
     @classmethod

@@ -24,5 +24,5 @@ class Dropout(nn.Module):
     def _mask(self, x_BD: Tensor) -> Tensor:
         """0 or the scale: integers up to the threshold clamp to 0, those above are at least 1 and clamp to 1."""
         scale = STEPS / (STEPS - self._dropped)
-        above = self._noise.int16(x_BD.numel()).to(torch.float32).add_(STEPS // 2 + 1 - self._dropped)
+        above = self._noise.int16(x_BD).to(torch.float32).add_(STEPS // 2 + 1 - self._dropped)
         return above.clamp_(0.0, 1.0).mul_(scale).view_as(x_BD).to(x_BD.dtype)

@@ -13,7 +13,21 @@ from hypothesis import strategies as st
 
 import automl
 from automl.ranking import place
-from automl.ranking.place import CpuClock, DistinctRows, Noise, fetch, on_processor, put, seeded, write_rows
+from automl.ranking.place import (
+    PROCESSOR,
+    CpuClock,
+    Distinct,
+    DistinctRows,
+    Noise,
+    PaddedRows,
+    copied_to,
+    device_of,
+    fetch,
+    put,
+    seeded,
+    write_rows,
+)
+from search_spaces.errors import InputError
 
 ROOT = Path(automl.__file__).parent
 ELSEWHERE = ROOT / "exfm" / "das"  # knows no tensors
@@ -64,7 +78,14 @@ def test_what_can_be_written_is_shared_and_a_map_is_copied() -> None:
 
 def test_a_module_that_is_on_the_processor_stays_itself() -> None:
     layer = torch.nn.Linear(2, 3)
-    assert on_processor(layer) is layer
+    assert copied_to(layer, PROCESSOR) is layer
+
+
+@pytest.mark.skipif(torch.accelerator.is_available(), reason="this machine has a GPU")
+def test_a_gpu_that_is_not_there_is_told() -> None:
+    assert device_of("cpu") == PROCESSOR
+    with pytest.raises(InputError, match="must be on a machine with a GPU"):
+        device_of("gpu")
 
 
 def test_a_seed_decides_what_is_drawn_and_leaves_the_process_alone() -> None:
@@ -79,15 +100,15 @@ def test_a_seed_decides_what_is_drawn_and_leaves_the_process_alone() -> None:
 
 
 def test_noise_is_uniform_over_16_bits_and_its_seed_starts_it_again() -> None:
-    noise = Noise(3)
-    first = noise.int16(400_001)
+    noise, like = Noise(3), torch.empty(400_001)
+    first = noise.int16(like)
     assert first.dtype == torch.int16
     assert len(first) == 400_001
     counts = torch.histc(first.float(), bins=16, min=-(2.0**15), max=2.0**15)
     assert (counts / len(first)).tolist() == pytest.approx([1 / 16] * 16, abs=0.003)
-    assert not torch.equal(noise.int16(400_001), first)
+    assert not torch.equal(noise.int16(like), first)
     noise.reseed(3)
-    assert torch.equal(noise.int16(400_001), first)
+    assert torch.equal(noise.int16(like), first)
 
 
 def test_the_clock_counts_work_and_not_sleep() -> None:
@@ -96,17 +117,19 @@ def test_the_clock_counts_work_and_not_sleep() -> None:
     assert len(ran) == 1
 
 
-@given(st.lists(st.integers(0, 30), min_size=1, max_size=60), st.sampled_from([0, 10**6]))
+@pytest.mark.parametrize(("distinct", "large"), [(DistinctRows(31), 0), (DistinctRows(31), 10**6), (PaddedRows(), 0)])
+@given(rows=st.lists(st.integers(0, 30), min_size=1, max_size=60))
 @settings(max_examples=60, deadline=None)
-def test_distinct_rows_sum_like_a_loop(rows: list[int], large: int) -> None:
-    """Both ways to sort: rows of a small table are counted, of a large one only the places are sorted."""
+def test_distinct_rows_sum_like_a_loop(distinct: Distinct, large: int, rows: list[int]) -> None:
+    """All ways to sort: on the processor rows of a small table are counted, of a large one the places are sorted."""
     keys = np.array(rows, np.int32)
     grads = torch.randn(len(rows), 3, generator=torch.Generator().manual_seed(1))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(place, "LARGE", large)
-        distinct_U, grad_UE = DistinctRows(31).sum(torch.from_numpy(keys), grads)
-    assert sorted(distinct_U.tolist()) == sorted(set(rows))
-    for row, total in zip(distinct_U.tolist(), grad_UE, strict=True):
+        found_U, grad_UE = distinct.sum(torch.from_numpy(keys), grads)
+    known = sorted(set(rows))
+    assert found_U.tolist() == known + known[-1:] * (len(found_U) - len(known))
+    for row, total in zip(found_U.tolist(), grad_UE, strict=True):
         torch.testing.assert_close(total, grads[keys == row].sum(0))
 
 

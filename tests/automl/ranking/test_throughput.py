@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from automl.ranking.clocks import AnalyticClock
 from automl.ranking.model import RankingModel, build_model
-from automl.ranking.place import CpuClock
+from automl.ranking.place import PROCESSOR, CpuClock
 from automl.ranking.throughput import interval, quiet_qps, time_ratio, timed_batches, trimmed_mean
 from tests.worlds.models import planted, spec
 
@@ -21,6 +21,8 @@ SMALL, LARGE = spec(), spec(deep=[{"mlp": {"width": 512}}, {"mlp": {"width": 512
 
 class NoisyClock:
     """Seconds that a width costs, times noise of a drifting machine with rare long stalls; nothing is run."""
+
+    there = PROCESSOR
 
     def __init__(self, seed: int, noise: float) -> None:
         self._rng, self._noise = np.random.default_rng(seed), noise

@@ -215,11 +215,16 @@ def test_every_strategy_can_be_named_and_no_other() -> None:
     assert faults(search={"strategy": "grid"})[0][0] == ("search", "strategy")
 
 
-def test_a_gpu_that_would_not_be_used_is_refused() -> None:
-    (where, must), *rest = faults(resources={"gpu": 1})
-    assert where == ("resources", "gpu")
-    assert "must be 0" in must
-    assert not rest
+def test_a_trial_holds_one_gpu_or_a_part_of_one() -> None:
+    assert study_config(resources={"gpu": 0.25}).resources.gpu == 0.25
+    assert faults(resources={"gpu": 2}) == [(("resources", "gpu"), "less_than_equal")]
+
+
+def test_speed_is_timed_on_a_gpu_only_where_a_trial_holds_one() -> None:
+    assert study_config(resources={"gpu": 0.5}, qps={"clock": "gpu"}).qps.clock == "gpu"
+    ((where, must),) = faults(qps={"clock": "gpu"})
+    assert where == ("qps",)
+    assert "`resources: {gpu: 1}`" in must
 
 
 def test_it_is_frozen() -> None:

@@ -1,0 +1,164 @@
+"""On another device: nothing crosses over while a chunk is learnt or scored, and the host waits for no value there.
+
+torch's meta device stands for one: it has shapes and no numbers, so that whoever asks it for a value, or for a shape
+that depends on values, fails; and a mode refuses operators whose tensors are in two places, and copies back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from automl.ranking import embedding
+from automl.ranking.batches import Chunk, Lesson
+from automl.ranking.distill import TeacherLoss
+from automl.ranking.features import read
+from automl.ranking.losses import LabelLoss
+from automl.ranking.model import RankingModel, build_member
+from automl.ranking.place import PaddedRows, put
+from automl.ranking.stepper import Stepper
+from automl.ranking.training import make_steppers
+from automl.testing.blocks import settings_of
+from search_spaces.blocks import INTERACTION_BLOCKS
+from search_spaces.history import HISTORIES
+from search_spaces.model import Layer, ModelSpec
+from tests.worlds.histories import remembered
+from tests.worlds.models import planted, planted_tasks, spec
+
+ELSEWHERE = torch.device("meta")
+ROWS, BATCH = 256, 64
+COPIES = {torch.ops.aten._to_copy.default, torch.ops.aten.copy_.default}
+
+
+class NothingCrosses(TorchDispatchMode):
+    """Refuses operators on tensors of two devices (a number may come along) and copies to the processor; copies to the
+    device are counted."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.brought = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        given = [one for one in tree_leaves((args, kwargs)) if isinstance(one, Tensor) and one.dim() > 0]
+        made = [one for one in tree_leaves(out) if isinstance(one, Tensor)]
+        there = {one.device.type for one in given}
+        if func in COPIES and there | {one.device.type for one in made} == {"cpu", "meta"}:
+            assert made[0].is_meta, f"{func} copies back to the processor"
+            self.brought += 1
+        else:
+            assert len(there) < 2, f"{func} takes tensors of {sorted(there)}"
+        return out
+
+
+def models() -> Iterator[tuple[str, ModelSpec]]:
+    train = {"batch_size": BATCH}
+    yield "dropout", spec(deep=[{"mlp": {"width": 16, "dropout": 0.2, "norm": "batch"}}], train=train)
+    for norm in ("layer", "batch"):
+        half = train | {"precision": "bf16"}
+        yield f"half, {norm}", spec(deep=[{"mlp": {"width": 16, "norm": norm}}], train=half)
+    for name, block in INTERACTION_BLOCKS.items():
+        for number, one in enumerate(settings_of(block)):
+            yield f"{name} {number}", replace(spec(train=train), interaction=(Layer((one,)),))
+
+
+CASES = dict(models())
+
+
+def elsewhere(candidate: ModelSpec, log: Any, tasks: int = 1) -> RankingModel:
+    return build_member(candidate, log.inputs, seed=0, tasks=tasks).to(ELSEWHERE).train()
+
+
+def learn(model: RankingModel, stepper: Stepper, chunk: Chunk) -> int:
+    """A chunk with the mean of the weights; how many tensors were brought to the device."""
+    stepper.average()
+    with NothingCrosses() as mode:
+        logits = [seen for _, seen in stepper.steps(chunk)]
+        brought = mode.brought
+    assert len(logits) == ROWS // BATCH
+    assert all(seen.is_meta for seen in logits)
+    with NothingCrosses(), torch.inference_mode():
+        assert model.eval()(chunk.features[:32]).is_meta
+    return brought
+
+
+def chunk_of(log: Any, labels: Tensor | None = None, **parts: Any) -> Chunk:
+    rows = slice(0, ROWS)
+    return Chunk(read(log, rows), put(log.labels_N[rows]) if labels is None else labels, **parts)
+
+
+@pytest.mark.parametrize("name", list(CASES))
+def test_a_chunk_is_brought_once_and_nothing_goes_back(name: str) -> None:
+    log = planted(rows=ROWS)
+    candidate = CASES[name]
+    model = elsewhere(candidate, log)
+    chunk = chunk_of(log, weights_C=torch.full((ROWS,), 0.5))
+    assert learn(model, Stepper(model, candidate, LabelLoss()), chunk) == 4  # ids, numbers, labels, weights
+
+
+@pytest.mark.parametrize("way", [way for way in HISTORIES if way != "none"])
+def test_lists_are_brought_with_their_rows(way: str) -> None:
+    log = remembered(rows=ROWS)
+    candidate = spec(history={way: {}}, train={"batch_size": BATCH})
+    model = elsewhere(candidate, log)
+    learn(model, Stepper(model, candidate, LabelLoss()), chunk_of(log))
+
+
+@pytest.mark.parametrize(
+    "tasks", [{}, {"sharing": "mmoe", "weight": 0.5}, {"sharing": "ple", "losses": "uncertainty"}, {"esmm": True}]
+)
+def test_several_labels_are_learnt_there(tasks: dict[str, Any]) -> None:
+    log = planted_tasks(rows=ROWS)
+    candidate = spec(train={"batch_size": BATCH}, tasks=tasks)
+    model = elsewhere(candidate, log, tasks=2)
+    (stepper,) = make_steppers(model, candidate, log, weights_seed=0)
+    assert log.labels_NT is not None
+    learn(model, stepper, chunk_of(log, put(log.labels_NT[:ROWS])))
+
+
+@pytest.mark.parametrize("heads", ["auxiliary", "adapter", "plain", "both"])
+def test_a_lesson_is_brought_too(heads: str) -> None:
+    log = planted(rows=ROWS)
+    candidate = spec(train={"batch_size": BATCH}, distill={"heads": heads})
+    model = elsewhere(candidate, log)
+    assert candidate.distill is not None
+    loss = TeacherLoss(candidate.distill, model.head, tasks=1, own=0, seed=0)
+    lesson = Lesson(torch.zeros(ROWS, 1), torch.zeros(ROWS))
+    learn(model, Stepper(model, candidate, loss), chunk_of(log, lesson=lesson))
+
+
+@pytest.mark.parametrize("averaged", [False, True])
+def test_the_rows_of_a_table_move_as_they_do_on_the_processor(averaged: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two ways to find equal rows, one to sum them."""
+    log = planted(rows=ROWS)
+    candidate, found = spec(train={"batch_size": BATCH}), []
+    for _ in range(2):
+        model = build_member(candidate, log.inputs, seed=0).train()
+        stepper = Stepper(model, candidate, LabelLoss())
+        if averaged:
+            stepper.average()
+        list(stepper.steps(chunk_of(log)))
+        stepper.settle()
+        found.append(model.table.weight_RE)
+        monkeypatch.setattr(embedding, "distinct_rows", lambda _: PaddedRows())
+    torch.testing.assert_close(found[0], found[1])
+
+
+def test_the_mode_sees_what_it_forbids() -> None:
+    here, there = torch.ones(3), torch.ones(3).to(ELSEWHERE)
+    with NothingCrosses():
+        with pytest.raises((AssertionError, RuntimeError)):
+            there + here
+        with pytest.raises((AssertionError, NotImplementedError)):
+            there.cpu()
+        with pytest.raises(RuntimeError):
+            there.sum().item()
+        with pytest.raises((NotImplementedError, RuntimeError)):
+            there.nonzero()
