@@ -12,7 +12,8 @@ Value = bool | int | float | str
 
 @dataclass(frozen=True, slots=True)
 class Knob:
-    """One setting. `kind` is int, float, bool or str; bounds are inclusive unless `above` is set."""
+    """One setting. `kind` is int, float, bool or str; bounds are inclusive unless `above` is set. What came `late` is
+    left out of a model's tree where it has its default: models that do not name it keep their keys."""
 
     kind: type
     default: Value
@@ -21,6 +22,7 @@ class Knob:
     above: float | None = None
     choices: tuple[str, ...] = ()
     doc: str = ""
+    late: bool = False
 
     def fault(self, value: object) -> str | None:
         """What must hold and does not, in words; None where the value is good."""
@@ -58,9 +60,10 @@ def knob(
     above: float | None = None,
     choices: tuple[str, ...] = (),
     doc: str = "",
+    late: bool = False,
 ) -> Any:
     """A dataclass field that carries its Knob."""
-    meta = Knob(type(default), default, ge, le, above, choices, doc)
+    meta = Knob(type(default), default, ge, le, above, choices, doc, late)
     return dataclasses.field(default=default, metadata={"knob": meta})
 
 

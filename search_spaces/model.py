@@ -71,7 +71,9 @@ class Train(Checked):
         0.1, ge=0.0, le=1.0, doc="share at the end of the last pass whose mean weights are kept; 0: the last weights"
     )
     recalibrate: bool = knob(True, doc="refit the head's bias on the latest training rows, once trained")
-    precision: str = knob("fp32", choices=PRECISIONS, doc="numbers that the top is trained in; what serves is fp32")
+    precision: str = knob(
+        "fp32", choices=PRECISIONS, doc="numbers that the top is trained in; what serves is fp32", late=True
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,18 +156,12 @@ class ModelSpec:
 
     def to_tree(self) -> dict[str, Any]:
         """The form of a baseline file, all defaults filled in; plain data. `dense`, `distill`, `history` and `tasks`
-        only where they are set, `members` where there are several, `train.precision` where it is not fp32,
-        `tasks.gate_hidden` where there are gates."""
+        only where they are set, `members` where there are several, knobs that came late where they are set."""
         several = {} if self.members == 1 else {"members": self.members}
-        train = _knob_values(self.train)
-        if self.train.precision == PRECISIONS[0]:
-            del train["precision"]
         taught = {} if self.distill is None else {"distill": _knob_values(self.distill)}
         formed = {} if self.dense is None else {"dense": {self.dense.name: _knob_values(self.dense)}}
         read = {} if self.history is None else {"history": {self.history.name: _knob_values(self.history)}}
         parted = {} if self.tasks is None else {"tasks": _knob_values(self.tasks)}
-        if self.tasks is not None and not self.tasks.gate_hidden:
-            del parted["tasks"]["gate_hidden"]
         return {
             "embedding": _knob_values(self.embedding),
             **formed,
@@ -175,7 +171,7 @@ class ModelSpec:
             "deep": [{"mlp": _knob_values(mlp)} for mlp in self.deep],
             **several,
             **parted,
-            "train": train,
+            "train": _knob_values(self.train),
             **taught,
         }
 
@@ -259,7 +255,8 @@ def layer_cost(layer: Layer, fields: Fields) -> Cost:
 
 
 def _knob_values(spec: object) -> dict[str, Value]:
-    return {name: getattr(spec, name) for name in knobs_of(type(spec))}
+    told = {name: (getattr(spec, name), knob) for name, knob in knobs_of(type(spec)).items()}
+    return {name: value for name, (value, knob) in told.items() if not knob.late or value != knob.default}
 
 
 def _layer_tree(layer: Layer) -> dict[str, object]:

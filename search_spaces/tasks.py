@@ -60,7 +60,9 @@ class Tasks(Checked):
     tower_layers: int = knob(0, ge=0, le=MOST_LAYERS, doc="layers of each label's own tower")
     tower_width: int = knob(32, ge=1, le=4096, doc="width of a tower")
     tower_dropout: float = knob(0.0, ge=0.0, le=0.9, doc="probability that an output of a tower is dropped in training")
-    gate_hidden: int = knob(0, ge=0, le=4096, doc="hidden units of the gates of a tower's layers; 0: no gates")
+    gate_hidden: int = knob(
+        0, ge=0, le=4096, doc="hidden units of the gates of a tower's layers; 0: no gates", late=True
+    )
     esmm: bool = knob(False, doc="learn a label given another by both at once, over all rows")
     losses: str = knob("fixed", choices=LOSSES, doc="weights of the labels' losses")
     weight: float = knob(1.0, above=0.0, le=100.0, doc="weight of every label but the first")

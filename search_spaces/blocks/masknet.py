@@ -24,6 +24,13 @@ class Masknet(BlockSpec):
     module: ClassVar[str] = "automl.ranking.blocks.masknet:MasknetBlock"
     width: int = knob(128, ge=1, le=4096, doc="width of the output")
     hidden: int = knob(64, ge=1, le=4096, doc="hidden width of the mask")
+    eps: float = knob(
+        1e-5,
+        above=0.0,
+        le=1.0,
+        doc="added to the variance by the norm of the embeddings: what is smaller is not lifted",
+        late=True,
+    )
 
     def out_shape(self, fields: Fields) -> Dense:
         return Dense(self.width)

@@ -102,6 +102,14 @@ def test_the_baseline_is_located_inside() -> None:
     assert human.key == ModelSpec.from_tree(human.to_tree()).key
 
 
+def test_a_knob_that_came_late_changes_no_model_that_leaves_it_alone() -> None:
+    plain, lifted = (model(f"interaction: [{{masknet: {{{knobs}}}}}]") for knobs in ("eps: 1.0e-5", "eps: 0.1"))
+    assert plain.to_tree()["interaction"] == [{"masknet": {"width": 128, "hidden": 64}}]
+    assert lifted.to_tree()["interaction"] == [{"masknet": {"width": 128, "hidden": 64, "eps": 0.1}}]
+    assert plain == model("interaction: [{masknet: {}}]")
+    assert ModelSpec.from_tree(lifted.to_tree()) == lifted
+
+
 def test_a_baseline_outside_has_a_nearest() -> None:
     made = space(DESIGN)
     human = model("""

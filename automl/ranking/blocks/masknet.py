@@ -16,7 +16,7 @@ class MasknetBlock(Block):
         super().__init__()
         width = fields.width
         self.mask = nn.Sequential(nn.Linear(width, spec.hidden), nn.ReLU(), nn.Linear(spec.hidden, width))
-        self.norm = nn.LayerNorm(fields.dim)
+        self.norm = nn.LayerNorm(fields.dim, eps=spec.eps)
         self.out = nn.Linear(width, spec.width, bias=False)
         self.out_norm = nn.LayerNorm(spec.width)
 

@@ -14,7 +14,7 @@ class MasknetParallelBlock(Block):
 
     def __init__(self, spec: MasknetParallel, fields: Fields) -> None:
         super().__init__()
-        self.norm = nn.LayerNorm(fields.dim)
+        self.norm = nn.LayerNorm(fields.dim, eps=spec.eps)
         self.parts = nn.ModuleList(_Masked(spec, fields.width) for _ in range(spec.masks))
 
     def forward(self, x0_BNE: Tensor, x_BNE: Tensor) -> Tensor:

@@ -186,10 +186,11 @@ def test_linear_mixes_fields() -> None:
     torch.testing.assert_close(module(x0, x), torch.einsum("mn,bne->bme", module.mix.map.weight, x))
 
 
-def test_masknet() -> None:
+@pytest.mark.parametrize("eps", [1e-5, 0.1])
+def test_masknet(eps: float) -> None:
     x0, x = fields()
-    module = build_block(Masknet(width=6, hidden=5), FIELDS)
-    normed = (x - x.mean(2, keepdim=True)) / (x.var(2, unbiased=False, keepdim=True) + 1e-5).sqrt()
+    module = build_block(Masknet(width=6, hidden=5, eps=eps), FIELDS)
+    normed = (x - x.mean(2, keepdim=True)) / (x.var(2, unbiased=False, keepdim=True) + eps).sqrt()
     first, _, second = module.mask
     mask = torch.relu(x.flatten(1) @ first.weight.T + first.bias) @ second.weight.T + second.bias
     hidden = (mask * normed.flatten(1)) @ module.out.weight.T

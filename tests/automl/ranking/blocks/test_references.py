@@ -6,6 +6,7 @@ import math
 from itertools import combinations
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu, pad
@@ -73,10 +74,10 @@ def mlp(layers: nn.Sequential, x: Tensor) -> Tensor:
     return x
 
 
-def normed(norm: nn.LayerNorm, x: Tensor) -> Tensor:
+def normed(norm: nn.LayerNorm, x: Tensor, eps: float = 1e-5) -> Tensor:
     """Over the last dimension."""
     spread = ((x - x.mean(-1, keepdim=True)) ** 2).mean(-1, keepdim=True)
-    return (x - x.mean(-1, keepdim=True)) / (spread + 1e-5).sqrt() * norm.weight + norm.bias
+    return (x - x.mean(-1, keepdim=True)) / (spread + eps).sqrt() * norm.weight + norm.bias
 
 
 def same(found: Tensor, expected: list[Tensor]) -> None:
@@ -179,11 +180,12 @@ def test_bilinear_with_one_matrix_and_with_one_for_each() -> None:
     same(out, [torch.stack([part(module.map, i, one[i]) * one[j] for i, j in PAIRS]) for one in x])
 
 
-def test_masknet_parallel() -> None:
-    module, _, x, out = made(MasknetParallel(masks=2, width=4, hidden=3))
+@pytest.mark.parametrize("eps", [1e-5, 0.1])
+def test_masknet_parallel(eps: float) -> None:
+    module, _, x, out = made(MasknetParallel(masks=2, width=4, hidden=3, eps=eps))
     expected = []
     for one in x:
-        inner = normed(module.norm, one).flatten()
+        inner = normed(module.norm, one, eps).flatten()
         outs = [
             torch.relu(normed(masked.norm, linear(masked.out, mlp(masked.mask, one.flatten()) * inner)))
             for masked in module.parts
