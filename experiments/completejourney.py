@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from ruamel.yaml import YAML
 
@@ -33,6 +34,7 @@ from search_spaces.errors import InputError
 
 ROOT = Path(__file__).parents[1]
 AHEAD, BACK = pd.Timedelta(days=28), pd.Timedelta(days=56)
+SOON_AHEAD = pd.Timedelta(days=7)
 THIRDS = 3
 
 _PRODUCT = ("manufacturer_id", "department", "brand", "product_category", "product_type", "package_size")
@@ -42,6 +44,7 @@ _AMOUNTS = ("quantity", "sales_value", "discount")
 MOST = 20  # pieces; fuel is counted in thousandths of a gallon
 _PAST = ("times_bought", "days_since")
 LABEL = "bought_again"
+SOON = {"column": "bought_in_a_week", "given": LABEL}  # of those bought again: 41%
 FEATURES: Mapping[str, Any] = {
     "categorical": {
         **{name: {"min_count": 2} for name in _IDS},
@@ -87,7 +90,7 @@ def prepared() -> Path:
         InputError: where the package is not installed.
     """
     folder = Path(os.environ.get("AUTOML_CACHE", ROOT / ".cache")) / "completejourney"
-    if not (folder / "log.parquet").exists():
+    if not (folder / "log.parquet").exists() or SOON["column"] not in pq.read_schema(folder / "log.parquet").names:
         source = package_folder()
         folder.mkdir(parents=True, exist_ok=True)
         log = labelled(pd.read_parquet(source / "transactions.parquet"))
@@ -110,13 +113,15 @@ def labelled(bought: pd.DataFrame) -> pd.DataFrame:
     pair, when = ["household_id", "product_id"], "transaction_timestamp"
     visits = bought[[*pair, when]].drop_duplicates().sort_values([*pair, when])
     times = visits.groupby(pair, sort=False)[when]
-    visits[LABEL] = ((times.shift(-1) - visits[when]) <= AHEAD).astype(np.int8)
+    until_next = times.shift(-1) - visits[when]
+    visits[LABEL] = (until_next <= AHEAD).astype(np.int8)
+    visits[SOON["column"]] = (until_next <= SOON_AHEAD).astype(np.int8)
     visits["times_bought"] = seen_before(times.ngroup().to_numpy(), visits[when].to_numpy().astype("datetime64[s]"))
     since = (visits[when] - times.shift(1)).clip(upper=BACK)
     visits["days_since"] = since.dt.total_seconds() / 86_400  # missing: the first time
     known = bought[bought[when] + AHEAD <= bought[when].max()]
     whole = amounts(known).merge(visits, on=[*pair, when], how="left")
-    kept = [*_IDS, when, *_AMOUNTS, "coupon", *_PAST, LABEL]
+    kept = [*_IDS, when, *_AMOUNTS, "coupon", *_PAST, LABEL, SOON["column"]]
     return whole.sort_values([when, *pair, "basket_id"], kind="stable")[kept].reset_index(drop=True)
 
 
@@ -164,8 +169,8 @@ def third(households: pd.Series) -> pd.Series:
     return households.map(mine)
 
 
-def data_text() -> str:
-    """The `data:` part of a study over the prepared log."""
+def data_text(*, label: str | Mapping[str, Any] = LABEL, labels: Mapping[str, Any] | None = None) -> str:
+    """The `data:` part of a study over the prepared log, of one label or of several."""
     folder = prepared().absolute()
     tree = {
         "path": f"{folder}/log.parquet",
@@ -174,7 +179,7 @@ def data_text() -> str:
             {"path": f"{folder}/households.parquet", "on": "household_id"},
         ],
         "time": {"column": "transaction_timestamp"},
-        "label": LABEL,
+        **({"label": label} if labels is None else {"labels": labels}),
         "cluster": "household_id",
         "features": FEATURES,
         "split": {name: list(days) for name, days in SPLIT.items()},
@@ -187,6 +192,8 @@ def data_text() -> str:
 def write_study(
     name: str,
     *,
+    label: str | Mapping[str, Any] = LABEL,
+    labels: Mapping[str, Any] | None = None,
     space: str = "ctr-small",
     baseline: Mapping[str, float] = TUNED,
     strategy: str = "controller",
@@ -201,7 +208,7 @@ def write_study(
     """
     return write_files(
         name,
-        data=data_text(),
+        data=data_text(label=label, labels=labels),
         baseline=BASELINE.format(**baseline),
         space=space,
         strategy=strategy,

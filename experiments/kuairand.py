@@ -105,6 +105,7 @@ def write_study(
     name: str,
     *,
     label: str | Mapping[str, str] = CTR,
+    labels: Mapping[str, Any] | None = None,
     space: str = "ctr-small",
     baseline: Mapping[str, float] = TUNED,
     strategy: str = "controller",
@@ -116,11 +117,16 @@ def write_study(
     reads: str = "",
     rest: str = "",
 ) -> Path:
-    """Write studies/NAME/study.yaml and its baseline; the study file's path. `counters` are blocks of features,
-    `sequence` lists of events (`sequences`), `reads` how the baseline reads them."""
+    """Write studies/NAME/study.yaml and its baseline, over one label or several; the study file's path. `counters` are
+    blocks of features, `sequence` lists of events (`sequences`), `reads` how the baseline reads them."""
     return write_files(
         name,
-        data=data_text(label=label, split=split, counters=counters, sequence=sequence),
+        data=data_text(
+            split=split,
+            counters=counters,
+            sequence=sequence,
+            **({"label": label} if labels is None else {"labels": labels}),
+        ),
         baseline=BASELINE.format(**baseline) + (f"history: {reads}\n" if reads else ""),
         space=space,
         strategy=strategy,

@@ -1,4 +1,4 @@
-"""Searches on real logs, told as they are: 100 trials and finals with five seeds on one of four logs.
+"""Searches on real logs, told as they are: 100 trials and finals with five seeds on one of five logs.
 
     python -m experiments.live --log kuairand-ctr --seed 1 [--trials 100] [--seeds 5] [--minutes 20] [--quick]
     python -m experiments.live --log kuairand-ctr --seed 1 --best 10
@@ -67,6 +67,17 @@ LOGS: Mapping[str, Log] = {
             split=DAYS,
             sequence=kuairand.sequences("watched", "before", delay="10m"),
             reads="{din: {units: 32}}",
+        ),
+        faster=True,
+    ),
+    "kuairand-tasks": Log(
+        partial(
+            kuairand.write_study,
+            space="ctr-cvr",
+            labels={"ctr": kuairand.CTR, "cvr": kuairand.CVR},
+            baseline=kuairand.TUNED,
+            split=DAYS,
+            rest="constraints: [ne.cvr <= 1.001 * baseline.ne.cvr]\n",
         ),
         faster=True,
     ),

@@ -1,11 +1,13 @@
 """Click and conversion by one model against two models of one label, at equal FLOPs: what one row costs both together.
 
-    python -m experiments.tasks [--quick]
+    python -m experiments.tasks [--log kuairand|completejourney] [--quick]
 
-KuaiRand-Pure: is_click, and long_view given is_click. The two single models are the tuned baselines. Each joint model
-is widened until one more step would cost more than the pair. Which of them goes to the test is decided on the
-validation window (two orders: the one whose worse gain is best); there it meets the pair on five orders, trained on
-train + validate. Goes on where it stopped: predictions that are there are not made again.
+KuaiRand-Pure: is_click, and long_view given is_click; the two single models are the tuned baselines. The Complete
+Journey: whether a product is bought again within four weeks, and if so within one; both single models have the rates
+that were tuned for the first. Each joint model is widened until one more step would cost more than the pair. Which of
+them goes to the test is decided on the validation window (two orders: the one whose worse gain is best); there it meets
+the pair on five orders, trained on train + validate. Goes on where it stopped: predictions that are there are not made
+again.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import argparse
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
+from pathlib import Path
 from statistics import fmean
 from typing import Any
 
@@ -29,16 +32,37 @@ from automl.runtime.work import train_and_score
 from automl.stats.compared import ScoredRows
 from automl.stats.seeds import trial_seeds
 from automl.study.problem import FINALS_FIT, Problem, encode, load_problem
-from experiments.kuairand import CTR, CVR, TUNED, TUNED_CVR, write_study
+from experiments import completejourney, kuairand
+from experiments.kuairand import CTR, CVR, TUNED, TUNED_CVR
 from experiments.record import write_result
 from experiments.studies import STUDIES
 from search_spaces.model import ModelSpec
 
 Floats = NDArray[np.float64]
-LABELS: Mapping[str, Any] = {"ctr": CTR, "cvr": CVR}
 CHOICE_ORDERS, ORDERS = 2, 5
 STEPS = 16  # in which a model is widened from one baseline's width on
 WEIGHTS = (1.0, 1.5, 2.5)  # of the conversion's loss; 2.5 are rows over clicks, as if the mean were over clicks alone
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """Two labels of a log, and what writes a study over it."""
+
+    result: str
+    labels: Mapping[str, Any]
+    rates: Mapping[str, Mapping[str, float]]
+    write: Callable[..., Path]
+
+
+LOGS: Mapping[str, Log] = {
+    "kuairand": Log("tasks", {"ctr": CTR, "cvr": CVR}, {"ctr": TUNED, "cvr": TUNED_CVR}, kuairand.write_study),
+    "completejourney": Log(
+        "tasks_completejourney",
+        {"again": completejourney.LABEL, "soon": completejourney.SOON},
+        {"again": completejourney.TUNED, "soon": completejourney.TUNED},
+        completejourney.write_study,
+    ),
+}
 
 
 def _shared(k: float, weight: float, *, esmm: bool = False) -> dict[str, Any]:
@@ -78,14 +102,16 @@ CHOICE, TEST = Stage("choice", ("train",), "validate"), Stage("test", FINALS_FIT
 def main() -> None:
     """Choose on validation, test on the test window; the result is written at the end."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--log", choices=list(LOGS), default="kuairand")
     parser.add_argument("--quick", action="store_true", help="two joint models, one order, then two")
-    quick = parser.parse_args().quick
+    asked = parser.parse_args()
+    quick, log = asked.quick, LOGS[asked.log]
     torch.set_num_threads(1)
     alone = {
-        task: load_problem(write_study(f"tasks-{task}", label=label, baseline=rates))
-        for (task, label), rates in zip(LABELS.items(), (TUNED, TUNED_CVR), strict=True)
+        task: load_problem(log.write(f"tasks-{task}", label=label, baseline=log.rates[task]))
+        for task, label in log.labels.items()
     }
-    both = _both()
+    both = load_problem(log.write(f"tasks-both-{asked.log}", labels=_columns(log.labels)))
     pair = sum(problem.baseline.cost(problem.log.inputs).flops for problem in alone.values())
     joint = {
         f"{name}, weight {weight:g}": widened(both, partial(tree, weight=weight), pair)
@@ -96,8 +122,8 @@ def main() -> None:
     best = min(seen, key=lambda name: max(fmean(gains) for gains in seen[name].gains_pct.values()))
     found = compared(TEST, alone, both, joint[best], 2 if quick else ORDERS)
     write_result(
-        "tasks",
-        settings={"labels": LABELS, "choice_orders": CHOICE_ORDERS, "orders": ORDERS, "weights": WEIGHTS},
+        log.result,
+        settings={"labels": log.labels, "choice_orders": CHOICE_ORDERS, "orders": ORDERS, "weights": WEIGHTS},
         figures={
             "pair_flops": pair,
             "models": {
@@ -113,12 +139,9 @@ def main() -> None:
     print(best, found)
 
 
-def _both() -> Problem:
-    """The study of both labels."""
-    file = write_study("tasks-both")
-    written = "{ctr: is_click, cvr: {column: long_view, given: is_click}}"
-    file.write_text(file.read_text().replace("label: is_click", f"labels: {written}"))
-    return load_problem(file)
+def _columns(labels: Mapping[str, Any]) -> dict[str, Any]:
+    """As a study of several labels has them."""
+    return {task: label if isinstance(label, str) else dict(label) for task, label in labels.items()}
 
 
 def widened(problem: Problem, tree: Callable[[float], dict[str, Any]], flops: int) -> ModelSpec:
