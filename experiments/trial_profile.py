@@ -137,11 +137,11 @@ class TimedStepper(Stepper):
         with clock.part("dense backward"):
             torch.autograd.backward(x, grad)
         with clock.part("adam"):
-            self._adam.step(spec.train.dense_lr * factor)
-            self._adam.zero_grad()
+            self._dense.step(spec.train.dense_lr * factor)
+            self._dense.zero_grad()
         with clock.part("embedding update"):
             assert gathered.grad is not None
-            self._adagrad.step(asked.rows_P, gathered.grad, spec.embedding.lr * factor)
+            self._rows.step(asked.rows_P, gathered.grad, spec.embedding.lr * factor)
         return seen
 
 

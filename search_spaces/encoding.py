@@ -65,7 +65,8 @@ class Encoder:
 
     def _budget(self, answers_ND: Floats) -> Floats:
         seen = self._costing.inputs.train_rows * self._number(answers_ND, "train.epochs")
-        steps = np.maximum(seen / self._number(answers_ND, "train.batch_size"), 1.0)
+        of_step = self._number(answers_ND, "train.batch_size") * self._number(answers_ND, "train.accumulate")
+        steps = np.maximum(seen / of_step, 1.0)
         rate = np.ones(len(steps))
         for schedule, mean in _MEAN_RATE.items():
             rate = np.where(self._costing.knobs.word(answers_ND, "train.schedule", schedule), mean, rate)

@@ -42,18 +42,23 @@ FUSES = ("sum", "concat")
 SCHEDULES = ("constant", "linear", "cosine")
 ORDERS = ("shuffled", "time")
 PRECISIONS = ("fp32", "bf16")
+ROW_OPTIMIZERS = ("rowwise_adagrad", "adagrad", "adam", "sgd")
+DENSE_OPTIMIZERS = ("adam", "adagrad", "sgd")
 MOST_MEMBERS = 16
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Embedding(Checked):
-    """The fused embedding table and its row-wise Adagrad."""
+    """The fused embedding table and its optimizer."""
 
     dim: int = knob(16, ge=1, le=1024, doc="dimension E of every field")
-    lr: float = knob(0.02, above=0.0, le=10.0, doc="learning rate of row-wise Adagrad")
+    lr: float = knob(0.02, above=0.0, le=10.0, doc="learning rate of the rows")
     init_std: float = knob(0.01, above=0.0, le=1.0, doc="standard deviation of the initial weights")
     weight_decay: float = knob(0.0, ge=0.0, le=1.0, doc="L2 on the rows that a batch touches")
     min_count: int = knob(2, ge=1, doc="ids seen less often in training share row 0")
+    optimizer: str = knob(
+        "rowwise_adagrad", choices=ROW_OPTIMIZERS, doc="what the rows that a batch touches learn by", late=True
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,7 +66,7 @@ class Train(Checked):
     """How the model is trained: one pass over the training window unless `epochs` says more."""
 
     batch_size: int = knob(1024, ge=1, le=1 << 20, doc="examples a step")
-    dense_lr: float = knob(1e-3, above=0.0, le=1.0, doc="learning rate of Adam on the dense weights")
+    dense_lr: float = knob(1e-3, above=0.0, le=1.0, doc="learning rate of the dense weights")
     weight_decay: float = knob(0.0, ge=0.0, le=1.0, doc="decoupled weight decay of the dense weights")
     schedule: str = knob("constant", choices=SCHEDULES, doc="both learning rates over the run, to 0 at its end")
     warmup: float = knob(0.0, ge=0.0, le=0.5, doc="share of the steps with a rising learning rate")
@@ -74,6 +79,8 @@ class Train(Checked):
     precision: str = knob(
         "fp32", choices=PRECISIONS, doc="numbers that the top is trained in; what serves is fp32", late=True
     )
+    optimizer: str = knob("adam", choices=DENSE_OPTIMIZERS, doc="what the dense weights learn by", late=True)
+    accumulate: int = knob(1, ge=1, le=1024, doc="batches whose gradients make one step", late=True)
 
 
 @dataclass(frozen=True, slots=True)

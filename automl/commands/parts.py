@@ -33,11 +33,15 @@ def further_models(problem: Problem, found: Finals, picked: Mapping[str, ModelSp
 
 
 def with_training_of(architecture: ModelSpec, model: ModelSpec) -> ModelSpec:
-    """One model's architecture with another's training knobs: all of `train`, and of the embedding its rate, decay and
-    initial scale."""
+    """One model's architecture with another's training knobs: all of `train`, and of the embedding its optimizer, rate,
+    decay and initial scale."""
     of_rows = model.embedding
     embedding = replace(
-        architecture.embedding, lr=of_rows.lr, weight_decay=of_rows.weight_decay, init_std=of_rows.init_std
+        architecture.embedding,
+        optimizer=of_rows.optimizer,
+        lr=of_rows.lr,
+        weight_decay=of_rows.weight_decay,
+        init_std=of_rows.init_std,
     )
     return replace(architecture, embedding=embedding, train=model.train)
 

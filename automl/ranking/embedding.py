@@ -1,7 +1,6 @@
-"""One table for all id fields, and the row-wise Adagrad that trains it without autograd.
+"""One table for all id fields.
 
-B batch, F id fields, E dimension, L events, R rows of the whole table, P rows that a batch asks for, U distinct ones
-among them.
+B batch, F id fields, E dimension, L events, R rows of the whole table, P rows that a batch asks for.
 """
 
 from __future__ import annotations
@@ -10,11 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from automl.ranking.averaging import TailMean
 from automl.ranking.features import Features
-from automl.ranking.place import distinct_rows, put, write_rows
-
-EPS = 1e-8
+from automl.ranking.place import put
 
 
 class FusedEmbedding(nn.Module):
@@ -62,31 +58,3 @@ class FusedEmbedding(nn.Module):
 def _rows(ids: Tensor, count: Tensor, first: Tensor) -> Tensor:
     known = (ids < count) & (ids >= 0)
     return ids.mul(known).add_(first)
-
-
-class RowwiseAdagrad:
-    """Adagrad with one accumulator a row: the sum of the mean squares of its gradients, over the steps that touched it.
-
-    A row that occurs several times in a batch takes one step with the sum of its gradients, as a dense optimizer would.
-    """
-
-    def __init__(self, table: FusedEmbedding, weight_decay: float = 0.0) -> None:
-        weight_RE = table.weight_RE
-        self._weight_RE, self._weight_decay = weight_RE, weight_decay
-        self.sums_R1 = weight_RE.new_zeros(weight_RE.shape[0], 1)
-        self._distinct = distinct_rows(weight_RE)
-
-    def step(self, rows_P: Tensor, grad_PE: Tensor, lr: float, tail: TailMean | None = None) -> None:
-        """Change the rows that the batch touched; grad_PE is the gradient of what was gathered. `tail` is told."""
-        rows_U, grad_UE = self._distinct.sum(rows_P, grad_PE)
-        weight_UE = self._weight_RE.index_select(0, rows_U)
-        if self._weight_decay:
-            grad_UE.add_(weight_UE, alpha=self._weight_decay)
-        sums_U1 = self.sums_R1.index_select(0, rows_U)
-        sums_U1.add_(grad_UE.square().mean(1, keepdim=True))
-        self.sums_R1.index_copy_(0, rows_U, sums_U1)
-        before_UE = weight_UE if tail is None else weight_UE.clone()
-        weight_UE.addcdiv_(grad_UE, sums_U1.sqrt_().add_(EPS), value=-lr)
-        if tail is not None:
-            tail.moved(rows_U, before_UE, weight_UE)
-        write_rows(self._weight_RE, rows_U, weight_UE)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from automl.ranking.batches import BLOCK_ROWS, CHUNK_BLOCKS
 from automl.ranking.features import AT_ONCE
+from automl.ranking.optimizers import DENSE
 from automl.ranking.place import LARGE
 from automl.ranking.recalibration import recent_rows
 from automl.ranking.throughput import MOST_BATCHES
 from automl.ranking.training import BASE_ROWS
 from search_spaces.inputs import HistoryShape
-from search_spaces.model import InputShape, ModelSpec
+from search_spaces.model import Embedding, InputShape, ModelSpec
 
 _FLOAT, _DOUBLE = 4, 8
 _COUNT = 40  # an id's count as Python keeps it
 _POINTS = 20  # of a trial's curve
-_ADAM = 4  # weights, gradients, means, squares
+_DENSE = 2  # weights and gradients, beside what their optimizer keeps
 _BACKWARD = 2.5  # activations: kept, and what of their gradients is there at once
 _FORWARD = 0.6  # where nothing is kept for a gradient
 _JUDGED = 12  # doubles a scored row: logit, probability, label, weight, loss, and the orders that AUC sorts
@@ -46,10 +47,26 @@ def _learning(model: ModelSpec, inputs: InputShape, rows: int) -> int:
     batch = min(model.train.batch_size, rows)
     named = _FLOAT * table if table > LARGE * batch * inputs.fields else 0
     mean = _FLOAT * table * model.embedding.dim if model.train.average else 0
+    kept = _FLOAT * table * _kept_of_row(model.embedding)
     logits = rows // _POINTS * 2 * _DOUBLE
-    of_one = _FLOAT * table + named + mean + _chunks(inputs, rows) + logits
+    of_one = kept + named + mean + _chunks(inputs, rows) + logits
     activations = round(_BACKWARD * batch * _activations(model, inputs))
-    return model.members * of_one + _ADAM * _FLOAT * of_dense + activations
+    vectors = _DENSE + len(DENSE[model.train.optimizer].KEPT) + (model.train.accumulate > 1)
+    return model.members * of_one + vectors * _FLOAT * of_dense + activations + _together(model, inputs, rows)
+
+
+def _kept_of_row(embedding: Embedding) -> int:
+    """Numbers that the table's optimizer keeps of a row."""
+    return {"rowwise_adagrad": 1, "adagrad": embedding.dim, "adam": 2 * embedding.dim, "sgd": 0}[embedding.optimizer]
+
+
+def _together(model: ModelSpec, inputs: InputShape, rows: int) -> int:
+    """Rows of the table and their gradients, of all batches of a step, and once more as they are joined."""
+    if model.train.accumulate == 1:
+        return 0
+    places = inputs.fields + sum(round(one.mean_length(one.most)) for one in inputs.histories)
+    step = min(model.train.batch_size * model.train.accumulate, rows)
+    return 2 * step * places * _FLOAT * (model.embedding.dim + 1)
 
 
 def _chunks(inputs: InputShape, rows: int) -> int:

@@ -112,6 +112,8 @@ def _pass(
                     prequential.add(logits, batch.labels, batch.weights_B)
                 else:
                     prequential.add(logits[:, task], batch.labels[:, task], batch.weights_B)
+                if stepper.waiting:
+                    continue  # means and points are of whole steps
                 if tail_from <= prequential.rows < total and not stepper.averaging:
                     stepper.average()
                 if prequential.due:

@@ -54,6 +54,12 @@ def training(model: ModelSpec) -> str:
         f"{train.schedule} schedule" + (f" with {knob_value(train.warmup)} warm-up" if train.warmup else ""),
         f"{train.order} order",
     ]
+    if train.optimizer != "adam":
+        parts.append(f"dense weights by {train.optimizer}")
+    if embedding.optimizer != "rowwise_adagrad":
+        parts.append(f"embeddings by {embedding.optimizer}")
+    if train.accumulate != 1:
+        parts.append(f"{train.accumulate} batches a step")
     if train.precision != "fp32":
         parts.append(train.precision)
     if train.epochs != 1:

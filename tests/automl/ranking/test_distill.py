@@ -95,11 +95,11 @@ def student(candidate: ModelSpec = PLAIN, seed: int = 0, **knobs: Any) -> Studen
 def gradients(learner: Student, seen: Seen) -> tuple[list[Tensor], Tensor]:
     """Of all dense weights, the heads' last, and of the gathered embeddings; nothing but the adapter is moved."""
     caught: list[Tensor] = []
-    adagrad = learner.stepper._adagrad
-    original = adagrad.step
-    adagrad.step = lambda rows, grad, lr, tail: caught.append(grad.clone())  # type: ignore[method-assign]
+    optimizer = learner.stepper._rows
+    original = optimizer.step
+    optimizer.step = lambda rows, grad, lr, tail: caught.append(grad.clone())  # type: ignore[method-assign]
     learner.step(seen, factor=0.0)
-    adagrad.step = original  # type: ignore[method-assign]
+    optimizer.step = original  # type: ignore[method-assign]
     parts = (*learner.model.parameters(), *learner.loss.parameters())
     return [part.grad.clone() for part in parts], caught[0]
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from automl.ranking import embedding
+from automl.ranking import rows as of_rows
 from automl.ranking.batches import Chunk, Lesson
 from automl.ranking.distill import TeacherLoss
 from automl.ranking.features import read
@@ -28,7 +28,7 @@ from automl.ranking.training import make_steppers
 from automl.testing.blocks import settings_of
 from search_spaces.blocks import INTERACTION_BLOCKS
 from search_spaces.history import HISTORIES
-from search_spaces.model import Layer, ModelSpec
+from search_spaces.model import DENSE_OPTIMIZERS, ROW_OPTIMIZERS, Layer, ModelSpec
 from tests.worlds.histories import remembered
 from tests.worlds.models import planted, planted_tasks, spec
 
@@ -64,6 +64,12 @@ def models() -> Iterator[tuple[str, ModelSpec]]:
     for norm in ("layer", "batch"):
         half = train | {"precision": "bf16"}
         yield f"half, {norm}", spec(deep=[{"mlp": {"width": 16, "norm": norm}}], train=half)
+    for name in ROW_OPTIMIZERS:
+        dense = DENSE_OPTIMIZERS[min(ROW_OPTIMIZERS.index(name), len(DENSE_OPTIMIZERS) - 1)]
+        yield (
+            f"{name}, {dense}",
+            spec(embedding={"optimizer": name}, train=train | {"optimizer": dense, "accumulate": 2}),
+        )
     for name, block in INTERACTION_BLOCKS.items():
         for number, one in enumerate(settings_of(block)):
             yield f"{name} {number}", replace(spec(train=train), interaction=(Layer((one,)),))
@@ -147,7 +153,7 @@ def test_the_rows_of_a_table_move_as_they_do_on_the_processor(averaged: bool, mo
         list(stepper.steps(chunk_of(log)))
         stepper.settle()
         found.append(model.table.weight_RE)
-        monkeypatch.setattr(embedding, "distinct_rows", lambda _: PaddedRows())
+        monkeypatch.setattr(of_rows, "distinct_rows", lambda _: PaddedRows())
     torch.testing.assert_close(found[0], found[1])
 
 

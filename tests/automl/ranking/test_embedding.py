@@ -3,8 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from automl.ranking import place
-from automl.ranking.embedding import EPS, FusedEmbedding, RowwiseAdagrad
+from automl.ranking.embedding import FusedEmbedding
 from automl.ranking.features import Features
 from tests.worlds.models import INPUTS
 
@@ -35,25 +34,3 @@ def test_rare_and_unknown_ids_share_row_0_of_their_field() -> None:
 def test_a_table_that_int32_cannot_number_is_refused() -> None:
     with pytest.raises(ValueError, match="fewer than 2\\^31 rows"):
         FusedEmbedding((2**31,), 1, 0.1)
-
-
-@pytest.mark.parametrize("large", [0, 10**6])
-@pytest.mark.parametrize("decay", [0.0, 0.1])
-def test_rowwise_adagrad_is_the_dense_one_with_a_mean_over_the_row(
-    decay: float, large: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(place, "LARGE", large)
-    fused = table()
-    weight, sums = fused.weight_RE.clone(), torch.zeros(len(fused.weight_RE), 1)
-    optimizer = RowwiseAdagrad(fused, decay)
-    for step in range(5):
-        torch.manual_seed(step)
-        rows_BF = fused.rows(torch.randint(0, 4, (30, 3)))
-        grad_BFE = torch.randn(30, 3, 4)
-        optimizer.step(rows_BF.reshape(-1), grad_BFE.flatten(0, 1), lr=0.05)
-        dense = torch.zeros_like(weight).index_add_(0, rows_BF.flatten().long(), grad_BFE.flatten(0, 1))
-        touched = torch.zeros(len(weight), dtype=torch.bool).index_fill_(0, rows_BF.flatten().long(), True)
-        dense[touched] += decay * weight[touched]
-        sums += dense.square().mean(1, keepdim=True)
-        weight[touched] -= 0.05 * (dense / (sums.sqrt() + EPS))[touched]
-        torch.testing.assert_close(fused.weight_RE, weight)

@@ -117,3 +117,13 @@ def test_a_precision_that_only_one_names_is_told() -> None:
     half = replace(HUMAN, train=replace(HUMAN.train, precision="bf16"))
     assert changes(half, HUMAN) == ["train precision fp32 → bf16"]
     assert changes(HUMAN, half) == ["train precision bf16 → fp32"]
+
+
+def test_optimizers_are_told_where_they_are_not_the_usual_ones() -> None:
+    other = replace(
+        HUMAN,
+        embedding=replace(HUMAN.embedding, optimizer="adam"),
+        train=replace(HUMAN.train, optimizer="sgd", accumulate=4),
+    )
+    assert "dense weights by sgd, embeddings by adam, 4 batches a step" in training(other)
+    assert " by " not in training(HUMAN)
