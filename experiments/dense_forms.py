@@ -40,6 +40,10 @@ FORMS: Mapping[str, dict[str, Any]] = {
     "piecewise 64": {"piecewise": {"bins": 64}},
     "periodic .1": {"periodic": {"sigma": 0.1}},
     "periodic 1": {"periodic": {"sigma": 1.0}},
+    "buckets 16, together": {"buckets": {"bins": 16, "together": True}},
+    "piecewise 16, together": {"piecewise": {"bins": 16, "together": True}},
+    "piecewise 64, together": {"piecewise": {"bins": 64, "together": True}},
+    "periodic .1, together": {"periodic": {"sigma": 0.1, "together": True}},
 }
 
 
@@ -99,7 +103,7 @@ def _train(problem: Problem, runs: list[Run], log: str, name: str, spec: ModelSp
     found = measured(problem, spec, order)
     seconds = found.seconds.get("train", 0.0)
     runs.append({"log": log, "form": name, "order": order, "ne": found.ne, "train_s": seconds})
-    print(f"{log:<14} {name:<14} order {order}: NE {found.ne:.5f}, {seconds:.1f} s", flush=True)
+    print(f"{log:<14} {name:<22} order {order}: NE {found.ne:.5f}, {seconds:.1f} s", flush=True)
     write_result(NAME, settings={}, figures={"runs": runs}, headline={})
 
 
@@ -121,7 +125,7 @@ def table(problem: Problem, log: str, models: Mapping[str, ModelSpec], runs: lis
             "flops": spec.cost(problem.log.inputs).flops,
         }
         rows.append(row)
-        print(f"{log:<14} {name:<14} {row['gain_pct']:+.3f}% ± {row['gain_std_pct']:.3f}  QPS x{row['qps_ratio']:.2f}")
+        print(f"{log:<14} {name:<22} {row['gain_pct']:+.3f}% ± {row['gain_std_pct']:.3f}  QPS x{row['qps_ratio']:.2f}")
     return sorted(rows, key=lambda row: float(row["ne"]))
 
 

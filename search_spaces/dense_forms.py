@@ -6,6 +6,7 @@ x is a number as it is encoded, standardised; a missing one is 0. Vectors are no
     buckets    a field a number:    an embedding for each bucket, one more where it is missing
     piecewise  a field a number:    W clip((x - e_k) / (e_k+1 - e_k), 0, 1)_k + b + [missing] m
     periodic   a field a number:    W [sin(2 pi c x), cos(2 pi c x)] + b + [missing] m, with c learned
+    together   one field:           the sum of these
 
 Edges e are quantiles of the training rows (Gorishniy et al. 2022, arXiv 2203.05556). A number that is its own mean to
 the last bit counts as missing.
@@ -55,16 +56,17 @@ class LinearForm(DenseForm):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NumberForm(DenseForm):
-    """Each number is a field of its own.
+    """Each number is a field of its own, or all together are the sum of these.
 
     `module` names the class of its torch half, "package.module:Class", which is made with (form, numbers, dim,
     init_std).
     """
 
     module: ClassVar[str]
+    together: bool = knob(False, doc="whether the numbers are one field, the sum of theirs")
 
     def fields(self, numbers: int) -> int:
-        return numbers
+        return min(numbers, 1) if self.together else numbers
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,7 +84,8 @@ class BucketsForm(NumberForm):
 
     def cost(self, numbers: tuple[Quantiles, ...], dim: int) -> Cost:
         rows = sum(2 + len(self.edges(quantiles)) for quantiles in numbers)
-        return elementwise_cost(len(numbers) * dim, params=rows * dim)
+        summed = elementwise_cost(dim) if self.together and numbers else Cost()
+        return summed + elementwise_cost(len(numbers) * dim, params=rows * dim)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,7 +101,8 @@ class PiecewiseForm(NumberForm):
         return _distinct(quantiles[k * QUANTILES // self.bins] for k in range(self.bins + 1 if quantiles else 0))
 
     def cost(self, numbers: tuple[Quantiles, ...], dim: int) -> Cost:
-        return mapped_cost([1 + max(len(self.edges(quantiles)) - 1, 0) for quantiles in numbers], dim)
+        widths = [1 + max(len(self.edges(quantiles)) - 1, 0) for quantiles in numbers]
+        return mapped_cost(widths, self.fields(len(numbers)), dim)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -113,15 +117,15 @@ class PeriodicForm(NumberForm):
     def cost(self, numbers: tuple[Quantiles, ...], dim: int) -> Cost:
         count = len(numbers) * self.frequencies
         angles = elementwise_cost(count, params=count)
-        return angles + mapped_cost([1 + 2 * self.frequencies] * len(numbers), dim)
+        return angles + mapped_cost([1 + 2 * self.frequencies] * len(numbers), self.fields(len(numbers)), dim)
 
 
-def mapped_cost(widths: list[int], dim: int) -> Cost:
-    """Of a linear map of each number's own inputs, so many as `widths`, which are told apart from the widest's by
+def mapped_cost(widths: list[int], fields: int, dim: int) -> Cost:
+    """Of a linear map of each number's own inputs, so many as `widths`; where one has fewer than the widest there are
     zeros."""
     count, widest = len(widths), max(widths, default=0)
-    product = Cost(params=(sum(widths) + count) * dim, flops=2 * count * widest * dim)
-    return product + elementwise_cost(count * (widest + dim))
+    product = Cost(params=(sum(widths) + fields) * dim, flops=2 * count * widest * dim)
+    return product + elementwise_cost(count * widest + fields * dim)
 
 
 def _distinct(values: Iterable[float]) -> tuple[float, ...]:

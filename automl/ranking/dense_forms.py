@@ -1,6 +1,7 @@
 """Numbers as fields of their own: the forward pass of the forms of search_spaces/dense_forms.py.
 
-B batch, D plain numbers, E dimension, K frequencies, T inputs of a number (the most that one has), S inputs of all.
+B batch, D plain numbers, E dimension, K frequencies, n fields, T inputs of a number (the most that one has), S inputs
+of all.
 """
 
 from __future__ import annotations
@@ -22,18 +23,18 @@ _NEVER = torch.finfo(torch.float32).max  # no number comes that far
 
 
 class NumberFields(nn.Module):
-    """D numbers as D fields of dimension E."""
+    """D numbers as n fields of dimension E: D, or all together as one."""
 
-    def __init__(self, numbers: int) -> None:
+    def __init__(self, form: NumberForm, numbers: int) -> None:
         super().__init__()
-        self.numbers = numbers
+        self.numbers, self.together = numbers, form.together
 
     def read(self, features: Features) -> Tensor:
         """What is taken of features, row by row (B, D)."""
         return features.dense_BD[:, : self.numbers]
 
     def fields(self, taken: Tensor) -> Tensor:
-        """(B, D, E) of what was taken."""
+        """(B, n, E) of what was taken."""
         raise NotImplementedError
 
 
@@ -56,7 +57,7 @@ class BucketsFields(NumberFields):
     first_D: Tensor
 
     def __init__(self, form: BucketsForm, numbers: tuple[Quantiles, ...], dim: int, init_std: float) -> None:
-        super().__init__(len(numbers))
+        super().__init__(form, len(numbers))
         edges = [form.edges(quantiles) for quantiles in numbers]
         first = list(accumulate((2 + len(own) for own in edges), initial=0))
         self.register_buffer("edges_DT", _beside_each_other([(*own, _NEVER) for own in edges], _NEVER))
@@ -72,7 +73,8 @@ class BucketsFields(NumberFields):
         return bucket_BD * (x_BD != 0) + self.first_D
 
     def fields(self, taken: Tensor) -> Tensor:
-        return functional.embedding(taken, self.weight_RE)
+        fields_BDE = functional.embedding(taken, self.weight_RE)
+        return fields_BDE.sum(1, keepdim=True) if self.together else fields_BDE
 
 
 class MappedFields(NumberFields):
@@ -80,24 +82,28 @@ class MappedFields(NumberFields):
 
     places_P: Tensor
 
-    def __init__(self, widths: Sequence[int], dim: int) -> None:
-        super().__init__(len(widths))
-        parts = [torch.empty(width, dim).uniform_(-1.0, 1.0) / math.sqrt(width) for width in widths]  # as nn.Linear
+    def __init__(self, form: NumberForm, widths: Sequence[int], dim: int) -> None:
+        super().__init__(form, len(widths))
+        all_read = sum(widths) if form.together else 0
+        reaches = [1.0 / math.sqrt(all_read or width) for width in widths]  # as nn.Linear
+        parts = [torch.empty(width, dim).uniform_(-reach, reach) for width, reach in zip(widths, reaches, strict=True)]
         for part in parts:
             part[0] = 0.0
         self.weight_SE = nn.Parameter(torch.cat(parts))
-        self.bias_DE = nn.Parameter(torch.zeros(len(widths), dim))
+        self.bias_nE = nn.Parameter(torch.zeros(form.fields(len(widths)), dim))
         self.alike = len(set(widths)) == 1
         if not self.alike:
             self.register_buffer("places_P", _places(widths))
 
     def fields(self, taken: Tensor) -> Tensor:
-        x_DB1 = taken.t().unsqueeze(2)
-        inputs_DBT = torch.cat([(x_DB1 == 0).to(x_DB1.dtype), self.inputs(x_DB1)], 2)
-        return torch.baddbmm(self.bias_DE.unsqueeze(1), inputs_DBT, self._weight()).transpose(0, 1)
+        x_BD1 = taken.unsqueeze(2)
+        inputs_BDT = torch.cat([(x_BD1 == 0).to(x_BD1.dtype), self.inputs(x_BD1)], 2)
+        if self.together:
+            return torch.addmm(self.bias_nE, inputs_BDT.flatten(1), self._weight().flatten(0, 1)).unsqueeze(1)
+        return torch.baddbmm(self.bias_nE.unsqueeze(1), inputs_BDT.transpose(0, 1), self._weight()).transpose(0, 1)
 
-    def inputs(self, x_DB1: Tensor) -> Tensor:
-        """(D, B, T - 1): what is made of the numbers; 0 where one has fewer than the most."""
+    def inputs(self, x_BD1: Tensor) -> Tensor:
+        """(B, D, T - 1): what is made of the numbers; 0 where one has fewer than the most."""
         raise NotImplementedError
 
     def _weight(self) -> Tensor:
@@ -111,30 +117,30 @@ class MappedFields(NumberFields):
 class PiecewiseFields(MappedFields):
     """How far a number is through each of its bins: 0 below, 1 beyond."""
 
-    start_D1T: Tensor
-    slope_D1T: Tensor
+    start_DT: Tensor
+    slope_DT: Tensor
 
     def __init__(self, form: PiecewiseForm, numbers: tuple[Quantiles, ...], dim: int, init_std: float) -> None:
         edges = [form.edges(quantiles) for quantiles in numbers]
-        super().__init__([max(len(own), 1) for own in edges], dim)
+        super().__init__(form, [max(len(own), 1) for own in edges], dim)
         slopes = [[1.0 / (stop - start) for start, stop in pairwise(own)] for own in edges]
-        self.register_buffer("start_D1T", _beside_each_other([own[:-1] for own in edges], 0.0).unsqueeze(1))
-        self.register_buffer("slope_D1T", _beside_each_other(slopes, 0.0).unsqueeze(1))
+        self.register_buffer("start_DT", _beside_each_other([own[:-1] for own in edges], 0.0))
+        self.register_buffer("slope_DT", _beside_each_other(slopes, 0.0))
 
-    def inputs(self, x_DB1: Tensor) -> Tensor:
-        return ((x_DB1 - self.start_D1T) * self.slope_D1T).clamp(0.0, 1.0)
+    def inputs(self, x_BD1: Tensor) -> Tensor:
+        return ((x_BD1 - self.start_DT) * self.slope_DT).clamp(0.0, 1.0)
 
 
 class PeriodicFields(MappedFields):
     """Sines and cosines of learned frequencies."""
 
     def __init__(self, form: PeriodicForm, numbers: tuple[Quantiles, ...], dim: int, init_std: float) -> None:
-        super().__init__([1 + 2 * form.frequencies] * len(numbers), dim)
+        super().__init__(form, [1 + 2 * form.frequencies] * len(numbers), dim)
         self.frequency_DK = nn.Parameter(torch.empty(len(numbers), form.frequencies).normal_(0.0, form.sigma))
 
-    def inputs(self, x_DB1: Tensor) -> Tensor:
-        angle_DBK = x_DB1 * (2.0 * math.pi * self.frequency_DK).unsqueeze(1)
-        return torch.cat([angle_DBK.sin(), angle_DBK.cos()], 2)
+    def inputs(self, x_BD1: Tensor) -> Tensor:
+        angle_BDK = x_BD1 * (2.0 * math.pi * self.frequency_DK)
+        return torch.cat([angle_BDK.sin(), angle_BDK.cos()], 2)
 
 
 def _beside_each_other(parts: Sequence[Sequence[float]], instead: float) -> Tensor:

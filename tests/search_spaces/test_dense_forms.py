@@ -11,6 +11,7 @@ from search_spaces.dense_forms import (
     BucketsForm,
     DenseForm,
     LinearForm,
+    NumberForm,
     PeriodicForm,
     PiecewiseForm,
 )
@@ -48,9 +49,10 @@ def test_edges_are_quantiles_each_once(
 
 def test_a_number_is_a_field_but_in_the_linear_form() -> None:
     for form in DENSE_FORMS.values():
-        fields = 1 if form is LinearForm else 4
-        shape = ModelSpec(dense=form()).fields_shape(INPUTS)
-        assert shape.count == 2 + fields + 1, "ids, numbers, a vector"
+        for asked in (form(), *([form(together=True)] if issubclass(form, NumberForm) else [])):
+            fields = 4 if isinstance(asked, NumberForm) and not asked.together else 1
+            shape = ModelSpec(dense=asked).fields_shape(INPUTS)
+            assert shape.count == 2 + fields + 1, "ids, numbers, a vector"
         assert ModelSpec(dense=form()).fields_shape(replace(INPUTS, dense=2, quantiles=())).count == 2 + 1
 
 
@@ -60,6 +62,7 @@ def test_a_number_is_a_field_but_in_the_linear_form() -> None:
         (BucketsForm(bins=4), 5 + 3 + 2 + 2, 0),  # buckets, and a row for what is missing
         (PiecewiseForm(bins=4), (4 + 1) + (1 + 1) + 1 + 1 + 4, 2 * 4 * 5),
         (PeriodicForm(frequencies=3), 4 * (7 + 1), 2 * 4 * 7),
+        (PeriodicForm(frequencies=3, together=True), 4 * 7 + 1, 2 * 4 * 7),
     ],
     ids=lambda part: part.name if isinstance(part, DenseForm) else "",
 )
@@ -81,7 +84,7 @@ def test_the_linear_form_is_the_model_that_says_nothing() -> None:
     assert model_of(read_text("dense: {linear: {}}", "model.yaml")) == ModelSpec()
     assert "dense" not in ModelSpec(dense=LinearForm()).to_tree()
     model = model_of(read_text("dense: {piecewise: {bins: 8}}", "model.yaml"))
-    assert model.to_tree()["dense"] == {"piecewise": {"bins": 8}}
+    assert model.to_tree()["dense"] == {"piecewise": {"together": False, "bins": 8}}
     assert ModelSpec.from_tree(model.to_tree()) == model
     assert model.key not in (ModelSpec().key, ModelSpec(dense=PiecewiseForm(bins=9)).key)
 

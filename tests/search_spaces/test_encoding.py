@@ -67,8 +67,8 @@ SPACES = {
         dense:
           one_of:
             linear: {}
-            buckets: {bins: {choice: [2, 7]}}
-            piecewise: {bins: {int: [2, 64]}}
+            buckets: {bins: {choice: [2, 7]}, together: {choice: [true, false]}}
+            piecewise: {bins: {int: [2, 64]}, together: true}
             periodic: {frequencies: {choice: [1, 4]}, sigma: {log: [0.01, 1]}}
         interaction: {repeat: {int: [0, 2]}, one_of: {dot: {}, cross: {rank: {choice: [4, 8]}}}}
         history: {one_of: {none: {}, mean: {}}}

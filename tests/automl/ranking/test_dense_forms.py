@@ -38,6 +38,9 @@ SPECS: tuple[NumberForm, ...] = (
     PiecewiseForm(bins=37),
     PeriodicForm(frequencies=1),
     PeriodicForm(frequencies=5, sigma=2.0),
+    BucketsForm(bins=4, together=True),
+    PiecewiseForm(bins=4, together=True),
+    PeriodicForm(frequencies=5, together=True),
 )
 MIXED, ALIKE = NUMBERS, (EVENLY, EVENLY)
 ids = [f"{form.name}-{k}" for k, form in enumerate(SPECS)]
@@ -75,10 +78,16 @@ def buckets(module: Any, form: BucketsForm, d: int, x: float) -> Tensor:
     return out
 
 
+def bias_of(module: Any, d: int) -> Tensor:
+    """Of all numbers together there is one, which stands with the first."""
+    out: Tensor = module.bias_nE[0] * (d == 0) if module.together else module.bias_nE[d]
+    return out
+
+
 def piecewise(module: Any, form: PiecewiseForm, d: int, x: float) -> Tensor:
     first = sum(max(len(form.edges(own)), 1) for own in module.told[:d])
     edges = form.edges(module.told[d])
-    out: Tensor = module.bias_DE[d] + (x == 0) * module.weight_SE[first]
+    out: Tensor = bias_of(module, d) + (x == 0) * module.weight_SE[first]
     for k, (start, stop) in enumerate(pairwise(edges), 1):
         through = 0.0 if x < start else 1.0 if x >= stop else (x - start) / (stop - start)
         out = out + through * module.weight_SE[first + k]
@@ -88,7 +97,7 @@ def piecewise(module: Any, form: PiecewiseForm, d: int, x: float) -> Tensor:
 def periodic(module: Any, form: PeriodicForm, d: int, x: float) -> Tensor:
     width = 1 + 2 * form.frequencies
     weight = module.weight_SE[d * width : (d + 1) * width]
-    out: Tensor = module.bias_DE[d] + (x == 0) * weight[0]
+    out: Tensor = bias_of(module, d) + (x == 0) * weight[0]
     for k in range(form.frequencies):
         angle = 2 * math.pi * x * float(module.frequency_DK[d, k])
         out = out + math.sin(angle) * weight[1 + k] + math.cos(angle) * weight[1 + form.frequencies + k]
@@ -111,13 +120,13 @@ def test_a_number_is_read_as_its_formula_says(form: NumberForm, numbers: tuple[Q
     features = replace(features, dense_BD=features.dense_BD.double())
     module.told = numbers
     found = made_of(module, features)
-    assert found.shape == (60, len(numbers), DIM)
+    assert found.shape == (60, form.fields(len(numbers)), DIM)
     with torch.no_grad():
         for b, row in enumerate(features.dense_BD.tolist()):
-            for d in range(len(numbers)):
-                expected = FORMULAS[form.name](module, form, d, row[d])
-                tolerance = {"rtol": 1e-5, "atol": 1e-4} if abs(row[d]) > 1e5 else {"rtol": 1e-5, "atol": 1e-6}
-                torch.testing.assert_close(found[b, d], expected, **tolerance)
+            parts = [FORMULAS[form.name](module, form, d, row[d]) for d in range(len(numbers))]
+            expected = torch.stack([sum(parts, torch.zeros(DIM).double())] if form.together else parts)
+            far = max(map(abs, row[: len(numbers)])) > 1e5
+            torch.testing.assert_close(found[b], expected, rtol=1e-5, atol=1e-4 if far else 1e-6)
 
 
 @pytest.mark.parametrize("numbers", [MIXED, ALIKE], ids=["mixed", "alike"])
@@ -179,7 +188,9 @@ def test_what_is_missing_starts_as_nothing_of_its_own(form: NumberForm) -> None:
     module = build_fields(form, MIXED, DIM, 0.1)
     features = Features(torch.zeros(2, 0, dtype=torch.int32), torch.tensor([[0.0] * 5, [1e-9] * 5]))
     missing, near = made_of(module, features)
-    torch.testing.assert_close(missing, torch.zeros(4, DIM) if form.name == "buckets" else near, atol=1e-6, rtol=0)
+    torch.testing.assert_close(
+        missing, torch.zeros_like(missing) if form.name == "buckets" else near, atol=1e-6, rtol=0
+    )
 
 
 @pytest.mark.parametrize("form", SPECS, ids=ids)
