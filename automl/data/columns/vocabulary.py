@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice, repeat
@@ -15,6 +16,7 @@ from automl.data.columns.kinds import is_text
 
 _NUMBER = r"^-?\d+(\.\d+)?$"
 _SHORT_WHOLE = r"^-?\d{1,18}$"  # int64 holds it
+_OFTEN = 1 << 30
 Codes = NDArray[np.int32]
 
 
@@ -45,6 +47,43 @@ class Numbering:
             if value not in codes:
                 codes[value] = len(codes)
         return map(codes.__getitem__, values)
+
+
+class HashedNumbering(Numbering):
+    """Values that were added come behind the first `buckets` codes, which all others share by their hash."""
+
+    def __init__(self, buckets: int) -> None:
+        super().__init__()
+        self._buckets = buckets
+
+    def find(self, array: pa.Array) -> Codes:
+        """Codes of the values, 0 only where one is missing."""
+        codes, values = numbered(array)
+        known = super().find(values)
+        table = np.zeros(len(values) + 1, np.int32)
+        table[1:] = np.where(known > 0, known + self._buckets, 0)
+        strange = np.flatnonzero(known == 0)
+        table[strange + 1] = 1 + hashed(values.take(pa.array(strange)), self._buckets)
+        return np.asarray(table[codes])
+
+
+def numbering_of(values: pa.Array, buckets: int) -> Numbering:
+    """By which the ids of a vocabulary are found; `buckets`: those of the values that it does not hold, 0 for none."""
+    numbering = HashedNumbering(buckets) if buckets else Numbering()
+    numbering.add(values)
+    return numbering
+
+
+def hashed(values: pa.Array, buckets: int) -> Codes:
+    """The bucket of each value, from 0 on: a function of the value, whatever its type. None may be missing."""
+    digests = (hashlib.blake2b(_told(value), digest_size=8).digest() for value in values.to_pylist())
+    return np.fromiter((int.from_bytes(digest, "big") % buckets for digest in digests), np.int32, len(values))
+
+
+def _told(value: object) -> bytes:
+    """Numbers that are equal are told alike."""
+    whole = isinstance(value, bool) or (isinstance(value, float) and value.is_integer())
+    return str(int(value) if whole else value).encode("utf-8", "surrogatepass")  # type: ignore[call-overload]
 
 
 def _through(array: pa.Array, codes_of: Callable[[Sequence[object]], Iterable[int]]) -> Codes:
@@ -92,15 +131,29 @@ def united(parts: Sequence[pa.Array], kind: pa.DataType) -> tuple[pa.Array, Code
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """Ids kept, by falling count of the fit windows: id k is values[k - 1], seen counts[k - 1] times."""
+    """Ids kept, by falling count of the fit windows: id k is values[k - 1], seen counts[k - 1] times.
+
+    Where there are `buckets`, these come first: ids 1 to buckets are those of values that are not kept, by their hash.
+    """
 
     values: pa.Array
     counts: NDArray[np.int64]
-    recode: Codes  # code of the numbering -> id, 0 where the id is not kept
+    recode: Codes  # code of the numbering -> id, 0 where the id is not kept and there are no buckets
+    buckets: int = 0
+
+    @property
+    def id_counts(self) -> NDArray[np.int64]:
+        """Of every id, falling: no cut-off leaves out a bucket."""
+        return np.concatenate([np.full(self.buckets, _OFTEN, np.int64), self.counts])
+
+    def find(self, asked: pa.Array) -> Codes:
+        """The id of each value that is asked for."""
+        return numbering_of(self.values, self.buckets).find(asked)
 
 
-def fit_vocabulary(values: pa.Array, counts: NDArray[np.int64], min_count: int) -> Vocabulary:
-    """`counts[c]` is how often code c was seen in the fit windows; code 0 is missing.
+def fit_vocabulary(values: pa.Array, counts: NDArray[np.int64], min_count: int, buckets: int = 0) -> Vocabulary:
+    """`counts[c]` is how often code c was seen in the fit windows; code 0 is missing. Values seen less often than
+    `min_count` share the buckets.
 
     Ties are broken by value, so that ids do not depend on the order of files or rows.
     """
@@ -110,8 +163,11 @@ def fit_vocabulary(values: pa.Array, counts: NDArray[np.int64], min_count: int) 
     by_value[places_by_value(chosen)] = np.arange(len(kept))
     order = np.lexsort((by_value, -counts[1:][kept]))
     recode = np.zeros(len(counts), np.int32)
-    recode[kept[order] + 1] = np.arange(1, len(kept) + 1)
-    return Vocabulary(chosen.take(pa.array(order)), counts[1:][kept][order], recode)
+    if buckets:
+        rare = np.flatnonzero(counts[1:] < max(1, min_count))
+        recode[rare + 1] = 1 + hashed(values.take(pa.array(rare)), buckets)
+    recode[kept[order] + 1] = np.arange(buckets + 1, buckets + len(kept) + 1)
+    return Vocabulary(chosen.take(pa.array(order)), counts[1:][kept][order], recode, buckets)
 
 
 def written_twice(values: pa.Array) -> str | None:

@@ -81,6 +81,8 @@ class StreamDataConfig(TablesConfig):
         there = [name for name in ("recent", "vectors", "sequence") if getattr(self.features, name)]
         if there:
             raise ValueError(f"{there[0]} must be left out of a stream")
+        if any(one.buckets for one in self.features.categorical.values()):
+            raise ValueError("buckets must be left out of a stream: it keeps every id")
         if any(block.delay for block in self.features.blocks):
             raise ValueError("counters of a stream must leave out delay: each label has its own")
         return self

@@ -84,9 +84,17 @@ def _named(name: object, label: object) -> object:
 
 
 class CategoricalConfig(Part):
-    """An id feature. Ids seen less often than min_count in the training window share row 0."""
+    """An id feature. Ids seen less often than min_count in the training window share row 0, or so many rows by their
+    hash where there are buckets."""
 
     min_count: Annotated[int, Field(ge=1)] = 1
+    buckets: Annotated[int, Field(ge=2, le=1 << 24)] | None = None
+
+    @model_validator(mode="after")
+    def _learned(self) -> CategoricalConfig:
+        if self.buckets is not None and self.min_count < 2:
+            raise ValueError("buckets must have a min_count of 2 or more: they learn of the ids that are rarer")
+        return self
 
 
 class DenseConfig(Part):

@@ -59,6 +59,9 @@ def fingerprint_of(tables: Tables[TablesConfig], cache: Path, form: int, what: o
     with writing(cache):
         cache.mkdir(parents=True, exist_ok=True)
     tree = tables.config.model_dump(mode="json", exclude={"path": True, "join": {"__all__": {"path"}}})
+    for feature in tree["features"]["categorical"].values():
+        if feature["buckets"] is None:
+            del feature["buckets"]
     for part, name, none in (
         (tree["features"], "counters", None),
         (tree["features"], "recent", None),

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from automl.data.columns.lists import places
-from automl.data.columns.vocabulary import Codes, Vocabulary, found_in
+from automl.data.columns.vocabulary import Codes, Vocabulary
 from automl.data.encode.history_notes import HistoryCounts
 from automl.data.encode.plan import Plan
 from automl.data.encode.pools import OnDisk, Pool
@@ -147,7 +147,7 @@ class Histories:
 
 
 def _pooled(pool: Pool, place: int, vocabulary: Vocabulary) -> _Source:
-    recode = np.concatenate([np.zeros(1, np.int32), found_in(vocabulary.values, pool.values)])
+    recode = np.concatenate([np.zeros(1, np.int32), vocabulary.find(pool.values)])
     return _Source(pool.codes_P, recode, pool.times_P, pool.bits_P, place, None, pool.shared)
 
 

@@ -115,7 +115,7 @@ def _write(
         passed("rows counted", int(tally.rows.sum()), len(spill))
     tally.raise_mistakes(plan, first)
     vocabularies = [
-        fit_vocabulary(of_column, counts, part.min_count)
+        fit_vocabulary(of_column, counts, part.min_count, part.buckets or 0)
         for of_column, counts, part in zip(
             values, tally.id_counts, plan.config.features.categorical.values(), strict=True
         )
@@ -134,7 +134,7 @@ def _write(
         write_columns(folder, count, told_rows(blocks(parts, timed, histories.columns), count, passed))
     leaks = _leaks(read, plan, int(tally.rows[0]))
     shutil.rmtree(folder / "counting", ignore_errors=True)
-    np.savez(folder / "id_counts.npz", *(vocabulary.counts for vocabulary in vocabularies))
+    np.savez(folder / "id_counts.npz", *(vocabulary.id_counts for vocabulary in vocabularies))
     write_encoders(folder, vocabularies, scales)
     of_rows, of_lists = row_notes(plan, reader, tally, values), histories.notes(reader.seen.late)
     notes = [*map(Note, first.notes), *of_rows, *drift.notes(), *of_lists, *leaks]
@@ -199,6 +199,9 @@ def _facts(
     }
     if histories:
         facts["histories"] = histories
+    buckets = [part.buckets or 0 for part in plan.config.features.categorical.values()]
+    if any(buckets):
+        facts["buckets"] = buckets
     tasks = plan.config.tasks
     if len(tasks) > 1:
         facts["labels"] = {task.name: labels.base_rates for task, labels in zip(tasks, tally.labels, strict=True)}

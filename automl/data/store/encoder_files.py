@@ -79,6 +79,7 @@ def encoders_of(
         sides=tuple(sides),
         origin=origin,
         sequences=tuple(sequences),
+        buckets=tuple(facts.get("buckets", ())),
     )
 
 
@@ -105,6 +106,7 @@ def write_served(encoders: Encoders, parts: Parts) -> None:
         "sides": [{"key": side.key, "columns": side.columns} for side in encoders.sides],
         "origin": _origin_json(encoders.origin),
         "sequences": [sequence.to_json() for sequence in encoders.sequences],
+        **({"buckets": encoders.buckets} if encoders.buckets else {}),
     }
     parts.write(_FILE, json.dumps(told, indent=1))
     for name, values in zip(_value_files(len(encoders.fields)), encoders.values, strict=True):
@@ -137,6 +139,7 @@ def read_served(file: ZipFile) -> Encoders:
         sides=tuple(SideColumns(side["key"], tuple(side["columns"])) for side in told["sides"]),
         origin=_origin(told.get("origin")),
         sequences=tuple(map(ServedSequence.of_json, told.get("sequences", ()))),
+        buckets=tuple(told.get("buckets", ())),
     )
 
 
@@ -149,6 +152,10 @@ def _shaped(told: Any) -> Any:
     names = (told.get("fields"), told.get("dense")) if isinstance(told, dict) else (None,)
     if not all(isinstance(part, list) and all(isinstance(name, str) for name in part) for part in names):
         raise ValueError("encoders without the names of their features")
+    buckets = told.get("buckets", [])
+    of_fields = isinstance(buckets, list) and len(buckets) in (0, len(told["fields"]))
+    if not of_fields or not all(type(count) is int and count >= 0 for count in buckets):
+        raise ValueError("encoders whose `buckets` are not a count for each of their fields")
     width = len(told["dense"])
     for key, kind in (("mean", float), ("scale", float), ("log", bool)):
         column = told.get(key)

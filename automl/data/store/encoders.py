@@ -21,7 +21,7 @@ from automl.data.columns.numbers import LARGEST, NotNumbersError, Scales, as_flo
 from automl.data.columns.times import NotTimesError, Unit, is_made, made_column, nanoseconds, near, time_values, way_of
 from automl.data.columns.vector_places import plain_among, vectors_among
 from automl.data.columns.vectors import NotVectorsError, as_vectors, holds_vectors
-from automl.data.columns.vocabulary import Numbering
+from automl.data.columns.vocabulary import Numbering, numbering_of
 from automl.data.store.keyed import whole
 from automl.data.store.served_lists import EncodedLists, EncodedRows, ServedSequence, encoded_lists
 from search_spaces.errors import InputError, Mistake, Position
@@ -97,7 +97,10 @@ UNTOLD = Origin()
 
 @dataclass(frozen=True, eq=False)
 class Encoders:
-    """Rows of a table to what a model reads. id k of field f is values[f][k - 1]; 0 is missing or unknown."""
+    """Rows of a table to what a model reads. id k of field f is values[f][k - 1]; 0 is missing or unknown.
+
+    Of a field with `buckets` (none of any where it is empty) these are the first ids, of all values that are unknown.
+    """
 
     fields: tuple[str, ...]
     dense: tuple[str, ...]
@@ -107,6 +110,7 @@ class Encoders:
     sides: tuple[SideColumns, ...] = ()
     origin: Origin = UNTOLD
     sequences: tuple[ServedSequence, ...] = ()
+    buckets: tuple[int, ...] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -238,19 +242,25 @@ class Encoders:
             values=tuple(self.values[f] for f in at_F),
             scales=self.scales.select(at_D),
             sequences=tuple(sequence for sequence in self.sequences if sequence.name in sequences),
+            buckets=tuple(self.buckets[f] for f in at_F) if self.buckets else (),
         )
 
     def cut(self, table_rows: Sequence[int]) -> Encoders:
-        """Without the ids from table_rows[f] on: a model's cut-off gives them row 0, as it does to unknown ones."""
-        kept = tuple(values.slice(0, max(rows - 1, 0)) for values, rows in zip(self.values, table_rows, strict=True))
+        """Without the ids from table_rows[f] on: a model's cut-off gives them row 0, as it does to unknown ones. Of a
+        field with buckets all are kept: what is unknown has another row there."""
+        kept = tuple(
+            values if buckets else values.slice(0, max(rows - 1, 0))
+            for values, rows, buckets in zip(self.values, table_rows, self._buckets, strict=True)
+        )
         return replace(self, values=kept)
+
+    @property
+    def _buckets(self) -> tuple[int, ...]:
+        return self.buckets or (0,) * len(self.fields)
 
     @cached_property
     def numberings(self) -> tuple[Numbering, ...]:
-        numberings = tuple(Numbering() for _ in self.fields)
-        for numbering, values in zip(numberings, self.values, strict=True):
-            numbering.add(values)
-        return numberings
+        return tuple(map(numbering_of, self.values, self._buckets))
 
     def id_column(self, table: Rows, f: int, times: NDArray[np.int64], name: str) -> pa.Array:
         """What a table has of an id field, as the values of the log can be found in it.

@@ -28,6 +28,7 @@ class LogFacts(TypedDict):
 
     `features` of lessons are none: what was missing is not known any more. Of several labels `labels` has the base
     rates of each by window, `given` the place of the one that it is given; `label` and `base_rates` are the first's.
+    `buckets` are those of each id field, where any has some.
     """
 
     fields: list[str]
@@ -47,6 +48,7 @@ class LogFacts(TypedDict):
     histories: NotRequired[list[HistoryJson]]
     labels: NotRequired[dict[str, dict[str, float]]]
     given: NotRequired[list[int | None]]
+    buckets: NotRequired[list[int]]
 
 
 LOG: Kind[LogFacts] = Kind("log", "an encoded log", renewed="remove the folder; it is made anew", format=2)
@@ -56,7 +58,8 @@ LOG: Kind[LogFacts] = Kind("log", "an encoded log", renewed="remove the folder; 
 class EncodedLog:
     """A log as arrays: labels, and windows that are fixed. Pickled by its folder: a worker maps the same files.
 
-    ids_NF (int32): 0 is missing or out of vocabulary, k the k-th most frequent id of the fit windows.
+    ids_NF (int32): 0 is missing or out of vocabulary, k the k-th most frequent id of the fit windows; behind the
+    buckets of a field that has some, in which what is out of vocabulary is then.
     dense_ND (float32): standardised over the fit windows, missing is 0. clusters_N: rows that depend share a number.
     A log with a teacher has its logits of each task (teacher_NT, NaN: it says nothing), its age in hours when it said
     so, and the place of the label among the tasks. features: what the windows hold of each, id features first.

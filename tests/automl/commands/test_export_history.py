@@ -26,7 +26,7 @@ data:
   time: {column: time_ms, timezone: Asia/Shanghai}
   label: click
   features:
-    categorical: {user_id: {}, item_id: {}}
+    categorical: {user_id: {}, item_id: {min_count: 100, buckets: 3}}
     sequence: {clicked: {of: item_id, by: user_id, actions: [click, convert], max_len: 5, delay: 1m}}
   split: {train: [2024-03-04, 2024-03-09], validate: [2024-03-10, 2024-03-10], test: [2024-03-11, 2024-03-11]}
 space: ctr-history

@@ -1,4 +1,5 @@
-"""A model that gives numbers a form, exported: edges of buckets and bins go with it, and what is missing is told."""
+"""A model that gives numbers a form, exported: edges of buckets and bins go with it, and what is missing is told. And
+ids that are hashed: new ones share the rows of rare ones."""
 
 from __future__ import annotations
 
@@ -24,7 +25,7 @@ data:
   time: {column: time_ms, timezone: Asia/Shanghai}
   label: click
   features:
-    categorical: {user_id: {}, item_id: {}}
+    categorical: {user_id: {min_count: 40, buckets: 16}, item_id: {}}
     dense: {price: {transform: log}, duration_ms: {}}
   split: {train: [2024-03-04, 2024-03-09], validate: [2024-03-10, 2024-03-10], test: [2024-03-11, 2024-03-11]}
 space: ctr-small
@@ -60,3 +61,7 @@ def test_raw_rows_give_what_the_model_learned(problem: Problem, tmp_path: Path, 
     table = table.append_column("duration_ms", pa.array([5000.0] * len(prices)))
     found = served.learned(read_encoded(served.encoders.encode(table)))
     assert len(set(found.tolist())) > 2
+    strangers = table.slice(1, 1).drop_columns(["user_id"])
+    strangers = pa.concat_tables([strangers] * 40).append_column("user_id", pa.array(range(10**9, 10**9 + 40)))
+    found = served.learned(read_encoded(served.encoders.encode(strangers)))
+    assert 8 < len(set(found.round(9).tolist())) <= 16

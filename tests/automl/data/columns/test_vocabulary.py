@@ -8,7 +8,7 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from automl.data.columns.vocabulary import Numbering, fit_vocabulary, united
+from automl.data.columns.vocabulary import Numbering, fit_vocabulary, hashed, numbering_of, united
 
 WORDS = st.lists(st.one_of(st.none(), st.sampled_from(["a", "b", "c", "d", ""])), max_size=30)
 
@@ -44,6 +44,38 @@ def test_ids_fall_with_frequency_and_ties_with_value(counts: list[int], least: i
     assert found.counts.tolist() == [-count for count, _, _ in kept]
     assert [int(found.recode[code]) for _, _, code in kept] == list(range(1, len(kept) + 1))
     assert np.count_nonzero(found.recode) == len(kept)
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(0, 5), min_size=1, max_size=12), st.integers(2, 4), st.integers(2, 9))
+def test_values_that_are_not_kept_share_the_first_ids(counts: list[int], least: int, buckets: int) -> None:
+    values = pa.array([(7 * k) % 13 for k in range(len(counts))])
+    counted = np.array([99, *counts])
+    plain, found = fit_vocabulary(values, counted, least), fit_vocabulary(values, counted, least, buckets)
+    kept = plain.recode > 0
+    assert found.recode[kept].tolist() == (plain.recode[kept] + buckets).tolist()
+    assert found.recode[0] == 0
+    rare = np.flatnonzero(~kept)[1:]
+    assert found.recode[rare].tolist() == (1 + hashed(values.take(pa.array(rare - 1)), buckets)).tolist()
+    assert found.id_counts.tolist() == [1 << 30] * buckets + found.counts.tolist()
+    assert found.values == plain.values
+    asked = pa.array([*values.to_pylist(), 10**6, None])
+    ids = found.find(asked)
+    assert ids[: len(counts)].tolist() == found.recode[1:].tolist()
+    assert 1 <= ids[-2] <= buckets
+    assert ids[-1] == 0
+
+
+def test_a_hash_is_that_of_the_value_and_spreads() -> None:
+    numbers = pa.array(range(20_000))
+    found = hashed(numbers, 100)
+    assert hashed(numbers.cast(pa.float64()), 100).tolist() == found.tolist()
+    assert hashed(numbers.cast(pa.string()), 100).tolist() == found.tolist()
+    assert hashed(pa.array([True, False]), 100).tolist() == found[[1, 0]].tolist()
+    counts = np.bincount(found, minlength=100)
+    assert 120 < counts.min() <= counts.max() < 280
+    assert hashed(pa.array(["a", "b", ""]), 1 << 24).tolist() == [6701615, 8736629, 7975604]
+    assert numbering_of(pa.array([7, 9]), 4).find(pa.array([9.0, 7.0, None])).tolist() == [6, 5, 0]
 
 
 TEXTS = st.lists(

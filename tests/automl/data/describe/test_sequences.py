@@ -9,7 +9,7 @@ import pytest
 
 from automl.data.describe.sequences import SequenceConfig
 from automl.data.describe.streams import StreamDataConfig
-from automl.data.describe.tables import FeaturesConfig
+from automl.data.describe.tables import CategoricalConfig, FeaturesConfig
 
 
 def test_a_key_may_be_one_column_or_several() -> None:
@@ -45,6 +45,17 @@ def test_a_stream_has_none() -> None:
     told = {"path": "log", "time": "time_ms", "labels": {"click": "click"}, "features": features}
     with pytest.raises(ValueError, match="sequence must be left out of a stream"):
         StreamDataConfig.model_validate(told)
+
+
+def test_buckets_are_of_rare_ids_and_of_no_stream() -> None:
+    one = {"path": "log", "time": "time_ms", "labels": {"click": "click"}}
+    features: dict[str, Any] = {"categorical": {"user": {"min_count": 2, "buckets": 8}}}
+    with pytest.raises(ValueError, match="buckets must be left out of a stream: it keeps every id"):
+        StreamDataConfig.model_validate({**one, "features": features})
+    with pytest.raises(ValueError, match="buckets must have a min_count of 2 or more"):
+        CategoricalConfig.model_validate({"buckets": 8})
+    with pytest.raises(ValueError, match="greater than or equal to 2"):
+        CategoricalConfig.model_validate({"min_count": 2, "buckets": 1})
 
 
 @pytest.mark.parametrize("features", [{"categorical": {"word": {}, "seen": {}}}, {"dense": ["seen"]}])

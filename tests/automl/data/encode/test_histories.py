@@ -15,11 +15,13 @@ import pyarrow.parquet as pq
 import pytest
 from pyarrow.feather import write_feather
 
+from automl.data.columns.vocabulary import numbering_of
 from automl.data.describe.tables import DataConfig
 from automl.data.encode import log as encoding
 from automl.data.encode import pieces, reading, rows
 from automl.data.encode.crew import crew
 from automl.data.encode.log import encode_log
+from automl.data.store.encoder_files import read_vocabulary
 from automl.data.store.history import History
 from automl.data.store.log import EncodedLog
 from search_spaces.errors import InputError
@@ -180,6 +182,26 @@ def test_list_columns_of_the_log(tmp_path: Path, columns: dict[str, Any], write:
     assert len(history.ids_P) == history.count_N.sum()
     assert log.features[-1].unknown["train"] > 0.1  # zz
     assert not [note for note in log.notes if note.at[:2] == ("features", "sequence")]
+
+
+def test_listed_ids_share_the_buckets_of_their_feature(
+    tmp_path: Path, columns: dict[str, Any], write: Write, describe: Describe
+) -> None:
+    """Of a column and built from the log: d is rare, zz stands in lists alone."""
+    lists = with_lists(columns)
+    write(columns)
+    of_word = {"min_count": 40, "buckets": 3}
+    features = {**told(before=LISTED, watched=WATCHED), "categorical": {"user": {}, "word": of_word}}
+    log = encoded(tmp_path, describe(features=features))
+    before, watched = log.histories
+    known = numbering_of(read_vocabulary(log.folder, 1), 3)
+    order = np.argsort(np.asarray(columns["time_ms"]), kind="stable").tolist()
+    wanted = [known.find(pa.array([word for word, _, _ in lists[k][-4:]], pa.string())).tolist() for k in order]
+    assert [[event[0] for event in events] for events in lists_of(before)] == wanted
+    assert {id_ for ids in wanted for id_ in ids} >= {4, 5, 6, int(known.find(pa.array(["zz"]))[0])}
+    assert int(known.find(pa.array(["d"]))[0]) <= 3
+    assert int(known.find(pa.array(["d"]))[0]) in {event[0] for events in lists_of(watched) for event in events}
+    assert all(event[0] > 0 for history in log.histories for events in lists_of(history) for event in events)
 
 
 def test_who_reads_which_piece_makes_no_difference(

@@ -124,6 +124,9 @@ def logs(draw: st.DrawFn) -> tuple[pa.Table, DataConfig]:
         }
     )
     categorical: dict[str, Any] = {name: {"min_count": draw(st.integers(1, 3))} for name in names}
+    for part in categorical.values():
+        if part["min_count"] > 1 and draw(st.booleans()):
+            part["buckets"] = draw(st.integers(2, 5))
     if draw(st.booleans()):
         categorical["@hour"] = {}
     transforms = {name: {"transform": draw(st.sampled_from(["standardize", "log"]))} for name in dense}
@@ -205,6 +208,33 @@ def test_a_cut_gives_row_0_to_what_a_model_leaves_out(encoders: Encoders, column
     ids, _ = pair(encoders, pa.table(columns))
     cut, _ = pair(through_a_file(encoders.cut((5, 2, 1))), pa.table(columns))
     np.testing.assert_array_equal(cut, np.where(ids < np.array([5, 2, 1]), ids, 0))
+
+
+def test_what_is_unknown_shares_the_rows_of_buckets(
+    write: Callable[..., Path], describe: Callable[..., DataConfig], columns: dict[str, Any]
+) -> None:
+    """In the log and served, by whatever type; a cut-off of the model leaves them as they are."""
+    folder, least = write(columns).parent, 3
+    features = {"categorical": {"word": {}, "user": {"min_count": least, "buckets": 7}}}
+    log = encode_log(describe(features=features), folder, folder / "cache")
+    encoders = through_a_file(encoders_of(log.folder, TIME))
+    assert encoders.buckets == (0, 7)
+    _, counts = log.inputs.id_counts
+    assert counts[:7] == (1 << 30,) * 7
+    assert log.inputs.table_rows(10**6)[1] == 8
+    assert min(counts) >= least
+    strange = pa.table({"user": pa.array([10**9, 10**9 + 1, 10**9 + 2, None]), "word": ["a"] * 4})
+    ids = pair(encoders, strange)[0][:, 1]
+    assert set(ids[:3].tolist()) <= set(range(1, 8))
+    assert ids[3] == 0
+    of_floats = strange.set_column(0, "user", strange["user"].cast(pa.float64()))
+    np.testing.assert_array_equal(pair(encoders, of_floats)[0][:, 1], ids)
+    table = pa.table(columns)
+    np.testing.assert_array_equal(pair(encoders.cut((3, 10)), table)[0][:, 1], pair(encoders, table)[0][:, 1])
+    alone = encoders.select(["user"], [])
+    np.testing.assert_array_equal(pair(alone, strange)[0][:, 0], ids)
+    assert (np.asarray(log.ids_NF[:, 1]) > 0).all()
+    assert set(range(1, 8)) <= set(np.asarray(log.ids_NF[:, 1]).tolist())
 
 
 def test_side_tables_of_other_forms_are_refused() -> None:
