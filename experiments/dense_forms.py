@@ -2,10 +2,11 @@
 
     python -m experiments.dense_forms [--quick]
 
-KuaiRand CTR as it is everywhere here (one number, the log of a video's length), and with more numbers: what is known of
-users, and counters of clicks by user, video and author. NE of the validation window, each model against the linear form
-of the same log and order; speed of the models of one log together, against the baseline. Nothing else of the models is
-changed and nothing is tuned for a form. Goes on where it stopped: the runs that ended are in the result.
+KuaiRand CTR as it is everywhere here (one number, the log of a video's length), with four numbers of the user beside
+it, and with counters of clicks by user, video and author too (many numbers). NE of the validation window, each model
+against the linear form of the same log and order; speed of the models of one log together, against the baseline.
+Nothing else of the models is changed and nothing is tuned for a form. Goes on where it stopped: the runs that ended are
+in the result.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ ORDERS = (1, 2, 3)
 LINEAR = "linear"
 OF_USERS = ("follow_user_num", "fans_user_num", "friend_user_num", "register_days")
 COUNTERS = {"keys": ["user_id", "video_id", "author_id"], "labels": ["is_click"]}
-LOGS: Mapping[str, bool] = {"one number": False, "many numbers": True}
+LOGS = ("one number", "five numbers", "many numbers")
 FORMS: Mapping[str, dict[str, Any]] = {
     LINEAR: {"linear": {}},
     "buckets 16": {"buckets": {"bins": 16}},
@@ -65,8 +66,8 @@ def main() -> None:
     prepare_process()
     runs: list[Run] = runs_of(NAME)
     tables = {}
-    for log, many in LOGS.items():
-        problem = load_problem(_study(log, many=many))
+    for log in LOGS:
+        problem = load_problem(_study(log))
         models = {name: formed(problem.baseline, form) for name, form in FORMS.items()}
         for order in orders:
             for name, spec in models.items():
@@ -81,9 +82,9 @@ def main() -> None:
     )
 
 
-def _study(log: str, *, many: bool) -> Path:
-    file = write_study(f"dense-{log.replace(' ', '-')}", counters=[COUNTERS] if many else [])
-    if many:
+def _study(log: str) -> Path:
+    file = write_study(f"dense-{log.replace(' ', '-')}", counters=[COUNTERS] if log == "many numbers" else [])
+    if log != "one number":
         yaml = YAML()
         tree = yaml.load(file.read_text())
         tree["data"]["features"]["dense"].update({name: {"transform": "log"} for name in OF_USERS})

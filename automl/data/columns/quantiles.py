@@ -1,6 +1,6 @@
 """Quantiles of encoded numbers over the rows that encoders fit: what buckets and bins of a model are cut by.
 
-N rows, D numbers of which the first K are plain.
+N rows, B of which are read, D numbers.
 """
 
 from __future__ import annotations
@@ -18,12 +18,8 @@ BLOCKS, BLOCK_ROWS = 256, 256  # that are read, evenly over the rows; all rows w
 def quantiles_of(dense_ND: NDArray[np.float32], windows: Sequence[slice], plain: int) -> tuple[Quantiles, ...]:
     """Of each of the plain numbers, from its lowest value in the rows that are read to its highest; each is a value
     that stands there. Missing values (0) do not count; of a number that has none but those there are none."""
-    if not plain:
-        return ()
-    read_BK = np.concatenate(
-        [dense_ND[rows, :plain] for rows in _blocks(windows)] or [np.zeros((0, plain), np.float32)]
-    )
-    return tuple(_quantiles(read_BK[:, k]) for k in range(plain))
+    blocks = _blocks(windows) or [slice(0, 0)]
+    return tuple(_quantiles(np.concatenate([dense_ND[rows, k] for rows in blocks])) for k in range(plain))
 
 
 def _quantiles(values_B: NDArray[np.float32]) -> Quantiles:

@@ -97,9 +97,7 @@ def _through(array: pa.Array, codes_of: Callable[[Sequence[object]], Iterable[in
 
 def found_in(values: pa.Array, asked: pa.Array) -> Codes:
     """The code of each value that is asked for, 0 where it has none: k is values[k - 1]."""
-    known = Numbering()
-    known.add(values)
-    return known.find(asked)
+    return numbering_of(values, 0).find(asked)
 
 
 def numbered(array: pa.Array) -> tuple[Codes, pa.Array]:

@@ -28,9 +28,11 @@ def describe(model: ModelSpec) -> str:
 
 
 def architecture(model: ModelSpec) -> str:
-    """The graph in words: embeddings, history, interaction, deep tower."""
+    """The graph in words: embeddings, numbers, history, interaction, deep tower."""
     tree = model.to_tree()
     parts = [f"embeddings of {model.embedding.dim}"]
+    if "dense" in tree:
+        parts.append(f"numbers by {interaction_words([tree['dense']])}")
     if "history" in tree:
         parts.append(f"history by {interaction_words([tree['history']])}")
     crossed = interaction_words(tree["interaction"])
@@ -216,6 +218,9 @@ def changes(model: ModelSpec, baseline: ModelSpec) -> list[str]:
             if value != before:
                 words = name.replace("_", " ")
                 said.append(f"{part} {words} {knob_value(before)} → {knob_value(value)}")
+    if model.dense != baseline.dense:
+        before, after = (interaction_words([tree["dense"]] if "dense" in tree else []) for tree in (old, new))
+        said.append(f"numbers {before or 'linear'} → {after or 'linear'}")
     if model.history != baseline.history:
         before, after = (interaction_words([tree["history"]] if "history" in tree else []) for tree in (old, new))
         said.append(f"history {before or 'none'} → {after or 'none'}")
@@ -239,8 +244,9 @@ def knobs(model: ModelSpec) -> dict[str, Value]:
     flat: dict[str, Value] = {}
     for part in ("embedding", "train", *(part for part in ("tasks", "distill") if part in tree)):
         flat |= {f"{part}.{name}": value for name, value in tree[part].items()}
-    if "history" in tree:
-        flat |= _layer_knobs("history", tree["history"])
+    for part in ("dense", "history"):
+        if part in tree:
+            flat |= _layer_knobs(part, tree[part])
     flat["wiring"] = tree["wiring"]
     flat["members"] = model.members
     for part in ("interaction", "deep"):
@@ -252,7 +258,7 @@ def knobs(model: ModelSpec) -> dict[str, Value]:
 
 def _layer_knobs(path: str, layer: LayerTree) -> dict[str, Value]:
     flat: dict[str, Value] = {}
-    if path.startswith(("interaction", "history")):
+    if path.startswith(("interaction", "dense", "history")):
         flat[f"{path}.block"] = " + ".join(name for name in layer if name != "fuse")
     for name, content in layer.items():
         if isinstance(content, Mapping):

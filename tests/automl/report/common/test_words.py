@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from automl.report.common.words import architecture, changes, difference, knobs, short_difference, to_yaml, training
 from search_spaces.blocks import Cross, Mlp
+from search_spaces.dense_forms import PiecewiseForm
 from search_spaces.history import DinHistory
 from search_spaces.model import Distill, Embedding, Layer, ModelSpec, Train
 from search_spaces.source import read_text
@@ -101,6 +102,16 @@ def test_a_teacher_is_told() -> None:
     assert changes(HUMAN, taught) == [f"teacher {words} → none"]
     assert model_of(read_text(to_yaml(taught), "copied.yaml")) == taught
     assert knobs(taught) == {**knobs(HUMAN), **{f"distill.{k}": v for k, v in taught.to_tree()["distill"].items()}}
+
+
+def test_a_form_of_numbers_is_told() -> None:
+    formed = replace(HUMAN, dense=PiecewiseForm(bins=8))
+    words = "piecewise (together no, bins 8)"
+    assert architecture(formed).startswith(f"embeddings of 16, numbers by {words}, ")
+    assert changes(formed, HUMAN) == [f"numbers linear → {words}"]
+    assert changes(HUMAN, formed) == [f"numbers {words} → linear"]
+    assert knobs(formed)["dense.block"] == "piecewise"
+    assert knobs(formed)["dense.piecewise.bins"] == 8
 
 
 def test_a_history_is_told() -> None:
