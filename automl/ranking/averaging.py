@@ -14,12 +14,12 @@ B batch, E dimension, R rows of the table, U distinct rows of a batch.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor
 
-from automl.ranking.place import write_rows, zeros_as_written
+from automl.ranking.place import moved, where, write_rows, zeros_as_written
 
 
 class TailMean:
@@ -45,6 +45,21 @@ class TailMean:
         self._steps += 1
         for part, mean in self._parts:
             mean.lerp_(part, 1.0 / self._steps)
+
+    def live(self) -> dict[str, Tensor]:
+        """What it has collected so far; no copies."""
+        means = {f"mean.{number}": mean for number, (_, mean) in enumerate(self._parts)}
+        return {"steps": torch.tensor(self._steps), "moved": self._moved_R, "late": self._late_RE, **means}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from what one of the same parts had collected; memory is taken of rows that were moved alone."""
+        self._steps = int(state["steps"])
+        self._moved_R.copy_(state["moved"])
+        rows_U = self._moved_R.nonzero().squeeze(1)
+        late_UE = state["late"].index_select(0, moved(rows_U, where(state["late"])))
+        write_rows(self._late_RE, rows_U, moved(late_UE, where(rows_U)))
+        for number, (_, mean) in enumerate(self._parts):
+            mean.copy_(state[f"mean.{number}"])
 
     def settle(self) -> None:
         """The weights become their mean; without a step they stay."""

@@ -41,13 +41,14 @@ class Chunk:
     """C examples in the order of training.
 
     `labels` are (C,) of one label or (C, T) of several; `weights_C` is None where all are 1, `lesson` where no teacher
-    is heard.
+    is heard. Where an earlier run has begun the chunk, `learnt` of its rows are not learnt again.
     """
 
     features: Features
     labels: Tensor
     weights_C: Tensor | None = None
     lesson: Lesson | None = None
+    learnt: int = 0
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -103,16 +104,22 @@ class Batch:
 
 
 def chunks(
-    log: Examples, rows: slice, *, shuffled: bool, rng: np.random.Generator, taught: bool = False
+    log: Examples, rows: slice, *, shuffled: bool, rng: np.random.Generator, taught: bool = False, after: int = 0
 ) -> Iterator[Chunk]:
-    """One pass over a window; `taught`: with what the log's teacher says."""
+    """One pass over a window; `taught`: with what the log's teacher says. Of a pass of which so many rows were learnt
+    before, `after`, from the chunk on in which the last of them is; the others are not read."""
+    end = 0
     for chosen in chunk_rows(rows, shuffled=shuffled, rng=rng):
+        end += len(chosen)
+        if end < after:
+            continue
         weights_C = log.weights_N[chosen]
         yield Chunk(
             features=read(log, chosen),
             labels=put(log.labels_N[chosen] if log.labels_NT is None else log.labels_NT[chosen]),
             weights_C=None if (weights_C == 1).all() else put(weights_C),
             lesson=_lesson(log, chosen) if taught else None,
+            learnt=max(0, after - (end - len(chosen))),
         )
 
 

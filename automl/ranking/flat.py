@@ -56,10 +56,9 @@ class FlatOptimizer(ABC):
     def step(self, lr: float) -> None:
         """One step along the gradients that were added up."""
 
-    def state(self) -> dict[str, Tensor]:
-        """All that the next step depends on; copies."""
-        parts = {"weights": self._weights, **self._kept}
-        return {**{name: part.clone() for name, part in parts.items()}, "steps": torch.tensor(self._steps)}
+    def live(self) -> dict[str, Tensor]:
+        """All that the next step depends on; no copies."""
+        return {"weights": self._weights, **self._kept, "steps": torch.tensor(self._steps)}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Go on from a state: the weights that are views of ours follow."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 LARGE = 8  # of a table of more than 8 rows for each place of a batch, only the places are sorted
 _PLACE_BITS = 32
+_WORD = 16  # bytes of each of the two numbers that a state of PCG64DXSM is
 Module = TypeVar("Module", bound=nn.Module)
 Kind = Literal["cpu", "gpu"]
 """The processor, or the accelerator that torch has a build for."""
@@ -121,6 +122,21 @@ class Noise:
         """Start again: equal seeds give equal masks on one kind of device."""
         self._seed, self._bits = seed, np.random.PCG64DXSM(seed)
         self._there: torch.Generator | None = None
+        self._later: Tensor | None = None  # the state that it is to start from
+
+    def state(self) -> dict[str, Tensor]:
+        """What is drawn next, on this kind of device: bytes."""
+        told = self._bits.state["state"]
+        words = b"".join(int(told[name]).to_bytes(_WORD, "little") for name in ("state", "inc"))
+        there = {} if self._there is None else {"there": self._there.get_state()}
+        return {"bits": torch.tensor(list(words), dtype=torch.uint8), **there}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from a state."""
+        words = bytes(state["bits"].tolist())
+        state_, inc = (int.from_bytes(part, "little") for part in (words[:_WORD], words[_WORD:]))
+        self._bits.state = {**self._bits.state, "state": {"state": state_, "inc": inc}}
+        self._there, self._later = None, state.get("there")
 
     def int16(self, like: Tensor) -> Tensor:
         """As many integers as a tensor has numbers, where it is, uniform in -2^15 .. 2^15 - 1."""
@@ -129,6 +145,8 @@ class Noise:
             return torch.from_numpy(self._bits.random_raw(-(-count // 4)).view(np.int16)[:count])
         if self._there is None and not like.is_meta:  # which draws nothing
             self._there = torch.Generator(like.device).manual_seed(self._seed)
+            if self._later is not None:
+                self._there.set_state(self._later)
         bounds, drawn = (-(1 << 15), 1 << 15), like.new_empty(count, dtype=torch.int16)
         return drawn.random_(*bounds, generator=self._there)
 

@@ -56,6 +56,17 @@ class Prequential:
         """Whether the next point was reached; the last row always is one."""
         return self.rows * self._points >= (self._told + 1) * self._total
 
+    def state(self) -> Tensor:
+        """Rows and sums, at a point: fp64."""
+        sums = self._lifetime
+        told = (self.rows, self._told, sums.cross_entropy, sums.positive, sums.negative, sums.predicted)
+        return torch.tensor(told, dtype=torch.float64)
+
+    def restore(self, state: Tensor) -> None:
+        """Go on from the point of such a state."""
+        rows, told, *sums = state.tolist()
+        self.rows, self._told, self._lifetime = int(rows), int(told), NESums(*sums)
+
     def point(self) -> Progress:
         """NE since the last point and of all.
 

@@ -45,9 +45,9 @@ class RowOptimizer(ABC):
     def _move(self, weight_UE: Tensor, grad_UE: Tensor, rows_U: Tensor, lr: float) -> None:
         """Change copies of the rows along their gradients, which are not needed any more."""
 
-    def state(self) -> dict[str, Tensor]:
-        """All that the next step depends on but the table; copies."""
-        return {name: part.clone() for name, part in self._kept.items()}
+    def live(self) -> dict[str, Tensor]:
+        """All that the next step depends on but the table; no copies."""
+        return dict(self._kept)
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Go on from a state, which may hold more."""
@@ -105,8 +105,8 @@ class LazyAdam(RowOptimizer):
         write_rows(self._squares_RE, rows_U, squares_UE)
         weight_UE.addcdiv_(means_UE, squares_UE.sqrt_().add_(EPS), value=-rate)
 
-    def state(self) -> dict[str, Tensor]:
-        return {**super().state(), "row_steps": torch.tensor(self._steps)}
+    def live(self) -> dict[str, Tensor]:
+        return {**super().live(), "row_steps": torch.tensor(self._steps)}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
         super().restore(state)

@@ -22,6 +22,7 @@ from automl.ranking.place import moved
 from search_spaces.model import ModelSpec
 
 _LOSS = "loss."
+_TAIL = "tail."
 _BUFFER = "buffer."  # the table is one
 
 
@@ -38,6 +39,7 @@ class Stepper:
         self._several = Accumulated(self._dense.grads) if spec.train.accumulate > 1 else None
         self._half = HalfTop(model) if spec.train.precision == "bf16" else None
         self._tail: TailMean | None = None
+        self._before: Mapping[str, Tensor] = {}  # state of the loss before the chunk
 
     def steps(self, chunk: Chunk, factor: Callable[[int], float] = lambda _: 1.0) -> Iterator[tuple[Batch, Tensor]]:
         """Learn a chunk in its order; yields each batch once it is learnt, with its logits from before.
@@ -48,17 +50,21 @@ class Stepper:
         size, several = self._spec.train.batch_size, self._spec.train.accumulate
         of_steps = even_bounds(len(chunk), size * several)
         bounds = of_steps if several == 1 else _within(of_steps, size)
+        self._before = self._loss.state()
         there, targets = self._model.there, self._loss.targets(chunk, bounds)
         weights_C = None if chunk.weights_C is None else moved(chunk.weights_C, there)
         targets = None if targets is None else targets.to(there)
         whole = Batch(self._model.read(chunk.features), moved(chunk.labels, there), weights_C, targets)
         if self._several is None:
             for first, last in pairwise(bounds):
+                if last <= chunk.learnt:
+                    continue
                 batch = whole[first:last]
                 yield batch, self.step(batch, factor(last - first))
         else:
             for first, last in pairwise(of_steps):
-                yield from self._together(whole[first:last], self._several, factor(last - first))
+                if last > chunk.learnt:
+                    yield from self._together(whole[first:last], self._several, factor(last - first))
 
     def step(self, batch: Batch, factor: float) -> Tensor:
         """Learn from a batch at `factor` of both learning rates; the logits (B,) or (B, T) are from before."""
@@ -124,16 +130,34 @@ class Stepper:
             self._tail = None
 
     def state(self) -> dict[str, Tensor]:
-        """All that the next step depends on but dropout's noise; copies. Not to be asked while a batch waits."""
+        """All that the next chunk depends on but dropout's noise; copies."""
         return {
-            **self._rows.state(),
-            **self._dense.state(),
-            **{_BUFFER + name: value.clone() for name, value in self._model.named_buffers()},
+            **{name: part.clone() for name, part in self._live().items()},
             **{_LOSS + name: value for name, value in self._loss.state().items()},
+        }
+
+    def live(self) -> dict[str, Tensor]:
+        """All that the next step depends on but dropout's noise, within a chunk too, which is then to be learnt from
+        its `learnt` on; no copies. Not to be asked while a batch waits."""
+        return {**self._live(), **{_LOSS + name: value for name, value in self._before.items()}}
+
+    def _live(self) -> dict[str, Tensor]:
+        tail = {} if self._tail is None else self._tail.live()
+        return {
+            **self._rows.live(),
+            **self._dense.live(),
+            **{_BUFFER + name: value for name, value in self._model.named_buffers()},
+            **{_TAIL + name: value for name, value in tail.items()},
         }
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Go on from a state."""
+        self._tail = None
+        collected = {name.removeprefix(_TAIL): part for name, part in state.items() if name.startswith(_TAIL)}
+        if collected:
+            self.average()
+            assert self._tail is not None
+            self._tail.restore(collected)
         self._rows.restore(state)
         self._dense.restore(state)
         for name, value in self._model.named_buffers():

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from automl.ranking.batches import chunks
+from automl.ranking.course import Course
 from automl.ranking.distill import TeacherLoss
 from automl.ranking.examples import Examples
 from automl.ranking.losses import LabelLoss, Loss, TasksLoss
@@ -25,6 +26,7 @@ __all__ = ["Diverged", "Progress", "Steppers", "make_steppers", "rate_factor", "
 
 BASE_ROWS = 1 << 20  # that are held at once for the base rate
 
+Begin = Callable[[RankingModel, Stepper, Prequential], None]
 Steppers = tuple[Stepper, ...]
 """One for each member of a model."""
 
@@ -39,14 +41,16 @@ def train(
     weights_seed: int,
     points: int = 20,
     steppers: Steppers | None = None,
+    course: Course | None = None,
 ) -> Iterator[Progress]:
     """Train over a window, about `points` times telling how it goes; the last point is the end.
 
     `order_seed` decides the order of the rows, `weights_seed` dropout; members are trained side by side, each on an
     order of its own, and a point is their mean. A head that was never trained starts at the window's base rate. A model
     with `distill` also learns from the log's teacher. Training goes on with the `steppers` of an earlier call
-    (`make_steppers`), or starts with some of its own. Once it is over, the model holds what `train.average` and
-    `train.recalibrate` ask for.
+    (`make_steppers`), or starts with some of its own. A `course` says at each point how it could be gone on from there;
+    one of an earlier run is gone on from, to the same weights, with the points that are left. Once it is over, the
+    model holds what `train.average` and `train.recalibrate` ask for.
 
     Raises:
         Diverged: with the reason.
@@ -55,8 +59,9 @@ def train(
     members = members_of(model)
     steppers = steppers or make_steppers(model, spec, log, weights_seed=weights_seed)
     orders, noises = member_seeds(spec, order_seed), member_seeds(spec, weights_seed)
+    begin = (course or Course()).begin
     passes = [
-        _pass(member, stepper, spec, log, rows, order_seed=order, noise_seed=noise, points=points)
+        _pass(member, stepper, spec, log, rows, begin, order_seed=order, noise_seed=noise, points=points)
         for member, stepper, order, noise in zip(members, steppers, orders, noises, strict=True)
     ]
     for told in zip(*passes, strict=True):
@@ -84,6 +89,7 @@ def _pass(
     spec: ModelSpec,
     log: Examples,
     rows: slice,
+    begin: Begin,
     *,
     order_seed: int,
     noise_seed: int,
@@ -99,14 +105,17 @@ def _pass(
     total = (rows.stop - rows.start) * settings.epochs
     tail_from = total - settings.average * (rows.stop - rows.start)
     prequential = Prequential(total, points)
+    begin(model, stepper, prequential)
+    before = prequential.rows
 
     def factor(count: int) -> float:
         return rate_factor(settings, prequential.rows / total, count / total)
 
     task = None if log.labels_NT is None else log.primary
     taught, shuffled = spec.distill is not None, settings.order == "shuffled"
-    for _ in range(settings.epochs):
-        for chunk in chunks(log, rows, shuffled=shuffled, rng=rng, taught=taught):
+    for epoch in range(settings.epochs):
+        after = max(0, before - epoch * (rows.stop - rows.start))
+        for chunk in chunks(log, rows, shuffled=shuffled, rng=rng, taught=taught, after=after):
             for batch, logits in stepper.steps(chunk, factor):
                 if task is None:
                     prequential.add(logits, batch.labels, batch.weights_B)
