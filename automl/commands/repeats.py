@@ -26,6 +26,7 @@ from search_spaces.model import ModelSpec
 
 Floats = NDArray[np.float64]
 BASELINE = "baseline"
+CHECKPOINTS = "checkpoints"  # in the study's folder: of trainings that are under way
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,10 +146,10 @@ class RepeatsSource:
     def _job(self, name: str, repeat: int) -> Job:
         payload = trained_again(self._problem, self._log, self._models[name], self._stage, repeat)
         days = later_days(self._problem, self._log, self._stage)
-        trial = self._problem.config.trial
+        trial, job = self._problem.config.trial, f"{self._stage.name}-{name}-{repeat}"
         return Job(
-            f"{self._stage.name}-{name}-{repeat}",
-            replace(kept_in(payload, self._file(name, repeat)), days=days),
+            job,
+            resumable(self._problem, job, replace(kept_in(payload, self._file(name, repeat)), days=days)),
             Limits(timeout_s=2 * self._longer(days) * trial.timeout, memory_bytes=trial.memory),
         )
 
@@ -175,6 +176,11 @@ def predictions_file(problem: Problem, log: EncodedLog, model: ModelSpec, stage:
     """
     daily = "-daily" if later_days(problem, log, stage) else ""
     return predictions_folder(problem, log) / f"{model.key}-{stage.first_order + repeat}{daily}.npy"
+
+
+def resumable(problem: Problem, job: str, payload: TrainModel) -> TrainModel:
+    """A training of a job of that name, which goes on from its last checkpoint where its process dies."""
+    return replace(payload, checkpoint=str(problem.folder / CHECKPOINTS / f"{job}.pt"))
 
 
 def kept_in(payload: TrainModel, file: Path) -> TrainModel:

@@ -14,7 +14,7 @@ from functools import partial
 from automl.commands.failing import breaks_limit, hopeless, some_hope
 from automl.commands.outcomes import repeat_with, with_outcome
 from automl.commands.proposing import awaited, pause, proposed
-from automl.commands.repeats import CONFIRM, kept_in, predictions_file, predictions_folder, trained_again
+from automl.commands.repeats import CONFIRM, kept_in, predictions_file, predictions_folder, resumable, trained_again
 from automl.commands.stopping import STOPS, extrapolated_ne, should_stop
 from automl.runtime.errors import RunError
 from automl.runtime.jobs import Done, Job, Limits, Outcome, Progress, Timing, Wait
@@ -261,6 +261,7 @@ class SearchSource:
             file = predictions_file(self._problem, self._problem.log, model, CONFIRM, order - CONFIRM.first_order)
             payload = kept_in(payload, file)
         payload = replace(payload, stops=stops, timing=timing if timed else None)
+        payload = resumable(self._problem, name, payload)
         return Job(name, payload, Limits(timeout_s=config.trial.timeout, memory_bytes=config.trial.memory))
 
     def _seeds(self, order: int) -> dict[str, int]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from rich.console import Console
 
 from automl.commands.outcomes import with_outcome
-from automl.commands.repeats import Stage, trained_again
+from automl.commands.repeats import Stage, resumable, trained_again
 from automl.commands.status import tuning_line
 from automl.runtime.console import ProgressLine, now
 from automl.runtime.engine import run
@@ -143,7 +143,8 @@ class TuningSource:
     def _job(self, wanted: Wanted) -> Job:
         trial = self._problem.config.trial
         limits = Limits(timeout_s=trial.timeout, memory_bytes=trial.memory)
-        return Job(f"tune-{wanted.number}-{wanted.order}", self._payload(wanted), limits)
+        name = f"tune-{wanted.number}-{wanted.order}"
+        return Job(name, resumable(self._problem, name, self._payload(wanted)), limits)
 
     def _payload(self, wanted: Wanted) -> TrainModel:
         return trained_again(self._problem, self._problem.log, wanted.model, TUNE, wanted.order)

@@ -22,6 +22,7 @@ from filelock import FileLock, Timeout
 
 from automl.files.whole import whole_folder
 from automl.runtime.depot import PIECE_BYTES, Pieces
+from automl.runtime.resumed import checkpoint_of
 
 UNUSED_S = 86400.0
 HOME = "AUTOML_CARRIED"  # a variable of the environment: the folder for copies, if not in that for temporary files
@@ -74,16 +75,29 @@ class Carrier:
     @contextmanager
     def brought(self, payload: Payload) -> Iterator[Payload]:
         """The payload with paths of this machine in place of the driver's; at the end of the block what it has written
-        is at the driver. A payload tells its paths as `reads` and `writes`; one that has neither stays as it is.
+        is at the driver. A payload tells its paths as `reads` and `writes`; one that has neither stays as it is. Its
+        `checkpoint` is here if it is at the driver, and stays here.
         """
         reads, writes = (tuple(getattr(payload, name, ())) for name in ("reads", "writes"))
         with tempfile.TemporaryDirectory(prefix=_OUT, dir=self._home) as out:
             here = {path: str(self.copy(path)) for path in reads}
             here |= {path: str(Path(out) / f"{number}{Path(path).suffix}") for number, path in enumerate(writes)}
+            checkpoint = checkpoint_of(payload)
+            if checkpoint is not None:
+                here[checkpoint] = str(self._as_it_is(checkpoint, Path(out)))
             yield _with_paths(payload, here)
             for path in writes:
                 if Path(here[path]).exists():
-                    self._bring(Path(here[path]), path)
+                    self.bring(Path(here[path]), path)
+
+    def _as_it_is(self, path: str, to: Path) -> Path:
+        """A file of the driver's that need not be there, and may be replaced at any time."""
+        with suppress(FileNotFoundError):
+            key, files = self._depot.listing(path)
+            self._fetch(path, files, to)
+            if self._depot.listing(path)[0] != key:
+                (to / Path(path).name).unlink()
+        return to / Path(path).name
 
     def _fetch(self, path: str, files: list[tuple[str, int]], to: Path) -> None:
         for name, size in files:
@@ -104,7 +118,8 @@ class Carrier:
         os.utime(folder / _USED)
         self._held.append(used)
 
-    def _bring(self, file: Path, path: str) -> None:
+    def bring(self, file: Path, path: str) -> None:
+        """A file of this machine to the driver's path."""
         sender, size = uuid.uuid4().hex[:8], file.stat().st_size
         with file.open("rb") as data:
             for start in range(0, max(size, 1), PIECE_BYTES):

@@ -27,6 +27,7 @@ from automl.runtime.jobs import Done, Job, JobSource, Outcome, Resources, Step, 
 from automl.runtime.leftovers import scratch_folder
 from automl.runtime.limits import Words, forget, held_bytes, too_much
 from automl.runtime.lost import PATIENCE_S, RUNS, STEP_S, Death, Fate, actor_of, death_of, last_words
+from automl.runtime.resumed import remove, stamp
 from automl.runtime.watch import DEAF_S, GRACE_S, Watch, check_room
 from automl.runtime.worker import Worker, started_at, told_by
 from automl.study.history import Failure
@@ -112,12 +113,14 @@ class Running:
     seconds: float = 0.0  # on its way, as far as the driver was there to see it
     over: float = 0.0  # of these, the latest with more memory than it may hold
     broken: Failure | None = None  # the limit for which the driver ended it
+    kept: int = 0  # when the checkpoint was written that it goes on from
 
 
 class Desk:
     """Keeps the books between Tune's callbacks and the source: one job out, one outcome in.
 
-    A job whose machine was lost is run again elsewhere, and the source hears nothing of it.
+    A job whose machine was lost is run again elsewhere, one whose process died (killed, or for want of the machine's
+    memory) where it has left a new checkpoint; the source hears nothing of it.
     """
 
     def __init__(
@@ -137,7 +140,7 @@ class Desk:
         self._source, self._workers, self._scratch, self._clock = source, workers, scratch, clock
         self._running: dict[str, Running] = {}
         self._again: deque[Job] = deque()
-        self._losses = Counter[str]()  # machines lost, by the job's name
+        self._losses = Counter[str]()  # machines and processes lost, by the job's name
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Tune pickles its searcher and scheduler for a restore that is never asked for: the books stay here."""
@@ -184,7 +187,7 @@ class Desk:
         if isinstance(job, Done) and self._running:  # one of them may have to be run again
             return Wait()
         if isinstance(job, Job):
-            self._running[trial_id] = Running(job, self._clock())
+            self._running[trial_id] = Running(job, self._clock(), kept=stamp(job.payload))
         return job
 
     def keep_going(self, trial_id: str, step: Step, started_at: float) -> bool:
@@ -220,17 +223,19 @@ class Desk:
         if death.fate is Fate.OPEN and waited < PATIENCE_S:
             return
         if death.fate is Fate.OWN:
-            self._tell(trial_id, running, since, self._last_words(running, since, death.node))
-            return
+            failure = self._last_words(running, since, death.node)
+            if failure.kind != "lost" or stamp(job.payload) == running.kept:
+                self._tell(trial_id, running, since, failure)
+                return
+        else:
+            failure = Failure("lost", f"{RUNS} times it was lost with the machine it ran on")
         self._losses[job.name] += 1
         if self._losses[job.name] < RUNS:
             del self._running[trial_id]
             forget(self._scratch, job.name)
             self._again.append(job)
         else:
-            self._tell(
-                trial_id, running, since, Failure("lost", f"{RUNS} times it was lost with the machine it ran on")
-            )
+            self._tell(trial_id, running, since, failure)
 
     def _tell(self, trial_id: str, running: Running, ended_at: float, failure: Failure | None) -> None:
         del self._running[trial_id]
@@ -245,6 +250,7 @@ class Desk:
             cpu_seconds=last.cpu_seconds if last else 0.0,
         )
         self._source.ended(running.job, outcome)
+        remove(running.job.payload)
 
     def _last_words(self, running: Running, ended_at: float, node: str) -> Failure:
         job = running.job

@@ -15,6 +15,7 @@ from automl.study.config import TRAININGS
 from automl.study.history import CurvePoint, Failure, Limit, Measurement, Speed
 
 CURVE_POINTS = 20  # of a trial's learning curve
+CHECKPOINT_S = 60.0  # of training, before a checkpoint is worth its time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +34,9 @@ class Payload(Protocol):
 
     `work` names the function that does it, "package.module:function". It is called with the payload in a worker's
     process and gives Steps; the last of them says done. What it raises is the job's failure.
+
+    A payload may have a `checkpoint`: a path of the driver's machine, of a file that its work writes now and then. A
+    job whose process dies once it has moved that on is given out again.
 
     On a cluster a payload may have `reads` and `writes` besides: paths among its own values, which are of the driver's
     machine. A worker on another one is given paths of its own in their place (automl/runtime/carried.py).
@@ -64,6 +68,8 @@ class TrainModel:
     predictions_name: str = ""  # what they are sealed with: whose they are, wherever the file is written
     weights: str | None = None  # file for the weights as trained on `train` (torch, the model's state_dict)
     device: Literal["cpu", "gpu"] = "cpu"  # on which it is trained and scored
+    checkpoint: str | None = None  # file to go on from, where it is there; a long training writes it as it goes on
+    checkpoint_s: float = CHECKPOINT_S  # seconds between two of them, at least; 0: one at each point
     work: str = TRAININGS["standard"]
 
     @property
@@ -199,7 +205,8 @@ def _adapter(kind: type) -> TypeAdapter[Any]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """What a worker tells at a stop or at the end."""
+    """What a worker tells at a stop or at the end. One that is `kept` is told by the work to its worker alone: a new
+    checkpoint is there."""
 
     share: float
     curve: tuple[CurvePoint, ...] = ()
@@ -207,6 +214,7 @@ class Step:
     failure: Failure | None = None
     done: bool = False
     cpu_seconds: float = 0.0
+    kept: bool = False
 
 
 def step_text(step: Step) -> str:

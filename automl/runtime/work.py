@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Protocol
@@ -18,12 +19,14 @@ from automl.data.store.log import EncodedLog, open_log
 from automl.files.sealed import write_sealed
 from automl.files.whole import whole_file
 from automl.ranking.clocks import make_clock
+from automl.ranking.course import Course
 from automl.ranking.model import Ranker, build_model
 from automl.ranking.place import PROCESSOR, copied_to, device_of, module_to
 from automl.ranking.progress import Progress
 from automl.ranking.scoring import Scores, score, scores_of
 from automl.ranking.throughput import time_ratio, timed_batches
 from automl.ranking.training import Diverged, Steppers, make_steppers, train
+from automl.runtime.checkpoints import Checkpoint, Checkpoints
 from automl.runtime.jobs import CURVE_POINTS, Step, Timing, TrainModel
 from automl.stats.seeds import seed_of
 from automl.study.history import CurvePoint, Failure, Measurement, Speed
@@ -57,10 +60,11 @@ class Training(Protocol):
 class Stopwatch:
     """Seconds by part of a trial."""
 
-    def __init__(self) -> None:
+    def __init__(self, cpu_seconds: float = 0.0) -> None:
+        """`cpu_seconds` were worked before."""
         self.seconds: dict[str, float] = {}
         self._last = time.perf_counter()
-        self._cpu_start = time.process_time()
+        self._cpu_start = time.process_time() - cpu_seconds
 
     def lap(self, part: str) -> None:
         now = time.perf_counter()
@@ -80,7 +84,7 @@ def train_and_score(asked: TrainModel, training: Training = train) -> Iterator[S
     """Build, time, train and score a model; yields at its stops, and at last the step with `done`.
 
     A model that diverges or breaks a limit ends with a failure; whatever else goes wrong is raised. Another
-    `training` is another loop between the same timing and scoring.
+    `training` is another loop between the same timing and scoring; only the usual one leaves checkpoints.
     """
     watch = Stopwatch()
     log = open_log(Path(asked.log), asked.task)
@@ -102,11 +106,13 @@ def train_and_score(asked: TrainModel, training: Training = train) -> Iterator[S
         return
     module_to(model, device_of(asked.device))
     steppers = make_steppers(model, spec, log, weights_seed=asked.weights_seed) if asked.days else None
-    curve: list[CurvePoint] = []
-    stops = list(asked.stops)
-    train_cpu = Stopwatch()
+    kept = Checkpoints(asked, log.fingerprint) if asked.checkpoint is not None and training is train else None
+    begun = Checkpoint({}) if kept is None else kept.read()
+    course, curve = Course(begun.course), list(begun.curve)
+    stops = [share for share in asked.stops if share > len(curve) / CURVE_POINTS]  # the others were obeyed
+    train_cpu = Stopwatch(begun.cpu_seconds)
     try:
-        for point in training(
+        for point in (training if kept is None else partial(train, course=course))(
             model,
             spec,
             log,
@@ -123,6 +129,8 @@ def train_and_score(asked: TrainModel, training: Training = train) -> Iterator[S
                 watch.lap("train")
                 yield Step(share=share, curve=tuple(curve), measurement=start, cpu_seconds=watch.cpu_seconds)
                 watch.resume()
+            if kept is not None and share < 1 and kept.due and kept.write(course.state(), curve, train_cpu.cpu_seconds):
+                yield Step(share=share, kept=True)
         watch.lap("train")
         train_qps = curve[-1].rows / max(train_cpu.cpu_seconds, 1e-9)
         if asked.weights is not None:

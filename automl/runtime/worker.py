@@ -19,6 +19,7 @@ from automl.runtime.depot import FarDepot
 from automl.runtime.errors import explain
 from automl.runtime.jobs import Limits, Payload, Step, job_of, step_of, step_text
 from automl.runtime.limits import MemoryWatch, time_limit
+from automl.runtime.resumed import checkpoint_of
 from automl.study.history import Failure
 from automl.study.plugins import plug_in_files
 
@@ -99,12 +100,22 @@ def _work(config: Mapping[str, Any], plugins: Iterable[str], carrier: Carrier | 
         if not isinstance(steps, Iterator):
             raise TypeError(f"{asked.work} must be a generator of Steps, but gave {type(steps).__name__}")
         for step in steps:
+            if isinstance(step, Step) and step.kept:
+                _bring_checkpoint(carrier, payload, asked)
+                continue
             if isinstance(step, Step) and step.done:
                 last = step  # told when what was written has arrived
                 break
             yield step
     if last is not None:
         yield last
+
+
+def _bring_checkpoint(carrier: Carrier | None, payload: Payload, here: Payload) -> None:
+    """To the driver, where this is another machine: whoever goes on need not be here."""
+    there, written = checkpoint_of(payload), checkpoint_of(here)
+    if carrier is not None and there is not None and written is not None:
+        carrier.bring(Path(written), there)
 
 
 def _text(step: Step) -> str:

@@ -6,12 +6,17 @@ import json
 import re
 import subprocess
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import automl as toolkit
+from automl.runtime.jobs import TrainModel, job_of
+from automl.runtime.work import train_and_score
+from automl.study.history import State, Trial
+from search_spaces.model import ModelSpec
 from tests.worlds.commands import ROOT, automl, left_behind, write_study
-from tests.worlds.faults import FAULTS, UNSTEADY
+from tests.worlds.faults import FAULTS, KILLED_JOB, UNSTEADY
 
 TRIALS = 14  # the last ones are proposed by what has seen trials fail
 
@@ -40,7 +45,18 @@ def test_search_ends_with_its_budget_whatever_trials_do(tmp_path: Path) -> None:
     assert all(re.fullmatch(r"held \d+ MiB, above its limit of 1024 MiB", reason) for reason in told)
     page = (tmp_path / "report.html").read_text()
     assert "a block fell over" in page
+    job = json.loads(next(tmp_path.glob(f"data/*/{KILLED_JOB}")).read_text())
+    killed = cast(TrainModel, job_of(job).payload)
+    (ne,) = [t.measurement.ne for t in _ended(tmp_path) if t.candidate.model == ModelSpec.from_tree(killed.model)]
+    undisturbed = list(train_and_score(replace(killed, checkpoint=None, timing=None, stops=(), predictions=None)))
+    assert undisturbed[-1].measurement is not None
+    assert ne == undisturbed[-1].measurement.ne, "killed in the middle, and gone on from its checkpoint"
+    assert not (tmp_path / "checkpoints").exists()
     assert left_behind(tmp_path) == []
+
+
+def _ended(folder: Path) -> list[Trial]:
+    return [trial for trial in toolkit.open_study(folder).history.trials if trial.state is State.COMPLETE]
 
 
 def test_search_in_which_every_trial_is_too_slow_fails_with_the_reason(tmp_path: Path) -> None:

@@ -1,22 +1,25 @@
-"""Work that goes wrong on purpose: a trial that raises, diverges, exits, takes too much memory, or hangs in C
-code with the GIL held, or both."""
+"""Work that goes wrong on purpose: a trial that raises, diverges, exits, is killed, takes too much memory, or hangs in
+C code with the GIL held, or both."""
 
 from __future__ import annotations
 
 import ctypes
 import json
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from automl.runtime.jobs import Step, TrainModel
+from automl.runtime.jobs import Job, Step, TrainModel, job_config
 from automl.runtime.work import train_and_score
 from search_spaces.plugins import Plugins
 
 FAULTS = {1: "error", 3: "diverged", 4: "memory", 5: "lost", 7: "timeout", 9: "memory"}  # by turn
 DEAF = 4  # the turn of one that takes its memory with the GIL held
+KILLED = 2  # the turn of one that is killed once, when it has left two checkpoints
+KILLED_JOB = "killed.json"  # in the folder of the log: its job
 UNSTEADY = "unsteady.json"  # in the study's folder: the model that diverges on the second order of the finals
 
 
@@ -29,7 +32,12 @@ def plug(tables: Plugins) -> None:
 
 def faulty(asked: TrainModel) -> Iterator[Step]:
     """train_and_score, but for some trials."""
+    if asked.checkpoint is not None and Path(asked.checkpoint).exists():
+        yield from train_and_score(asked)
+        return
     turn = 0 if _is_baseline(asked) else _turn(Path(asked.log))
+    if turn == KILLED:
+        yield from _killed(asked)
     fault = FAULTS.get(turn)
     if fault == "error":
         raise RuntimeError("a block fell over")
@@ -59,6 +67,16 @@ def unsteady(asked: TrainModel) -> Iterator[Step]:
         told = Path(asked.predictions).parents[2] / UNSTEADY
         asked = _diverging(asked) if asked.model == json.loads(told.read_text()) else asked
     yield from train_and_score(asked)
+
+
+def _killed(asked: TrainModel) -> Iterator[Step]:
+    (Path(asked.log) / KILLED_JOB).write_text(json.dumps(job_config(Job("killed", asked))))
+    written = 0
+    for step in train_and_score(replace(asked, checkpoint_s=0.0)):
+        yield step
+        written += step.kept
+        if written == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _diverging(asked: TrainModel) -> TrainModel:

@@ -111,6 +111,41 @@ def test_a_job_that_fails_brings_nothing(tmp_path: Path, log: Path) -> None:
     assert not (tmp_path / "w.pt").exists()
 
 
+def test_a_checkpoint_is_fetched_if_it_is_there_and_brought_when_it_is_written(tmp_path: Path, log: Path) -> None:
+    there = tmp_path / "driver" / "one.pt"
+    asked = TrainModel(model={}, log=str(log), checkpoint=str(there))
+    carrier = Carrier(Depot(), tmp_path / "machine")
+    with carrier.brought(asked) as here:
+        assert here.checkpoint is not None
+        assert not Path(here.checkpoint).exists()
+        Path(here.checkpoint).write_bytes(b"so far")
+        carrier.bring(Path(here.checkpoint), str(there))
+        assert there.read_bytes() == b"so far"
+        there.unlink()
+    assert not there.exists(), "what is over needs none"
+    there.write_bytes(b"from another machine")
+    with carrier.brought(asked) as here:
+        assert here.checkpoint != str(there)
+        assert Path(str(here.checkpoint)).read_bytes() == b"from another machine"
+
+
+def test_a_checkpoint_that_is_replaced_while_it_is_fetched_is_none(tmp_path: Path, log: Path) -> None:
+    there = tmp_path / "one.pt"
+
+    class Slow(Depot):
+        def piece(self, path: str, name: str, start: int) -> bytes:
+            found = super().piece(path, name, start)
+            if path == str(there):
+                os.utime(there, ns=(1, 1))
+            return found
+
+    there.write_bytes(b"so far")
+    with Carrier(Slow(), tmp_path / "machine").brought(
+        TrainModel(model={}, log=str(log), checkpoint=str(there))
+    ) as here:
+        assert not Path(str(here.checkpoint)).exists()
+
+
 def test_a_payload_that_names_no_paths_stays_as_it_is(tmp_path: Path) -> None:
     @dataclass(frozen=True, slots=True)
     class Plain:

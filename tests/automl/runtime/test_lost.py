@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections import deque
 from dataclasses import dataclass
@@ -14,7 +15,8 @@ from ray.core.generated import common_pb2, gcs_pb2
 
 from automl.runtime import lost
 from automl.runtime.engine import Desk
-from automl.runtime.jobs import Done, Job, Limits, Outcome, Progress, Step, Wait
+from automl.runtime.jobs import Done, Job, Limits, Outcome, Payload, Progress, Step, Wait
+from automl.runtime.limits import write_note
 from automl.runtime.lost import PATIENCE_S, RUNS, STEP_S, Death, Fate, read_death
 from automl.study.history import Failure
 
@@ -28,11 +30,19 @@ class Nothing:
     work: str = "nowhere:nothing"
 
 
+@dataclass(frozen=True, slots=True)
+class Long:
+    """One that leaves checkpoints."""
+
+    checkpoint: str
+    work: str = "nowhere:long"
+
+
 class Jobs:
     """Two jobs, and what the source is told of them."""
 
-    def __init__(self) -> None:
-        self._left = deque(Job(name, Nothing()) for name in ("one", "two"))
+    def __init__(self, payload: Payload) -> None:
+        self._left = deque(Job(name, payload) for name in ("one", "two"))
         self.told: list[tuple[str, Failure | None]] = []
 
     def next(self, running: int) -> Job | Wait | Done:
@@ -48,9 +58,9 @@ class Jobs:
 class World:
     """A desk, its clock, and what Ray's books say of processes."""
 
-    def __init__(self, folder: Path, workers: int = 2) -> None:
+    def __init__(self, folder: Path, workers: int = 2, payload: Payload | None = None) -> None:
         self.now, self.says = 100.0, dict[str | None, Fate]()
-        self.jobs = Jobs()
+        self.jobs = Jobs(payload or Nothing())
         self.held = dict[str, int]()
         self.desk = Desk(
             self.jobs,
@@ -103,6 +113,51 @@ def test_a_job_that_ended_its_own_process_has_failed_and_is_not_run_again(tmp_pa
     assert told[1] is not None
     assert "without a word" in told[1].reason
     assert name(world.desk.give("b")) == "two"
+
+
+def test_a_job_whose_process_died_goes_on_from_a_new_checkpoint(tmp_path: Path) -> None:
+    file = tmp_path / "checkpoints" / "one.pt"
+    file.parent.mkdir()
+    world = World(tmp_path, payload=Long(str(file)))
+    for turn in range(2):
+        assert name(world.desk.give(str(turn))) == "one"
+        file.write_text("so far")
+        os.utime(file, ns=(turn, 7 + turn))
+        world.loses(str(turn), Fate.OWN)
+        world.later()
+    assert name(world.desk.give("2")) == "one"
+    assert world.jobs.told == []
+    world.desk.end("2", DONE, 101.0)
+    assert world.jobs.told == [("one", None)]
+    assert not file.parent.exists()
+
+
+@pytest.mark.parametrize("moved", [False, True])
+def test_a_job_that_dies_again_without_a_new_one_or_too_often_has_failed(moved: bool, tmp_path: Path) -> None:
+    file = tmp_path / "one.pt"
+    world = World(tmp_path, payload=Long(str(file)))
+    for turn in range(RUNS if moved else 2):
+        assert name(world.desk.give(str(turn))) == "one"
+        if moved or turn == 0:
+            file.write_text("so far")
+            os.utime(file, ns=(turn, 7 + turn))
+        world.loses(str(turn), Fate.OWN)
+        world.later()
+    ((_, failure),) = world.jobs.told
+    assert failure is not None
+    assert "without a word" in failure.reason
+    assert not file.exists()
+
+
+def test_a_job_that_broke_a_limit_does_not_go_on(tmp_path: Path) -> None:
+    file = tmp_path / "one.pt"
+    world = World(tmp_path, payload=Long(str(file)))
+    world.desk.give("a")
+    file.write_text("so far")
+    write_note(tmp_path / "one.json", Failure("memory", "held too much"))
+    world.loses("a", Fate.OWN)
+    world.later()
+    assert world.jobs.told == [("one", Failure("memory", "held too much"))]
 
 
 def test_a_dead_job_is_settled_where_nothing_but_more_is_asked_for(tmp_path: Path) -> None:

@@ -113,3 +113,30 @@ def test_a_loop_of_ones_own_is_given_the_days_too(log: EncodedLog, tmp_path: Pat
     told.clear()
     list(train_and_score(asked(log, tmp_path), training=loop))
     assert [stepper for *_, stepper in told] == [None]
+
+
+def test_a_training_that_was_cut_off_goes_on_from_its_checkpoint(log: EncodedLog, tmp_path: Path) -> None:
+    stops = (0.25, 0.5, 0.75)
+    whole = list(train_and_score(asked(log, tmp_path, stops=stops, days=starts(log), predictions=str(tmp_path / "a"))))
+    job = asked(log, tmp_path, stops=stops, days=starts(log), predictions=str(tmp_path / "b"), checkpoint_s=0.0)
+    job = replace(job, checkpoint=str(tmp_path / "checkpoints" / "one.pt"))
+    first = train_and_score(job)
+    early = [next(first) for _ in range(13)]  # two stops, and checkpoints at eleven points
+    first.close()
+    assert [step.share for step in early if not step.kept] == [0.25, 0.5]
+    late = list(train_and_score(job))
+    assert [step.share for step in late if not step.kept] == [0.75, 1.0]
+    assert early[-1].share < min(step.share for step in late)
+    assert late[-1].curve == whole[-1].curve
+    first_, second = late[-1].measurement, whole[-1].measurement
+    assert first_ is not None
+    assert second is not None
+    assert first_.ne == second.ne
+    np.testing.assert_array_equal(np.load(tmp_path / "a"), np.load(tmp_path / "b"))
+
+
+def test_a_loop_of_ones_own_leaves_no_checkpoint(log: EncodedLog, tmp_path: Path) -> None:
+    job = asked(log, tmp_path, checkpoint=str(tmp_path / "one.pt"), checkpoint_s=0.0)
+    steps = list(train_and_score(job, training=lambda *args, **how: train(*args, **how)))
+    assert not any(step.kept for step in steps)
+    assert not (tmp_path / "one.pt").exists()

@@ -1,0 +1,101 @@
+"""What a long training leaves at its points, so that it goes on from there when its process dies: one file of tensors.
+
+Written whole, read as tensors and nothing else, and believed only where the same training wrote it: model, rows, seeds,
+and the versions of what computes. One that cannot be written costs the training nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from automl.files.whole import whole_file
+from automl.runtime.host import versions
+from automl.study.history import CurvePoint
+
+if TYPE_CHECKING:
+    from automl.runtime.jobs import TrainModel
+
+SHARE = 20  # a checkpoint is written when so many times as long as the latest took have passed
+_WHOSE, _CURVE, _SECONDS, _COURSE = "whose", "curve", "cpu_seconds", "course."
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """course: what automl.ranking.course.Course takes. curve: the points so far. cpu_seconds: of the training."""
+
+    course: Mapping[str, Tensor]
+    curve: tuple[CurvePoint, ...] = ()
+    cpu_seconds: float = 0.0
+
+
+class Checkpoints:
+    """Those of one training, of which the latest is kept. `fingerprint` is that of its log."""
+
+    def __init__(self, asked: TrainModel, fingerprint: str, clock: Callable[[], float] = time.monotonic) -> None:
+        assert asked.checkpoint is not None
+        self._file, self._whose, self._clock = Path(asked.checkpoint), whose(asked, fingerprint), clock
+        self._apart, self._latest = asked.checkpoint_s, clock()
+
+    def read(self) -> Checkpoint:
+        """The latest; an empty one where there is none, or that of another training, or none that can be read. Its
+        tensors stay in the file until they are copied."""
+        try:
+            found: dict[str, Tensor] = torch.load(self._file, map_location="cpu", weights_only=True, mmap=True)
+            if not torch.equal(found[_WHOSE], self._whose):
+                return Checkpoint({})
+            curve = tuple(CurvePoint(int(rows), *nes) for rows, *nes in found[_CURVE].tolist())
+            course = {name.removeprefix(_COURSE): part for name, part in found.items() if name.startswith(_COURSE)}
+            return Checkpoint(course, curve, float(found[_SECONDS]))
+        except Exception:  # whatever stands there, training from the start is right
+            return Checkpoint({})
+
+    @property
+    def due(self) -> bool:
+        """Whether one is worth its time: `checkpoint_s` after the start or the latest, or so long that they take 5%."""
+        return self._clock() - self._latest >= self._apart
+
+    def write(self, course: Mapping[str, Tensor], curve: Sequence[CurvePoint], cpu_seconds: float) -> bool:
+        """In the place of the one before; whether it could be written."""
+        start, written = self._clock(), False
+        points = [[point.rows, point.window_ne, point.lifetime_ne] for point in curve]
+        told = {
+            _WHOSE: self._whose,
+            _CURVE: torch.tensor(points, dtype=torch.float64).reshape(-1, 3),
+            _SECONDS: torch.tensor(cpu_seconds, dtype=torch.float64),
+            **{_COURSE + name: part.detach() for name, part in course.items()},
+        }
+        with suppress(OSError):
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            with whole_file(self._file) as part:
+                torch.save(told, part)
+            written = True
+        self._latest = self._clock()
+        if self._apart:
+            self._apart = max(self._apart, SHARE * (self._latest - start))
+        return written
+
+
+def whose(asked: TrainModel, fingerprint: str) -> Tensor:
+    """A digest of all that decides the weights of a training, as bytes."""
+    told: dict[str, Any] = {
+        "model": asked.model,
+        "log": fingerprint,
+        "task": asked.task,
+        "train": asked.train,
+        "seeds": [asked.weights_seed, asked.order_seed],
+        "device": asked.device,
+        "threads": torch.get_num_threads(),
+        "versions": versions(),
+    }
+    digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).digest()
+    return torch.tensor(list(digest), dtype=torch.uint8)

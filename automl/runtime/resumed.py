@@ -1,0 +1,30 @@
+"""Checkpoints as the driver sees them: files that jobs leave while they run. A payload names one as `checkpoint`."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+
+def stamp(payload: object) -> int:
+    """When the checkpoint of a payload was written, in nanoseconds since the epoch; 0 where there is none."""
+    file = checkpoint_of(payload)
+    if file is not None:
+        with suppress(OSError):
+            return Path(file).stat().st_mtime_ns
+    return 0
+
+
+def remove(payload: object) -> None:
+    """A job has ended: nothing goes on from its checkpoint. With the last one goes the folder."""
+    file = checkpoint_of(payload)
+    if file is not None:
+        with suppress(OSError):
+            Path(file).unlink(missing_ok=True)
+            Path(file).parent.rmdir()
+
+
+def checkpoint_of(payload: object) -> str | None:
+    """The file of a payload that has such a thing."""
+    file: str | None = getattr(payload, "checkpoint", None)
+    return file
