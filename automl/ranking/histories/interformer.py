@@ -31,9 +31,8 @@ class InterformerReader(Reader):
         )
         self.ask = nn.Linear(dim, spec.heads * dim, bias=False)
         self.back = nn.Linear(spec.heads * dim, dim, bias=False)
-        with (
-            torch.no_grad()
-        ):  # the mean of the heads at first: a random map of two learns nothing for thousands of rows
+        # The mean of the heads at first: a random map of two learns nothing for thousands of rows.
+        with torch.no_grad():
             self.back.weight.copy_(torch.eye(dim).repeat(1, spec.heads) / spec.heads)
         self.as_one = nn.Linear(spec.summaries * dim, dim, bias=False)
         self.gate = nn.Linear(dim, dim)

@@ -27,6 +27,7 @@ from automl.ranking.stepper import Stepper
 from automl.ranking.training import make_steppers
 from automl.testing.blocks import settings_of
 from search_spaces.blocks import INTERACTION_BLOCKS
+from search_spaces.dense_forms import DENSE_FORMS
 from search_spaces.history import HISTORIES
 from search_spaces.model import DENSE_OPTIMIZERS, ROW_OPTIMIZERS, Layer, ModelSpec
 from tests.worlds.histories import remembered
@@ -70,6 +71,13 @@ def models() -> Iterator[tuple[str, ModelSpec]]:
             f"{name}, {dense}",
             spec(embedding={"optimizer": name}, train=train | {"optimizer": dense, "accumulate": 2}),
         )
+    for name in ROW_OPTIMIZERS:
+        yield f"rows by {name}", spec(train=train, embedding={"dim": 4, "optimizer": name, "weight_decay": 0.1})
+    for name in DENSE_OPTIMIZERS:
+        yield f"weights by {name}", spec(train=train | {"optimizer": name, "weight_decay": 0.1})
+    yield "several batches a step", spec(train=train | {"accumulate": 2})
+    for form in DENSE_FORMS:
+        yield f"numbers {form}", spec(train=train, dense={form: {}})
     for name, block in INTERACTION_BLOCKS.items():
         for number, one in enumerate(settings_of(block)):
             yield f"{name} {number}", replace(spec(train=train), interaction=(Layer((one,)),))
@@ -118,7 +126,14 @@ def test_lists_are_brought_with_their_rows(way: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "tasks", [{}, {"sharing": "mmoe", "weight": 0.5}, {"sharing": "ple", "losses": "uncertainty"}, {"esmm": True}]
+    "tasks",
+    [
+        {},
+        {"sharing": "mmoe", "weight": 0.5},
+        {"sharing": "ple", "losses": "uncertainty"},
+        {"esmm": True},
+        {"tower_layers": 2, "gate_hidden": 4},
+    ],
 )
 def test_several_labels_are_learnt_there(tasks: dict[str, Any]) -> None:
     log = planted_tasks(rows=ROWS)
