@@ -75,6 +75,17 @@ def _mixed(sharing: str, k: float, weight: float) -> dict[str, Any]:
     return {"deep": _tower(256 * k), "tasks": {"weight": weight, **tasks}}
 
 
+def _gated(k: float, weight: float) -> dict[str, Any]:
+    """PEPNet: gates over the embeddings, under the baseline's crosses, and over the labels' towers."""
+    crosses = [{"cross": {"rank": 32}}] * 2
+    tasks = {"tower_layers": 2, "tower_width": round(64 * k), "gate_hidden": 32}
+    return {
+        "interaction": [{"lhuc": {"hidden": 32}}, *crosses],
+        "deep": _tower(256 * k),
+        "tasks": {"weight": weight, **tasks},
+    }
+
+
 def _tower(*widths: float) -> list[dict[str, Any]]:
     return [{"mlp": {"width": round(width), "dropout": 0.1}} for width in widths]
 
@@ -84,6 +95,7 @@ JOINT: Mapping[str, Callable[[float, float], dict[str, Any]]] = {
     "mmoe": partial(_mixed, "mmoe"),
     "ple": partial(_mixed, "ple"),
     "esmm": partial(_shared, esmm=True),
+    "pepnet": _gated,
 }
 
 
