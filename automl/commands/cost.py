@@ -15,6 +15,7 @@ from automl.commands.probe import Busy, probe, trial_seconds
 from automl.data.encode.room import spill_bytes
 from automl.files.passed import Told, untold
 from automl.ranking.memory import trial_bytes
+from automl.ranking.place import gpus
 from automl.ranking.process import prepare_process
 from automl.runtime.host import Room
 from automl.study.checked import CheckedNote, Cost, NoteKind, TrialSeconds
@@ -111,6 +112,7 @@ def predicted(
     )
     notes = [*_length_notes(problem), *_limit_notes(problem, cost.trial_seconds, held)]
     notes += _room_notes(problem, cost, room)
+    notes += _gpu_notes(problem)
     return Prediction(cost, WORKER_BYTES + held, tuple(notes))
 
 
@@ -182,6 +184,15 @@ def _room_notes(problem: Problem, cost: Cost, room: Room) -> list[CheckedNote]:
         text = f"the finals write {gib(more)} more to disk, but {gib(room.disk_bytes / GIB)} are free"
         notes.append(_note(problem, text, "disk"))
     return notes
+
+
+def _gpu_notes(problem: Problem) -> list[CheckedNote]:
+    """Where trials train on a GPU, which this command has no use of."""
+    if not problem.config.resources.gpu:
+        return []
+    missing = "" if gpus() else "; torch sees none on this machine, so that they run on a cluster only (--address)"
+    text = f"trials train on a GPU, and what they cost is told for this machine's cores{missing}"
+    return [_note(problem, text, "gpu", "resources", "gpu")]
 
 
 def _note(problem: Problem, text: str, kind: NoteKind, *path: str) -> CheckedNote:

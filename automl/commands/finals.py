@@ -18,7 +18,7 @@ from automl.commands.judge import Trained, confirmed_gains, judge
 from automl.commands.parts import further_models, parts_of
 from automl.commands.repeats import BASELINE, CONFIRM, FINAL, Failed, RepeatsSource, Stage, scored_window
 from automl.data.store.log import EncodedLog
-from automl.runtime.cluster import check_machine, cluster
+from automl.runtime.cluster import check_gpu, check_machine, cluster
 from automl.runtime.console import ProgressLine, now
 from automl.runtime.engine import run
 from automl.runtime.errors import RunError
@@ -72,6 +72,7 @@ def run_finals(
     has = config.resources
     resources = Resources(workers=workers, cpu=has.cpu, gpu=has.gpu, elsewhere=address is not None)
     check_machine(problem.document.at("resources", "cpu"), resources.cpu, address)
+    check_gpu(problem.document.at("resources", "gpu"), resources.gpu, address)
     seeds = seeds or config.finals.seeds
     if config.finals.family is not None:
         ledger_folder(problem)

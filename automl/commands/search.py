@@ -17,7 +17,7 @@ from automl.commands.held import RecordHeld
 from automl.commands.search_source import Budget, SearchSource
 from automl.commands.together import have_baseline, joins, others_ended, reaching
 from automl.commands.tuning import tuned_problem
-from automl.runtime.cluster import check_machine, cluster
+from automl.runtime.cluster import check_gpu, check_machine, cluster
 from automl.runtime.console import ProgressLine, now, search_words
 from automl.runtime.engine import run
 from automl.runtime.errors import RunError
@@ -59,7 +59,7 @@ def search(
 
     Raises:
         InputError: where the folder holds a study of other data, of another baseline or another tuning of it, or is in
-            use; where a trial asks for more cores than there are.
+            use; where a trial asks for more cores than there are, or for a GPU where there is none.
         RunError: where the baseline failed, or every trial; where Ray cannot be had, or the cluster is too small.
         KeyboardInterrupt: stopped by hand; the same call goes on.
     """
@@ -67,6 +67,7 @@ def search(
     config = problem.config.resources
     resources = Resources(workers=workers, cpu=config.cpu, gpu=config.gpu, elsewhere=address is not None)
     check_machine(problem.document.at("resources", "cpu"), resources.cpu, address)
+    check_gpu(problem.document.at("resources", "gpu"), resources.gpu, address)
     with hold(problem.folder), ExitStack() as stack:
         start = lru_cache(lambda: stack.enter_context(cluster(problem.folder, workers * config.cpu, address)))
         held = RecordHeld(console)

@@ -35,6 +35,11 @@ Device = torch.device
 PROCESSOR = Device("cpu")
 
 
+def gpus() -> int:
+    """How many accelerators torch sees on this machine."""
+    return int(torch.accelerator.device_count())
+
+
 def device_of(kind: Kind) -> Device:
     """Where a trial or a clock asks to be; of an accelerator the first that this process sees.
 

@@ -49,10 +49,28 @@ def check_machine(at: Position, cpu: float, address: str | None) -> None:
     Raises:
         InputError: where it has fewer cores than one trial asks for.
     """
-    elsewhere = address is not None or ("ray" in sys.modules and sys.modules["ray"].is_initialized())
-    if not elsewhere and cpu > cores():
+    if not _elsewhere(address) and cpu > cores():
         must = f"must be at most {cores()}, the cores of this machine"
         raise InputError([Mistake(at, must, f"{cpu:g}", "a trial runs on one machine; --address joins a larger one")])
+
+
+def check_gpu(at: Position, gpu: float, address: str | None) -> None:
+    """As check_machine, of a GPU.
+
+    Raises:
+        InputError: where a trial asks for a part of one and there is none.
+    """
+    if gpu and not _elsewhere(address):
+        from automl.ranking.place import gpus  # with torch, which most runs load later
+
+        if not gpus():
+            hint = "install a build of torch for its GPU; --address joins a cluster that has one"
+            raise InputError([Mistake(at, "must be 0 on a machine where torch sees no GPU", f"{gpu:g}", hint)])
+
+
+def _elsewhere(address: str | None) -> bool:
+    """Whether a run is not on this machine alone."""
+    return address is not None or ("ray" in sys.modules and sys.modules["ray"].is_initialized())
 
 
 @contextmanager

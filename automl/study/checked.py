@@ -9,7 +9,7 @@ from typing import Literal
 from automl.data.store.told import FeatureKind
 from automl.study.plain import Codec, Number, Plain
 
-NoteKind = Literal["rows", "feature", "drift", "leak", "space", "limits", "memory", "disk"]
+NoteKind = Literal["rows", "feature", "drift", "leak", "space", "limits", "memory", "disk", "gpu"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ from jsonschema import Draft202012Validator
 from automl.cli import automl
 from automl.commands.check import StudyCheck, check_study, space_lines
 from automl.data.simulated.log import simulate
+from automl.ranking.place import gpus
 from automl.runtime.host import Room
 from automl.study.checked import checked_schema
 from search_spaces.errors import InputError
@@ -127,6 +128,13 @@ def test_what_a_search_has_no_room_for_is_told_in_notes(folder: Path) -> None:
     lines = checked(folder, room=Room(cores=2, memory_bytes=1 << 30, disk_bytes=0))
     assert re.fullmatch(r"note: a search holds up to 1\.3 GiB of memory, but 1\.0 GiB are free", lines[-2])
     assert re.fullmatch(r"note: the finals write \d+ MiB more to disk, but 0 MiB are free", lines[-1])
+
+
+def test_that_costs_are_those_of_cores_is_told_where_trials_train_on_a_gpu(folder: Path) -> None:
+    (folder / "gpu.yaml").write_text(STUDY + "resources: {gpu: 0.5}\n")
+    missing = "" if gpus() else "; torch sees none on this machine, so that they run on a cluster only (--address)"
+    told = f"note: trials train on a GPU, and what they cost is told for this machine's cores{missing}"
+    assert checked(folder, "gpu.yaml")[-1] == told
 
 
 def test_a_study_as_a_value(folder: Path) -> None:

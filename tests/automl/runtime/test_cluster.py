@@ -13,9 +13,10 @@ from typing import Any
 
 import psutil
 import pytest
+import torch
 
 from automl.runtime import cluster as module
-from automl.runtime.cluster import check_machine, cluster, errors_apart
+from automl.runtime.cluster import check_gpu, check_machine, cluster, errors_apart
 from automl.runtime.errors import RunError
 from automl.runtime.host import cores
 from automl.runtime.leftovers import FOLDER
@@ -175,6 +176,16 @@ def test_a_trial_that_no_machine_of_this_size_can_run(ray: FakeRay) -> None:
     )
     ray.up = True
     check_machine(at, cores() + 1, None)
+
+
+@pytest.mark.skipif(torch.accelerator.is_available(), reason="this machine has a GPU")
+def test_a_gpu_that_this_machine_has_not(ray: FakeRay) -> None:
+    at = Position("study.yaml", 7, 18)
+    check_gpu(at, 0.0, None)
+    check_gpu(at, 1.0, "head:6379")
+    with pytest.raises(InputError) as told:
+        check_gpu(at, 0.5, None)
+    assert str(told.value).startswith("study.yaml:7:18: must be 0 on a machine where torch sees no GPU, but found 0.5")
 
 
 def test_the_environment_of_the_caller_wins_and_comes_back(
