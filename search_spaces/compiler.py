@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from search_spaces.decisions import Choice, Condition, Decision, Domain, Flag
@@ -46,6 +46,15 @@ class _Draft:
     guards: Guards
     when: Words | None
     scope: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Common:
+    """What the layers of a stack share where they do not share all: the column of `block`, and slots by name."""
+
+    stack: str
+    column: int | None
+    slots: Mapping[str, Slot]
 
 
 @dataclass
@@ -115,12 +124,17 @@ class _Compiler:
     def number(self, value: Value) -> float:
         return self.code(value) if isinstance(value, str) else float(value)
 
-    def block(self, path: str, written: str, tree: BlockTree, guards: Guards) -> BlockPlan:
+    def block(
+        self, path: str, written: str, tree: BlockTree, guards: Guards, common: _Common | None = None
+    ) -> BlockPlan:
         scope = tuple(path.split("."))
         slots = []
         settings = dict(tree.settings)
         knobs = knobs_of(tree.spec)
         for name in [*settings, *(name for name in knobs if name not in settings)]:
+            if common is not None and f"{tree.name}.{name}" in common.slots:
+                slots.append(self._alias(f"{path}.{name}", common, f"{tree.name}.{name}", guards))
+                continue
             setting = settings.get(name, knobs[name].default)
             slots.append(self.slot(f"{path}.{name}", f"{written}.{name}", setting, knobs[name], guards, scope))
         return BlockPlan(tree.name, tree.spec, tuple(slots))
@@ -172,12 +186,36 @@ class _Compiler:
             plan = self.layer(name, name, form, _at_least(tree.repeat, repeat.column, 1))
             self._alias_shared(name, depth, tree.repeat, repeat.column)
             return StackPlan(name, (plan,) * depth, repeat, shared=True)
+        common = self._common(name, tree, _at_least(tree.repeat, repeat.column, 1)) if tree.common else None
         made = []
         for index in range(depth):
             guards = _at_least(tree.repeat, repeat.column, index + 1)
             self.symbols[f"{name}[{index}]"] = Symbol("flag", guards)
-            made.append(self.layer(f"{name}[{index}]", name, form, guards))
+            made.append(self.layer(f"{name}[{index}]", name, form, guards, common))
         return StackPlan(name, tuple(made), repeat)
+
+    def _common(self, name: str, tree: StackTree, guards: Guards) -> _Common:
+        """The questions that all layers of a stack have together."""
+        form, column, slots = tree.layers[0], None, dict[str, Slot]()
+        inner: list[Guards] = [guards] * len(form.blocks)
+        if "block" in tree.common:
+            names = tuple(block.name for block in form.blocks)
+            column = self._ask_block(name, name, names, form.default[0], guards)
+            inner = [(Guard(column, k, k),) for k in range(len(names))]
+        if "fuse" in tree.common and form.fuse is not None:
+            slots["fuse"] = self.slot(f"{name}.fuse", f"{name}.fuse", form.fuse, FUSE, guards, (name,))
+        for block, of_block in zip(form.blocks, inner, strict=True):
+            for knob, known in knobs_of(block.spec).items():
+                if f"{block.name}.{knob}" in tree.common:
+                    path, setting = f"{name}.{block.name}.{knob}", block.settings.get(knob, known.default)
+                    scope = (name, block.name)
+                    slots[f"{block.name}.{knob}"] = self.slot(path, path, setting, known, of_block, scope)
+        return _Common(name, column, slots)
+
+    def _alias(self, path: str, common: _Common, name: str, guards: Guards) -> Slot:
+        """A layer's own name of what it shares."""
+        self.symbols[path] = self.symbols[f"{common.stack}.{name}"].under(guards)
+        return common.slots[name]
 
     def _alias_shared(self, name: str, depth: int, repeat: Setting, column: int | None) -> None:
         """`deep[1].mlp.width` of a shared layer is `deep.mlp.width`, where there is a second layer."""
@@ -189,13 +227,18 @@ class _Compiler:
                 if path != f"{name}.repeat":
                     self.symbols[f"{name}[{index}]{path[len(name) :]}"] = symbol.under(guards)
 
-    def layer(self, path: str, written: str, tree: LayerTree, guards: Guards) -> LayerPlan:
+    def layer(
+        self, path: str, written: str, tree: LayerTree, guards: Guards, common: _Common | None = None
+    ) -> LayerPlan:
         names = tuple(block.name for block in tree.blocks)
         inner: list[Guards] = [guards] * len(names)
         columns: list[int | None] = [None] * len(names)
         if tree.kind is LayerKind.ONE_OF:
             columns = [None]
-            if len(names) > 1:
+            if common is not None and common.column is not None:
+                self.symbols[f"{path}.block"] = self.symbols[f"{common.stack}.block"].under(guards)
+                columns, inner = [common.column], [(Guard(common.column, k, k), *guards) for k in range(len(names))]
+            elif len(names) > 1:
                 column = self._ask_block(path, written, names, tree.default[0], guards)
                 columns, inner = [column], [(Guard(column, k, k),) for k in range(len(names))]
         elif tree.kind is LayerKind.ANY_OF and len(names) > 1:
@@ -204,11 +247,14 @@ class _Compiler:
             self.groups.append(Group(tuple(flags), flags[names.index(tree.default[0])]))
             columns, inner = list(flags), [(Guard(flag, 1, 1),) for flag in flags]
         fuse = None
-        if tree.fuse is not None:
+        if common is not None and "fuse" in common.slots:
+            fuse = self._alias(f"{path}.fuse", common, "fuse", guards)
+        elif tree.fuse is not None:
             fuse = self.slot(f"{path}.fuse", f"{written}.fuse", tree.fuse, FUSE, guards, (path,))
         blocks = []
         for block, block_guards in zip(tree.blocks, inner, strict=True):
-            blocks.append(self.block(f"{path}.{block.name}", f"{written}.{block.name}", block, block_guards))
+            here = f"{path}.{block.name}", f"{written}.{block.name}"
+            blocks.append(self.block(*here, block, block_guards, common))
             self.symbols[f"{path}.{block.name}"] = Symbol("flag", block_guards)
         return LayerPlan(tree.kind, tuple(blocks), tuple(columns), fuse)
 

@@ -154,8 +154,12 @@ class StackPlan:
     def pairs(self, layers: Sequence[tuple[Sequence[Checked], str | None]]) -> Pairs:
         if self.repeat is not None:
             yield from self.repeat.pairs(min(len(layers), len(self.layers)))
+        told = set[int]()  # what layers share is the first one's
         for plan, (blocks, fuse) in zip(self.layers, layers, strict=False):
-            yield from plan.pairs(blocks, fuse)
+            for column, value in plan.pairs(blocks, fuse):
+                if column not in told:
+                    yield column, value
+                told.add(column)
             if self.shared:
                 return
 

@@ -12,7 +12,7 @@ A model file is the same tree with every knob a value and every stack a list.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from enum import Enum
 
@@ -177,11 +177,32 @@ class _Reader:
             return StackTree()
         repeat = self._repeat(path, data)
         shared = data.get("shared", False)
+        names = shared if isinstance(shared, list) else []
+        if isinstance(shared, list):
+            shared = False
         if not isinstance(shared, bool):
             self._refuse((*path, "shared"), "shared must be true or false", shown(shared))
             shared = False
         layer = self._layer(path, _without(data, "repeat", "shared"), blocks, ("repeat", "shared"))
-        return StackTree((layer,), repeat, shared) if layer is not None else StackTree()
+        if layer is None:
+            return StackTree()
+        return StackTree((layer,), repeat, shared, self._common((*path, "shared"), names, layer))
+
+    def _common(self, path: Path, names: Sequence[object], layer: LayerTree) -> tuple[str, ...]:
+        """What layers share, by name: only what all of them have."""
+        of_blocks = [f"{block.name}.{knob}" for block in layer.blocks for knob in knobs_of(block.spec)]
+        has_choice = layer.kind is LayerKind.ONE_OF and len(layer.blocks) > 1
+        known = [*(["block"] if has_choice else []), *(["fuse"] if layer.fuse is not None else []), *of_blocks]
+        differ = layer.kind is LayerKind.ANY_OF or (has_choice and "block" not in names)
+        for index, name in enumerate(names):
+            here = (*path, index)
+            if name not in known:
+                must = "a name must be one of the layer's questions"
+                self._refuse(here, must, shown(name), did_you_mean(str(name), known))
+            elif differ and name in of_blocks:
+                must, hint = "a shared knob must be of a block that all layers have", "share `block` too"
+                self._refuse(here, must, shown(name), hint if has_choice else "")
+        return tuple(name for name in known if name in names)
 
     def _repeat(self, path: Path, data: Mapping[str, object]) -> Setting:
         """Without a default of its own a repeat starts in the middle, rounded down."""

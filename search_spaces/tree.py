@@ -63,11 +63,13 @@ class LayerTree:
 
 @dataclass(frozen=True, slots=True)
 class StackTree:
-    """Layers one after another: a list, or one form that is repeated (`repeat` set)."""
+    """Layers one after another: a list, or one form that is repeated (`repeat` set). Of that all is `shared`, or what
+    is named in `common`: `block`, `fuse`, BLOCK.KNOB."""
 
     layers: tuple[LayerTree, ...] = ()
     repeat: Setting | None = None
     shared: bool = False
+    common: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,5 +149,7 @@ def _layer(layer: LayerTree) -> dict[str, object]:
 def _stack(stack: StackTree) -> object:
     if stack.repeat is None:
         return [_layer(layer) for layer in stack.layers]
-    shared = {"shared": True} if stack.shared else {}
+    shared: dict[str, object] = {"shared": True if stack.shared else list(stack.common)}
+    if not (stack.shared or stack.common):
+        shared = {}
     return {"repeat": _setting(stack.repeat), **shared, **_layer(stack.layers[0])}

@@ -146,6 +146,39 @@ where: ["sum(deep.mlp.width) <= 64 or interaction.cross.rank == 8", "interaction
     assert made.size().discrete == 3 * 3 * 2
 
 
+def test_layers_share_what_is_named_and_have_the_rest_alone() -> None:
+    made = space("""
+interaction:
+  repeat: {int: [0, 2]}
+  shared: [block, cross.rank]
+  one_of: {cross: {rank: {choice: [8, 16]}}, dot: {compress: {choice: [4, 8], default: 4}}}
+deep:
+  repeat: {int: [1, 2]}
+  shared: [mlp.norm, mlp.dropout]
+  mlp: {width: {choice: [32, 64], when: "norm != batch"}, norm: {choice: [none, batch]},
+    dropout: {choice: [0.1, 0.2], when: "norm == none"}}
+where: ["sum(deep.mlp.width) <= 96", "deep[1].mlp.norm == none or deep[0].mlp.width == 32"]
+""")
+    assert [d.path for d in made.decisions] == [
+        "interaction.repeat", "interaction.block", "interaction.cross.rank",
+        "interaction[0].dot.compress", "interaction[1].dot.compress",
+        "deep.repeat", "deep.mlp.norm", "deep.mlp.dropout", "deep[0].mlp.width", "deep[1].mlp.width",
+    ]  # fmt: skip
+    answers = {"interaction.repeat": 2, "interaction.block": "dot", "interaction[1].dot.compress": 8, "deep.repeat": 2}
+    widths = {"deep[0].mlp.width": 64, "deep[1].mlp.width": 32, "deep.mlp.dropout": 0.2}
+    candidate = made.replay(answers | widths)
+    assert [layer.blocks[0].compress for layer in candidate.model.interaction] == [4, 8]
+    assert [(mlp.width, mlp.norm, mlp.dropout) for mlp in candidate.model.deep] == [
+        (64, "none", 0.2),
+        (32, "none", 0.2),
+    ]
+    assert made.violations(candidate) == ()
+    assert made.locate(candidate.model) == candidate
+    assert "interaction.cross.rank" not in candidate.values
+    assert "interaction[0].dot.compress" not in made.replay({"interaction.repeat": 1}).values
+    assert made.size().discrete == (1 + (2 + 2) + (2 + 4)) * (2 * 2 + 1 + 4 * 2 + 1)
+
+
 def test_a_list_of_layers_asks_each_its_own() -> None:
     made = space("""
 deep: [{mlp: {width: 256, dropout: {float: [0.1, 0.1005]}}}, {mlp: {width: 128, dropout: 0.1}}]

@@ -79,6 +79,17 @@ def layers(draw: st.DrawFn) -> dict[str, Any]:
     return draw(st.sampled_from(forms))
 
 
+def shared_in(layer: dict[str, Any]) -> st.SearchStrategy[Any]:
+    """What repeated layers may share: all, nothing, or some of what each of them has."""
+    chosen = layer.get("one_of", layer if "any_of" not in layer else {})
+    blocks = {name: knobs for name, knobs in chosen.items() if name not in ("fuse", "default")}
+    names = [f"{block}.{knob}" for block, knobs in blocks.items() for knob in knobs or {}]
+    names += ["fuse"] if "fuse" in layer or "any_of" in layer else []
+    always = ["block"] if len(layer.get("one_of", ())) > 1 else []
+    some = st.lists(st.sampled_from(names), unique=True) if names else st.just([])
+    return st.booleans() | some.map(lambda found: [*always, *found])
+
+
 @st.composite
 def trees(draw: st.DrawFn) -> dict[str, Any]:
     """The plain data of a space file."""
@@ -90,10 +101,11 @@ def trees(draw: st.DrawFn) -> dict[str, Any]:
     members = draw(st.sampled_from([None, 2, {"choice": [1, 2, 4]}, {"int": [1, 3], "when": "wiring == parallel"}]))
     if members is not None:
         tree["members"] = members
-    shared = draw(st.booleans())
-    tree["interaction"] = {"repeat": draw(REPEATS), "shared": shared, **draw(layers())}
+    layer = draw(layers())
+    tree["interaction"] = {"repeat": draw(REPEATS), "shared": draw(shared_in(layer)), **layer}
     mlp = draw(blocks(Mlp, ("norm == none", "deep.mlp.activation != gelu or wiring == stacked", "width > 2")))
-    tree["deep"] = draw(st.sampled_from([{"repeat": draw(REPEATS), "mlp": mlp}, [{"mlp": mlp}, {"mlp": {}}]]))
+    repeated = {"repeat": draw(REPEATS), "shared": draw(shared_in({"mlp": mlp})), "mlp": mlp}
+    tree["deep"] = draw(st.sampled_from([repeated, [{"mlp": mlp}, {"mlp": {}}]]))
     if draw(st.booleans()):
         tree["interaction"] = [draw(layers()), draw(layers())]
     if draw(st.booleans()):

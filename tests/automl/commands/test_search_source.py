@@ -13,7 +13,7 @@ import pytest
 
 from automl.commands import search_source
 from automl.commands.failing import HOPELESS_AFTER
-from automl.commands.repeats import CONFIRM, kept_in, predictions_file, trained_again
+from automl.commands.repeats import CONFIRM, kept_in, predictions_file, resumable, trained_again
 from automl.commands.search_source import Budget, SearchSource
 from automl.commands.stopping import MIN_PEERS, STOPS
 from automl.data.store.log import EncodedLog
@@ -563,7 +563,7 @@ def test_a_repeat_is_the_training_that_the_finals_would_do(tmp_path: Path, strat
     job, problem = jobs["again-3-1"], problem_in(tmp_path)
     expected = trained_again(problem, problem.log, MODELS[2].model, CONFIRM, 0)
     file = predictions_file(problem, problem.log, MODELS[2].model, CONFIRM, 0)
-    assert asked(job) == kept_in(expected, file)
+    assert asked(job) == resumable(problem, job.name, kept_in(expected, file))
     assert asked(jobs["trial-3"]).predictions is None
     assert study.trials[2].repeats[0].seeds["order"] == asked(job).order_seed
     assert study.baseline_repeats()[1].seeds["order"] == asked(job).order_seed, "the baseline's second order"
