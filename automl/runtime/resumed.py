@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,12 +17,15 @@ def stamp(payload: object) -> int:
 
 
 def remove(payload: object) -> None:
-    """A job has ended: nothing goes on from its checkpoint. With the last one goes the folder."""
-    file = checkpoint_of(payload)
-    if file is not None:
+    """A job has ended: nothing goes on from its checkpoint, nor from what was being written when its process died. With
+    the last one goes the folder."""
+    told = checkpoint_of(payload)
+    if told is not None:
+        file = Path(told)
         with suppress(OSError):
-            Path(file).unlink(missing_ok=True)
-            Path(file).parent.rmdir()
+            for left in (file, *file.parent.glob(f"{glob.escape(file.name)}.*.part")):
+                left.unlink(missing_ok=True)
+            file.parent.rmdir()
 
 
 def checkpoint_of(payload: object) -> str | None:

@@ -17,6 +17,7 @@ from automl.ranking.place import Noise
 from automl.ranking.progress import Progress
 from automl.ranking.training import train
 from search_spaces.model import ModelSpec
+from tests.worlds.histories import remembered
 from tests.worlds.models import Log, planted, planted_tasks, spec
 
 ROWS = slice(100, 3000)
@@ -39,6 +40,7 @@ CASES: dict[str, tuple[Log, dict[str, Any]]] = {
     "lazy Adam": (PLANTED, {"embedding": {"dim": 4, "lr": 0.01, "optimizer": "adam"}}),
     "bfloat16": (PLANTED, {"train": TRAIN | {"precision": "bf16"}}),
     "several labels": (planted_tasks(rows=3200), {"tasks": {"losses": "uncertainty"}}),
+    "a history": (remembered(rows=3200), {"history": {"din": {}}}),
     "an adapter": (TAUGHT, {"distill": {"heads": "both"}}),
 }
 
