@@ -3,7 +3,9 @@
     python -m experiments.scaling [--log kuairand-ctr|simulated] [--quick]
 
 Each family has a form that grows: its layers are given by the size, its width is the one that comes nearest to the
-FLOPs. Embeddings and rates are the baseline's at every size; the top is trained in bfloat16. Of each order a line
+FLOPs. Embeddings are the baseline's at every size; the rate of the dense weights is too at size 1, and falls as the
+width grows (arXiv 2203.03466: Adam's steps move a wide layer's outputs in proportion to its width). The top is trained
+in bfloat16. Of each order a line
 NE = NE0 - eta ln(C / C0) is fitted over the sizes, C the FLOPs of a row and C0 the baseline's; told is the mean of eta
 over the orders with its interval of 95%. NE of the validation window. Goes on where it stopped.
 """
@@ -36,7 +38,8 @@ from search_spaces.model import InputShape, Layer, ModelSpec
 SIZES = (1, 3, 10, 25, 50)
 ORDERS = (1, 2, 3)
 LAYERS = {1: 1, 3: 2, 10: 3, 25: 4, 50: 6}
-WIDEST = 512  # steps of eight
+WIDEST = {"dhen": 4096, "wukong": 4096, "rankmixer": 1024}  # the last by what its block allows
+STEP = 8
 ROWS = 300_000
 SIMULATED = """\
 name: scaling
@@ -75,7 +78,7 @@ def main() -> None:
     table = []
     for size in sizes:
         for family, made in FAMILIES.items():
-            spec = grown(problem, partial(made, LAYERS[size]), size * base)
+            spec = grown(problem, made, size, WIDEST[family])
             found = [trained(problem, runs, name, f"{family} x{size}", spec, order) for order in orders]
             cost = spec.cost(problem.log.inputs)
             table.append({"family": family, "size": size, "flops": cost.flops, "params": cost.params, "ne": found})
@@ -108,13 +111,24 @@ def rankmixer(layers: int, width: int) -> ModelSpec:
 FAMILIES: Mapping[str, Callable[[int, int], ModelSpec]] = {"dhen": dhen, "wukong": wukong, "rankmixer": rankmixer}
 
 
-def grown(problem: Problem, made: Callable[[int], ModelSpec], flops: float) -> ModelSpec:
-    """The width whose FLOPs are nearest, with the baseline's embeddings and training."""
+def grown(problem: Problem, made: Callable[[int, int], ModelSpec], size: int, widest: int) -> ModelSpec:
+    """The form of that size, with the baseline's embeddings and training but for what its width asks for."""
+    width, least = (nearest(problem, partial(made, LAYERS[one]), one, widest) for one in (size, 1))
+    base = problem.baseline
+    train = replace(base.train, precision="bf16", dense_lr=base.train.dense_lr * least / width)
+    return replace(made(LAYERS[size], width), embedding=base.embedding, train=train)
+
+
+def nearest(problem: Problem, made: Callable[[int], ModelSpec], size: int, widest: int) -> int:
+    """The width whose FLOPs are nearest to so many times the baseline's."""
     inputs: InputShape = problem.log.inputs
     base = problem.baseline
-    train = replace(base.train, precision="bf16")
-    specs = [replace(made(8 * step), embedding=base.embedding, train=train) for step in range(1, WIDEST + 1)]
-    return min(specs, key=lambda spec: abs(math.log(spec.cost(inputs).flops / flops)))
+    flops = size * base.cost(inputs).flops
+
+    def off(width: int) -> float:
+        return abs(math.log(replace(made(width), embedding=base.embedding).cost(inputs).flops / flops))
+
+    return min(range(STEP, widest + 1, STEP), key=off)
 
 
 def trained(problem: Problem, runs: list[dict[str, Any]], name: str, model: str, spec: ModelSpec, order: int) -> float:
