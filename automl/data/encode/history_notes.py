@@ -52,15 +52,17 @@ class HistoryCounts:
         self._empty[window] += int((count_n == 0).sum())
         self._events[window] += len(ids_E)
         self._squares[window] += float((count_n.astype(np.float64) ** 2).sum())
-        self._unknown[window] += int((ids_E == 0).sum())
+        buckets = self._vocabulary.buckets
+        self._unknown[window] += int((ids_E <= buckets).sum())
         if window in self._fits:
             self._count_lengths(count_n, bits_E)
         if window == 0 and self._may_hold_itself:
             some_n = count_n > 0
             last_n = ids_E[np.cumsum(count_n, dtype=np.int64)[some_n] - 1]
-            self._ends += int((last_n > 0).sum())
-            self._own += int(((last_n > 0) & (last_n == own_n[some_n])).sum())
-            np.add.at(self._last, last_n, 1)
+            known_n = last_n > buckets
+            self._ends += int(known_n.sum())
+            self._own += int((known_n & (last_n == own_n[some_n])).sum())
+            np.add.at(self._last, np.where(known_n, last_n - buckets, 0), 1)
 
     def add_ages(self, window: int, ages_n: NDArray[np.int64]) -> None:
         """How much older (nanoseconds) the latest event of each list is than its row; empty lists have none."""

@@ -36,6 +36,7 @@ def watched(
 ) -> Iterator[Part]:
     """The parts as they are written, each of one window, counted as they pass."""
     ends, done = np.cumsum(window_rows), 0
+    buckets = np.array([vocabulary.buckets for vocabulary in vocabularies], np.int32)
     for rows, dense, given in parts:
         codes = rows["ids"][:, : len(vocabularies)]
         ids = codes.copy()
@@ -44,7 +45,7 @@ def watched(
             for k, vocabulary in enumerate(vocabularies):
                 part[:, k] = vocabulary.recode[part[:, k]]
         window = int(np.searchsorted(ends, done, side="right"))
-        drift.add(window, codes > 0, ids > 0, dense, given)
+        drift.add(window, codes > 0, ids > buckets, dense, given)
         done += len(rows)
         yield Part(window, rows, ids, dense)
 

@@ -250,17 +250,18 @@ class Encoders:
         field with buckets all are kept: what is unknown has another row there."""
         kept = tuple(
             values if buckets else values.slice(0, max(rows - 1, 0))
-            for values, rows, buckets in zip(self.values, table_rows, self._buckets, strict=True)
+            for values, rows, buckets in zip(self.values, table_rows, self.buckets_F, strict=True)
         )
         return replace(self, values=kept)
 
     @property
-    def _buckets(self) -> tuple[int, ...]:
+    def buckets_F(self) -> tuple[int, ...]:  # noqa: N802
+        """Of each id field, 0 for none."""
         return self.buckets or (0,) * len(self.fields)
 
     @cached_property
     def numberings(self) -> tuple[Numbering, ...]:
-        return tuple(map(numbering_of, self.values, self._buckets))
+        return tuple(map(numbering_of, self.values, self.buckets_F))
 
     def id_column(self, table: Rows, f: int, times: NDArray[np.int64], name: str) -> pa.Array:
         """What a table has of an id field, as the values of the log can be found in it.

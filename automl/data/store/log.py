@@ -93,6 +93,7 @@ class EncodedLog:
     tasks: tuple[str, ...] = ()
     given: tuple[int | None, ...] = (None,)
     primary: int = 0
+    buckets: tuple[int, ...] = ()  # of each id field, where any has some
 
     def __len__(self) -> int:
         return len(self.labels_N)
@@ -187,6 +188,7 @@ def open_log(folder: Path | str, task: str | None = None) -> EncodedLog:
         tasks=tasks,
         given=tuple(facts.get("given", (None,))),
         primary=primary,
+        buckets=tuple(facts.get("buckets", ())),
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from automl.data.columns.lists import places
 from automl.data.columns.numbers import as_floats
@@ -33,31 +34,41 @@ class Shares:
 
 
 def log_shares(log: EncodedLog, window: str, table_rows: Sequence[int]) -> dict[str, Shares]:
-    """Of a window, by feature; ids that a model with so many table rows leaves out are unknown to it."""
+    """Of a window, by feature; ids that a model with so many table rows leaves out are unknown to it.
+
+    Of a field with buckets an id that is in one of them is unknown, and no other.
+    """
     ids_NF = log.ids_NF[log.windows[window]]
+    buckets_F = log.buckets or (0,) * len(log.fields)
     shares = {}
     for feature in log.features:
         missing, unknown = feature.missing[window], 0.0
         if feature.kind == "categorical":
             f = log.fields.index(feature.name)
-            no_row_N = (ids_NF[:, f] == 0) | (ids_NF[:, f] >= table_rows[f])
-            unknown = max(float(no_row_N.mean()) - missing, 0.0)
+            unknown_N = _unknown(ids_NF[:, f], buckets_F[f], table_rows[f])
+            unknown = max(float(unknown_N.mean()) - missing, 0.0)
         shares[feature.name] = Shares(missing, unknown)
     for history in log.histories:
-        of_ids = _unknown_ids(history, log.windows[window], table_rows[history.shape.field])
+        field = history.shape.field
+        of_ids = _unknown_ids(history, log.windows[window], buckets_F[field], table_rows[field])
         shares[history.name] = Shares(shares[history.name].missing, of_ids)
         if history.actions:
             shares[_actions_of(history.name)] = Shares(0.0, 0.0)
     return shares
 
 
-def _unknown_ids(history: History, window: slice, table_rows: int) -> float:
-    """The share of the ids in the lists of a window that have no row of the table."""
+def _unknown(ids: NDArray[np.int32], buckets: int, table_rows: int) -> NDArray[np.bool_]:
+    """Missing ones too, which are 0."""
+    return ids <= buckets if buckets else (ids == 0) | (ids >= table_rows)
+
+
+def _unknown_ids(history: History, window: slice, buckets: int, table_rows: int) -> float:
+    """The share of the ids in the lists of a window that are unknown."""
     unknown = listed = 0
     for start in range(window.start, window.stop, _AT_ONCE):
         some = slice(start, min(start + _AT_ONCE, window.stop))
         ids_E = history.ids_P[places(history.stop_N[some], history.count_N[some])]
-        unknown, listed = unknown + int(((ids_E == 0) | (ids_E >= table_rows)).sum()), listed + len(ids_E)
+        unknown, listed = unknown + int(_unknown(ids_E, buckets, table_rows).sum()), listed + len(ids_E)
     return unknown / max(listed, 1)
 
 
@@ -75,11 +86,12 @@ class Skew:
     def add(self, encoders: Encoders, table: Rows, found: EncodedRows) -> None:
         """A batch, and what it was encoded to."""
         self.rows += table.num_rows
+        buckets = dict(zip(encoders.fields, encoders.buckets_F, strict=True))
         for f, name in enumerate(encoders.fields):
             if not is_made(name):
                 missing = _missing(whole(table.column(name)))
-                without_row = int((found.ids_BF[:, f] == 0).sum())
-                self._count(name, missing, max(without_row - missing, 0), table.num_rows)
+                unknown = int((found.ids_BF[:, f] <= buckets[name]).sum())
+                self._count(name, missing, max(unknown - missing, 0), table.num_rows)
         for name, place in encoders.vectors.items():
             missing = missing_in(whole(table.column(name)), place.stop - place.start)
             self._count(name, missing, 0, table.num_rows)
@@ -89,7 +101,7 @@ class Skew:
                 self._count(name, missing, 0, table.num_rows)
         for sequence, lists in zip(encoders.sequences, found.histories, strict=True):
             empty = int((lists.count_B == 0).sum())
-            self._count(sequence.name, empty, int((lists.ids_P == 0).sum()), len(lists.ids_P))
+            self._count(sequence.name, empty, int((lists.ids_P <= buckets[sequence.of]).sum()), len(lists.ids_P))
             if sequence.actions and not sequence.built:
                 self._count(_actions_of(sequence.name), 0, lists.strange, len(lists.ids_P))
 

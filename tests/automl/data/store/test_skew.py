@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
 from automl.commands.log_encoders import log_encoders
 from automl.data.describe.tables import DataConfig
@@ -27,10 +29,15 @@ CONFIG: dict[str, Any] = {
 }
 
 
-def test_shares_of_served_rows_are_those_of_the_log_where_they_are_its_rows(tmp_path: Path) -> None:
+@pytest.mark.parametrize("buckets", [None, 3])
+def test_shares_of_served_rows_are_those_of_the_log_where_they_are_its_rows(
+    tmp_path: Path, buckets: int | None
+) -> None:
     table = pa.table(columns_of())
     pq.write_table(table, tmp_path / "log.parquet")
-    log = encode_log(DataConfig.model_validate(CONFIG), tmp_path, tmp_path / "cache")
+    config = copy.deepcopy(CONFIG)
+    config["features"]["categorical"]["user"] = {"min_count": 40, "buckets": buckets}
+    log = encode_log(DataConfig.model_validate(config), tmp_path, tmp_path / "cache")
     encoders = encoders_of(log.folder, ServedTime("time_ms", "ms", "UTC"))
     days = (np.asarray(table["time_ms"]) - START_MS) // DAY_MS
     rows = table.filter(pa.array(days == 5))
@@ -43,6 +50,23 @@ def test_shares_of_served_rows_are_those_of_the_log_where_they_are_its_rows(tmp_
         assert set(skew.shares()) == {"user", "word", "price"}
         for name, found in skew.shares().items():
             np.testing.assert_allclose([found.missing, found.unknown], [wanted[name].missing, wanted[name].unknown])
+
+
+def test_an_id_in_a_bucket_is_as_unknown_as_it_is_without(tmp_path: Path) -> None:
+    columns = columns_of()
+    columns["past"] = pa.array([["a", "zz", "d"][: k % 4] for k in range(600)])
+    pq.write_table(pa.table(columns), tmp_path / "log.parquet")
+    told = []
+    for buckets in (None, 5):
+        rare = {"min_count": 150, "buckets": buckets}
+        features = {"categorical": {"user": {}, "word": rare}, "sequence": {"past": {"of": "word"}}}
+        config = DataConfig.model_validate({**CONFIG, "features": features})
+        log = encode_log(config, tmp_path, tmp_path / f"cache-{buckets}")
+        served = log_shares(log, "test", log.inputs.table_rows(1))
+        told.append(([(one.name, one.missing, one.unknown) for one in log.features], log.notes, served))
+    assert told[0] == told[1]
+    assert 0.1 < told[0][2]["word"].unknown < 1
+    assert told[0][2]["past"].unknown > 0.1
 
 
 def test_what_differs_is_pointed_at(tmp_path: Path) -> None:
