@@ -16,7 +16,7 @@ from rich.console import Console
 
 from automl.commands.judge import Trained, confirmed_gains, judge
 from automl.commands.parts import further_models, parts_of
-from automl.commands.repeats import BASELINE, CONFIRM, FINAL, Failed, RepeatsSource, Stage, scored_window
+from automl.commands.repeats import BASELINE, CHECKPOINTS, CONFIRM, FINAL, Failed, RepeatsSource, Stage, scored_window
 from automl.data.store.log import EncodedLog
 from automl.runtime.cluster import check_gpu, check_machine, cluster
 from automl.runtime.console import ProgressLine, now
@@ -24,6 +24,7 @@ from automl.runtime.engine import run
 from automl.runtime.errors import RunError
 from automl.runtime.jobs import Resources
 from automl.runtime.rate_line import RateLine, says
+from automl.runtime.resumed import clear
 from automl.stats.compared import ScoredRows
 from automl.stats.planned import planned_pct
 from automl.stats.race import FIRST_LOOK, can_win, is_race, orders_of_the_rest
@@ -136,6 +137,7 @@ def run_finals(
             beside = train(log, further, min(seeds, found.baseline.orders))
             found = replace(found, parts=parts_of(test, found, {**beside.probs, **trained.probs}))
         write_finals(problem.folder, found)
+        clear(problem.folder / CHECKPOINTS)
     return found
 
 

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from automl.commands.failing import all_failed
 from automl.commands.held import RecordHeld
+from automl.commands.repeats import CHECKPOINTS
 from automl.commands.search_source import Budget, SearchSource
 from automl.commands.together import have_baseline, joins, others_ended, reaching
 from automl.commands.tuning import tuned_problem
@@ -25,6 +26,7 @@ from automl.runtime.host import machine, versions
 from automl.runtime.jobs import Resources
 from automl.runtime.lock import hold
 from automl.runtime.rate_line import says
+from automl.runtime.resumed import clear
 from automl.study.claims import TAKEN_OVER, Subject, ask
 from automl.study.drivers import ALONE, others
 from automl.study.facts import Facts
@@ -109,6 +111,7 @@ def search(
         if study.facts.exhausted and len(study.trials) < trials:
             line = f"nothing new was proposed after {len(study.trials)} different models: all of the space were tried"
             console.print(line, highlight=False)
+        clear(problem.folder / CHECKPOINTS)
     reason = all_failed(study.trials)
     if reason is not None:
         raise RunError(reason)

@@ -1,7 +1,8 @@
 """What a long training leaves at its points, so that it goes on from there when its process dies: one file of tensors.
 
 Written whole, read as tensors and nothing else, and believed only where the same training wrote it: model, rows, seeds,
-and the versions of what computes. One that cannot be written costs the training nothing.
+and the versions of what computes; and where it holds what was written, by a digest of it all. One that cannot be
+written costs the training nothing.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import torch
 from torch import Tensor
 
 from automl.files.whole import whole_file
+from automl.ranking.place import fetch
 from automl.runtime.host import versions
 from automl.study.history import CurvePoint
 
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from automl.runtime.jobs import TrainModel
 
 SHARE = 20  # a checkpoint is written when so many times as long as the latest took have passed
-_WHOSE, _CURVE, _SECONDS, _COURSE = "whose", "curve", "cpu_seconds", "course."
+_WHOSE, _CURVE, _SECONDS, _COURSE, _SEAL = "whose", "curve", "cpu_seconds", "course.", "seal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ class Checkpoints:
         tensors stay in the file until they are copied."""
         try:
             found: dict[str, Tensor] = torch.load(self._file, map_location="cpu", weights_only=True, mmap=True)
-            if not torch.equal(found[_WHOSE], self._whose):
+            if not torch.equal(found[_WHOSE], self._whose) or not torch.equal(found.pop(_SEAL), _seal(found)):
                 return Checkpoint({})
             curve = tuple(CurvePoint(int(rows), *nes) for rows, *nes in found[_CURVE].tolist())
             course = {name.removeprefix(_COURSE): part for name, part in found.items() if name.startswith(_COURSE)}
@@ -77,12 +79,26 @@ class Checkpoints:
         with suppress(OSError):
             self._file.parent.mkdir(parents=True, exist_ok=True)
             with whole_file(self._file) as part:
-                torch.save(told, part)
+                torch.save({**told, _SEAL: _seal(told)}, part)
             written = True
         self._latest = self._clock()
         if self._apart:
             self._apart = max(self._apart, SHARE * (self._latest - start))
         return written
+
+
+def _seal(tensors: Mapping[str, Tensor]) -> Tensor:
+    """A digest of their names, types, shapes and bytes."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        part = fetch(tensors[name].contiguous())
+        digest.update(f"{name} {part.dtype} {part.shape}\0".encode())
+        digest.update(part.data)
+    return _bytes(digest.digest())
+
+
+def _bytes(content: bytes) -> Tensor:
+    return torch.tensor(list(content), dtype=torch.uint8)
 
 
 def whose(asked: TrainModel, fingerprint: str) -> Tensor:
@@ -97,5 +113,4 @@ def whose(asked: TrainModel, fingerprint: str) -> Tensor:
         "threads": torch.get_num_threads(),
         "versions": versions(),
     }
-    digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).digest()
-    return torch.tensor(list(digest), dtype=torch.uint8)
+    return _bytes(hashlib.sha256(json.dumps(told, sort_keys=True).encode()).digest())

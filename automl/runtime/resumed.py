@@ -28,6 +28,14 @@ def remove(payload: object) -> None:
             file.parent.rmdir()
 
 
+def clear(folder: Path) -> None:
+    """No job of a study runs or is to go on: checkpoints of those that were dropped go, with their folder."""
+    with suppress(OSError):
+        for left in (*folder.glob("*.pt"), *folder.glob("*.pt.*.part")):
+            left.unlink(missing_ok=True)
+        folder.rmdir()
+
+
 def checkpoint_of(payload: object) -> str | None:
     """The file of a payload that has such a thing."""
     file: str | None = getattr(payload, "checkpoint", None)

@@ -60,11 +60,10 @@ class Training(Protocol):
 class Stopwatch:
     """Seconds by part of a trial."""
 
-    def __init__(self, cpu_seconds: float = 0.0) -> None:
-        """`cpu_seconds` were worked before."""
+    def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
         self._last = time.perf_counter()
-        self._cpu_start = time.process_time() - cpu_seconds
+        self._cpu_start = time.process_time()
 
     def lap(self, part: str) -> None:
         now = time.perf_counter()
@@ -74,6 +73,10 @@ class Stopwatch:
     def resume(self) -> None:
         """Leave out the time since the last lap: the trial was waiting for its driver."""
         self._last = time.perf_counter()
+
+    def went_on(self, cpu_seconds: float) -> None:
+        """So much was worked before, by a process that died."""
+        self._cpu_start -= cpu_seconds
 
     @property
     def cpu_seconds(self) -> float:
@@ -110,7 +113,9 @@ def train_and_score(asked: TrainModel, training: Training = train) -> Iterator[S
     begun = Checkpoint({}) if kept is None else kept.read()
     course, curve = Course(begun.course), list(begun.curve)
     stops = [share for share in asked.stops if share > len(curve) / CURVE_POINTS]  # the others were obeyed
-    train_cpu = Stopwatch(begun.cpu_seconds)
+    train_cpu = Stopwatch()
+    for one in (watch, train_cpu):
+        one.went_on(begun.cpu_seconds)
     try:
         for point in (training if kept is None else partial(train, course=course))(
             model,

@@ -54,6 +54,18 @@ def test_one_that_cannot_be_read_is_none(content: bytes | None, tmp_path: Path) 
     assert kept.read() == Checkpoint({})
 
 
+def test_one_whose_numbers_are_not_those_that_were_written_is_none(tmp_path: Path) -> None:
+    """As a disk leaves it: the file is whole, and reads."""
+    kept = Checkpoints(asked(tmp_path), "of a log")
+    kept.write(COURSE, CURVE, 2.5)
+    file, weights = tmp_path / "there" / "one.pt", COURSE["0.weights"].numpy().tobytes()
+    content = file.read_bytes()
+    assert content.count(weights) == 1
+    file.write_bytes(content.replace(weights, bytes(len(weights))))
+    assert torch.load(file, weights_only=True, mmap=True)["course.0.weights"].tolist() == [0.0] * 5
+    assert kept.read() == Checkpoint({})
+
+
 def test_nothing_is_unpickled(tmp_path: Path) -> None:
     kept = Checkpoints(asked(tmp_path), "of a log")
     kept.write(COURSE, CURVE, 2.5)

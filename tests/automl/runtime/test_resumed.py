@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from automl.runtime.resumed import checkpoint_of, remove, stamp
+from automl.runtime.resumed import checkpoint_of, clear, remove, stamp
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,3 +35,13 @@ def test_all_of_it_goes_and_the_folder_with_the_last(tmp_path: Path) -> None:
     assert not folder.exists()
     remove(Long(str(folder / "trial-11.pt")))
     remove(Long(None))
+
+
+def test_at_the_end_of_a_study_none_is_left(tmp_path: Path) -> None:
+    folder = tmp_path / "checkpoints"
+    clear(folder)
+    folder.mkdir()
+    for name in ("trial-1.pt", "trial-1.pt.0a1b2c3d.part"):
+        (folder / name).write_text("so far")
+    clear(folder)
+    assert not folder.exists()

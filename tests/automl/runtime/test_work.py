@@ -124,7 +124,9 @@ def test_a_training_that_was_cut_off_goes_on_from_its_checkpoint(log: EncodedLog
     early = [next(first) for _ in range(13)]  # two stops, and checkpoints at eleven points
     first.close()
     assert [step.share for step in early if not step.kept] == [0.25, 0.5]
+    before = float(torch.load(tmp_path / "checkpoints" / "one.pt", weights_only=True)["cpu_seconds"])
     late = list(train_and_score(job))
+    assert all(step.cpu_seconds > before > 0 for step in late if not step.kept)
     assert [step.share for step in late if not step.kept] == [0.75, 1.0]
     assert early[-1].share < min(step.share for step in late)
     assert late[-1].curve == whole[-1].curve
