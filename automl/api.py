@@ -227,7 +227,8 @@ class StudyHandle:
     def _model(self, number: int) -> ModelSpec:
         ended = {t.number: t for t in self.history.of_state(State.COMPLETE)}
         if number not in ended:
-            raise InputError.of(str(self.folder), "must hold the trial, trained to its end", f"no #{number}")
+            must = "must hold the trial, trained to its end, in the space as it is now"
+            raise InputError.of(str(self.folder), must, f"no #{number}")
         return ended[number].candidate.model
 
     def _data(self) -> ReportData:

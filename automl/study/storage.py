@@ -226,4 +226,5 @@ def _copy_fitting(editions: Sequence[Study], new: Study, space: SearchSpace) -> 
         if replayed.key == trial.candidate.key and space.allows(replayed):
             new.copy(trial, replayed.values)
             fitting += 1
-    return f"the space was edited: {fitting} of the {len(ended)} trials that ended in any edition of it fit this one"
+    edited = "the space was edited, or is another one in this version of the library"
+    return f"{edited}: {fitting} of the {len(ended)} trials that ended in any edition of it fit this one"

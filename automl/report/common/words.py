@@ -243,7 +243,8 @@ def knobs(model: ModelSpec) -> dict[str, Value]:
     tree = model.to_tree()
     flat: dict[str, Value] = {}
     for part in ("embedding", "train", *(part for part in ("tasks", "distill") if part in tree)):
-        flat |= {f"{part}.{name}": value for name, value in tree[part].items()}
+        spec = getattr(model, part)  # the tree leaves out what came late and is as it always was
+        flat |= {f"{part}.{name}": getattr(spec, name) for name in knobs_of(type(spec))}
     for part in ("dense", "history"):
         if part in tree:
             flat |= _layer_knobs(part, tree[part])

@@ -300,7 +300,7 @@ def test_a_pick_that_breaks_a_limit_taken_over_since_is_not_exported(handle: Stu
 
 
 def test_trials_that_cannot_be_exported(handle: StudyHandle, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="must hold the trial, trained to its end, but found no #2"):
+    with pytest.raises(InputError, match="in the space as it is now, but found no #2"):
         handle.export(tmp_path / "m", trial=2)
     with pytest.raises(InputError, match="must have a pick 'unlimited'"):
         handle.export(tmp_path / "m", pick="unlimited")
