@@ -17,6 +17,7 @@ from automl.files.passed import Told, untold
 from automl.ranking.memory import trial_bytes
 from automl.ranking.place import gpus
 from automl.ranking.process import prepare_process
+from automl.report.common.formats import counted
 from automl.runtime.host import Room
 from automl.study.checked import CheckedNote, Cost, NoteKind, TrialSeconds
 from automl.study.fits import lengths_alike
@@ -29,6 +30,7 @@ GIB = 2**30
 DRAWN = 300  # candidates that stand for the space
 TRIALS = 100  # that a search is told for
 TENTH = 0.1
+FEWEST_STEPS = 20  # that a baseline is believed to have learned in
 WORKER_BYTES = 300 << 20  # a process with torch and Ray, before it holds a model
 DRIVER_BYTES = 680 << 20  # the search itself, its predictors, and Ray's own processes
 START_SECONDS = 5.0  # of a core, until a worker takes its first trial up
@@ -112,7 +114,7 @@ def predicted(
     )
     notes = [*_length_notes(problem), *_limit_notes(problem, cost.trial_seconds, held)]
     notes += _room_notes(problem, cost, room)
-    notes += _gpu_notes(problem)
+    notes += [*_step_notes(problem), *_gpu_notes(problem)]
     return Prediction(cost, WORKER_BYTES + held, tuple(notes))
 
 
@@ -184,6 +186,17 @@ def _room_notes(problem: Problem, cost: Cost, room: Room) -> list[CheckedNote]:
         text = f"the finals write {gib(more)} more to disk, but {gib(room.disk_bytes / GIB)} are free"
         notes.append(_note(problem, text, "disk"))
     return notes
+
+
+def _step_notes(problem: Problem) -> list[CheckedNote]:
+    """Where gains would be against a model that has hardly learned."""
+    window, train = problem.log.windows["train"], problem.baseline.train
+    rows, at_once = window.stop - window.start, train.batch_size * train.accumulate
+    steps = train.epochs * max(1, -(-rows // at_once))
+    if steps >= FEWEST_STEPS:
+        return []
+    text = f"the baseline learns in {counted(steps, 'step')}: train has {rows:,} rows, and a step takes {at_once:,}"
+    return [_note(problem, text, "limits", "baseline")]
 
 
 def _gpu_notes(problem: Problem) -> list[CheckedNote]:

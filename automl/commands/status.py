@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
+from automl.report.common.formats import counted
 from automl.report.common.words import changes
 from automl.study.history import Baseline, MeanGain, State, Trial
 from automl.study.record import Study
@@ -116,8 +117,8 @@ def _repeats(trials: tuple[Trial, ...]) -> list[str]:
     """Trainings beside the candidates' first, and what they told of those that may not ship."""
     count = sum(len(trial.repeats) for trial in trials)
     unfit = [f"; #{t.number} is unfit ({t.unfit.kind} on another order)" for t in trials if t.unfit is not None]
-    several = sum(bool(trial.repeats) for trial in trials)
-    return [f"repeats    {count} further trainings of {several} trials{''.join(unfit)}"] if count else []
+    several = counted(sum(bool(trial.repeats) for trial in trials), "trial")
+    return [f"repeats    {counted(count, 'further training')} of {several}{''.join(unfit)}"] if count else []
 
 
 def _failures(trials: tuple[Trial, ...]) -> list[str]:

@@ -38,8 +38,9 @@ SPACE = """\
 embedding: {dim: {choice: [2, 4, 8]}, lr: {log: [0.01, 0.3], default: 0.05}}
 interaction: {repeat: {int: [0, 1]}, one_of: {cross: {rank: {choice: [2, 4]}}, fm: {}}}
 deep: {repeat: 1, mlp: {width: {choice: [8, 16]}}}
+train: {batch_size: 64}
 """
-BASELINE = "embedding: {dim: 4, lr: 0.05}\ndeep: [{mlp: {width: 16}}]\n"
+BASELINE = "embedding: {dim: 4, lr: 0.05}\ndeep: [{mlp: {width: 16}}]\ntrain: {batch_size: 64}\n"
 ENOUGH = Room(cores=2, memory_bytes=64 << 30, disk_bytes=64 << 30)
 
 
@@ -86,7 +87,7 @@ def test_sequences_are_told(folder: Path) -> None:
     told = study.value().to_json()
     Draft202012Validator(checked_schema()).validate(told)
     assert told["features"]["watched"]["kind"] == "sequence"
-    assert [note["at"].rpartition("/")[2] for note in told["notes"] if note["kind"] == "space"] == ["lengths.yaml:4:18"]
+    assert [note["at"].rpartition("/")[2] for note in told["notes"] if note["kind"] == "space"] == ["lengths.yaml:5:18"]
 
 
 def test_a_study_in_words(folder: Path) -> None:
@@ -128,6 +129,15 @@ def test_what_a_search_has_no_room_for_is_told_in_notes(folder: Path) -> None:
     lines = checked(folder, room=Room(cores=2, memory_bytes=1 << 30, disk_bytes=0))
     assert re.fullmatch(r"note: a search holds up to 1\.3 GiB of memory, but 1\.0 GiB are free", lines[-2])
     assert re.fullmatch(r"note: the finals write \d+ MiB more to disk, but 0 MiB are free", lines[-1])
+
+
+def test_a_baseline_that_makes_hardly_a_step_is_told(folder: Path) -> None:
+    (folder / "one-step.yaml").write_text(BASELINE.replace("size: 64", "size: 4096, accumulate: 2"))
+    (folder / "hasty.yaml").write_text(STUDY.replace("baseline.yaml", "one-step.yaml"))
+    told = [line for line in checked(folder, "hasty.yaml") if "learns in" in line]
+    assert len(told) == 1
+    assert re.fullmatch(r"note: the baseline learns in 1 step: train has 1,\d{3} rows, and a step takes 8,192", told[0])
+    assert not any("learns in" in line for line in checked(folder))
 
 
 def test_that_costs_are_those_of_cores_is_told_where_trials_train_on_a_gpu(folder: Path) -> None:
