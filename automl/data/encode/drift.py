@@ -158,6 +158,8 @@ def _moved(feature: Feature, window: str) -> Iterator[str]:
     far, wide = abs(mean - before) / of_train, spread / of_train
     if far > _FARTHER:
         yield f"lies {far:,.0f} deviations of train from its mean there in {window}: another unit, or another thing?"
+    elif not spread:
+        yield f"has one value in {window}, and others in train: filled in?"
     elif not 1 / _WIDER < wide < _WIDER:
         words = f"{wide:,.0f} times as wide" if wide > 1 else f"only {wide:.2g} times as wide"
         yield f"is {words} in {window} as in train: another unit, other outliers, or filled in?"

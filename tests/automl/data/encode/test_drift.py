@@ -124,7 +124,7 @@ def test_a_number_that_spreads_out_is_told(columns: dict[str, Any], encoded: Cal
     [
         (lambda price: price * 1000, "price lies 1,1"),
         (lambda price: price / 1000, "price is only 0.00"),
-        (lambda price: price * 0 + 1.0, "price is only 0 times as wide in test as in train"),
+        (lambda price: price * 0 + 1.0, "price has one value in test, and others in train: filled in?"),
         (lambda price: price + 100, "price lies "),
     ],
     ids=["another unit", "yet another", "filled in", "shifted"],
