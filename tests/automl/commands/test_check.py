@@ -38,9 +38,9 @@ SPACE = """\
 embedding: {dim: {choice: [2, 4, 8]}, lr: {log: [0.01, 0.3], default: 0.05}}
 interaction: {repeat: {int: [0, 1]}, one_of: {cross: {rank: {choice: [2, 4]}}, fm: {}}}
 deep: {repeat: 1, mlp: {width: {choice: [8, 16]}}}
-train: {batch_size: 64}
 """
-BASELINE = "embedding: {dim: 4, lr: 0.05}\ndeep: [{mlp: {width: 16}}]\ntrain: {batch_size: 64}\n"
+TRAIN = "train: {batch_size: 64}\n"
+BASELINE = "embedding: {dim: 4, lr: 0.05}\ndeep: [{mlp: {width: 16}}]\n" + TRAIN
 ENOUGH = Room(cores=2, memory_bytes=64 << 30, disk_bytes=64 << 30)
 
 
@@ -48,7 +48,7 @@ ENOUGH = Room(cores=2, memory_bytes=64 << 30, disk_bytes=64 << 30)
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("checked")
     simulate(folder / "log", rows=2400, users=100, items=50, seed=1)
-    for name, text in (("study.yaml", STUDY), ("space.yaml", SPACE), ("baseline.yaml", BASELINE)):
+    for name, text in (("study.yaml", STUDY), ("space.yaml", SPACE + TRAIN), ("baseline.yaml", BASELINE)):
         (folder / name).write_text(text)
     return folder
 
@@ -72,7 +72,7 @@ def checked(folder: Path, file: str = "study.yaml", **options: Any) -> list[str]
 
 def test_sequences_are_told(folder: Path) -> None:
     watched = "sequence: {watched: {of: item_id, by: user_id, actions: [click], max_len: 9}}"
-    space = SPACE + "history: {mean: {length: {choice: [9, 30], default: 9}}}\n"
+    space = SPACE + TRAIN + "history: {mean: {length: {choice: [9, 30], default: 9}}}\n"
     (folder / "lengths.yaml").write_text(space)
     lists = STUDY.replace("features: {", f"features: {{{watched}, ").replace("space.yaml", "lengths.yaml")
     (folder / "lists.yaml").write_text(lists)
