@@ -17,14 +17,13 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any, TypedDict
 
-from ruamel.yaml import YAML
-
 from automl.commands.judge import time_together
 from automl.ranking.process import prepare_process
 from automl.study.problem import Problem, load_problem
 from experiments.kuairand import write_study
 from experiments.one_training import measured
 from experiments.record import runs_of, write_result
+from experiments.studies import changed
 from search_spaces.model import ModelSpec
 
 NAME = "dense_forms"
@@ -84,12 +83,10 @@ def main() -> None:
 
 def _study(log: str) -> Path:
     file = write_study(f"dense-{log.replace(' ', '-')}", counters=[COUNTERS] if log == "many numbers" else [])
-    if log != "one number":
-        yaml = YAML()
-        tree = yaml.load(file.read_text())
-        tree["data"]["features"]["dense"].update({name: {"transform": "log"} for name in OF_USERS})
-        yaml.dump(tree, file)
-    return file
+    if log == "one number":
+        return file
+    of_users = {name: {"transform": "log"} for name in OF_USERS}
+    return changed(file, lambda tree: tree["data"]["features"]["dense"].update(of_users))
 
 
 def formed(baseline: ModelSpec, form: Mapping[str, Any]) -> ModelSpec:

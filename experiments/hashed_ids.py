@@ -16,13 +16,12 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any, TypedDict
 
-from ruamel.yaml import YAML
-
 from automl.ranking.process import prepare_process
 from automl.study.problem import load_problem
 from experiments.kuairand import write_study
 from experiments.one_training import measured
 from experiments.record import runs_of, write_result
+from experiments.studies import changed
 
 NAME = "hashed_ids"
 ORDERS = (1, 2, 3)
@@ -73,12 +72,8 @@ def main() -> None:
 
 def _study(log: str, part: Mapping[str, int]) -> Path:
     file = write_study(f"hashed-{log.replace(', ', '-').replace(' ', '-')}")
-    yaml = YAML()
-    tree = yaml.load(file.read_text())
-    for name in IDS:
-        tree["data"]["features"]["categorical"][name] = dict(part)
-    yaml.dump(tree, file)
-    return file
+    of_ids = {name: dict(part) for name in IDS}
+    return changed(file, lambda tree: tree["data"]["features"]["categorical"].update(of_ids))
 
 
 def table(runs: list[Run]) -> list[dict[str, Any]]:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
 
 STUDIES = Path(__file__).parents[1] / "studies"
 
@@ -30,4 +34,13 @@ def write_files(
         f"trial: {{timeout: 3m, memory: 4GiB}}\n"
         f"finals: {{{finals}}}\nseed: {seed}\n{rest}"
     )
+    return file
+
+
+def changed(file: Path, change: Callable[[Any], None]) -> Path:
+    """A study file whose tree is changed in place; its path."""
+    yaml = YAML()
+    tree = yaml.load(file.read_text())
+    change(tree)
+    yaml.dump(tree, file)
     return file

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+
+from torch import Tensor
 
 from automl.ranking.flat import EPS, FlatOptimizer
 
@@ -14,14 +17,10 @@ class FlatAdam(FlatOptimizer):
 
     KEPT = ("means", "squares")
 
-    def step(self, lr: float) -> None:
-        self._steps += 1
-        beta1, beta2 = BETAS
+    def _move(self, weights: Tensor, grads: Tensor, kept: Sequence[Tensor], lr: float) -> None:
+        (means, squares), (beta1, beta2) = kept, BETAS
         scale = math.sqrt(1.0 - beta2**self._steps)
         rate = lr * scale / (1.0 - beta1**self._steps)
-        for weights, grads, means, squares in self._blocks:
-            if self._weight_decay:
-                weights.mul_(1.0 - lr * self._weight_decay)
-            means.lerp_(grads, 1.0 - beta1)
-            squares.mul_(beta2).addcmul_(grads, grads, value=1.0 - beta2)
-            weights.addcdiv_(means, squares.sqrt().add_(EPS * scale), value=-rate)
+        means.lerp_(grads, 1.0 - beta1)
+        squares.mul_(beta2).addcmul_(grads, grads, value=1.0 - beta2)
+        weights.addcdiv_(means, squares.sqrt().add_(EPS * scale), value=-rate)

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from automl.ranking.examples import Examples
 from automl.ranking.features import Features, read
-from automl.ranking.place import Device, moved, put
+from automl.ranking.place import Device, moved, moved_if_any, put
 from automl.ranking.sources import Taken
 
 BLOCK_ROWS = 4096
@@ -77,8 +77,7 @@ class Targets:
 
     def to(self, there: Device) -> Targets:
         """The targets there."""
-        share_B = None if self.share_B is None else moved(self.share_B, there)
-        return Targets(moved(self.targets_BH, there), moved(self.weights_BH, there), share_B)
+        return Targets(moved(self.targets_BH, there), moved(self.weights_BH, there), moved_if_any(self.share_B, there))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
 import torch
@@ -52,9 +52,17 @@ class FlatOptimizer(ABC):
         """Gradients are added up from here on, into the same memory."""
         self._grads.zero_()
 
-    @abstractmethod
     def step(self, lr: float) -> None:
         """One step along the gradients that were added up."""
+        self._steps += 1
+        for weights, grads, *kept in self._blocks:
+            if self._weight_decay:
+                weights.mul_(1.0 - lr * self._weight_decay)
+            self._move(weights, grads, kept, lr)
+
+    @abstractmethod
+    def _move(self, weights: Tensor, grads: Tensor, kept: Sequence[Tensor], lr: float) -> None:
+        """A part of the weights, with the same part of the vectors that are kept, in the order of KEPT."""
 
     def live(self) -> dict[str, Tensor]:
         """All that the next step depends on; no copies."""
@@ -72,13 +80,10 @@ class FlatAdagrad(FlatOptimizer):
 
     KEPT = ("squares",)
 
-    def step(self, lr: float) -> None:
-        self._steps += 1
-        for weights, grads, squares in self._blocks:
-            if self._weight_decay:
-                weights.mul_(1.0 - lr * self._weight_decay)
-            squares.addcmul_(grads, grads)
-            weights.addcdiv_(grads, squares.sqrt().add_(EPS), value=-lr)
+    def _move(self, weights: Tensor, grads: Tensor, kept: Sequence[Tensor], lr: float) -> None:
+        (squares,) = kept
+        squares.addcmul_(grads, grads)
+        weights.addcdiv_(grads, squares.sqrt().add_(EPS), value=-lr)
 
 
 class FlatSgd(FlatOptimizer):
@@ -86,10 +91,7 @@ class FlatSgd(FlatOptimizer):
 
     KEPT = ("momenta",)
 
-    def step(self, lr: float) -> None:
-        self._steps += 1
-        for weights, grads, momenta in self._blocks:
-            if self._weight_decay:
-                weights.mul_(1.0 - lr * self._weight_decay)
-            momenta.mul_(MOMENTUM).add_(grads)
-            weights.add_(momenta, alpha=-lr)
+    def _move(self, weights: Tensor, grads: Tensor, kept: Sequence[Tensor], lr: float) -> None:
+        (momenta,) = kept
+        momenta.mul_(MOMENTUM).add_(grads)
+        weights.add_(momenta, alpha=-lr)

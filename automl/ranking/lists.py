@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from automl.data.columns.lists import places
-from automl.ranking.place import PROCESSOR, Device, moved, numbered, put, where
+from automl.ranking.place import PROCESSOR, Device, moved, moved_if_any, numbered, put, where
 from search_spaces.history import GAPS
 
 _SECOND = 1e9
@@ -67,7 +67,7 @@ class Lists:
         if where(self.count_B) == there:
             return self
         ids_P, stop_B, count_B = (moved(part, there) for part in (self.ids_P, self.stop_B, self.count_B))
-        gaps_P, actions_P = (None if part is None else moved(part, there) for part in (self.gaps_P, self.actions_P))
+        gaps_P, actions_P = (moved_if_any(part, there) for part in (self.gaps_P, self.actions_P))
         return Lists(ids_P, gaps_P, actions_P, stop_B, count_B, moved(self.count_B, PROCESSOR))
 
     def latest(self, most: int, action: int = 0) -> Lists:

@@ -71,6 +71,11 @@ def moved(tensor: Tensor, there: Device) -> Tensor:
     return tensor.to(there)
 
 
+def moved_if_any(tensor: Tensor | None, there: Device) -> Tensor | None:
+    """As `moved`, of what may be left out."""
+    return None if tensor is None else moved(tensor, there)
+
+
 def module_to(module: Module, there: Device) -> Module:
     """The module itself, moved there: what held views of its weights holds them no more."""
     return module.to(there)

@@ -18,7 +18,7 @@ from automl.ranking.half import HalfTop
 from automl.ranking.losses import Loss
 from automl.ranking.model import RankingModel
 from automl.ranking.optimizers import DENSE, ROWS
-from automl.ranking.place import moved
+from automl.ranking.place import moved, moved_if_any
 from search_spaces.model import ModelSpec
 
 _LOSS = "loss."
@@ -52,7 +52,7 @@ class Stepper:
         bounds = of_steps if several == 1 else _within(of_steps, size)
         self._before = self._loss.state()
         there, targets = self._model.there, self._loss.targets(chunk, bounds)
-        weights_C = None if chunk.weights_C is None else moved(chunk.weights_C, there)
+        weights_C = moved_if_any(chunk.weights_C, there)
         targets = None if targets is None else targets.to(there)
         whole = Batch(self._model.read(chunk.features), moved(chunk.labels, there), weights_C, targets)
         if self._several is None:

@@ -16,6 +16,13 @@ from search_spaces.blocks.base import (
 from search_spaces.knobs import knob
 
 
+def eps_knob() -> float:
+    """A field of the serial block and of the parallel one."""
+    doc = "added to the variance by the norm of the embeddings: what is smaller is not lifted"
+    made: float = knob(1e-5, above=0.0, le=1.0, doc=doc, late=True)
+    return made
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Masknet(BlockSpec):
     """An instance-guided mask on the normed embeddings (LN per field), then one hidden layer."""
@@ -24,13 +31,7 @@ class Masknet(BlockSpec):
     module: ClassVar[str] = "automl.ranking.blocks.masknet:MasknetBlock"
     width: int = knob(128, ge=1, le=4096, doc="width of the output")
     hidden: int = knob(64, ge=1, le=4096, doc="hidden width of the mask")
-    eps: float = knob(
-        1e-5,
-        above=0.0,
-        le=1.0,
-        doc="added to the variance by the norm of the embeddings: what is smaller is not lifted",
-        late=True,
-    )
+    eps: float = eps_knob()
 
     def out_shape(self, fields: Fields) -> Dense:
         return Dense(self.width)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from search_spaces.blocks.base import BlockSpec, Cost, Dense, Fields, elementwise_cost, linear_cost
+from search_spaces.blocks.masknet import eps_knob
 from search_spaces.knobs import knob
 
 
@@ -18,13 +19,7 @@ class MasknetParallel(BlockSpec):
     masks: int = knob(3, ge=1, le=16, doc="number of masks")
     width: int = knob(64, ge=1, le=4096, doc="width of each output")
     hidden: int = knob(64, ge=1, le=4096, doc="hidden width of each mask")
-    eps: float = knob(
-        1e-5,
-        above=0.0,
-        le=1.0,
-        doc="added to the variance by the norm of the embeddings: what is smaller is not lifted",
-        late=True,
-    )
+    eps: float = eps_knob()
 
     def out_shape(self, fields: Fields) -> Dense:
         return Dense(self.masks * self.width)
