@@ -14,12 +14,22 @@ from search_spaces.expressions import Names, Symbol, compile_where, compile_word
 from search_spaces.grammar import ExpressionError
 from search_spaces.guards import Guard
 from search_spaces.knobs import Knob, Value, knobs_of
-from search_spaces.plan import BlockPlan, Group, LayerPlan, Plan, Slot, StackPlan
-from search_spaces.schema import FUSE, MEMBERS, REPEAT, WIRING
+from search_spaces.plan import BlockPlan, FeaturePlan, Group, LayerPlan, Plan, Slot, StackPlan
+from search_spaces.schema import FEATURE, FUSE, MEMBERS, REPEAT, WIRING
 from search_spaces.tasks import GATES
 from search_spaces.tasks import READ_BY as TASKS_READ_BY
 from search_spaces.terms import Expression
-from search_spaces.tree import BlockTree, LayerKind, LayerTree, Question, Setting, SpaceTree, StackTree, Words
+from search_spaces.tree import (
+    BlockTree,
+    FeatureTree,
+    LayerKind,
+    LayerTree,
+    Question,
+    Setting,
+    SpaceTree,
+    StackTree,
+    Words,
+)
 
 Guards = tuple[Guard, ...]
 _KINDS = {str: "word", bool: "truth"}
@@ -73,6 +83,7 @@ class _Compiler:
         tree = self.tree
         given = self.order_given
         self.place = {draft: column for column, draft in enumerate(given)} if given is not None else {}
+        self.features = tuple(self.feature(one) for one in tree.features)
         self.embedding = self.block("embedding", "embedding", tree.embedding, ())
         self.dense = None if tree.dense is None else self.layer("dense", "dense", tree.dense, ())
         self.history = None if tree.history is None else self.layer("history", "history", tree.history, ())
@@ -138,6 +149,10 @@ class _Compiler:
             setting = settings.get(name, knobs[name].default)
             slots.append(self.slot(f"{path}.{name}", f"{written}.{name}", setting, knobs[name], guards, scope))
         return BlockPlan(tree.name, tree.spec, tuple(slots))
+
+    def feature(self, tree: FeatureTree) -> FeaturePlan:
+        path = f"features.{tree.name}"
+        return FeaturePlan(tree.of, self.slot(path, path, tree.read, FEATURE, (), ("features",)))
 
     def distillation(self, tree: BlockTree) -> BlockPlan:
         """The heads come first: every other question is asked only where the heads that are answered read it."""
@@ -342,6 +357,7 @@ class _Compiler:
             history=self.history,
             tasks=self.tasks,
             dense=self.dense,
+            features=self.features,
         )
 
 

@@ -20,6 +20,7 @@ from search_spaces.history import EventsSpec
 from search_spaces.model import InputShape, histories_cost, layer_cost
 from search_spaces.plan import Answers, BlockPlan, LayerPlan, Plan, Slot, StackPlan
 from search_spaces.ranges import Floats
+from search_spaces.readings import Read, Readings
 from search_spaces.tasks import Tasks
 from search_spaces.terms import COSTS, Rows
 from search_spaces.tree import LayerKind
@@ -34,7 +35,7 @@ TOWER = np.dtype([(name, np.float64) for name in ("present", *COST, *BY_WIDTH, "
 LABELS = np.dtype([("tops", TOWER), ("gates", TOWER)])
 """What several labels have of their own: lines over the width of the top, and over that of all fields."""
 READ = np.dtype([(name, np.float64) for name in ("fields", *COST, "events")])
-"""How histories are read: the fields of each, 0 where none is; their cost, and the events of a row on average."""
+"""How histories are read: the fields of all, 0 where none is; their cost, and the events of a row on average."""
 FORM = np.dtype([(name, np.float64) for name in ("fields", *COST)])
 """The form of the plain numbers: the fields they become, and their cost."""
 REMEMBERED = 1 << 16  # layers of a stack
@@ -73,12 +74,16 @@ class Costs(NamedTuple):
 
 class Parts(NamedTuple):
     """Figures of N candidates, layer by layer: the form of the plain numbers (FORM) and how histories are read (READ),
-    at one place at most, the layers of the interaction, those of the deep tower (TOWER)."""
+    at one place at most, the layers of the interaction, those of the deep tower (TOWER); which features are read, the
+    fields of X, and whether one of them is the sum of several."""
 
     dense: Figures
     histories: Figures
     layers: Figures
     towers: Figures
+    read: Read
+    fields: Floats
+    summed: Bools
 
 
 class Knobs:
@@ -124,13 +129,11 @@ class Costing:
     """
 
     def __init__(self, plan: Plan, inputs: InputShape) -> None:
-        self.inputs = inputs
+        self._readings = Readings(plan.features, plan.decisions, inputs)
+        self.inputs = self._readings.inputs
         self.kinds = tuple(sorted({block.name for layer in plan.interaction.layers for block in layer.blocks}))
         self.knobs = Knobs(plan)
-        linear = [inputs.plain] if plan.dense is None and inputs.plain else []
-        self._linear = (*linear, *inputs.vectors)
-        self._fields = float(inputs.fields + len(self._linear))
-        self._table_rows: dict[float, float] = {}
+        self._linear = plan.dense is None
         self._interaction = _Stack(plan.decisions, plan.interaction, layer_type(len(self.kinds)), self._layer)
         self._deep = _Stack(plan.decisions, plan.deep, TOWER, _mlp)
         formed = () if plan.dense is None else (plan.dense,)
@@ -143,35 +146,46 @@ class Costing:
 
     def parts(self, answers_ND: Floats) -> Parts:
         """What the candidates are made of."""
-        dim = self.knobs.number(answers_ND, "embedding.dim")
-        dense = self._dense.figures(answers_ND, dim[:, None])
-        histories = self._history.figures(answers_ND, dim[:, None])
-        layers = self._interaction.figures(answers_ND, np.column_stack([dim, self._fields_of(dense, histories)]))
-        return Parts(dense, histories, layers, self._deep.figures(answers_ND, np.zeros((len(answers_ND), 1))))
+        dim, read = self.knobs.number(answers_ND, "embedding.dim"), self._readings.of(answers_ND)
+        given = np.column_stack([dim, read.answers_NG])
+        dense = self._dense.figures(answers_ND, given)
+        histories = self._history.figures(answers_ND, given)
+        merge = self.knobs.number(answers_ND, "embedding.merge")
+        fields, summed = self._readings.id_fields(read, merge)
+        fields = fields + read.vectors_NV.sum(axis=1) + (read.plain_N > 0) * self._linear
+        fields = fields + dense["fields"].sum(axis=1) + histories["fields"].sum(axis=1)
+        layers = self._interaction.figures(answers_ND, np.column_stack([dim, fields]))
+        towers = self._deep.figures(answers_ND, np.zeros((len(answers_ND), 1)))
+        return Parts(dense, histories, layers, towers, read, fields, summed)
 
-    def gathered(self, histories: Figures) -> Floats:
+    def gathered(self, parts: Parts) -> Floats:
         """(N,): rows of the table that a row of the log asks for, on average."""
-        events_N: Floats = histories["events"].sum(axis=1)
-        return self.inputs.fields + events_N
+        events_N: Floats = parts.histories["events"].sum(axis=1)
+        ids_N: Floats = parts.read.ids_NF.sum(axis=1)
+        return ids_N + events_N
 
-    def embedding_params(self, answers_ND: Floats) -> Floats:
+    def embedding_params(self, answers_ND: Floats, read: Read) -> Floats:
         """(N,): weights of the fused table."""
-        cuts, inverse = np.unique(self.knobs.number(answers_ND, "embedding.min_count"), return_inverse=True)
-        for cut in cuts:
-            if cut not in self._table_rows:
-                self._table_rows[cut] = float(sum(self.inputs.table_rows(int(cut))))
-        table_rows = np.array([self._table_rows[cut] for cut in cuts])
-        return np.asarray(table_rows[inverse] * self.knobs.number(answers_ND, "embedding.dim"), dtype=np.float64)
+        table_rows = self._readings.table_rows(read, self.knobs.number(answers_ND, "embedding.min_count"))
+        return table_rows * self.knobs.number(answers_ND, "embedding.dim")
+
+    def read_ids(self, answers_ND: Floats) -> Bools:
+        """(N,): whether they read an id feature at all, without which there is no model."""
+        some_N: Bools = np.any(self._readings.of(answers_ND).ids_NF, axis=1)
+        return some_N
 
     def total(self, answers_ND: Floats, parts: Parts | None = None) -> Costs:
         """ModelSpec.cost, term by term. `parts` are those of the candidates, where they are known."""
-        dense, histories, layers, towers = self.parts(answers_ND) if parts is None else parts
+        parts = self.parts(answers_ND) if parts is None else parts
+        dense, histories, layers, towers, read, fields, summed = parts
         dim = self.knobs.number(answers_ND, "embedding.dim")
         one = np.ones(len(dim))
-        width = dim * self._fields_of(dense, histories)
-        total = Costs(self.embedding_params(answers_ND), 0.0 * one, FLOAT_BYTES * width)
-        for width_in in self._linear:
-            total = total.plus_linear(width_in * one, dim)
+        width = dim * fields
+        total = Costs(self.embedding_params(answers_ND, read), 0.0 * one, FLOAT_BYTES * (width + summed * dim))
+        if self._linear:
+            total = total.plus_linear(read.plain_N, dim * (read.plain_N > 0))
+        for width_in, there in zip(self.inputs.vectors, read.vectors_NV.T, strict=True):
+            total = total.plus_linear(width_in * one, dim * there)
         for figures in (dense, histories, layers):
             total = total.plus(*(figures[figure].sum(axis=1) for figure in COST))
         crossed = width + layers["beside"].sum(axis=1)
@@ -197,24 +211,20 @@ class Costing:
 
         return Rows(answers_ND, lambda name: costs()[name])
 
-    def _fields_of(self, dense: Figures, histories: Figures) -> Floats:
-        """(N,): fields of X."""
-        formed_N: Floats = dense["fields"].sum(axis=1)
-        read_N: Floats = histories["fields"].sum(axis=1)
-        return self._fields + formed_N + len(self.inputs.histories) * read_N
-
     def _form(self, layer: LayerPlan, answers: Answers, given: Sequence[float]) -> tuple[object, ...]:
-        form, (dim,) = layer.build_dense(answers), map(int, given)
-        cost = form.cost(self.inputs.numbers, dim)
-        return (form.fields(self.inputs.plain), cost.params, cost.flops, cost.bytes)
+        form, inputs = layer.build_dense(answers), self._readings.shape(given[1:])
+        if not inputs.plain:
+            return (0, 0, 0, 0)
+        cost = form.cost(inputs.numbers, int(given[0]))
+        return (form.fields(inputs.plain), cost.params, cost.flops, cost.bytes)
 
     def _read(self, layer: LayerPlan, answers: Answers, given: Sequence[float]) -> tuple[object, ...]:
-        history, (dim,) = layer.build_history(answers), map(int, given)
+        history, inputs = layer.build_history(answers), self._readings.shape(given[1:])
         if not isinstance(history, EventsSpec):
             return (0, 0, 0, 0, 0)
-        cost = histories_cost(history, self.inputs, dim)
-        events = [shape.mean_length(history.length, history.action) for shape in self.inputs.histories]
-        return (history.fields, cost.params, cost.flops, cost.bytes, sum(events))
+        cost = histories_cost(history, inputs, int(given[0]))
+        events = [shape.mean_length(history.length, history.action) for shape in inputs.histories]
+        return (history.fields * len(events), cost.params, cost.flops, cost.bytes, sum(events))
 
     def _labels(self, layer: LayerPlan, answers: Answers, _: Sequence[float]) -> tuple[object, ...]:
         tasks = cast(Tasks, layer.blocks[0].build(answers))

@@ -45,10 +45,10 @@ class Encoder:
         answers_ND = np.ascontiguousarray(answers_ND, dtype=np.float64).reshape(-1, len(self._options))
         parts = self._costing.parts(answers_ND)
         cost = self._costing.total(answers_ND, parts)
-        gathered = FLOAT_BYTES * self._costing.gathered(parts.histories) * self._number(answers_ND, "embedding.dim")
+        gathered = FLOAT_BYTES * self._costing.gathered(parts) * self._number(answers_ND, "embedding.dim")
         blocks = parts.layers["blocks"].sum(axis=1) + parts.towers["present"].sum(axis=1)
         costs = np.column_stack([np.ones(len(answers_ND)), cost.flops, cost.bytes, gathered, blocks])
-        summary = _summary(parts, cost, self._costing.embedding_params(answers_ND))
+        summary = _summary(parts, cost, self._costing.embedding_params(answers_ND, parts.read))
         return np.hstack([self._raw(answers_ND), summary, self._budget(answers_ND)]), costs
 
     def allowed(self, answers_ND: Floats) -> Bools:

@@ -6,12 +6,14 @@ and their costs add up. A kind of features is a source here and its torch half i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
+from itertools import accumulate, chain, compress, pairwise
 from statistics import NormalDist
 from typing import Protocol
 
-from search_spaces.blocks.base import Cost, linear_cost
+from search_spaces.blocks.base import Cost, elementwise_cost, linear_cost
 
 QUANTILES = 256
 Quantiles = tuple[float, ...]
@@ -31,20 +33,30 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class IdFields:
-    """A field for each id feature, gathered from one table. `id_counts` as of InputShape."""
+    """A field for each id feature, gathered from one table; those of at most `merge` ids are one field together, the
+    sum of their embeddings. `id_counts` as of InputShape."""
 
     id_counts: tuple[tuple[int, ...], ...]
+    merge: int = 0
+
+    @property
+    def merged(self) -> tuple[bool, ...]:
+        """Of each id feature: whether it is of the field that several are together."""
+        few = tuple(bool(self.merge) and len(counts) <= self.merge for counts in self.id_counts)
+        return few if sum(few) > 1 else (False,) * len(few)
 
     @property
     def fields(self) -> int:
-        return len(self.id_counts)
+        together = sum(self.merged)
+        return len(self.id_counts) - max(together - 1, 0)
 
     def table_rows(self, min_count: int) -> tuple[int, ...]:
         """Rows of each field's table: the ids seen at least min_count times, and row 0 for all others."""
         return tuple(1 + _at_least(counts, min_count) for counts in self.id_counts)
 
     def cost(self, dim: int, min_count: int) -> Cost:
-        return Cost(params=sum(self.table_rows(min_count)) * dim)
+        summed = elementwise_cost(dim) if any(self.merged) else Cost()
+        return summed + Cost(params=sum(self.table_rows(min_count)) * dim)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +107,8 @@ class InputShape:
     `vectors` the widths of the vectors among them, which stand last. `histories` are the sequence features. `given` has
     a place for each label: that of the label in whose positive rows alone it is defined, None where it is defined in
     every row (or given what is no label). `quantiles` are those of each plain number in the training window, as it is
-    encoded and where it is known; where none are told, numbers count as normal.
+    encoded and where it is known; where none are told, numbers count as normal. `names` are those of the id features,
+    the plain numbers, the vectors and the sequences, in that order.
     """
 
     id_counts: tuple[tuple[int, ...], ...]
@@ -105,6 +118,7 @@ class InputShape:
     histories: tuple[HistoryShape, ...] = ()
     given: tuple[int | None, ...] = (None,)
     quantiles: tuple[Quantiles, ...] = ()
+    names: tuple[str, ...] = ()
 
     @property
     def tasks(self) -> int:
@@ -129,6 +143,71 @@ class InputShape:
     def table_rows(self, min_count: int) -> tuple[int, ...]:
         """Rows of each field's table: the ids seen at least min_count times, and row 0 for all others."""
         return IdFields(self.id_counts).table_rows(min_count)
+
+    def places(self, left_out: Collection[str]) -> Places:
+        """What is left of the features without those that bear these names; a sequence goes with the feature whose ids
+        it lists.
+
+        Raises:
+            ValueError: where no feature bears a name.
+        """
+        unknown = [name for name in left_out if name not in self.names]
+        if unknown:
+            raise ValueError(f"features must be those of the data, but found {', '.join(unknown)}")
+        kept = [name not in left_out for name in self.names] if left_out else [True] * self._features
+        edges = accumulate((self.fields, self.plain, len(self.vectors), len(self.histories)), initial=0)
+        ids, plain, vectors, lists = (kept[first:last] for first, last in pairwise(edges))
+        starts = accumulate((self.plain, *self.vectors))
+        of_vectors = [range(start, start + width) for start, width in zip(starts, self.vectors, strict=False)]
+        return Places(
+            ids=_there(ids),
+            plain=_there(plain),
+            vectors=_there(vectors),
+            histories=tuple(k for k, one in enumerate(self.histories) if lists[k] and ids[one.field]),
+            dense=(*_there(plain), *chain.from_iterable(compress(of_vectors, vectors))),
+        )
+
+    def at(self, places: Places) -> InputShape:
+        """What is left."""
+        if len(places) == self._features:
+            return self
+        before = accumulate((self.fields, self.plain, len(self.vectors)), initial=0)
+        parts = (places.ids, places.plain, places.vectors, places.histories)
+        names = [self.names[start + k] for start, part in zip(before, parts, strict=True) for k in part]
+        lists = [self.histories[k] for k in places.histories]
+        return replace(
+            self,
+            id_counts=tuple(self.id_counts[k] for k in places.ids),
+            dense=len(places.dense),
+            vectors=tuple(self.vectors[k] for k in places.vectors),
+            histories=tuple(replace(one, field=places.ids.index(one.field)) for one in lists),
+            quantiles=tuple(self.quantiles[k] for k in places.plain) if self.quantiles else (),
+            names=tuple(names),
+        )
+
+    @property
+    def _features(self) -> int:
+        return self.fields + self.plain + len(self.vectors) + len(self.histories)
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Some of the features: the places of id features, plain numbers, vectors and sequences among their like, and those
+    of all numbers, of vectors too, in a row."""
+
+    ids: tuple[int, ...]
+    plain: tuple[int, ...]
+    vectors: tuple[int, ...]
+    histories: tuple[int, ...]
+    dense: tuple[int, ...]
+
+    def __len__(self) -> int:
+        """How many features."""
+        return len(self.ids) + len(self.plain) + len(self.vectors) + len(self.histories)
+
+
+def _there(kept: Sequence[bool]) -> tuple[int, ...]:
+    return tuple(compress(range(len(kept)), kept))
 
 
 @cache

@@ -59,6 +59,9 @@ class Embedding(Checked):
     optimizer: str = knob(
         "rowwise_adagrad", choices=ROW_OPTIMIZERS, doc="what the rows that a batch touches learn by", late=True
     )
+    merge: int = knob(
+        0, ge=0, doc="features of at most so many ids are one field, the sum of their embeddings; 0: none", late=True
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -106,6 +109,7 @@ class Layer:
 class _ModelTree(TypedDict, total=False):
     """The form of a baseline file."""
 
+    features: Mapping[str, bool] | None
     embedding: _Knobs
     dense: Mapping[str, _Knobs]
     history: Mapping[str, _Knobs]
@@ -123,6 +127,7 @@ class ModelSpec:
     """A whole model with every knob answered. Equal specs build equal models.
 
     Several `members` are as many such graphs, each trained on an order of its own; their mean logit serves.
+    `without` are the names of features of the data that it does not read, in their order.
     `dense` is the form of the plain numbers, None that all are one linear field; `linear` becomes None.
     `history` says how each sequence feature is read, None that none is; `none` becomes None. `tasks` says how several
     labels are predicted; all its defaults become None: one layer of heads on all that is shared. `distill` says how it
@@ -140,8 +145,10 @@ class ModelSpec:
     history: HistorySpec | None = None
     tasks: Tasks | None = None
     dense: DenseForm | None = None
+    without: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "without", tuple(sorted(set(self.without))))
         if isinstance(self.dense, LinearForm):
             object.__setattr__(self, "dense", None)
         if isinstance(self.history, NoHistory):
@@ -162,14 +169,17 @@ class ModelSpec:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def to_tree(self) -> dict[str, Any]:
-        """The form of a baseline file, all defaults filled in; plain data. `dense`, `distill`, `history` and `tasks`
-        only where they are set, `members` where there are several, knobs that came late where they are set."""
+        """The form of a baseline file, all defaults filled in; plain data. `dense`, `distill`, `features`,
+        `history` and `tasks` only where they are set, `members` where there are several, knobs that came late where
+        they are set."""
         several = {} if self.members == 1 else {"members": self.members}
         taught = {} if self.distill is None else {"distill": _knob_values(self.distill)}
+        unread = {"features": dict.fromkeys(self.without, False)} if self.without else {}
         formed = {} if self.dense is None else {"dense": {self.dense.name: _knob_values(self.dense)}}
         read = {} if self.history is None else {"history": {self.history.name: _knob_values(self.history)}}
         parted = {} if self.tasks is None else {"tasks": _knob_values(self.tasks)}
         return {
+            **unread,
             "embedding": _knob_values(self.embedding),
             **formed,
             **read,
@@ -204,22 +214,35 @@ class ModelSpec:
             history=_one_of(HISTORIES, "history", told["history"]) if "history" in told else None,
             tasks=_made(Tasks, told["tasks"]) if "tasks" in told else None,
             dense=_one_of(DENSE_FORMS, "dense", told["dense"]) if "dense" in told else None,
+            without=tuple(name for name, is_read in (told.get("features") or {}).items() if not is_read),
         )
+
+    def read_of(self, inputs: InputShape) -> InputShape:
+        """What it reads of the data: all features but those that it is without.
+
+        Raises:
+            ValueError: where the data have no feature of such a name.
+        """
+        return inputs.at(inputs.places(self.without)) if self.without else inputs
 
     def sources(self, inputs: InputShape) -> tuple[Source, ...]:
         """The first floor but for histories, in the order of its fields in X."""
-        return sources(self.dense or LinearForm(), inputs)
+        return self._sources(self.read_of(inputs))
+
+    def _sources(self, read: InputShape) -> tuple[Source, ...]:
+        return sources(self.dense or LinearForm(), read, self.embedding.merge)
 
     def fields_shape(self, inputs: InputShape) -> Fields:
         """Shape of X: the fields of all sources, then those of each history that is read."""
+        inputs = self.read_of(inputs)
         read = 0 if self.history is None else self.history.fields * len(inputs.histories)
-        return Fields(sum(source.fields for source in self.sources(inputs)) + read, self.embedding.dim)
+        return Fields(sum(source.fields for source in self._sources(inputs)) + read, self.embedding.dim)
 
     def cost(self, inputs: InputShape) -> Cost:
         """Weights (embeddings included), FLOPs and activation bytes of one row, forward pass."""
-        shape = self.fields_shape(inputs)
+        shape, inputs = self.fields_shape(inputs), self.read_of(inputs)
         total = elementwise_cost(shape.width)
-        for source in self.sources(inputs):
+        for source in self._sources(inputs):
             total += source.cost(shape.dim, self.embedding.min_count)
         if self.history is not None:
             total += histories_cost(self.history, inputs, shape.dim)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -41,6 +41,17 @@ class Slot:
     def pairs(self, value: Value) -> Pairs:
         if self.column is not None:
             yield self.column, value
+
+
+@dataclass(frozen=True, slots=True)
+class FeaturePlan:
+    """Features that are read together or not at all; `slot` says whether they are."""
+
+    names: tuple[str, ...]
+    slot: Slot
+
+    def pairs(self, without: Collection[str]) -> Pairs:
+        yield from self.slot.pairs(not set(self.names) <= set(without))
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +203,7 @@ class Plan:
     history: LayerPlan | None = None
     tasks: BlockPlan | None = None
     dense: LayerPlan | None = None
+    features: tuple[FeaturePlan, ...] = ()
 
     def build(self, answers: Answers) -> ModelSpec:
         """The model that answers stand for."""
@@ -207,11 +219,13 @@ class Plan:
             history=None if self.history is None else self.history.build_history(answers),
             tasks=None if self.tasks is None else cast(Tasks, self.tasks.build(answers)),
             dense=None if self.dense is None else self.dense.build_dense(answers),
+            without=tuple(name for one in self.features if not one.slot.of(answers) for name in one.names),
         )
 
     def values_of(self, model: ModelSpec) -> dict[str, Value]:
         """By path, what a model would answer, as far as the space has a place for it; not checked against domains."""
         pairs = [
+            *(pair for one in self.features for pair in one.pairs(model.without)),
             *self.embedding.pairs(model.embedding),
             *self.interaction.pairs([(layer.blocks, layer.fuse) for layer in model.interaction]),
             *self.wiring.pairs(model.wiring),

@@ -1,6 +1,7 @@
 """The grammar of space and model files. Reading checks all of a file and tells every mistake together.
 
-    space    plugins: [FILE], extends, embedding: KNOBS, dense: ONE, history: ONE, interaction: STACK, wiring: KNOB,
+    space    plugins: [FILE], extends, features: {FEATURE: KNOB, GROUP: {of: [FEATURE], read: KNOB}}, embedding: KNOBS,
+             dense: ONE, history: ONE, interaction: STACK, wiring: KNOB,
              deep: STACK, members: KNOB, tasks: KNOBS, train: KNOBS, distill: KNOBS, where: [EXPRESSION]
     ONE      {one_of: {WAY: KNOBS, ...}, default: WAY} | {WAY: KNOBS}
     STACK    a list of LAYERs, each with its own questions, or {repeat: KNOB, shared: BOOL, LAYER}
@@ -29,18 +30,31 @@ from search_spaces.model import FUSES, MOST_MEMBERS, WIRINGS, Embedding, Train
 from search_spaces.nodes import Step, brief
 from search_spaces.source import Document, did_you_mean, shown
 from search_spaces.tasks import GATES, READ_BY, Tasks, gate_order
-from search_spaces.tree import BlockTree, LayerKind, LayerTree, Question, Setting, SpaceTree, StackTree, Words
+from search_spaces.tree import (
+    BlockTree,
+    FeatureTree,
+    LayerKind,
+    LayerTree,
+    Question,
+    Setting,
+    SpaceTree,
+    StackTree,
+    Words,
+)
 
 MAX_LAYERS = 32
 REPEAT = Knob(int, 1, ge=0, le=MAX_LAYERS, doc="how many layers")
 WIRING = Knob(str, "stacked", choices=WIRINGS, doc="how interaction and deep tower meet")
 MEMBERS = Knob(int, 1, ge=1, le=MOST_MEMBERS, doc="models side by side, whose mean logit serves")
+FEATURE = Knob(bool, True, doc="whether models read it")
 FUSE = Knob(str, "sum", choices=FUSES, doc="how blocks side by side become one")
 Blocks = Mapping[str, type[Checked]]
 _DEEP: Blocks = {"mlp": Mlp}
 _READ: Blocks = dict(HISTORIES)
 _FORMED: Blocks = dict(DENSE_FORMS)
-_SECTIONS = ("embedding", "dense", "history", "interaction", "wiring", "deep", "members", "tasks", "train", "distill")
+_SECTIONS = (
+    "features", "embedding", "dense", "history", "interaction", "wiring", "deep", "members", "tasks", "train", "distill"
+)  # fmt: skip
 Path = tuple[Step, ...]
 
 
@@ -87,6 +101,7 @@ class _Reader:
             history=self._layer(("history",), data["history"], _READ) if "history" in data else None,
             tasks=self._tasks(data["tasks"]) if "tasks" in data else None,
             dense=self._layer(("dense",), data["dense"], _FORMED) if "dense" in data else None,
+            features=self._features(self._mapping(("features",), data.get("features"))),
         )
 
     def _refuse(self, path: Path, must: str, found: str = "", hint: str = "") -> None:
@@ -125,6 +140,33 @@ class _Reader:
             if name in knobs
         }
         return BlockTree(str(path[-1]), spec, settings)
+
+    def _features(self, data: Mapping[str, object]) -> tuple[FeatureTree, ...]:
+        """Whether each is read; several by a name that is none of theirs."""
+        made: list[FeatureTree] = []
+        told = set[str]()
+        for name, value in data.items():
+            path: Path = ("features", name)
+            of: tuple[str, ...] = (str(name),)
+            if isinstance(value, dict) and "of" in value:
+                self._known(path, value, ("of", "read"))
+                of = self._group(path, value["of"])
+                if "read" not in value:
+                    hint = "read: {choice: [true, false]}"
+                    self._refuse(path, "a group must say whether it is read", "of alone", hint)
+                path, value = (*path, "read"), value.get("read", True)
+            for feature in of:
+                if feature in told:
+                    self._refuse(path, "a feature must be named once", feature)
+            told.update(of)
+            made.append(FeatureTree(str(name), of, self._knob(path, value, FEATURE, True)))
+        return tuple(made)
+
+    def _group(self, path: Path, of: object) -> tuple[str, ...]:
+        if not isinstance(of, list) or not of or not all(isinstance(feature, str) for feature in of):
+            self._refuse((*path, "of"), "of must be a list of features, by their names", shown(of))
+            return ()
+        return tuple(of)
 
     def _distill(self, data: object) -> BlockTree:
         """With the heads in the order of HEADS. A question that none of them reads would never be asked."""

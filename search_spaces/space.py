@@ -205,6 +205,8 @@ class SearchSpace:
 
     def violations(self, candidate: Candidate) -> tuple[str, ...]:
         """The constraints that a candidate breaks, as written."""
+        if self.inputs is not None and not candidate.model.read_of(self.inputs).fields:
+            return ("a model must read an id feature",)
         if not self.plan.where:
             return ()
         rows = Rows(self.answers(candidate)[None, :])
@@ -216,7 +218,8 @@ class SearchSpace:
 
     def allowed(self, answers_ND: Floats) -> Bools:
         """`allows` for each row of the matrix form; cost is worked out only where no other constraint is broken."""
-        good = np.ones(len(answers_ND), dtype=np.bool_)
+        asks = self.inputs is not None and bool(self.plan.features)
+        good = self.costing.read_ids(answers_ND) if asks else np.ones(len(answers_ND), dtype=np.bool_)
         for costly in (False, True):
             asked = [expression for expression in self.plan.where if expression.needs_cost is costly]
             if asked:

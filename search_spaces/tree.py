@@ -35,6 +35,19 @@ Setting = bool | int | float | str | Question
 
 
 @dataclass(frozen=True, slots=True)
+class FeatureTree:
+    """A feature, or a group of them by a name of its own, and whether models read it."""
+
+    name: str
+    of: tuple[str, ...]
+    read: Setting
+
+    @property
+    def is_group(self) -> bool:
+        return self.of != (self.name,)
+
+
+@dataclass(frozen=True, slots=True)
 class BlockTree:
     """The knobs of one block (or of a section like embedding) that the file gives; the others take their defaults."""
 
@@ -88,10 +101,13 @@ class SpaceTree:
     history: LayerTree | None = None
     tasks: BlockTree | None = None
     dense: LayerTree | None = None
+    features: tuple[FeatureTree, ...] = ()
 
     def plain(self) -> dict[str, object]:
         """The file's own form: reading it gives this tree again."""
         tree: dict[str, object] = {}
+        if self.features:
+            tree["features"] = {one.name: _feature(one) for one in self.features}
         for block in (self.embedding, self.train):
             if block.settings:
                 tree[block.name] = _knobs(block)
@@ -111,6 +127,10 @@ class SpaceTree:
         if self.where:
             tree["where"] = [words.text for words in self.where]
         return tree
+
+
+def _feature(one: FeatureTree) -> object:
+    return {"of": list(one.of), "read": _setting(one.read)} if one.is_group else _setting(one.read)
 
 
 def _setting(setting: Setting) -> object:

@@ -81,7 +81,7 @@ def check_past(past: Past, encoders: Encoders, plan: Plan, log: EncodedLog) -> C
 def _held(encoders: Encoders, rows: pa.Table, plan: Plan, log: EncodedLog) -> Checked:
     at_D = [log.dense.index(name) for name in encoders.dense]
     by_time = log.times_N is not None and plan.config.split.random is None
-    at_F = range(len(log.fields))
+    at_F = [log.fields.index(name) for name in encoders.fields]
     if by_time:
         own = {history.name: history for history in log.histories}
         histories = [own[sequence.name] for sequence in encoders.sequences]

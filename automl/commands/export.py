@@ -59,15 +59,14 @@ def export_spec(
     with RateLine(lambda: console) as passed:
         log = encode(problem, FINALS_FIT, passed, says(console))
     plan = plan_of(problem)
-    encoders = log_encoders(log.folder, plan)
-    if spec.history is None:
-        encoders = encoders.select(encoders.fields, encoders.dense)
+    encoders = _read_by(spec, log_encoders(log.folder, plan), log)
     checked = check_encoders(encoders, plan, log)
     evening, past = _pasts(encoders, plan, log)
     past_checked = checked if evening is None else check_past(evening, encoders, plan, log)
     model, seeds = train_final(problem, spec, log, console or Console(quiet=True))
     rows = _spread(log.windows["test"], PARITY_ROWS)
     shares = log_shares(log, "test", log.inputs.table_rows(spec.embedding.min_count))
+    unread = set(log.inputs.names) - set(spec.read_of(log.inputs).names)
     facts = {
         **about,
         "study": problem.config.name,
@@ -80,7 +79,7 @@ def export_spec(
         "seeds": seeds,
         "encoders_checked_rows": len(checked),
         "past_checked_rows": 0 if evening is None else len(past_checked),
-        "features": {name: asdict(found) for name, found in shares.items()},
+        "features": {name: asdict(found) for name, found in shares.items() if name not in unread},
     }
     try:
         return export_model(
@@ -96,6 +95,13 @@ def export_spec(
         )
     except ExportError as error:
         raise RunError(str(error)) from error
+
+
+def _read_by(spec: ModelSpec, encoders: Encoders, log: EncodedLog) -> Encoders:
+    """Those of the features that a model reads: when served, no others are asked for."""
+    places = log.inputs.places(spec.without)
+    lists = () if spec.history is None else [log.histories[k].name for k in places.histories]
+    return encoders.select([log.fields[k] for k in places.ids], [log.dense[k] for k in places.dense], lists)
 
 
 def _logits(model: Ranker, log: EncodedLog, rows: NDArray[np.int64]) -> torch.Tensor:

@@ -15,7 +15,7 @@ import torch
 
 from automl.data.store.log import EncodedLog, open_log
 from automl.ranking.features import AT_ONCE
-from automl.ranking.model import Ranker, build_model, members_of
+from automl.ranking.model import Ranker, build_model, members_of, reads_of
 from automl.ranking.recalibration import recent_rows
 from automl.ranking.scoring import evaluate
 from automl.ranking.serving import serving_graph
@@ -125,7 +125,8 @@ def _scored_row(built: Ranker, log: EncodedLog, busy: Busy) -> float:
 
 def _batch_seconds(built: Ranker, log: EncodedLog, batch_rows: int, busy: Busy) -> float:
     """Of the median batch, as the search times it."""
-    batches, serve = timed_batches(log, log.windows["validate"], batch_rows), serving_graph(built)
+    read, serve = reads_of(built), serving_graph(built)
+    batches = [read(batch) for batch in timed_batches(log, log.windows["validate"], batch_rows)]
     seconds = []
     with torch.inference_mode():
         for number in range(WARM_UP + FEWEST_BLOCKS):

@@ -6,7 +6,7 @@ N rows of the stream, V students.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -104,10 +104,10 @@ def exfm_of(
     models: dict[str, Mapping[str, ModelSpec]] = {}
     upgrade = config.teacher.upgrade
     with gathering(mistakes):
-        teachers["first"] = model_of(config.teacher.model, file.parent, document.at("teacher", "model"))
+        teachers["first"] = _teacher(config.teacher.model, file.parent, document.at("teacher", "model"))
     if upgrade is not None:
         with gathering(mistakes):
-            teachers["next"] = model_of(upgrade.model, file.parent, document.at("teacher", "upgrade", "model"))
+            teachers["next"] = _teacher(upgrade.model, file.parent, document.at("teacher", "upgrade", "model"))
     for name, part in config.students.items():
         with gathering(mistakes):
             models[name] = models_of(part.model, file.parent, document.at("students", name, "model"))
@@ -171,6 +171,16 @@ def _label_mistakes(config: ExfmConfig, document: Document) -> list[Mistake]:
     ]
 
 
+def _teacher(name: str, base: Path, at: Position) -> ModelSpec:
+    """Whatever models a teacher has one after the other, they read the same features."""
+    spec = model_of(name, base, at)
+    if spec.without:
+        hint = f"teacher: {{without: [{', '.join(spec.without)}]}}, and a model without `features`"
+        must = "a teacher's model must read all features that the teacher has"
+        raise InputError([Mistake(at, must, f"one without {', '.join(spec.without)}", hint)])
+    return spec
+
+
 def _teacher_columns(config: ExfmConfig, stream: EncodedStream, document: Document) -> Columns:
     """All that the stream has but what the teacher is to do without."""
     without = config.teacher.without
@@ -199,6 +209,7 @@ def _student(
         return document.at("students", name, *path)
 
     columns = _features(part, config, stream, at)
+    columns, spec = _read_by(spec, columns, stream, at("model"))
     members_N = stream.matches(part.where, _inside(at, "where"))
     task = stream.tasks.index(part.label)
     labels_N = stream.labels_NT[stream.windows[config.score_from].rows.start :, task]
@@ -223,6 +234,15 @@ def _student(
         negatives_kept=part.negatives_kept,
         recipes=tuple(recipes.values()),
     )
+
+
+def _read_by(spec: ModelSpec, columns: Columns, stream: EncodedStream, at: Position) -> tuple[Columns, ModelSpec]:
+    """Of a student's features those that its model reads, and the model that reads all of these."""
+    fields = [name for k in columns.fields if (name := stream.fields[k]) not in spec.without]
+    dense = [name for k in columns.dense if (name := stream.dense[k]) not in spec.without]
+    if not fields:
+        raise InputError([Mistake(at, "a model must read a categorical feature of its student", "none")])
+    return Columns.of(stream.columns(fields), stream.dense_columns(dense)), replace(spec, without=())
 
 
 def _check_arrivals(

@@ -32,7 +32,7 @@ from automl.files.whole import whole_file
 from automl.ranking.features import Features, read_encoded
 from automl.ranking.graph_inputs import Cut, graph_tensors
 from automl.ranking.graphs import load_graph
-from automl.ranking.model import Ranker, members_of
+from automl.ranking.model import Ranker, members_of, reads_of
 from automl.ranking.place import PROCESSOR, copied_to
 from automl.ranking.scoring import logits_of, probabilities_of
 from automl.ranking.served import FACTS, FORMAT, MODEL, Served, load_served
@@ -72,7 +72,7 @@ def export_model(
 ) -> Mapping[str, Any]:
     """Write a model and its encoders to one file, once both predict the same of the features of real rows, and the file
     itself, loaded again, of the rows of `proof`; beside it, as FILE.past, the past of a model that reads what earlier
-    rows tell.
+    rows tell. The encoders are those of the features that the model reads; `features` are all those of the data.
 
     `facts` are kept as they are under `about`; what is written of the export is returned. Only the head of the labels
     is in the graph. The encoders leave out ids beyond the model's cut-off.
@@ -80,10 +80,10 @@ def export_model(
     Raises:
         ExportError: where a probability differs by more than 1e-5.
     """
-    cuts = cuts_of(model)
-    asked = (model.inputs.fields, model.inputs.dense, len(cuts), model.tasks)
+    cuts, read = cuts_of(model), reads_of(model)
+    asked = (read.inputs.fields, read.inputs.dense, len(cuts), model.tasks)
     if asked != (len(encoders.fields), len(encoders.dense), len(encoders.sequences), len(tasks)):
-        raise ValueError("the encoders must be those of the model's inputs, and the tasks those of its head")
+        raise ValueError("the encoders must be those of what the model reads, and the tasks those of its head")
     model = copied_to(model, PROCESSOR)
     tables = [member.table.weight_RE for member in members_of(model)]
     held = BytesIO()
@@ -100,7 +100,7 @@ def export_model(
         "histories": [cut.to_json() for cut in cuts],
     }
     served = Served(encoders, told, load_graph(held.getvalue()))
-    difference = _difference(model, served, features)
+    difference = _difference(model, served, features, read(features))
     if not difference <= TOLERANCE:
         raise ExportError(f"the exported graph must predict what the model predicts, but differs by {difference:.2g}")
     raw = 0 if proof is None else proof.rows.num_rows
@@ -173,7 +173,7 @@ class _Word(str):
 def exported_program(model: Ranker) -> ExportedProgram:
     """The graph that serves, for any number of rows."""
     served = TensorsIn(serving_graph(model))
-    example = graph_tensors(Features.unknown(model.inputs, _ROWS, _EVENTS), served.cuts)
+    example = graph_tensors(Features.unknown(reads_of(model).inputs, _ROWS, _EVENTS), served.cuts)
     with torch.no_grad():
         return torch.export.export(served, example, dynamic_shapes=_shapes(served.cuts), strict=False)
 
@@ -188,11 +188,12 @@ def _shapes(cuts: Sequence[Cut]) -> tuple[dict[int, Any] | tuple[dict[int, Any],
     return {0: rows}, {0: rows}, *([tuple(lists)] if lists else [])
 
 
-def _difference(model: Ranker, served: Served, features: Features) -> float:
-    """Largest difference of a learned probability, the original's weights in eval mode against the loaded file's."""
+def _difference(model: Ranker, served: Served, features: Features, read: Features) -> float:
+    """Largest difference of a learned probability, the original's weights in eval mode, of all features of rows,
+    against the loaded file's, of those that it reads."""
     if not len(features):
         raise ValueError("parity must be checked on at least one row")
     was_training = model.training
     expected = probabilities_of(logits_of(model.eval(), features.parts()))
     model.train(was_training)
-    return float(np.abs(served.learned(features) - expected).max())
+    return float(np.abs(served.learned(read) - expected).max())

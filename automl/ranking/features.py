@@ -5,7 +5,7 @@ B rows, F id fields, D dense features, N rows of a log, S sequence features.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -61,9 +61,10 @@ class Features:
         lists_S = tuple([lists.to(there) for lists in self.lists_S])
         return Features(moved(self.ids_BF, there), moved(self.dense_BD, there), lists_S)
 
-    def select(self, fields: Tensor, dense: Tensor) -> Features:
-        """Columns by their places: copies. Without lists."""
-        return Features(self.ids_BF.index_select(1, fields), self.dense_BD.index_select(1, dense))
+    def select(self, fields: Tensor, dense: Tensor, lists: Sequence[int] = ()) -> Features:
+        """Columns by their places: copies, but for the lists."""
+        lists_S = tuple([self.lists_S[k] for k in lists])
+        return Features(self.ids_BF.index_select(1, fields), self.dense_BD.index_select(1, dense), lists_S)
 
     def parts(self, rows: int = AT_ONCE) -> Iterator[Features]:
         """One after the other, at most so many rows each; of no rows one part without any."""

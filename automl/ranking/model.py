@@ -18,11 +18,12 @@ from automl.ranking.embedding import FusedEmbedding
 from automl.ranking.features import Features
 from automl.ranking.lists import Events, Lists
 from automl.ranking.place import Device, Noise, seeded, where
-from automl.ranking.sources import Taken, dense_fields, history_fields
+from automl.ranking.sources import HistoryField, ReadFeatures, Taken, dense_fields, history_fields
 from automl.ranking.tasks import task_layers
 from automl.stats.seeds import seed_of
 from search_spaces.blocks import Dense
 from search_spaces.history import EventsSpec
+from search_spaces.inputs import IdFields
 from search_spaces.model import InputShape, ModelSpec
 
 
@@ -44,14 +45,18 @@ class RankingModel(nn.Module):
     def __init__(self, spec: ModelSpec, inputs: InputShape, noise: Noise) -> None:
         super().__init__()
         self.spec, self.inputs, self.noise, self.tasks = spec, inputs, noise, inputs.tasks
-        shape = spec.fields_shape(inputs)
+        shape, self.reads = spec.fields_shape(inputs), ReadFeatures(spec, inputs)
+        inputs = self.reads.inputs
+        table, embedding = IdFields(inputs.id_counts, spec.embedding.merge), spec.embedding
         self.table = FusedEmbedding(
-            inputs.table_rows(spec.embedding.min_count), spec.embedding.dim, spec.embedding.init_std
+            table.table_rows(embedding.min_count), embedding.dim, embedding.init_std, table.merged
         )
         self.project, vectors = dense_fields(spec, inputs)
         self.vectors = nn.ModuleList(vectors)
         self._dense = (*(() if self.project is None else (self.project,)), *vectors)
-        histories = history_fields(spec.history, inputs, shape.dim) if isinstance(spec.history, EventsSpec) else []
+        histories: list[HistoryField] = []
+        if isinstance(spec.history, EventsSpec):
+            histories = history_fields(spec.history, inputs, shape.dim, self.table.place)
         self.histories = nn.ModuleList(histories)
         self._histories = tuple(histories)
         self.layers = nn.ModuleList(build_layer(layer, shape) for layer in spec.interaction)
@@ -79,7 +84,8 @@ class RankingModel(nn.Module):
         if events_S is None:
             asked = self.asked(self.read(features))
         else:
-            asked = self._asked(self.table.read(features), [one.read(features) for one in self._dense], events_S)
+            read = self.reads(features)
+            asked = self._asked(self.table.read(read), [one.read(read) for one in self._dense], events_S)
         out_BT: Tensor = self.head(self.top(self.fields(asked, self.table.gather(asked.rows_P))))
         return out_BT.squeeze(1) if self.tasks == 1 else out_BT
 
@@ -91,7 +97,7 @@ class RankingModel(nn.Module):
     def read(self, features: Features) -> tuple[Taken, ...]:
         """What is taken of features, wherever they are, once for all batches that are cut of it: rows of the table
         (B, F) first."""
-        features = features.to(self.there)
+        features = self.reads(features.to(self.there))
         parts = (self.table, *self._dense, *self._histories)
         return tuple([part.read(features) for part in parts])
 
@@ -118,7 +124,7 @@ class RankingModel(nn.Module):
             of_events.append(gathered_PE[start:end])
         ids_BFE = self.table.fields(of_ids_PE)
         return [
-            ids_BFE,
+            *self.table.merged(ids_BFE),
             *(source.fields(part) for source, part in zip(self._dense, asked.dense, strict=True)),
             *(
                 history.fields(events, ids_LE, ids_BFE)
@@ -177,6 +183,11 @@ def members_of(model: Ranker) -> tuple[RankingModel, ...]:
     if isinstance(model, RankingModel):
         return (model,)
     return tuple(member for member in model.members if isinstance(member, RankingModel))
+
+
+def reads_of(model: Ranker) -> ReadFeatures:
+    """Which features it reads: all members read the same."""
+    return members_of(model)[0].reads
 
 
 def build_model(spec: ModelSpec, inputs: InputShape, *, seed: int) -> Ranker:

@@ -10,14 +10,17 @@ from torch.nn.utils.fusion import fuse_linear_bn_eval
 from automl.ranking.blocks.mlp import MlpLayer
 from automl.ranking.features import Features
 from automl.ranking.graph_inputs import Cut, events_of
-from automl.ranking.model import Ranker, members_of
+from automl.ranking.model import Ranker, members_of, reads_of
 from search_spaces.history import EventsSpec
 
 
 def serving_graph(model: Ranker) -> Ranker:
-    """A model that gives the same probabilities with fewer operations; tables are shared, not copied."""
+    """A model that gives the same probabilities with fewer operations, of the features that the model reads and no
+    others; tables are shared, not copied."""
     served = copy.deepcopy(model, {id(member.table): member.table for member in members_of(model)}).eval()
+    served.inputs = reads_of(model).inputs
     for member in members_of(served):
+        member.inputs, member.reads.all = served.inputs, True
         for layer in member.deep:
             if isinstance(layer, MlpLayer):
                 _fold(layer)
@@ -27,11 +30,12 @@ def serving_graph(model: Ranker) -> Ranker:
 
 
 def cuts_of(model: Ranker) -> tuple[Cut, ...]:
-    """Which events it reads of each sequence feature."""
+    """Which events it reads of each sequence feature that it reads."""
     history = model.spec.history
     if not isinstance(history, EventsSpec):
         return ()
-    return tuple(Cut(history.length, history.action, one.timed, one.actions > 0) for one in model.inputs.histories)
+    read = reads_of(model).inputs.histories
+    return tuple(Cut(history.length, history.action, one.timed, one.actions > 0) for one in read)
 
 
 class TensorsIn(nn.Module):

@@ -146,9 +146,14 @@ class Stepper:
         return {
             **self._rows.live(),
             **self._dense.live(),
-            **{_BUFFER + name: value for name, value in self._model.named_buffers()},
+            **{_BUFFER + name: value for name, value in self._kept().items()},
             **{_TAIL + name: value for name, value in tail.items()},
         }
+
+    def _kept(self) -> dict[str, Tensor]:
+        """The buffers that go with a model's weights."""
+        saved = self._model.state_dict()
+        return {name: value for name, value in self._model.named_buffers() if name in saved}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Go on from a state."""
@@ -160,7 +165,7 @@ class Stepper:
             self._tail.restore(collected)
         self._rows.restore(state)
         self._dense.restore(state)
-        for name, value in self._model.named_buffers():
+        for name, value in self._kept().items():
             value.copy_(state[_BUFFER + name])
         self._loss.restore({name.removeprefix(_LOSS): state[name] for name in state if name.startswith(_LOSS)})
 

@@ -18,7 +18,7 @@ from scipy.special import stdtrit
 from automl.ranking.clocks import Clock
 from automl.ranking.examples import Encoded
 from automl.ranking.features import Features, read
-from automl.ranking.model import Ranker
+from automl.ranking.model import Ranker, reads_of
 from automl.ranking.place import copied_to
 from automl.ranking.process import keep_freed_memory
 from automl.ranking.serving import serving_graph
@@ -55,27 +55,26 @@ def time_ratio(
 
     Both score the same batches. Ends when the interval is 2% wide, or after max_seconds of the clock.
     """
-    ours, theirs = _Timed(model, clock), _Timed(reference, clock)
-    batches = [batch.to(clock.there) for batch in batches]
+    ours, theirs = (_Timed(one, batches, clock) for one in (model, reference))
     with _steady():
-        logs = _paired_logs(ours, theirs, batches, max_seconds)
+        logs = _paired_logs(ours, theirs, max_seconds)
     middle, half = interval(logs)
     return Speed(
         qps_ratio=math.exp(middle), qps_ratio_low=math.exp(middle - half), qps_ratio_high=math.exp(middle + half)
     )
 
 
-def _paired_logs(ours: _Timed, theirs: _Timed, batches: Sequence[Features], max_seconds: float) -> NDArray[np.float64]:
+def _paired_logs(ours: _Timed, theirs: _Timed, max_seconds: float) -> NDArray[np.float64]:
     """Log of the ratio of each block A B, B A."""
     for _ in range(WARM_UP):
-        ours.seconds(batches[0])
-        theirs.seconds(batches[0])
+        ours.seconds(0)
+        theirs.seconds(0)
     logs: list[float] = []
     spent = 0.0
     while len(logs) < MOST_BLOCKS:
-        batch = batches[len(logs) % len(batches)]
-        a1, b1 = ours.seconds(batch), theirs.seconds(batch)
-        b2, a2 = theirs.seconds(batch), ours.seconds(batch)
+        number = len(logs)
+        a1, b1 = ours.seconds(number), theirs.seconds(number)
+        b2, a2 = theirs.seconds(number), ours.seconds(number)
         logs.append(math.log((b1 + b2) / (a1 + a2)))
         spent += a1 + a2 + b1 + b2
         if len(logs) >= FEWEST_BLOCKS and len(logs) % GROUPS == 0:
@@ -93,14 +92,13 @@ def quiet_qps(
     clock: Clock,
 ) -> float:
     """Rows a second of a model alone: the median batch."""
-    timed = _Timed(model, clock)
-    batches = [batch.to(clock.there) for batch in batches]
+    timed = _Timed(model, batches, clock)
     seconds: list[float] = []
     with _steady():
         for _ in range(WARM_UP):
-            timed.seconds(batches[0])
+            timed.seconds(0)
         while len(seconds) < FEWEST_BLOCKS or (len(seconds) < MOST_BLOCKS and sum(seconds) < max_seconds):
-            seconds.append(timed.seconds(batches[len(seconds) % len(batches)]))
+            seconds.append(timed.seconds(len(seconds)))
     return len(batches[0]) / float(np.median(seconds))
 
 
@@ -139,10 +137,16 @@ def _steady() -> Iterator[None]:
 
 
 class _Timed:
-    def __init__(self, model: Ranker, clock: Clock) -> None:
-        self._model, self._clock = model, clock
-        self._serve = serving_graph(copied_to(model, clock.there))
+    """A model as it serves, over batches of the features that it reads."""
 
-    def seconds(self, batch: Features) -> float:
+    def __init__(self, model: Ranker, batches: Sequence[Features], clock: Clock) -> None:
+        self._model, self._clock = model, clock
+        there = copied_to(model, clock.there)
+        self._serve, read = serving_graph(there), reads_of(there)
+        self._batches = [read(batch.to(clock.there)) for batch in batches]
+
+    def seconds(self, number: int) -> float:
+        """Of the batch that has this number, counted round."""
+        batch = self._batches[number % len(self._batches)]
         with torch.inference_mode():
             return self._clock.seconds(self._model, len(batch), lambda: self._serve(batch))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from automl.data.describe.tables import DataConfig, LessonsConfig
@@ -14,7 +14,7 @@ from search_spaces.errors import InputError, Mistake, Position
 from search_spaces.extends import is_name, read_space
 from search_spaces.history import EventsSpec
 from search_spaces.model import ModelSpec
-from search_spaces.source import Document, read
+from search_spaces.source import Document, did_you_mean, read
 from search_spaces.space import SearchSpace
 from search_spaces.tree import BlockTree, Question
 
@@ -119,6 +119,46 @@ def numberless(
     )
     hint = "dense, counters and recent are, under data: features, and vectors are not; or leave `dense` out"
     return [Mistake(at, "dense must have a log with numbers", "a log without one", hint) for at in wrong]
+
+
+def unnamed(
+    document: Document, data: DataConfig | LessonsConfig | None, space: SearchSpace | None, baseline: ModelSpec | None
+) -> list[Mistake]:
+    """Names under `features` of a space or a baseline that no feature of the data bears; a baseline that reads no id
+    feature. Of lessons nothing is known before they are open."""
+    if not isinstance(data, DataConfig):
+        return []
+    parts = data.features
+    names = {*parts.categorical, *parts.dense, *parts.past_names, *parts.vectors, *parts.sequence}
+    return misnamed(document, names, space, baseline, set(parts.categorical))
+
+
+def misnamed(
+    document: Document,
+    names: Collection[str],
+    space: SearchSpace | None,
+    baseline: ModelSpec | None,
+    ids: Collection[str],
+) -> list[Mistake]:
+    """`unnamed`, of features that bear these names; `ids` are those of the id features among them."""
+    wrong = []
+    for one in () if space is None else space.tree.features:
+        for k, name in enumerate(one.of):
+            if name not in names:
+                inside = ("features", one.name, "of", k)
+                at = _space_file(document).at(*inside) if one.is_group else _space_file(document).at_key(*inside[:2])
+                wrong.append(_misnamed(at, name, names))
+    for name in () if baseline is None else baseline.without:
+        if name not in names:
+            wrong.append(_misnamed(_baseline_file(document).at("features"), name, names))
+    if baseline is not None and set(ids) <= set(baseline.without):
+        at, must = _baseline_file(document).at("features"), "a model must read an id feature"
+        wrong.append(Mistake(at, must, "all of them left out"))
+    return wrong
+
+
+def _misnamed(at: Position, name: str, names: Collection[str]) -> Mistake:
+    return Mistake(at, "a name must be a feature of the data", name, did_you_mean(name, names))
 
 
 def check_actions(

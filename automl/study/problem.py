@@ -15,7 +15,17 @@ from automl.study.claims import Subject
 from automl.study.config import StudyConfig, is_cost_limit
 from automl.study.drivers import connected
 from automl.study.file import StudyFile, gathering, part, read_study
-from automl.study.fits import check_actions, formed, numberless, several, unlisted, untasked, untaught
+from automl.study.fits import (
+    check_actions,
+    formed,
+    misnamed,
+    numberless,
+    several,
+    unlisted,
+    unnamed,
+    untasked,
+    untaught,
+)
 from automl.study.plugins import digests, plug_in
 from search_spaces.errors import InputError, Mistake, Position
 from search_spaces.extends import is_name
@@ -123,6 +133,7 @@ def problem_of(
         mistakes += untaught(document, None if given else space, baseline)
     if config is not None:
         mistakes += unlisted(document, config, None if given else space, baseline)
+        mistakes += unnamed(document, config.data, None if given else space, baseline)
         mistakes += numberless(document, config, None if given else space, baseline)
     if mistakes or config is None or space is None or baseline is None:
         raise InputError(mistakes)
@@ -130,6 +141,10 @@ def problem_of(
     ask(Subject(config=config, data=data, finals_data=finals_data, baseline=baseline.key, plugins=digests()))
     log = _encode(config, plan, document, folder, SEARCH_FIT, told, passed).about(config.task)
     _check_clusters(config, document, log)
+    if isinstance(config.data, LessonsConfig):
+        wrong = misnamed(document, log.inputs.names, None if given else space, baseline, log.fields)
+        if wrong:
+            raise InputError(wrong)
     bound = space.with_inputs(log.inputs)
     actions = {history.name: history.shape.actions for history in log.histories}
     check_actions(document, actions, None if given else space, baseline)

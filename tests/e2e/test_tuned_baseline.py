@@ -16,7 +16,7 @@ from tests.worlds.commands import automl, automl_here, start, write_study
 
 def silly_study(folder: Path) -> Path:
     folder.mkdir()
-    file = write_study(folder, rows=8_000)
+    file = write_study(folder, rows=5_000)
     baseline = folder / "baseline.yaml"
     baseline.write_text(baseline.read_text().replace("lr: 0.05", "lr: 0.002").replace("0.003", "0.0002"))
     file.write_text(file.read_text().replace("batch: 4", "batch: 4, tune_baseline: 12"))
@@ -25,19 +25,19 @@ def silly_study(folder: Path) -> Path:
 
 def test_tuned_killed_and_resumed(tmp_path: Path) -> None:
     whole, cut = silly_study(tmp_path / "whole"), silly_study(tmp_path / "cut")
-    done = automl("search", whole, "--trials", "3", "--workers", "2")
+    done = automl("search", whole, "--trials", "2", "--workers", "2")
     assert done.returncode == 0, done.stderr
     line = done.stdout.splitlines()[0]
     assert line.startswith("baseline   as brought NE ")
     assert "embedding lr 0.002 → " in line
 
-    process = start("search", cut, "--trials", "3", "--workers", "2")
+    process = start("search", cut, "--trials", "2", "--workers", "2")
     while trainings(cut.parent) < 4:
         assert process.poll() is None, process.communicate()
         time.sleep(0.1)
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
-    done = automl("search", cut, "--trials", "3", "--workers", "1")
+    done = automl("search", cut, "--trials", "2", "--workers", "1")
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[0] == line
 
@@ -47,7 +47,7 @@ def test_tuned_killed_and_resumed(tmp_path: Path) -> None:
     assert first.facts.baseline_key == brought.key
     assert first.history.baseline.candidate.model == first.facts.tuned
     assert first.history.baseline.ne == second.history.baseline.ne
-    assert len(first.history.trials) == 3, "the tuning's trainings are no trials"
+    assert len(first.history.trials) == 2, "the tuning's trainings are no trials"
 
     finals = first.finals(seeds=2, top=1, workers=1)
     assert finals.parts is not None
@@ -56,8 +56,8 @@ def test_tuned_killed_and_resumed(tmp_path: Path) -> None:
     assert "Every gain on this page is against the tuned baseline." in first.report().read_text("utf-8")
 
     text = whole.read_text()
-    whole.write_text(text.replace("tune_baseline: 12", "tune_baseline: 16"))
-    refused = automl_here("search", whole, "--trials", "3", "--workers", "2")
+    whole.write_text(text.replace("tune_baseline: 12", "tune_baseline: 13"))
+    refused = automl_here("search", whole, "--trials", "2", "--workers", "2")
     assert refused.returncode == 2
     assert "another `search: {tune_baseline}`" in refused.stderr
 

@@ -25,16 +25,12 @@ from tests.worlds.studies import add_baseline, complete, proposals, small_space
 
 SHORT = (
     "inside an encoding",
-    "worker SIGKILL",
-    "driver SIGSTOP, SIGCONT",
     "worker SIGTERM",
     "driver SIGKILL",
     "worker SIGSTOP, SIGKILL",
-    "inside a report",
-    "worker SIGSTOP, SIGCONT",
     "inside a commit",
 )
-TRIALS = 60
+TRIALS = 30
 SEEDS = {"weights": 1, "order": 17, "repeat": 0}
 
 

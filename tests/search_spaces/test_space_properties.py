@@ -25,7 +25,8 @@ from search_spaces.source import read_text
 from search_spaces.space import Candidate, SearchSpace, space_of
 
 LISTS = HistoryShape(1, 4, ((5, 3, 2, 0, 6), *[(9, 4, 3, 0, 0)] * 8), timed=True)
-INPUTS = InputShape(id_counts=((9, 5, 2, 1), (7, 7, 1)), dense=2, train_rows=1000, histories=(LISTS,))
+NAMES = ("user", "@hour", "age", "price", "watched")
+INPUTS = InputShape(((9, 5, 2, 1), (7, 7, 1)), dense=2, train_rows=1000, histories=(LISTS,), names=NAMES)
 PROPERTY = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 
 
@@ -91,6 +92,16 @@ def shared_in(layer: dict[str, Any]) -> st.SearchStrategy[Any]:
 
 
 @st.composite
+def features(draw: st.DrawFn) -> dict[str, Any]:
+    """Some features by themselves or in a group."""
+    asked = domains(Knob(bool, True), ("wiring == stacked", "embedding.dim > 4"))
+    names = draw(st.lists(st.sampled_from(NAMES), min_size=1, max_size=4, unique=True))
+    if draw(st.booleans()):
+        return {"some": {"of": names, "read": draw(asked)}}
+    return {name: draw(asked) for name in names}
+
+
+@st.composite
 def trees(draw: st.DrawFn) -> dict[str, Any]:
     """The plain data of a space file."""
     tree: dict[str, Any] = {
@@ -120,6 +131,8 @@ def trees(draw: st.DrawFn) -> dict[str, Any]:
         forms = draw(st.lists(st.sampled_from(sorted(DENSE_FORMS)), min_size=1, max_size=3, unique=True))
         formed = {form: draw(blocks(DENSE_FORMS[form], ("wiring == stacked", "embedding.dim > 4"))) for form in forms}
         tree["dense"] = formed if len(forms) == 1 else {"one_of": formed, "default": forms[-1]}
+    if draw(st.booleans()):
+        tree["features"] = draw(features())
     where = ["embedding.dim <= 8", "sum(deep.mlp.width) <= 700", "not (wiring == parallel and embedding.lr > 0.1)",
              "count(interaction) >= 1", "params <= 10K", "max(deep.mlp.width) > min(deep.mlp.width)"]  # fmt: skip
     if "distill" in tree:

@@ -235,7 +235,7 @@ class Encoders:
         """The encoders of some of the features, in the order given: for a model that reads only those. The fields must
         hold those of the sequences."""
         at_F, at_D = [self.fields.index(name) for name in fields], [self.dense.index(name) for name in dense]
-        return replace(
+        chosen = replace(
             self,
             fields=tuple(fields),
             dense=tuple(dense),
@@ -244,6 +244,9 @@ class Encoders:
             sequences=tuple(sequence for sequence in self.sequences if sequence.name in sequences),
             buckets=tuple(self.buckets[f] for f in at_F) if self.buckets else (),
         )
+        read = set(chosen.columns)
+        sides = (SideColumns(side.key, tuple(name for name in side.columns if name in read)) for side in self.sides)
+        return replace(chosen, sides=tuple(side for side in sides if side.columns))
 
     def cut(self, table_rows: Sequence[int]) -> Encoders:
         """Without the ids from table_rows[f] on: a model's cut-off gives them row 0, as it does to unknown ones. Of a

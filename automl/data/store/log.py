@@ -106,7 +106,16 @@ class EncodedLog:
         rows = sum(self.windows[name].stop - self.windows[name].start for name in self.fit)
         shapes = tuple(history.shape for history in self.histories)
         quantiles = quantiles_of(self.dense_ND, [self.windows[name] for name in self.fit], len(self.plain_dense))
-        return InputShape(id_counts, len(self.dense), rows, widths_of(self.vectors), shapes, self.given, quantiles)
+        return InputShape(
+            id_counts=id_counts,
+            dense=len(self.dense),
+            train_rows=rows,
+            vectors=widths_of(self.vectors),
+            histories=shapes,
+            given=self.given,
+            quantiles=quantiles,
+            names=(*self.fields, *self.plain_dense, *self.vectors, *(history.name for history in self.histories)),
+        )
 
     @property
     def vectors(self) -> Mapping[str, slice]:

@@ -118,6 +118,22 @@ def test_what_is_exported_is_the_first_model_of_the_finals(
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
 
 
+def test_a_feature_that_is_left_out_is_not_asked_for(problem: Problem, log: EncodedLog, tmp_path: Path) -> None:
+    spec = replace(problem.baseline, without=("device", "price", "@hour"))
+    told = export_spec(problem, spec, tmp_path / "model.automl", {"trial": 0})
+    served = load_served(tmp_path / "model.automl")
+    assert served.encoders.columns == ("user_id", "item_id", "category", "tab", "duration_ms")
+    assert {side.key: side.columns for side in served.encoders.sides} == {"item_id": ("category", "duration_ms")}
+    assert not {"device", "price", "@hour"} & served.facts["about"]["features"].keys()
+    assert told["parity"]["raw_rows"] > 500
+    rows, out = clicked(problem, tmp_path / "rows.parquet"), tmp_path / "out.parquet"
+    items = pq.read_table(problem.folder / "log" / "items.parquet").drop_columns(["price"])
+    pq.write_table(items, tmp_path / "items.parquet")
+    count = predict_to(tmp_path / "model.automl", str(rows), [f"item_id={tmp_path}/items.parquet"], out)
+    window = log.windows["test"]
+    assert count == window.stop - window.start
+
+
 def test_facts_tell_what_was_exported(problem: Problem, log: EncodedLog, served: Path) -> None:
     facts = load_served(served).facts
     assert facts["parity"]["max_probability_difference"] <= 1e-6

@@ -76,6 +76,7 @@ def models() -> Iterator[tuple[str, ModelSpec]]:
     for name in DENSE_OPTIMIZERS:
         yield f"weights by {name}", spec(train=train | {"optimizer": name, "weight_decay": 0.1})
     yield "several batches a step", spec(train=train | {"accumulate": 2})
+    yield "merged fields", spec(train=train, embedding={"dim": 4, "merge": 100})
     for form in DENSE_FORMS:
         yield f"numbers {form}", spec(train=train, dense={form: {}})
     for name, block in INTERACTION_BLOCKS.items():
@@ -115,6 +116,14 @@ def test_a_chunk_is_brought_once_and_nothing_goes_back(name: str) -> None:
     model = elsewhere(candidate, log)
     chunk = chunk_of(log, weights_C=torch.full((ROWS,), 0.5))
     assert learn(model, Stepper(model, candidate, LabelLoss()), chunk) == 4  # ids, numbers, labels, weights
+
+
+def test_features_are_left_out_there() -> None:
+    log = planted(rows=ROWS)
+    log = replace(log, inputs=replace(log.inputs, names=("user", "item", "tab", "age", "price")))
+    candidate = spec(train={"batch_size": BATCH}, features={"item": False, "price": False})
+    model = elsewhere(candidate, log)
+    assert learn(model, Stepper(model, candidate, LabelLoss()), chunk_of(log)) == 3
 
 
 @pytest.mark.parametrize("way", [way for way in HISTORIES if way != "none"])

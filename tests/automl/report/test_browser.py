@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from automl.study.history import History, State
 from tests.worlds.report_studies import complete, failed, history_of, make_facts, rich_data, rich_history
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Locator, Page
 
 WIDE, NARROW = (1400, 900), (390, 844)
 
@@ -86,6 +87,20 @@ def front_dots(page: Page, trace: str) -> Any:
     return page.locator("#chart-front .scatterlayer .trace").nth(index).locator(".point")
 
 
+def hover(page: Page, dot: Locator, told: str) -> None:
+    """Until the tip tells it: what is drawn anew while the mouse comes hears of no mouse."""
+    from playwright.sync_api import TimeoutError as Late
+
+    tip = page.locator("#tip", has_text=told)
+    for _ in range(20):
+        dot.hover(force=True)
+        with suppress(Late):
+            tip.wait_for(state="visible", timeout=3_000)
+            return
+        page.mouse.move(5, 5)
+    tip.wait_for(state="visible")
+
+
 def test_the_answer_is_on_the_first_screen(visit: Callable[..., Visit], proven_page: Path, searched_page: Path) -> None:
     for file, words in ((proven_page, "Ship #"), (searched_page, "Promising, not proven: #")):
         page = visit(file, NARROW).page
@@ -104,15 +119,13 @@ def test_front_hovered_shows_the_architecture(desk: Page) -> None:
     assert tip.is_hidden()
     view = View(rich_data(finals=True))
     first = view.picks[0][1]
-    front_dots(page, "picks").first.hover(force=True)
-    page.locator("#tip", has_text=f"#{first.trial.number}").wait_for(state="visible")
+    hover(page, front_dots(page, "picks").first, f"#{first.trial.number}")
     text = re.sub(r"\s+", " ", tip.inner_text())
     assert f"#{first.trial.number} NE −" in text
     assert architecture(first.trial.candidate.model) in text
     page.mouse.move(5, 5)
     tip.wait_for(state="hidden")
-    front_dots(page, "baseline").first.hover(force=True)
-    page.locator("#tip", has_text="the model to beat").wait_for(state="visible")
+    hover(page, front_dots(page, "baseline").first, "the model to beat")
     page.mouse.move(5, 5)
 
 
@@ -120,8 +133,7 @@ def test_a_dot_clicked_opens_the_whole_model(desk: Page) -> None:
     page = desk
     number = View(rich_data(finals=True)).picks[0][1].trial.number
     dot = front_dots(page, "picks").first
-    dot.hover(force=True)
-    page.locator("#tip", has_text=f"#{number}").wait_for(state="visible")  # Plotly clicks what is hovered
+    hover(page, dot, f"#{number}")  # Plotly clicks what is hovered
     dot.click(force=True)
     dialog = page.locator("#detail")
     dialog.wait_for(state="visible")
