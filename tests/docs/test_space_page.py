@@ -146,6 +146,7 @@ def test_words_of_the_language_are_told() -> None:
     assert top == {
         "plugins",
         "extends",
+        "features",
         "embedding",
         "dense",
         "history",

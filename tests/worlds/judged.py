@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from automl.data.simulated.log import simulate
+from automl.testing.made_up import SPACE
 
 JUDGED_STUDY = """\
 name: small
@@ -15,7 +16,7 @@ data:
   cluster: user_id
   features: {categorical: {user_id: {}, item_id: {}, tab: {}}}
   split: {train: [2024-03-04, 2024-03-09], validate: [2024-03-10, 2024-03-10], test: [2024-03-11, 2024-03-11]}
-space: ctr-small
+space: space.yaml
 baseline: baseline.yaml
 qps: {clock: analytic, batch_rows: 64}
 finals: {margin_pct: 0.3, seeds: 3}
@@ -37,6 +38,7 @@ def write_judged_study(folder: Path, *, three_days: bool = False) -> Path:
     """The log, the study and its baseline; the study file. `three_days`: of test, in place of one."""
     simulate(folder / "log", rows=16_000, users=400, items=80, seed=3)
     (folder / "baseline.yaml").write_text(JUDGED_BASELINE)
+    (folder / "space.yaml").write_text(SPACE)
     file = folder / "study.yaml"
     file.write_text(JUDGED_STUDY.replace(LAST_DAY, THREE_DAYS) if three_days else JUDGED_STUDY)
     return file

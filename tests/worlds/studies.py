@@ -30,9 +30,10 @@ from automl.study.history import (
 )
 from automl.study.record import Study
 from automl.study.storage import open_study
+from automl.testing import made_up
 from search_spaces.blocks import Cross, Mlp
 from search_spaces.model import Embedding, InputShape, Layer, ModelSpec, Train
-from search_spaces.space import Candidate, SearchSpace, load_space
+from search_spaces.space import Candidate, SearchSpace
 
 INPUTS = InputShape(id_counts=((50, 20, 5, 1), (30, 10, 2)), dense=2, train_rows=10_000)
 HUMAN = ModelSpec(
@@ -47,7 +48,7 @@ BASELINE_NE, BASELINE_STD, BASELINE_QPS, BASELINE_TRAIN_QPS = 0.90, 0.001, 100_0
 
 @cache
 def small_space() -> SearchSpace:
-    return load_space("ctr-small", INPUTS)
+    return made_up.small_space().with_inputs(INPUTS)
 
 
 def candidates(count: int, seed: int = 0, space: SearchSpace | None = None) -> list[Candidate]:

@@ -36,6 +36,6 @@ def test_what_always_fails_is_not_proposed_again_and_again(name: str, kind: str)
     search = Broken.start(world.small_space())
     assert isinstance(search, Broken)
     search.kind = kind
-    search.play(strategy_of(name), TRIALS, 10, seed=2)
+    search.play(strategy_of(name), TRIALS, 10, seed=1)
     later = [doomed(trial) for trial in search.history.trials[LATER:]]
     assert sum(later) <= BY_CHANCE * len(later) / 2
