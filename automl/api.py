@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from automl.commands.replay import Replay
     from automl.data.store.log import EncodedLog
+    from automl.ranking.narrow import Numbers
     from automl.report.study.data import ReportData
     from automl.study.facts import Facts
     from automl.study.record import Study
@@ -91,15 +92,21 @@ class StudyHandle:
         return self._model(self._picked(role))
 
     def export(
-        self, file: Path | str, *, trial: int | None = None, pick: str | None = None, console: Console | None = None
+        self,
+        file: Path | str,
+        *,
+        trial: int | None = None,
+        pick: str | None = None,
+        numbers: Numbers = "fp32",
+        console: Console | None = None,
     ) -> Mapping[str, Any]:
         """Retrain a trial (or the pick of a role) on train + validate, as the finals do, and write it with its encoders
-        to one file that serves; what was written of it.
+        to one file that serves, its wide products in `numbers`: fp32, bf16 or int8; what was written of it.
 
         Raises:
             InputError: where there is no such trial or pick, the finals found the pick unfit, it breaks a limit that
                 was taken over since, or the log is not there any more.
-            automl.runtime.errors.RunError: where the training diverged.
+            automl.runtime.errors.RunError: where the training diverged, or these numbers cost too much of NE.
         """
         if (trial is None) == (pick is None):
             raise InputError.of(str(self.folder), "must be told one of trial and pick to export")
@@ -110,7 +117,7 @@ class StudyHandle:
         finals = self._finals()
         found = None if finals is None else finals.of_trial(number)
         about = {"trial": number, "pick": pick, "finals": None if found is None else found.to_json()}
-        return export_spec(problem, self._model(number), Path(file), about, console)
+        return export_spec(problem, self._model(number), Path(file), about, console, numbers)
 
     def report(self, out: Path | None = None) -> Path:
         """Write report.html, pareto.csv and trials.parquet into the folder, or into another; the page's path."""

@@ -6,11 +6,14 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from automl.cli.common import FILE, FOLDER, rate_line, short, terminal
+
+if TYPE_CHECKING:
+    from automl.ranking.narrow import Numbers
 
 PICKS = ("accurate", "fast", "balanced", "unlimited")
 _JOINS = click.option("--join", "joins", multiple=True, metavar="KEY=PATH", help="A side table, joined by its key.")
@@ -23,6 +26,7 @@ _JOINS = click.option("--join", "joins", multiple=True, metavar="KEY=PATH", help
 @click.option("--student", help="The student of an ExFM run to export, as it would serve after the last window.")
 @click.option("--recipe", help="The recipe it was taught by; its own if left out. Only with --student.")
 @click.option("--seed", type=click.IntRange(0), help="Which of its trainings; 0 if left out. Only with --student.")
+@click.option("--numbers", type=click.Choice(("fp32", "bf16", "int8")), help="What wide products are served in.")
 @click.option("--to", "file", type=FILE, required=True, help="The file to write.")
 def export(
     directory: Path,
@@ -31,6 +35,7 @@ def export(
     student: str | None,
     recipe: str | None,
     seed: int | None,
+    numbers: Numbers | None,
     file: Path,
 ) -> None:
     """Write a model with its encoders to one file that serves: one of a study, retrained as the finals do, or a student
@@ -39,6 +44,8 @@ def export(
         raise click.UsageError("must have one of --trial, --pick and --student")
     if student is None and (recipe is not None or seed is not None):
         raise click.UsageError("--recipe and --seed must come with --student")
+    if student is not None and numbers is not None:
+        raise click.UsageError("--numbers must come with --trial or --pick")
     if student is not None:
         from automl.exfm.handle import open_exfm
 
@@ -47,11 +54,16 @@ def export(
     else:
         from automl import api
 
-        told = api.open_study(directory, console=terminal()).export(file, trial=trial, pick=pick, console=terminal())
+        study, console = api.open_study(directory, console=terminal()), terminal()
+        told = study.export(file, trial=trial, pick=pick, numbers=numbers or "fp32", console=console)
         name, rows = _known(told["about"], directory), "rows of the test window"
     gap = told["parity"]["max_probability_difference"]
     click.echo(f"{name}: {told['params']:,} parameters, {file.stat().st_size / 2**20:.1f} MiB")
     click.echo(f"parity: probabilities differ by at most {gap:.1g} on {told['parity']['rows']:,} {rows}")
+    if told.get("numbers") is not None:
+        from automl.ranking.narrowing import words
+
+        click.echo(f"{told['numbers']['kind']}: {words(told['numbers'])}")
     if (past := told["past"]) is not None:
         size = past["bytes"] / 2**20
         beside = short(file.with_name(past["file"]))

@@ -27,6 +27,8 @@ from automl.files.whole import need_folder
 from automl.ranking.export import ExportError, Proof, export_model
 from automl.ranking.features import read
 from automl.ranking.model import Ranker, build_model
+from automl.ranking.narrow import Numbers
+from automl.ranking.narrowing import Judged
 from automl.ranking.process import prepare_process
 from automl.ranking.scoring import logits_of, probabilities_of
 from automl.runtime.console import ProgressLine, now
@@ -37,6 +39,7 @@ from automl.study.problem import FINALS_FIT, Problem, encode, plan_of
 from search_spaces.model import ModelSpec
 
 PARITY_ROWS = 4096
+JUDGED_ROWS = 1 << 16
 
 
 def export_spec(
@@ -45,14 +48,16 @@ def export_spec(
     file: Path,
     about: Mapping[str, Any],
     console: Console | None = None,
+    numbers: Numbers = "fp32",
 ) -> Mapping[str, Any]:
-    """Train a model on train + validate with the first seeds of the finals, and export it; what was written of it.
+    """Train a model on train + validate with the first seeds of the finals, and export it; what was written of it. Its
+    wide products are served in `numbers`.
 
     The weights are those of the finals' first repeat: what is shipped is one of the models that were tested.
 
     Raises:
         InputError: where the file cannot be written, or the log is not there any more.
-        RunError: where the training diverged, or the file does not predict what the model predicts.
+        RunError: where the training diverged, or the file does not predict what the model predicts, or not as well.
     """
     need_folder(file)
     prepare_process()
@@ -92,6 +97,8 @@ def export_spec(
             negatives_kept=log.negatives_kept,
             past=past,
             proof=Proof(past_checked.rows, probabilities_of(_logits(model, log, past_checked.rows_B))),
+            numbers=numbers,
+            judged=None if numbers == "fp32" else _judged(log),
         )
     except ExportError as error:
         raise RunError(str(error)) from error
@@ -137,6 +144,14 @@ def train_final(
         model = build_model(spec, log.inputs, seed=0)
         model.load_state_dict(torch.load(weights, weights_only=True))
     return model, {"weights": asked.weights_seed, "order": asked.order_seed, "repeat": FINAL.first_order}
+
+
+def _judged(log: EncodedLog) -> Judged:
+    """Rows of the windows that the model is trained on, and of the test window."""
+    learned = np.concatenate([_spread(log.windows[name], PARITY_ROWS) for name in FINALS_FIT])
+    rows = _spread(log.windows["test"], JUDGED_ROWS)
+    labels = log.labels_N if log.labels_NT is None else log.labels_NT
+    return Judged(read(log, learned), read(log, rows), labels[rows].reshape(len(rows), -1), log.weights_N[rows])
 
 
 def _spread(window: slice, count: int) -> NDArray[np.int64]:

@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from io import BytesIO
 from pathlib import Path
@@ -29,24 +29,25 @@ from automl.data.store.encoder_files import write_served
 from automl.data.store.encoders import Encoders
 from automl.files.parts import Parts
 from automl.files.whole import whole_file
+from automl.ranking.export_errors import ExportError
 from automl.ranking.features import Features, read_encoded
 from automl.ranking.graph_inputs import Cut, graph_tensors
 from automl.ranking.graphs import load_graph
+from automl.ranking.lean import spans_of
 from automl.ranking.model import Ranker, members_of, reads_of
+from automl.ranking.narrow import Narrow, Numbers
+from automl.ranking.narrowing import Judged, judge
 from automl.ranking.place import PROCESSOR, copied_to
 from automl.ranking.scoring import logits_of, probabilities_of
 from automl.ranking.served import FACTS, FORMAT, MODEL, Served, load_served
 from automl.ranking.serving import TensorsIn, cuts_of, serving_graph
+from automl.ranking.sources import ReadFeatures
 
 TOLERANCE = 1e-5  # of a probability
 _ROWS, _EVENTS = 8, 3  # of the example that is traced; events a list
 _SYMBOL = re.compile(r"\bs\d+\b")
 
 __all__ = ["ExportError", "Proof", "Served", "export_model", "graph_signature", "load_served"]
-
-
-class ExportError(Exception):
-    """What was exported does not predict what the model predicts; nothing was written."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,16 +70,19 @@ def export_model(
     negatives_kept: float | None = None,
     past: Past | None = None,
     proof: Proof | None = None,
+    numbers: Numbers = "fp32",
+    judged: Judged | None = None,
 ) -> Mapping[str, Any]:
     """Write a model and its encoders to one file, once both predict the same of the features of real rows, and the file
     itself, loaded again, of the rows of `proof`; beside it, as FILE.past, the past of a model that reads what earlier
     rows tell. The encoders are those of the features that the model reads; `features` are all those of the data.
 
     `facts` are kept as they are under `about`; what is written of the export is returned. Only the head of the labels
-    is in the graph. The encoders leave out ids beyond the model's cut-off.
+    is in the graph. The encoders leave out ids beyond the model's cut-off. With `numbers` other than fp32 the file
+    serves its wide products in these, once `judged` has shown what that costs.
 
     Raises:
-        ExportError: where a probability differs by more than 1e-5.
+        ExportError: where a probability differs by more than 1e-5, or fewer bits cost too much.
     """
     cuts, read = cuts_of(model), reads_of(model)
     asked = (read.inputs.fields, read.inputs.dense, len(cuts), model.tasks)
@@ -86,8 +90,8 @@ def export_model(
         raise ValueError("the encoders must be those of what the model reads, and the tasks those of its head")
     model = copied_to(model, PROCESSOR)
     tables = [member.table.weight_RE for member in members_of(model)]
-    held = BytesIO()
-    torch.export.save(exported_program(model), held)
+    held, program = BytesIO(), exported_program(model)
+    torch.export.save(program, held)
     told = {
         "format": FORMAT,
         "tasks": tasks,
@@ -104,6 +108,8 @@ def export_model(
     if not difference <= TOLERANCE:
         raise ExportError(f"the exported graph must predict what the model predicts, but differs by {difference:.2g}")
     raw = 0 if proof is None else proof.rows.num_rows
+    if numbers != "fp32":
+        told["numbers"] = _narrowed(served, held.getvalue(), program, numbers, judged, read)
     told["parity"] = {"rows": len(features), "raw_rows": raw, "max_probability_difference": difference}
     with whole_file(file) as part, ExitStack() as stack:
         if past is not None:
@@ -127,13 +133,27 @@ def export_model(
     return told
 
 
+def _narrowed(
+    exact: Served, held: bytes, program: ExportedProgram, numbers: Numbers, judged: Judged | None, read: ReadFeatures
+) -> dict[str, Any]:
+    """What the file tells of the numbers that its wide products are computed in, and what they cost."""
+    if judged is None:
+        raise ValueError("fewer bits must be judged")
+    spans = spans_of(program, graph_tensors(read(judged.learned), exact.cuts)) if numbers == "int8" else ()
+    narrow = Narrow(numbers, spans)
+    rows = replace(judged, features=read(judged.features))
+    return {**narrow.to_json(), **judge(exact, replace(exact, graph=load_graph(held, narrow)), rows)}
+
+
 def _prove(file: Path, proof: Proof | None) -> None:
-    """Load what was written, and ask it of raw rows what the model said of them.
+    """Load what was written, and ask its graph, in fp32, of raw rows what the model said of them.
 
     Raises:
         ExportError: where it says something else.
     """
     served = load_served(file)
+    with ZipFile(file) as whole:
+        served = replace(served, graph=load_graph(whole.read(MODEL)))
     if proof is None or not proof.rows.num_rows:
         return
     found_N = served.learned(read_encoded(served.encoders.encode(proof.rows, "recorded rows")))

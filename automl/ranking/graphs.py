@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from automl.ranking.lean import lean
+from automl.ranking.narrow import Narrow
 
 _WEIGHTS = "archive/data/weights/"
 _MODEL = "archive/models/model.json"
@@ -54,20 +55,22 @@ class GraphError(ValueError):
     """What a file holds is no plain graph."""
 
 
-def load_graph(held: bytes) -> Callable[..., Tensor]:
-    """The function of an exported program.
+def load_graph(held: bytes, narrow: Narrow | None = None) -> Callable[..., Tensor]:
+    """The function of an exported program, its wide products in the numbers of `narrow`.
 
     Raises:
         GraphError: where it holds more than weights and operations on tensors, or cannot be read.
+        ValueError: where it has not these products, or this machine not these numbers.
     """
     try:
         look_through(held)
-        graph = lean(torch.export.load(BytesIO(held)))
+        program = torch.export.load(BytesIO(held))
+        graph = lean(program)
     except GraphError:
         raise
     except Exception as error:  # of a library that expects a file of its own
         raise GraphError(f"its graph cannot be read ({type(error).__name__})") from error
-    return graph
+    return graph if narrow is None else lean(program, narrow)
 
 
 def look_through(held: bytes) -> None:

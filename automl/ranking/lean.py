@@ -8,13 +8,15 @@ nothing is left out, and operators are the ones that torch binds itself, where t
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
 from torch.export import ExportedProgram
+
+from automl.ranking.narrow import WIDE, Narrow, Span, span_of
 
 _ATEN = torch.ops.aten
 _BOUND: Mapping[Any, Callable[..., Any]] = {
@@ -53,11 +55,57 @@ _VIEWS = (_ATEN.flatten.using_ints, _ATEN.view.default, _ATEN.view_as.default)
 _END = 2**63 - 1  # of a slice that goes to the end
 
 
-def lean(program: ExportedProgram) -> Callable[..., Tensor]:
+def lean(program: ExportedProgram, narrow: Narrow | None = None) -> Callable[..., Tensor]:
     """The function of a program that gives one tensor and changes none that it holds; it takes what the program takes.
+    Its wide products are computed in the numbers of `narrow`.
 
-    Inputs of another type, or of another size where the program fixes it, raise ValueError.
+    Inputs of another type, or of another size where the program fixes it, raise ValueError; so do numbers that do not
+    fit the graph, or that this machine does not have.
     """
+    graph, weights, asked = _taken(program)
+    wide = _wide(graph, weights)
+    held: dict[fx.Node, Any] = dict(weights)
+    if narrow is not None and narrow.spans and len(narrow.spans) != len(wide):
+        raise ValueError("numbers of another graph")
+    for number, node in enumerate(wide if narrow is not None else ()):
+        assert narrow is not None
+        x, weight, *bias = node.args
+        node.target, held[weight] = narrow.product(number, weights[weight], weights[bias[0]] if bias else None)
+        node.args = (x, weight)
+    for node in graph.nodes:
+        if node.target == _ATEN.linear.default:
+            _turn(node, held)
+    graph.eliminate_dead_code()
+    for node in graph.nodes:
+        node.target = _BOUND.get(node.target, node.target)
+    function = partial(fx.GraphModule(nn.Module(), graph).forward, *held.values())
+    return _Lean(function, [node.meta["val"] for node in asked])
+
+
+def spans_of(program: ExportedProgram, inputs: Sequence[Tensor]) -> tuple[Span, ...]:
+    """What the inputs of each wide product span over rows that the program takes."""
+    graph, weights, _ = _taken(program)
+    watch = _Spans(fx.GraphModule(nn.Module(), graph), [node.name for node in _wide(graph, weights)])
+    with torch.inference_mode():
+        watch.run(*weights.values(), *inputs)
+    return tuple(watch.seen[name] for name in watch.names)
+
+
+class _Spans(fx.Interpreter):
+    """Runs a graph and keeps what the inputs of some of its nodes span."""
+
+    def __init__(self, module: fx.GraphModule, names: list[str]) -> None:
+        super().__init__(module)
+        self.names, self.seen = names, dict[str, Span]()
+
+    def run_node(self, n: fx.Node) -> Any:
+        if n.name in self.names:
+            self.seen[n.name] = span_of(self.fetch_args_kwargs_from_env(n)[0][0])
+        return super().run_node(n)
+
+
+def _taken(program: ExportedProgram) -> tuple[fx.Graph, dict[fx.Node, Tensor], list[fx.Node]]:
+    """Its graph without what does nothing, the weights that the first of its arguments stand for, and the others."""
     graph = copy.deepcopy(program.graph)
     placeholders = [node for node in graph.nodes if node.op == "placeholder"]
     weights = {node: value for node in placeholders if (value := _held(program, node)) is not None}
@@ -67,13 +115,17 @@ def lean(program: ExportedProgram) -> Callable[..., Tensor]:
             node.replace_all_uses_with(same)
         if same is not None or node.target == _ATEN._assert_tensor_metadata.default:
             graph.erase_node(node)
-        elif node.target == _ATEN.linear.default:
-            _turn(node, weights)
-    graph.eliminate_dead_code()
-    for node in graph.nodes:
-        node.target = _BOUND.get(node.target, node.target)
-    function = partial(fx.GraphModule(nn.Module(), graph).forward, *weights.values())
-    return _Lean(function, [node.meta["val"] for node in placeholders[len(weights) :]])
+    return graph, weights, placeholders[len(weights) :]
+
+
+def _wide(graph: fx.Graph, weights: Mapping[fx.Node, Tensor]) -> list[Any]:
+    """The linear maps by weights of their own that are worth fewer bits, in their order."""
+    maps = (node for node in graph.nodes if node.target == _ATEN.linear.default)
+    return [node for node in maps if _is_wide(node.args[1], weights)]
+
+
+def _is_wide(weight: Any, weights: Mapping[fx.Node, Tensor]) -> bool:
+    return weight in weights and len(weight.users) == 1 and weights[weight].numel() >= WIDE
 
 
 class _Lean:
@@ -127,7 +179,7 @@ def _shape(node: Any) -> str:
     return str(tuple(node.meta["val"].shape))
 
 
-def _turn(node: Any, weights: dict[fx.Node, Tensor]) -> None:
+def _turn(node: Any, weights: dict[fx.Node, Any]) -> None:
     """A linear map of rows with a bias reads its weight row by row, which is made so once."""
     x, weight, *bias = node.args
     if bias and weight in weights and len(weight.users) == 1 and x.meta["val"].dim() == 2:

@@ -26,6 +26,7 @@ from automl.ranking.features import Features, read_encoded
 from automl.ranking.graph_inputs import Cut, graph_tensors
 from automl.ranking.graphs import load_graph
 from automl.ranking.lists import unknown_lists
+from automl.ranking.narrow import Narrow
 from automl.ranking.scoring import logits_of, probabilities_of
 from automl.stats.metrics import undo_sampling
 from search_spaces.errors import InputError, first_line
@@ -130,7 +131,9 @@ def load_served(file: Path | str, past: Path | str | None = None) -> Served:
                 raise InputError.of(str(file), must, str(form))
             if form == FORMAT:
                 hold_parts(held, FACTS, facts.get("parts"))
-            served = Served(read_served(held), _shaped(facts), load_graph(held.read(MODEL)))
+            facts = _shaped(facts)
+            narrow = None if facts.get("numbers") is None else Narrow.of_json(facts["numbers"])
+            served = Served(read_served(held), facts, load_graph(held.read(MODEL), narrow))
         _hold_fit(served)
     except InputError:
         raise

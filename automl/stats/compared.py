@@ -76,6 +76,14 @@ class ScoredRows:
         found = [self.ne(probs_SN) for probs_SN in others]
         return gains(self.ne(base_SN), found, np.array(spread), self.examples_freedom)
 
+    def change_pct(self, base_N: Floats, other_N: Floats) -> tuple[float, float]:
+        """How much higher the NE of one training is than that of another, in percent of it, and the standard error that
+        comes from the choice of examples."""
+        base_SN, other_SN = base_N[None], other_N[None]
+        ne = float(self.ne(base_SN)[0])
+        error = self._examples_std(self._losses(other_SN) - self._losses(base_SN))
+        return 100 * (float(self.ne(other_SN)[0]) / ne - 1), 100 * error / ne
+
     @property
     def examples_freedom(self) -> int:
         """Degrees of freedom of what comes from the choice of examples."""

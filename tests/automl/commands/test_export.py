@@ -25,6 +25,7 @@ from automl.commands.predict import predict_lines, predict_to
 from automl.commands.repeats import FINAL, RepeatsSource
 from automl.data.store.log import EncodedLog
 from automl.ranking.export import load_served
+from automl.ranking.narrow import Numbers
 from automl.runtime.errors import RunError
 from automl.runtime.jobs import Job, TrainModel
 from automl.runtime.work import train_and_score
@@ -35,6 +36,7 @@ from automl.study.problem import FINALS_FIT, Problem, encode, plan_of
 from automl.study.record import Study
 from automl.study.results import Finals, write_finals
 from automl.study.sqlite import version_of
+from search_spaces.blocks import Mlp
 from search_spaces.errors import InputError
 from search_spaces.model import ModelSpec
 from tests.docs.pages import ROOT
@@ -132,6 +134,25 @@ def test_a_feature_that_is_left_out_is_not_asked_for(problem: Problem, log: Enco
     count = predict_to(tmp_path / "model.automl", str(rows), [f"item_id={tmp_path}/items.parquet"], out)
     window = log.windows["test"]
     assert count == window.stop - window.start
+
+
+@pytest.mark.parametrize("numbers", ["bf16", "int8"])
+def test_wide_products_are_served_in_fewer_bits(problem: Problem, numbers: Numbers, tmp_path: Path) -> None:
+    spec = replace(problem.baseline, deep=(Mlp(width=512), Mlp(width=128)))
+    file, plain = tmp_path / "model.automl", tmp_path / "plain.automl"
+    told = export_spec(problem, spec, file, {"trial": 0}, numbers=numbers)["numbers"]
+    export_spec(problem, spec, plain, {"trial": 0})
+    assert told["kind"] == numbers
+    assert len(told["spans"]) == (1 if numbers == "int8" else 0), "of three maps one is wide"
+    assert told["rows"] > 400
+    assert abs(told["ne_change"]["convert"]["pct"]) < 0.5
+    rows = pq.read_table(clicked(problem, tmp_path / "rows.parquet"))
+    table = str(tmp_path / "rows.parquet")
+    found, exact = (list(predict_lines(one, table, joins(problem))) for one in (file, plain))
+    assert len(found) == len(exact) == rows.num_rows + 1
+    assert found != exact
+    off = [abs(float(a) - float(b)) for a, b in zip(found[1:], exact[1:], strict=True)]
+    assert max(off) < 0.02
 
 
 def test_facts_tell_what_was_exported(problem: Problem, log: EncodedLog, served: Path) -> None:
@@ -280,7 +301,14 @@ def test_a_pick_of_the_finals_stays_the_pick_when_the_search_goes_on(
     finals_of_trial(handle, 1)
     told: list[Mapping[str, Any]] = []
 
-    def exported(problem: Problem, spec: ModelSpec, file: Path, about: Mapping[str, Any], console: object) -> Any:
+    def exported(
+        problem: Problem,
+        spec: ModelSpec,
+        file: Path,
+        about: Mapping[str, Any],
+        console: object,
+        numbers: Numbers = "fp32",
+    ) -> Any:
         told.append(about)
         file.write_bytes(b"")
         parity = {"max_probability_difference": 0.0, "rows": 1}
