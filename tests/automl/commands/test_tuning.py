@@ -94,9 +94,9 @@ def test_the_plan_is_worked_off_and_the_best_is_trained_again(tmp_path: Path) ->
 
 def test_a_wave_waits_for_the_one_before(tmp_path: Path) -> None:
     source = TuningSource(problem_in(tmp_path), fresh(tmp_path), PLAN)
-    jobs = [source.next(running) for running in range(7)]
+    jobs = [source.next(running) for running in range(8)]
     assert all(isinstance(job, Job) for job in jobs)
-    assert source.next(7) == Wait()
+    assert source.next(8) == Wait()
 
 
 @pytest.mark.parametrize("workers", [1, 5])

@@ -39,10 +39,10 @@ def played(start: ModelSpec, budget: int, loss: object = valley) -> dict[ModelSp
     return tried
 
 
-def test_the_first_wave_is_the_model_as_brought_and_a_step_to_each_side() -> None:
+def test_the_first_wave_is_the_model_as_brought_its_other_order_and_a_step_to_each_side() -> None:
     first = next_models(HUMAN, {}, 10, most_rows=ROWS)
-    assert first[0] == HUMAN
-    assert [(m.embedding.lr, m.train.dense_lr, m.train.batch_size) for m in first[1:]] == [
+    assert first[:2] == [HUMAN, replace(HUMAN, train=replace(HUMAN.train, order="time"))]
+    assert [(m.embedding.lr, m.train.dense_lr, m.train.batch_size) for m in first[2:]] == [
         (0.06, 1e-3, 1024),
         (0.0067, 1e-3, 1024),
         (0.02, 3e-3, 1024),
@@ -64,16 +64,27 @@ def test_the_architecture_is_never_touched() -> None:
     for model in played(HUMAN, 40):
         kept = replace(model, embedding=replace(model.embedding, lr=HUMAN.embedding.lr), train=HUMAN.train)
         assert kept == HUMAN
-        same = {"average": 0.1, "dense_lr": 1e-3, "batch_size": 1024, "schedule": "constant"}
+        same = {"average": 0.1, "dense_lr": 1e-3, "batch_size": 1024, "schedule": "constant", "order": "shuffled"}
         assert replace(model.train, **same) == replace(HUMAN.train, **same)
 
 
 def test_what_is_asked_next_does_not_depend_on_who_ended_first() -> None:
     whole = played(with_rates(0.01, 0.0003, 2048), 20)
-    first = list(whole)[:7]
+    first = list(whole)[:8]
     some = {model.key: whole[model] for model in first[::2]}
     assert next_models(first[0], some, 20, most_rows=ROWS) == first[1::2]
     assert played(first[0], 20) == whole
+
+
+def test_knobs_are_moved_in_the_order_that_is_better() -> None:
+    def of_time(model: ModelSpec) -> float:
+        return valley(model) - 0.02 * (model.train.order == "time")
+
+    tried = played(with_rates(0.01, 0.0003, 2048), 10, of_time)
+    together = list(tried)[8:]
+    assert [model.train.order for model in together] == ["time", "time"]
+    assert min(tried, key=of_time) in together, "the rates are those that the other order's steps have found"
+    assert {model.train.order for model in list(tried)[2:8]} == {"shuffled"}
 
 
 def test_a_failed_training_counts_and_is_no_centre() -> None:
@@ -106,6 +117,6 @@ def test_knobs_stay_within_what_they_allow() -> None:
 )
 def test_the_best_is_tried_with_another_end(brought: dict[str, Any], then: dict[str, Any]) -> None:
     start = replace(HUMAN, train=replace(HUMAN.train, **brought))
-    *tried, last = played(start, 10)
+    *tried, last = played(start, 11)
     best = min(tried, key=valley)
     assert last == replace(best, train=replace(best.train, **then))
