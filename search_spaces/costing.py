@@ -75,7 +75,8 @@ class Costs(NamedTuple):
 class Parts(NamedTuple):
     """Figures of N candidates, layer by layer: the form of the plain numbers (FORM) and how histories are read (READ),
     at one place at most, the layers of the interaction, those of the deep tower (TOWER); which features are read, the
-    fields of X, and whether one of them is the sum of several."""
+    fields of X, and whether one of them is the sum of several; rows of the table, and id features that are looked up
+    twice."""
 
     dense: Figures
     histories: Figures
@@ -84,6 +85,8 @@ class Parts(NamedTuple):
     read: Read
     fields: Floats
     summed: Bools
+    rows: Floats
+    twice: Floats
 
 
 class Knobs:
@@ -156,18 +159,19 @@ class Costing:
         fields = fields + dense["fields"].sum(axis=1) + histories["fields"].sum(axis=1)
         layers = self._interaction.figures(answers_ND, np.column_stack([dim, fields]))
         towers = self._deep.figures(answers_ND, np.zeros((len(answers_ND), 1)))
-        return Parts(dense, histories, layers, towers, read, fields, summed)
+        cut, split = (self.knobs.number(answers_ND, f"embedding.{name}") for name in ("min_count", "split"))
+        rows, twice = self._readings.table_rows(read, cut, merge, split)
+        return Parts(dense, histories, layers, towers, read, fields, summed, rows, twice)
 
     def gathered(self, parts: Parts) -> Floats:
         """(N,): rows of the table that a row of the log asks for, on average."""
         events_N: Floats = parts.histories["events"].sum(axis=1)
         ids_N: Floats = parts.read.ids_NF.sum(axis=1)
-        return ids_N + events_N
+        return ids_N + parts.twice + events_N
 
-    def embedding_params(self, answers_ND: Floats, read: Read) -> Floats:
+    def embedding_params(self, answers_ND: Floats, parts: Parts) -> Floats:
         """(N,): weights of the fused table."""
-        table_rows = self._readings.table_rows(read, self.knobs.number(answers_ND, "embedding.min_count"))
-        return table_rows * self.knobs.number(answers_ND, "embedding.dim")
+        return parts.rows * self.knobs.number(answers_ND, "embedding.dim")
 
     def read_ids(self, answers_ND: Floats) -> Bools:
         """(N,): whether they read an id feature at all, without which there is no model."""
@@ -177,11 +181,12 @@ class Costing:
     def total(self, answers_ND: Floats, parts: Parts | None = None) -> Costs:
         """ModelSpec.cost, term by term. `parts` are those of the candidates, where they are known."""
         parts = self.parts(answers_ND) if parts is None else parts
-        dense, histories, layers, towers, read, fields, summed = parts
+        dense, histories, layers, towers, read, fields, summed, _, twice = parts
         dim = self.knobs.number(answers_ND, "embedding.dim")
         one = np.ones(len(dim))
         width = dim * fields
-        total = Costs(self.embedding_params(answers_ND, read), 0.0 * one, FLOAT_BYTES * (width + summed * dim))
+        beside = FLOAT_BYTES * (width + (summed + twice) * dim)
+        total = Costs(self.embedding_params(answers_ND, parts), 0.0 * one, beside)
         if self._linear:
             total = total.plus_linear(read.plain_N, dim * (read.plain_N > 0))
         for width_in, there in zip(self.inputs.vectors, read.vectors_NV.T, strict=True):

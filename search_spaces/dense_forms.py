@@ -157,7 +157,7 @@ class PlainFields:
         return self.form.cost(self.numbers, dim)
 
 
-def sources(form: DenseForm, inputs: InputShape, merge: int = 0) -> tuple[Source, ...]:
-    """The first floor but for histories, in the order of its fields in X; `merge` as of IdFields."""
+def sources(form: DenseForm, ids: IdFields, inputs: InputShape) -> tuple[Source, ...]:
+    """The first floor but for histories, in the order of its fields in X."""
     plain: Iterable[Source] = (PlainFields(form, inputs.numbers),) if inputs.plain else ()
-    return (IdFields(inputs.id_counts, merge), *plain, *map(DenseField, inputs.vectors))
+    return (ids, *plain, *map(DenseField, inputs.vectors))

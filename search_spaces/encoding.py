@@ -48,7 +48,7 @@ class Encoder:
         gathered = FLOAT_BYTES * self._costing.gathered(parts) * self._number(answers_ND, "embedding.dim")
         blocks = parts.layers["blocks"].sum(axis=1) + parts.towers["present"].sum(axis=1)
         costs = np.column_stack([np.ones(len(answers_ND)), cost.flops, cost.bytes, gathered, blocks])
-        summary = _summary(parts, cost, self._costing.embedding_params(answers_ND, parts.read))
+        summary = _summary(parts, cost, self._costing.embedding_params(answers_ND, parts))
         return np.hstack([self._raw(answers_ND), summary, self._budget(answers_ND)]), costs
 
     def allowed(self, answers_ND: Floats) -> Bools:

@@ -10,6 +10,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import accumulate, chain, compress, pairwise
+from math import isqrt
 from statistics import NormalDist
 from typing import Protocol
 
@@ -34,10 +35,13 @@ class Source(Protocol):
 @dataclass(frozen=True, slots=True)
 class IdFields:
     """A field for each id feature, gathered from one table; those of at most `merge` ids are one field together, the
-    sum of their embeddings. `id_counts` as of InputShape."""
+    sum of their embeddings. Where more than `split` of other features' ids are told apart (0: any number) an id's
+    embedding is the product of two rows, of its quotient and of its remainder by a number near the root (arXiv
+    1909.02107). `id_counts` as of InputShape."""
 
     id_counts: tuple[tuple[int, ...], ...]
     merge: int = 0
+    split: int = 0
 
     @property
     def merged(self) -> tuple[bool, ...]:
@@ -50,13 +54,27 @@ class IdFields:
         together = sum(self.merged)
         return len(self.id_counts) - max(together - 1, 0)
 
-    def table_rows(self, min_count: int) -> tuple[int, ...]:
-        """Rows of each field's table: the ids seen at least min_count times, and row 0 for all others."""
+    def told_apart(self, min_count: int) -> tuple[int, ...]:
+        """Ids of each field: those seen at least min_count times, and 0 for all others."""
         return tuple(1 + _at_least(counts, min_count) for counts in self.id_counts)
+
+    def divisors(self, min_count: int) -> tuple[int, ...]:
+        """What the ids of each field are divided by; 1 where they are not."""
+        ids_F = self.told_apart(min_count)
+        large_F = [0 < self.split < ids for ids in ids_F]
+        small_F = [len(counts) <= self.merge for counts in self.id_counts]
+        told = zip(ids_F, large_F, small_F, strict=True)
+        return tuple(isqrt(ids - 1) + 1 if large and not small else 1 for ids, large, small in told)
+
+    def table_rows(self, min_count: int) -> tuple[int, ...]:
+        """Rows of each field's table: one for each id, or for each quotient and then for each remainder."""
+        told = zip(self.told_apart(min_count), self.divisors(min_count), strict=True)
+        return tuple(ids if by == 1 else -(-ids // by) + by for ids, by in told)
 
     def cost(self, dim: int, min_count: int) -> Cost:
         summed = elementwise_cost(dim) if any(self.merged) else Cost()
-        return summed + Cost(params=sum(self.table_rows(min_count)) * dim)
+        multiplied = elementwise_cost(dim * sum(by > 1 for by in self.divisors(min_count)))
+        return summed + multiplied + Cost(params=sum(self.table_rows(min_count)) * dim)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +159,9 @@ class InputShape:
         return self.quantiles or (_normal(),) * self.plain
 
     def table_rows(self, min_count: int) -> tuple[int, ...]:
-        """Rows of each field's table: the ids seen at least min_count times, and row 0 for all others."""
-        return IdFields(self.id_counts).table_rows(min_count)
+        """Rows of each field's table where every id has one of its own: the ids seen at least min_count times, and row
+        0 for all others."""
+        return IdFields(self.id_counts).told_apart(min_count)
 
     def places(self, left_out: Collection[str]) -> Places:
         """What is left of the features without those that bear these names; a sequence goes with the feature whose ids

@@ -29,8 +29,8 @@ from search_spaces.blocks.base import (
 from search_spaces.dense_forms import DENSE_FORMS, DenseForm, LinearForm, sources
 from search_spaces.distill import Distill as Distill
 from search_spaces.history import HISTORIES, HistorySpec, NoHistory
+from search_spaces.inputs import IdFields, Source
 from search_spaces.inputs import InputShape as InputShape
-from search_spaces.inputs import Source
 from search_spaces.knobs import Checked, Value, knob, knobs_of
 from search_spaces.tasks import Tasks as Tasks
 
@@ -61,6 +61,9 @@ class Embedding(Checked):
     )
     merge: int = knob(
         0, ge=0, doc="features of at most so many ids are one field, the sum of their embeddings; 0: none", late=True
+    )
+    split: int = knob(
+        0, ge=0, doc="ids of more than so many are looked up by quotient and by remainder; 0: none are", late=True
     )
 
 
@@ -230,7 +233,11 @@ class ModelSpec:
         return self._sources(self.read_of(inputs))
 
     def _sources(self, read: InputShape) -> tuple[Source, ...]:
-        return sources(self.dense or LinearForm(), read, self.embedding.merge)
+        return sources(self.dense or LinearForm(), self.ids_of(read), read)
+
+    def ids_of(self, read: InputShape) -> IdFields:
+        """How the ids that it reads become fields."""
+        return IdFields(read.id_counts, self.embedding.merge, self.embedding.split)
 
     def fields_shape(self, inputs: InputShape) -> Fields:
         """Shape of X: the fields of all sources, then those of each history that is read."""

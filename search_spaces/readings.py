@@ -5,11 +5,10 @@ N candidates, G features (or groups of them) that are asked about, F id features
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from search_spaces.decisions import Decision
 from search_spaces.guards import Bools
@@ -37,9 +36,9 @@ class Readings:
         self.inputs = inputs.at(inputs.places(fixed)) if fixed else inputs
         self._open = [(one, one.slot.column) for one in features if one.slot.column is not None]
         self._yes = [float(decisions[column].encode(True)) for _, column in self._open]
-        names = self.inputs.names
+        names = self.inputs.names  # without a sequence whose ids' feature is never read
         of_names = {name: group for group, (one, _) in enumerate(self._open) for name in one.names}
-        unknown = sorted(of_names.keys() - set(names))
+        unknown = sorted(of_names.keys() - set(inputs.names))
         if unknown:
             raise ValueError(f"features must be those of the data, but found {', '.join(unknown)}")
         first = self.inputs.fields, self.inputs.fields + self.inputs.plain
@@ -71,25 +70,25 @@ class Readings:
     def shape(self, answers_G: Sequence[float]) -> InputShape:
         """What one candidate reads, of its row of `answers_NG`."""
         asked = zip(self._open, answers_G, strict=True)
-        left_out = [name for (one, _), read in asked if not read for name in one.names]
+        names = (name for (one, _), read in asked if not read for name in one.names)
+        left_out = [name for name in names if name in self.inputs.names]
         return self.inputs.at(self.inputs.places(left_out)) if left_out else self.inputs
 
     def id_fields(self, read: Read, merge_N: Floats) -> tuple[Floats, Bools]:
         """(N,): the fields that ids become; whether one of them is a sum of several."""
-        few_NF = _each(merge_N, lambda merge: [len(c) <= merge > 0 for c in self.inputs.id_counts], read.ids_NF.shape)
-        together_N = (read.ids_NF & (few_NF > 0)).sum(axis=1)
+        sizes_F = np.array([len(counts) for counts in self.inputs.id_counts])
+        few_NF = (sizes_F <= merge_N[:, None]) & (merge_N[:, None] > 0)
+        together_N = (read.ids_NF & few_NF).sum(axis=1)
         return read.ids_NF.sum(axis=1) - np.maximum(together_N - 1.0, 0.0), together_N > 1
 
-    def table_rows(self, read: Read, min_count_N: Floats) -> Floats:
-        """(N,): rows of the fused table."""
-        table = IdFields(self.inputs.id_counts)
-        rows_NF = _each(min_count_N, lambda cut: table.table_rows(int(cut)), read.ids_NF.shape)
-        rows_N: Floats = (rows_NF * read.ids_NF).sum(axis=1)
-        return rows_N
-
-
-def _each(values_N: Floats, of: Callable[[float], Sequence[float]], shape: tuple[int, ...]) -> NDArray[np.float64]:
-    """(N, F): a row of each value, asked once for every different one."""
-    different, inverse = np.unique(values_N, return_inverse=True)
-    rows = np.array([of(value) for value in different.tolist()], dtype=np.float64)
-    return rows.reshape(len(different), shape[1])[inverse]
+    def table_rows(self, read: Read, min_count_N: Floats, merge_N: Floats, split_N: Floats) -> tuple[Floats, Floats]:
+        """(N,): rows of the fused table; fields whose ids are looked up twice."""
+        asked_N3 = np.column_stack([min_count_N, merge_N, split_N]).astype(np.int64)
+        different, inverse = np.unique(asked_N3, axis=0, return_inverse=True)
+        counts = self.inputs.id_counts
+        tables = [(IdFields(counts, merge, split), cut) for cut, merge, split in different.tolist()]
+        rows_KF = np.array([ids.table_rows(cut) for ids, cut in tables], dtype=np.float64)
+        twice_KF = np.array([[by > 1 for by in ids.divisors(cut)] for ids, cut in tables], dtype=np.float64)
+        of_each = (of_KF.reshape(len(tables), len(counts))[inverse.ravel()] for of_KF in (rows_KF, twice_KF))
+        rows_N, twice_N = ((of_NF * read.ids_NF).sum(axis=1) for of_NF in of_each)
+        return rows_N, twice_N

@@ -70,8 +70,8 @@ def export_spec(
     past_checked = checked if evening is None else check_past(evening, encoders, plan, log)
     model, seeds = train_final(problem, spec, log, console or Console(quiet=True))
     rows = _spread(log.windows["test"], PARITY_ROWS)
-    shares = log_shares(log, "test", log.inputs.table_rows(spec.embedding.min_count))
-    unread = set(log.inputs.names) - set(spec.read_of(log.inputs).names)
+    table_rows, read_names = log.inputs.table_rows(spec.embedding.min_count), spec.read_of(log.inputs).names
+    shares = log_shares(log, "test", table_rows, read_names)
     facts = {
         **about,
         "study": problem.config.name,
@@ -84,7 +84,7 @@ def export_spec(
         "seeds": seeds,
         "encoders_checked_rows": len(checked),
         "past_checked_rows": 0 if evening is None else len(past_checked),
-        "features": {name: asdict(found) for name, found in shares.items() if name not in unread},
+        "features": {name: asdict(found) for name, found in shares.items()},
     }
     try:
         return export_model(

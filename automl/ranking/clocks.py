@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal, Protocol
 
-from automl.ranking.model import Ranker, reads_of
+from automl.ranking.model import Ranker, members_of
 from automl.ranking.place import PROCESSOR, Device, Kind, clock_of
 
 FLOPS_A_SECOND = 5e10
@@ -32,7 +32,7 @@ class AnalyticClock:
 
     def seconds(self, model: Ranker, rows: int, run: Callable[[], object]) -> float:
         cost = model.spec.cost(model.inputs)
-        gathered = 4 * reads_of(model).inputs.fields * model.spec.embedding.dim
+        gathered = 4 * members_of(model)[0].table.lookups * model.spec.embedding.dim
         return rows * (cost.flops / FLOPS_A_SECOND + (cost.bytes + gathered) / BYTES_A_SECOND)
 
 

@@ -42,7 +42,7 @@ def trial_bytes(
 
 def _learning(model: ModelSpec, inputs: InputShape, rows: int) -> int:
     """Beside the weights: optimizers, the mean of the weights, chunks, a batch's activations, the logits of a point."""
-    table = sum(model.read_of(inputs).table_rows(model.embedding.min_count))
+    table = sum(model.ids_of(model.read_of(inputs)).table_rows(model.embedding.min_count))
     of_dense = model.cost(inputs).params - model.members * table * model.embedding.dim
     batch = min(model.train.batch_size, rows)
     named = _FLOAT * table if table > LARGE * batch * inputs.fields else 0

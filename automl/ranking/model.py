@@ -23,7 +23,6 @@ from automl.ranking.tasks import task_layers
 from automl.stats.seeds import seed_of
 from search_spaces.blocks import Dense
 from search_spaces.history import EventsSpec
-from search_spaces.inputs import IdFields
 from search_spaces.model import InputShape, ModelSpec
 
 
@@ -47,9 +46,13 @@ class RankingModel(nn.Module):
         self.spec, self.inputs, self.noise, self.tasks = spec, inputs, noise, inputs.tasks
         shape, self.reads = spec.fields_shape(inputs), ReadFeatures(spec, inputs)
         inputs = self.reads.inputs
-        table, embedding = IdFields(inputs.id_counts, spec.embedding.merge), spec.embedding
+        ids, embedding = spec.ids_of(inputs), spec.embedding
         self.table = FusedEmbedding(
-            table.table_rows(embedding.min_count), embedding.dim, embedding.init_std, table.merged
+            ids.told_apart(embedding.min_count),
+            embedding.dim,
+            embedding.init_std,
+            ids.merged,
+            ids.divisors(embedding.min_count),
         )
         self.project, vectors = dense_fields(spec, inputs)
         self.vectors = nn.ModuleList(vectors)
@@ -116,19 +119,21 @@ class RankingModel(nn.Module):
 
     def fields(self, asked: Asked, gathered_PE: Tensor) -> list[Tensor]:
         """What each source makes of a batch, (B, n, E), from the rows of the table that it asked for."""
-        end = asked.rows_P.shape[0] - sum(events.ids_L.shape[0] for events in asked.events_S)
+        pairs = list(zip(self._histories, asked.events_S, strict=True))
+        counts = [self.table.times(history.field) * events.ids_L.shape[0] for history, events in pairs]
+        end = asked.rows_P.shape[0] - sum(counts)
         of_ids_PE = gathered_PE[:end] if self._histories else gathered_PE
         of_events = []
-        for events in asked.events_S:
-            start, end = end, end + events.ids_L.shape[0]
-            of_events.append(gathered_PE[start:end])
+        for (history, _), count in zip(pairs, counts, strict=True):
+            start, end = end, end + count
+            of_events.append(self.table.embeddings_of(history.field, gathered_PE[start:end]))
         ids_BFE = self.table.fields(of_ids_PE)
         return [
             *self.table.merged(ids_BFE),
             *(source.fields(part) for source, part in zip(self._dense, asked.dense, strict=True)),
             *(
                 history.fields(events, ids_LE, ids_BFE)
-                for history, events, ids_LE in zip(self._histories, asked.events_S, of_events, strict=True)
+                for (history, events), ids_LE in zip(pairs, of_events, strict=True)
             ),
         ]
 

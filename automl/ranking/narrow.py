@@ -16,6 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from automl.ranking.place import fetch
+
 Numbers = Literal["fp32", "bf16", "int8"]
 NUMBERS: tuple[str, ...] = get_args(Numbers)
 WIDE = 1 << 15  # weights of a product; below, what fewer bits save is lost on rounding the inputs
@@ -78,7 +80,7 @@ def int8_linear(x: Tensor, held: tuple[float, int, Tensor, Tensor, Tensor, Tenso
 
 def span_of(x: Tensor) -> Span:
     """What numbers span, but for the few that lie furthest out: for them all others would be rounded more coarsely."""
-    low, high = np.quantile(x.numpy(), (OUTSIDE, 1 - OUTSIDE))
+    low, high = np.quantile(fetch(x), (OUTSIDE, 1 - OUTSIDE))
     return float(low), float(high)
 
 

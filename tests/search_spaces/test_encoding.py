@@ -90,7 +90,11 @@ SPACES = {
           vector1: {choice: [true, false]}
           list1: {choice: [true, false]}
           vector0: false
-        embedding: {dim: {choice: [4, 8]}, merge: {choice: [0, 3, 5]}, min_count: {choice: [1, 8]}}
+        embedding:
+          dim: {choice: [4, 8]}
+          merge: {choice: [0, 3, 5]}
+          split: {choice: [0, 2, 3, 4]}
+          min_count: {choice: [1, 8]}
         history: {one_of: {none: {}, mean: {length: {choice: [1, 5]}}, interformer: {}}, default: interformer}
         interaction: {repeat: {int: [0, 2]}, one_of: {dot: {}, cross: {rank: {choice: [4, 8]}}}}
         wiring: {choice: [stacked, parallel]}

@@ -64,6 +64,17 @@ def test_fields_of_few_ids_are_one() -> None:
     assert IdFields(((), (), (3,)), 0).fields == 3, "nothing is merged where nobody asks"
 
 
+def test_many_ids_are_told_by_quotient_and_remainder() -> None:
+    ids = IdFields((tuple([9] * 99), tuple([9] * 9), (5, 5)), split=10)
+    assert ids.told_apart(1) == (100, 10, 3)
+    assert ids.divisors(1) == (10, 1, 1), "ten are not more than ten"
+    assert ids.table_rows(1) == (10 + 10, 10, 3)
+    assert ids.cost(8, 1) == Cost(params=8 * 33, bytes=4 * 8)
+    assert IdFields(((9,) * 10,), split=1).table_rows(1) == (3 + 4,), "11 ids by 4"
+    assert IdFields(((9,) * 4, (9,) * 4, (9,) * 7), 5, split=2).divisors(1) == (1, 1, 3), "what is merged is whole"
+    assert ids.divisors(10) == (1, 1, 1)
+
+
 def test_a_cut_off_is_a_prefix_of_each_field() -> None:
     assert INPUTS.table_rows(1) == (5, 3)
     assert INPUTS.table_rows(8) == (3, 3)

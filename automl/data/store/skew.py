@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,22 +33,25 @@ class Shares:
     unknown: float
 
 
-def log_shares(log: EncodedLog, window: str, table_rows: Sequence[int]) -> dict[str, Shares]:
-    """Of a window, by feature; ids that a model with so many table rows leaves out are unknown to it.
+def log_shares(
+    log: EncodedLog, window: str, table_rows: Sequence[int], names: Collection[str] | None = None
+) -> dict[str, Shares]:
+    """Of a window, by feature (all, or those of these names); ids that a model with so many table rows leaves out are
+    unknown to it.
 
     Of a field with buckets an id that is in one of them is unknown, and no other.
     """
     ids_NF = log.ids_NF[log.windows[window]]
     buckets_F = log.buckets or (0,) * len(log.fields)
     shares = {}
-    for feature in log.features:
+    for feature in (one for one in log.features if names is None or one.name in names):
         missing, unknown = feature.missing[window], 0.0
         if feature.kind == "categorical":
             f = log.fields.index(feature.name)
             unknown_N = _unknown(ids_NF[:, f], buckets_F[f], table_rows[f])
             unknown = max(float(unknown_N.mean()) - missing, 0.0)
         shares[feature.name] = Shares(missing, unknown)
-    for history in log.histories:
+    for history in (one for one in log.histories if names is None or one.name in names):
         field = history.shape.field
         of_ids = _unknown_ids(history, log.windows[window], buckets_F[field], table_rows[field])
         shares[history.name] = Shares(shares[history.name].missing, of_ids)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping, Sequence
 from difflib import SequenceMatcher
 from itertools import groupby
@@ -21,6 +23,9 @@ LayerTree = Mapping[str, Value | Mapping[str, Value]]  # of a model file: knobs 
 # A knob whose bare value would mislead.
 _SPECIAL: Mapping[tuple[str, str, Value], str] = {("cross", "rank", 0): "full matrix"}
 
+# What some reader of YAML takes for another thing than a name.
+_WORDS = frozenset("true false null yes no on off y n".split())
+
 
 def describe(model: ModelSpec) -> str:
     """One line: the architecture, then how it is trained."""
@@ -31,6 +36,12 @@ def architecture(model: ModelSpec) -> str:
     """The graph in words: embeddings, numbers, history, interaction, deep tower."""
     tree = model.to_tree()
     parts = [f"embeddings of {model.embedding.dim}"]
+    if model.embedding.merge:
+        parts.append(f"features of up to {model.embedding.merge} ids as one field")
+    if model.embedding.split:
+        parts.append(f"more than {model.embedding.split:,} ids in two tables")
+    if model.without:
+        parts.append(f"without {_some(model.without)}")
     if "dense" in tree:
         parts.append(f"numbers by {interaction_words([tree['dense']])}")
     if "history" in tree:
@@ -44,6 +55,12 @@ def architecture(model: ModelSpec) -> str:
         parts.append(f"labels by {task_words(model.tasks)}")
     several = f"mean of {model.members} models, each with " if model.members > 1 else ""
     return several + ", ".join(parts)
+
+
+def _some(names: Sequence[str], most: int = 4) -> str:
+    """a, b, c and 5 more."""
+    told = ", ".join(names[: most if len(names) <= most else most - 1])
+    return told if len(names) <= most else f"{told} and {len(names) - most + 1} more"
 
 
 def training(model: ModelSpec) -> str:
@@ -155,7 +172,7 @@ def yaml_lines(model: ModelSpec) -> list[str]:
     for part, content in model.to_tree().items():
         if isinstance(content, dict):
             lines.append(f"{part}:")
-            lines += [f"  {name}: {_flow(value)}" for name, value in content.items()]
+            lines += [f"  {_key(name)}: {_flow(value)}" for name, value in content.items()]
         elif isinstance(content, list):
             lines.append(f"{part}:" if content else f"{part}: []")
             lines += [f"  - {_flow(layer)}" for layer in content]
@@ -168,6 +185,12 @@ def _flow(node: object) -> str:
     if isinstance(node, Mapping):
         return "{" + ", ".join(f"{key}: {_flow(value)}" for key, value in node.items()) + "}"
     return _scalar(node)
+
+
+def _key(name: str) -> str:
+    """A name of a feature may be anything."""
+    plain = re.fullmatch(r"[A-Za-z_]\w*", name) and name.lower() not in _WORDS
+    return name if plain else json.dumps(name, ensure_ascii=False)
 
 
 def _scalar(value: object) -> str:
@@ -218,6 +241,9 @@ def changes(model: ModelSpec, baseline: ModelSpec) -> list[str]:
             if value != before:
                 words = name.replace("_", " ")
                 said.append(f"{part} {words} {knob_value(before)} → {knob_value(value)}")
+    if model.without != baseline.without:
+        before, after = (_some(one.without) if one.without else "none" for one in (baseline, model))
+        said.append(f"features left out {before} → {after}")
     if model.dense != baseline.dense:
         before, after = (interaction_words([tree["dense"]] if "dense" in tree else []) for tree in (old, new))
         said.append(f"numbers {before or 'linear'} → {after or 'linear'}")
@@ -239,9 +265,10 @@ def changes(model: ModelSpec, baseline: ModelSpec) -> list[str]:
 
 
 def knobs(model: ModelSpec) -> dict[str, Value]:
-    """Every setting by its path, with the number of layers as `interaction.repeat` and `deep.repeat`."""
+    """Every setting by its path, of features those that are left out, with the number of layers as `interaction.repeat`
+    and `deep.repeat`."""
     tree = model.to_tree()
-    flat: dict[str, Value] = {}
+    flat: dict[str, Value] = {f"features.{name}": False for name in model.without}
     for part in ("embedding", "train", *(part for part in ("tasks", "distill") if part in tree)):
         spec = getattr(model, part)  # the tree leaves out what came late and is as it always was
         flat |= {f"{part}.{name}": getattr(spec, name) for name in knobs_of(type(spec))}

@@ -60,6 +60,8 @@ def trials_frame(view: View) -> pd.DataFrame:
     models = [trial.candidate.model for trial in (*view.history.baseline.trials, *view.history.trials)]
     frame = pd.DataFrame(measured, columns=[*_columns(), *_task_columns(view)])
     settings = pd.DataFrame([{f"knob.{path}": value for path, value in knobs(model).items()} for model in models])
+    for column in (name for name in settings if str(name).startswith("knob.features.")):
+        settings[column] = settings[column].isna()  # only what is left out is told
     frame[["ne", "ne_gain_pct", "qps_ratio"]] = frame[["ne", "ne_gain_pct", "qps_ratio"]].astype("float64")
     return pd.concat([frame, settings.convert_dtypes()], axis=1)
 

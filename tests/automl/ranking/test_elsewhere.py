@@ -77,6 +77,7 @@ def models() -> Iterator[tuple[str, ModelSpec]]:
         yield f"weights by {name}", spec(train=train | {"optimizer": name, "weight_decay": 0.1})
     yield "several batches a step", spec(train=train | {"accumulate": 2})
     yield "merged fields", spec(train=train, embedding={"dim": 4, "merge": 100})
+    yield "split ids", spec(train=train, embedding={"dim": 4, "split": 5})
     for form in DENSE_FORMS:
         yield f"numbers {form}", spec(train=train, dense={form: {}})
     for name, block in INTERACTION_BLOCKS.items():
@@ -129,7 +130,7 @@ def test_features_are_left_out_there() -> None:
 @pytest.mark.parametrize("way", [way for way in HISTORIES if way != "none"])
 def test_lists_are_brought_with_their_rows(way: str) -> None:
     log = remembered(rows=ROWS)
-    candidate = spec(history={way: {}}, train={"batch_size": BATCH})
+    candidate = spec(history={way: {}}, train={"batch_size": BATCH}, embedding={"dim": 4, "split": 5})
     model = elsewhere(candidate, log)
     learn(model, Stepper(model, candidate, LabelLoss()), chunk_of(log))
 

@@ -12,10 +12,11 @@ from torch import Tensor
 
 from automl.ranking.batches import Chunk
 from automl.ranking.features import Features, read
+from automl.ranking.graph_inputs import graph_tensors
 from automl.ranking.losses import LabelLoss
 from automl.ranking.model import RankingModel, build_member, build_model
 from automl.ranking.place import put
-from automl.ranking.serving import serving_graph
+from automl.ranking.serving import TensorsIn, serving_graph
 from automl.ranking.stepper import Stepper
 from search_spaces.model import ModelSpec
 from tests.worlds.histories import remembered
@@ -104,6 +105,60 @@ def test_fields_of_few_ids_are_summed_and_the_others_are_what_they_were() -> Non
     assert torch.equal(alone_B1E, ids_B3E[:, 1:2])
     assert torch.equal(summed_B1E[:, 0], ids_B3E[:, 0] + ids_B3E[:, 2])
     assert torch.equal(dense, same)
+
+
+def test_an_id_that_is_split_is_the_product_of_its_quotient_and_its_remainder() -> None:
+    log = named()
+    inputs = replace(log.inputs, id_counts=((9,) * 20, (9,) * 20, (9, 8)))
+    candidate = spec(embedding={"dim": 4, "min_count": 1, "split": 5}, history={"mean": {"gaps": False}})
+    model = build_member(candidate, inputs, seed=3)
+    ids_NF = log.ids_NF[:30].copy()
+    ids_NF[0] = (21, 40, -1)  # unknown
+    features = replace(read(log, slice(0, 30)), ids_BF=put(ids_NF))
+    table_RE, (first, second, third) = model.table.weight_RE, model.table.first_F.tolist()
+    assert len(table_RE) == 2 * (5 + 5) + 3, "21 ids by 5"
+
+    def embedding(field: int, number: int) -> Tensor:
+        number = number if 0 <= number < 21 else 0
+        start = (first, second)[field]
+        product: Tensor = table_RE[start + number // 5] * table_RE[start + 5 + number % 5]
+        return product
+
+    ids_BFE, dense, mean_B1E = fields_of(model, model.read(features))
+    for row, (one, other, small) in enumerate(ids_NF.tolist()):
+        whole = table_RE[third + (small if 0 <= small < 3 else 0)]
+        torch.testing.assert_close(ids_BFE[row], torch.stack([whole, embedding(0, one), embedding(1, other)]))
+    assert dense.shape == (30, 1, 4)
+    (lists,) = features.lists_S
+    events = lists.latest(50, 0).events()
+    told_LE = torch.stack([embedding(1, k) for k in events.ids_L.tolist()])
+    asked = model.asked(model.read(features))
+    found_LE = model.table.gather(asked.rows_P)[-2 * len(told_LE) :]
+    torch.testing.assert_close(model.table.embeddings_of(1, found_LE), told_LE)
+    assert mean_B1E.shape == (30, 1, 4)
+    assert (table_RE[first : first + 5].mean() - 1).abs() < 0.05, "quotients begin at one"
+
+
+@pytest.mark.parametrize("optimizer", ["rowwise_adagrad", "adam"])
+def test_what_is_split_learns_and_serves(optimizer: str) -> None:
+    log = remembered(rows=600)
+    candidate = spec(
+        embedding={"dim": 4, "lr": 0.05, "min_count": 1, "split": 5, "optimizer": optimizer},
+        history={"din": {}},
+        train={"batch_size": 64},
+    )
+    model = build_member(candidate, log.inputs, seed=0)
+    model.start_at(0.5)
+    losses = []
+    for _ in range(6):
+        chunk = Chunk(read(log, slice(0, 600)), put(log.labels_N))
+        seen = [logits for _, logits in Stepper(model, candidate, LabelLoss()).steps(chunk)]
+        losses.append(float(torch.nn.functional.binary_cross_entropy_with_logits(torch.cat(seen), put(log.labels_N))))
+    assert losses[-1] < losses[0] - 0.004
+    features = read(log, slice(0, 50))
+    graph = TensorsIn(serving_graph(model.eval()))
+    with torch.inference_mode():
+        torch.testing.assert_close(graph(*graph_tensors(features, graph.cuts)), model(features))
 
 
 def test_the_target_of_a_history_is_its_own_field_wherever_fields_are_merged() -> None:

@@ -94,6 +94,28 @@ def test_changes_name_the_knobs() -> None:
     ]
 
 
+def test_what_is_left_out_and_merged_is_told() -> None:
+    model = replace(HUMAN, without=("price", "@hour"), embedding=replace(HUMAN.embedding, merge=8, split=2000))
+    words = "features of up to 8 ids as one field, more than 2,000 ids in two tables, without @hour, price, "
+    assert architecture(model).startswith(f"embeddings of 16, {words}")
+    assert changes(model, HUMAN) == [
+        "embedding merge 0 → 8",
+        "embedding split 0 → 2,000",
+        "features left out none → @hour, price",
+    ]
+    assert {name: value for name, value in knobs(model).items() if knobs(HUMAN).get(name) != value} == {
+        "features.@hour": False,
+        "features.price": False,
+        "embedding.merge": 8,
+        "embedding.split": 2000,
+    }
+    assert model_of(read_text(to_yaml(model), "copied.yaml")) == model
+    odd = replace(HUMAN, without=("@rate(click | user_id; 6h)", "no", "a: b", "ünï", '"'))
+    assert model_of(read_text(to_yaml(odd), "copied.yaml")) == odd
+    many = replace(HUMAN, without=tuple("abcdef"))
+    assert "without a, b, c and 3 more" in architecture(many)
+
+
 def test_a_teacher_is_told() -> None:
     taught = replace(HUMAN, distill=Distill(heads="auxiliary", weight=3.0))
     words = "auxiliary (weight 3, alpha 1, beta 1, averaged no, half life hours 0, tasks own)"
