@@ -158,7 +158,7 @@ class _Reader:
             for feature in of:
                 if feature in told:
                     self._refuse(path, "a feature must be named once", feature)
-            told.update(of)
+                told.add(feature)
             made.append(FeatureTree(str(name), of, self._knob(path, value, FEATURE, True)))
         return tuple(made)
 

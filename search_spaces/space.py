@@ -29,6 +29,7 @@ from search_spaces.plan import Plan
 from search_spaces.plugins import load_plugins
 from search_spaces.sampling import draw
 from search_spaces.schema import FileKind, read_tree
+from search_spaces.settled import Settled
 from search_spaces.source import Document, read
 from search_spaces.terms import COSTS, Rows
 from search_spaces.tree import SpaceTree, Words
@@ -92,19 +93,26 @@ class SearchSpace:
             raise ValueError("a space must know its inputs before its candidates cost anything (with_inputs)")
         return Costing(self.plan, self.inputs)
 
+    @cached_property
+    def _settled(self) -> Settled | None:
+        """What makes no difference on its data; None where it does not know them."""
+        return None if self.inputs is None else Settled(self.plan, self.inputs)
+
     # ------------------------------------------------------------------ making candidates
 
     def walk(self, choose: Callable[[Decision], Value]) -> Candidate:
         """Down the list: asks what is active. Where every block of an any_of layer is answered no, its first default
-        block is on all the same. Says nothing of `where`.
+        block is on all the same. Of answers that are one model on the space's data one is taken. Says nothing of
+        `where`.
 
         Raises:
             ValueError: where an answer is outside its domain.
         """
-        row = [math.nan] * len(self.decisions)
+        row, settled = [math.nan] * len(self.decisions), self._settled
         for column, decision in enumerate(self.decisions):
             if decision.condition.asked(row):
-                row[column] = decision.encode(choose(decision))
+                answer = decision.encode(choose(decision))
+                row[column] = answer if settled is None else settled.of(column, answer, row)
             group = self.plan.groups.get(column)
             if group is not None and all(row[flag] == 0 for flag in group.columns):
                 row[group.rescue] = 1.0
@@ -120,7 +128,15 @@ class SearchSpace:
 
     def candidate(self, answers_D: Floats) -> Candidate:
         """The candidate of one row of the matrix form."""
-        return self._candidate(answers_D.tolist())
+        if self._settled is None or not self._settled.columns:
+            return self._candidate(answers_D.tolist())
+        codes = {decision.path: code for decision, code in zip(self.decisions, answers_D.tolist(), strict=True)}
+
+        def told(decision: Decision) -> Value:
+            code = codes[decision.path]
+            return decision.default if code != code else decision.decode(code)
+
+        return self.walk(told)
 
     def _candidate(self, row: Sequence[float]) -> Candidate:
         decoded = [

@@ -60,10 +60,10 @@ def export(
     gap = told["parity"]["max_probability_difference"]
     click.echo(f"{name}: {told['params']:,} parameters, {file.stat().st_size / 2**20:.1f} MiB")
     click.echo(f"parity: probabilities differ by at most {gap:.1g} on {told['parity']['rows']:,} {rows}")
-    if told.get("numbers") is not None:
+    if numbers not in (None, "fp32"):
         from automl.ranking.narrowing import words
 
-        click.echo(f"{told['numbers']['kind']}: {words(told['numbers'])}")
+        click.echo(f"{numbers}: {words(told['numbers']) if told.get('numbers') else 'no wide product; fp32 is served'}")
     if (past := told["past"]) is not None:
         size = past["bytes"] / 2**20
         beside = short(file.with_name(past["file"]))

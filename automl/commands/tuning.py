@@ -128,7 +128,8 @@ class TuningSource:
         models = {trial.number: trial.candidate.model for trial in trials}
         tried = {models[number].key: ne for number, ne in first_ne(trials).items()}
         train = self._problem.log.windows["train"]
-        new = next_models(self._problem.baseline, tried, self.plan.explored, most_rows=train.stop - train.start)
+        rows, timed = train.stop - train.start, self._problem.log.times_N is not None
+        new = next_models(self._problem.baseline, tried, self.plan.explored, most_rows=rows, timed=timed)
         if new:
             numbers = (number for number in range(self.plan.explored) if number not in models)
             return [Wanted(number, model, 0) for number, model in zip(numbers, new, strict=False)]

@@ -238,6 +238,11 @@ def _student(
 
 def _read_by(spec: ModelSpec, columns: Columns, stream: EncodedStream, at: Position) -> tuple[Columns, ModelSpec]:
     """Of a student's features those that its model reads, and the model that reads all of these."""
+    unknown = [name for name in spec.without if name not in (*stream.fields, *stream.dense)]
+    if unknown:
+        hint = did_you_mean(unknown[0], [*stream.fields, *stream.dense])
+        must = "a model's `features` must be features of the data"
+        raise InputError([Mistake(at, must, ", ".join(unknown), hint)])
     fields = [name for k in columns.fields if (name := stream.fields[k]) not in spec.without]
     dense = [name for k in columns.dense if (name := stream.dense[k]) not in spec.without]
     if not fields:

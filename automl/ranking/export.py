@@ -33,7 +33,7 @@ from automl.ranking.export_errors import ExportError
 from automl.ranking.features import Features, read_encoded
 from automl.ranking.graph_inputs import Cut, graph_tensors
 from automl.ranking.graphs import load_graph
-from automl.ranking.lean import spans_of
+from automl.ranking.lean import spans_of, wide_products
 from automl.ranking.model import Ranker, members_of, reads_of
 from automl.ranking.narrow import Narrow, Numbers
 from automl.ranking.narrowing import Judged, judge
@@ -79,7 +79,7 @@ def export_model(
 
     `facts` are kept as they are under `about`; what is written of the export is returned. Only the head of the labels
     is in the graph. The encoders leave out ids beyond the model's cut-off. With `numbers` other than fp32 the file
-    serves its wide products in these, once `judged` has shown what that costs.
+    serves its wide products in these, once `judged` has shown what that costs; a model without any serves in fp32.
 
     Raises:
         ExportError: where a probability differs by more than 1e-5, or fewer bits cost too much.
@@ -108,7 +108,7 @@ def export_model(
     if not difference <= TOLERANCE:
         raise ExportError(f"the exported graph must predict what the model predicts, but differs by {difference:.2g}")
     raw = 0 if proof is None else proof.rows.num_rows
-    if numbers != "fp32":
+    if numbers != "fp32" and wide_products(program):
         told["numbers"] = _narrowed(served, held.getvalue(), program, numbers, judged, read)
     told["parity"] = {"rows": len(features), "raw_rows": raw, "max_probability_difference": difference}
     with whole_file(file) as part, ExitStack() as stack:

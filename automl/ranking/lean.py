@@ -82,6 +82,12 @@ def lean(program: ExportedProgram, narrow: Narrow | None = None) -> Callable[...
     return _Lean(function, [node.meta["val"] for node in asked])
 
 
+def wide_products(program: ExportedProgram) -> int:
+    """How many products of a program are worth fewer bits."""
+    graph, weights, _ = _taken(program)
+    return len(_wide(graph, weights))
+
+
 def spans_of(program: ExportedProgram, inputs: Sequence[Tensor]) -> tuple[Span, ...]:
     """What the inputs of each wide product span over rows that the program takes."""
     graph, weights, _ = _taken(program)

@@ -25,7 +25,9 @@ _AXES = ("embedding.lr", "train.dense_lr", "train.batch_size")
 Steps = tuple[float, float, float]  # along the axes
 
 
-def next_models(model: ModelSpec, tried: Mapping[str, float], budget: int, *, most_rows: int) -> list[ModelSpec]:
+def next_models(
+    model: ModelSpec, tried: Mapping[str, float], budget: int, *, most_rows: int, timed: bool = True
+) -> list[ModelSpec]:
     """The models to be trained next, in the order of `planned`; none where the budget is spent or nothing is left.
 
     Args:
@@ -33,9 +35,10 @@ def next_models(model: ModelSpec, tried: Mapping[str, float], budget: int, *, mo
         tried: NE by key of what was trained, NaN where it failed.
         budget: models in all.
         most_rows: of a batch.
+        timed: whether the log has a time, by which its rows may be ordered.
     """
     found: list[ModelSpec] = []
-    for wave in _waves(model, tried, most_rows):
+    for wave in _waves(model, tried, most_rows, timed):
         found = list(dict.fromkeys([*found, *wave]))[:budget]
         missing = [one for one in found if one.key not in tried]
         if missing or len(found) >= budget:
@@ -43,7 +46,7 @@ def next_models(model: ModelSpec, tried: Mapping[str, float], budget: int, *, mo
     return []
 
 
-def _waves(model: ModelSpec, tried: Mapping[str, float], most_rows: int) -> Iterator[list[ModelSpec]]:
+def _waves(model: ModelSpec, tried: Mapping[str, float], most_rows: int, timed: bool) -> Iterator[list[ModelSpec]]:
     """Each wave is asked for once those before are in `tried`."""
     centre = model
     for sweep in range(SWEEPS):
@@ -51,7 +54,7 @@ def _waves(model: ModelSpec, tried: Mapping[str, float], most_rows: int) -> Iter
         around = [
             _moved(centre, _along(axis, side * size), most_rows) for axis in range(len(_AXES)) for side in (1.0, -1.0)
         ]
-        turned = [_other_order(model)] if sweep == 0 else []
+        turned = [_other_order(model)] if sweep == 0 and timed else []
         yield [centre, *turned, *around]
         best = [size * _lowest(around[2 * axis : 2 * axis + 2], centre, tried) for axis in range(len(_AXES))]
         ordered = _best_of([centre, *turned], tried)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from automl.data.describe.tables import DataConfig, LessonsConfig
@@ -142,19 +142,37 @@ def misnamed(
 ) -> list[Mistake]:
     """`unnamed`, of features that bear these names; `ids` are those of the id features among them."""
     wrong = []
+    never = set[str]()
     for one in () if space is None else space.tree.features:
+        never |= set() if one.read else set(one.of)
+        if one.is_group and one.name in names:
+            at = _space_file(document).at_key("features", one.name)
+            wrong.append(Mistake(at, "a group must have a name that no feature bears", one.name))
         for k, name in enumerate(one.of):
             if name not in names:
                 inside = ("features", one.name, "of", k)
                 at = _space_file(document).at(*inside) if one.is_group else _space_file(document).at_key(*inside[:2])
                 wrong.append(_misnamed(at, name, names))
-    for name in () if baseline is None else baseline.without:
-        if name not in names:
-            wrong.append(_misnamed(_baseline_file(document).at("features"), name, names))
+    if baseline is not None:
+        file = _baseline_file(document)
+        wrong += [_misnamed(at, name, names) for at, name in _named_in(file) if name not in names]
+    if set(ids) <= never:
+        at, must = _space_file(document).at_key("features"), "a model must read an id feature"
+        wrong.append(Mistake(at, must, "all of them left out"))
     if baseline is not None and set(ids) <= set(baseline.without):
         at, must = _baseline_file(document).at("features"), "a model must read an id feature"
         wrong.append(Mistake(at, must, "all of them left out"))
     return wrong
+
+
+def _named_in(file: Document) -> Iterator[tuple[Position, str]]:
+    """The features that a model file names, and where."""
+    told = part(file, "features")
+    for name, value in told.items() if isinstance(told, Mapping) else ():
+        if isinstance(value, dict):
+            yield from ((file.at("features", name, "of", k), one) for k, one in enumerate(value["of"]))
+        else:
+            yield file.at_key("features", name), str(name)
 
 
 def _misnamed(at: Position, name: str, names: Collection[str]) -> Mistake:

@@ -11,6 +11,8 @@ import pytest
 from search_spaces.decisions import Choice, Integer, Real
 from search_spaces.errors import InputError
 from search_spaces.extends import library
+from search_spaces.inputs import HistoryShape
+from search_spaces.knobs import Value
 from search_spaces.model import InputShape, ModelSpec
 from search_spaces.source import read_text
 from search_spaces.space import SearchSpace, load_model, load_space, model_of, space_of
@@ -264,6 +266,49 @@ def test_cost_constraints_are_checked_with_inputs(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", library())
+def test_answers_that_are_one_model_have_one_key() -> None:
+    """Fields of 2, 5 and 30 ids: two are summed from 5 on. Numbers and lists may be left out."""
+    lists = HistoryShape(2, 3, ((5, 1, 1, 1),))
+    names = ("a", "b", "c", "price", "seen")
+    inputs = InputShape(((9, 9), (9,) * 5, (9,) * 30), 1, 100, histories=(lists,), names=names)
+    space = space_of(
+        read_text(
+            """
+            features: {price: {choice: [true, false]}, c: {choice: [true, false]}, b: {choice: [true, false]}}
+            embedding: {merge: {choice: [0, 16, 2, 4, 8]}, dim: {choice: [4, 8]}}
+            dense: {one_of: {linear: {}, piecewise: {bins: {choice: [4, 8]}}}}
+            history: {one_of: {mean: {length: {choice: [2, 3]}}, none: {}}}
+            """,
+            "one.yaml",
+        ),
+        inputs,
+    )
+
+    def key(**values: Value) -> str:
+        return space.replay({path.replace("__", "."): value for path, value in values.items()}).key
+
+    assert len({key(embedding__merge=merge) for merge in (0, 2, 4)}) == 1
+    assert len({key(embedding__merge=merge) for merge in (8, 16)}) == 1
+    assert key(embedding__merge=8) != key(embedding__merge=4)
+    assert key(embedding__merge=8, features__b=False) == key(features__b=False), "one alone is not merged"
+    assert key(features__price=False, dense__block="piecewise") == key(features__price=False)
+    assert key(dense__block="piecewise") != key()
+    assert len({key(features__c=False, history__block=way) for way in ("mean", "none")}) == 1
+    assert key(history__block="none") != key()
+    told = space.replay({"embedding.merge": 16, "features.c": False, "history.block": "mean"})
+    assert told.values == {
+        "features.price": True,
+        "features.c": False,
+        "features.b": True,
+        "embedding.merge": 8,
+        "embedding.dim": 4,
+        "dense.block": "linear",
+        "history.block": "none",
+    }
+    judged = space.with_where(["embedding.merge != 8"])
+    assert judged.replay({"embedding.merge": 16}).values["embedding.merge"] == 16, "what is judged stays as it is"
+
+
 def test_library(name: str) -> None:
     made = load_space(name)
     assert made.allows(made.default())

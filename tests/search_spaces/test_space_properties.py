@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 from io import StringIO
 from typing import Any
 
@@ -183,6 +184,7 @@ SEEDS = st.integers(0, 1000)
 @PROPERTY
 @given(spaces(), SEEDS)
 def test_walk_and_batch_ask_the_same(space: SearchSpace, seed: int) -> None:
+    space = replace(space, inputs=None)  # so that nothing is settled
     answers_ND = space.sample(None, 8, np.random.default_rng(seed))
     for row in answers_ND:
         at = {decision.path: number for decision, number in zip(space.decisions, row, strict=True)}
@@ -197,6 +199,20 @@ def test_walk_and_batch_ask_the_same(space: SearchSpace, seed: int) -> None:
         assert walked == space.candidate(row)
         np.testing.assert_array_equal(space.answers(walked), row)
         assert list(walked.values) == asked
+
+
+@PROPERTY
+@given(spaces(), SEEDS)
+def test_what_is_settled_is_the_same_model(space: SearchSpace, seed: int) -> None:
+    """As far as costs and fields tell, whatever was answered; and it is settled once."""
+    plain = replace(space, inputs=None)
+    for row in space.sample(None, 6, np.random.default_rng(seed)):
+        asked, taken = plain.candidate(row).model, space.candidate(row)
+        if asked.read_of(INPUTS).fields:
+            assert taken.model.cost(INPUTS) == asked.cost(INPUTS)
+            assert taken.model.fields_shape(INPUTS) == asked.fields_shape(INPUTS)
+        assert space.replay(taken.values) == taken
+        np.testing.assert_array_equal(space.answers(taken), space.answers(space.candidate(space.answers(taken))))
 
 
 @PROPERTY
@@ -315,6 +331,7 @@ def enumerated(space: SearchSpace) -> Iterator[Candidate]:
 @PROPERTY
 @given(spaces())
 def test_size_is_what_can_be_counted(space: SearchSpace) -> None:
+    space = replace(space, inputs=None)
     looked_at = {c for d in space.decisions for c in d.condition.columns()}
     assume(not any(isinstance(space.decisions[c].domain, Real) for c in looked_at))
     size = space.size()

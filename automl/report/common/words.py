@@ -24,7 +24,7 @@ LayerTree = Mapping[str, Value | Mapping[str, Value]]  # of a model file: knobs 
 _SPECIAL: Mapping[tuple[str, str, Value], str] = {("cross", "rank", 0): "full matrix"}
 
 # What some reader of YAML takes for another thing than a name.
-_WORDS = frozenset("true false null yes no on off y n".split())
+_WORDS = frozenset(["true", "false", "null", "yes", "no", "on", "off", "y", "n"])
 
 
 def describe(model: ModelSpec) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
+import numpy as np
 import pytest
 
 from automl.commands.search_source import Budget, SearchSource
@@ -30,7 +31,8 @@ PLAN = TuningPlan.of(16)
 
 
 def problem_in(folder: Path) -> Problem:
-    log = SimpleNamespace(folder=folder / "log", windows={"train": slice(0, 10_000)}, inputs=INPUTS, primary=0)
+    windows, times_n = {"train": slice(0, 10_000)}, np.arange(10_000)
+    log = SimpleNamespace(folder=folder / "log", windows=windows, times_N=times_n, inputs=INPUTS, primary=0)
     return Problem(
         file=folder / "study.yaml",
         folder=folder,

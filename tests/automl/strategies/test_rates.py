@@ -52,6 +52,11 @@ def test_the_first_wave_is_the_model_as_brought_its_other_order_and_a_step_to_ea
     ]
 
 
+def test_a_log_without_a_time_has_no_other_order() -> None:
+    timed, untimed = (next_models(HUMAN, {}, 10, most_rows=ROWS, timed=timed) for timed in (True, False))
+    assert untimed == [timed[0], *timed[2:]]
+
+
 @pytest.mark.parametrize("start", [(0.01, 0.0003, 2048), (0.2, 0.004, 256), (0.005, 0.003, 512)])
 def test_ten_models_find_the_valley(start: tuple[float, float, int]) -> None:
     brought = with_rates(*start)
