@@ -130,7 +130,7 @@ class ModelSpec:
     """A whole model with every knob answered. Equal specs build equal models.
 
     Several `members` are as many such graphs, each trained on an order of its own; their mean logit serves.
-    `without` are the names of features of the data that it does not read, in their order.
+    `without` are the names of features of the data that it does not read, sorted.
     `dense` is the form of the plain numbers, None that all are one linear field; `linear` becomes None.
     `history` says how each sequence feature is read, None that none is; `none` becomes None. `tasks` says how several
     labels are predicted; all its defaults become None: one layer of heads on all that is shared. `distill` says how it

@@ -108,7 +108,10 @@ class SearchSpace:
         Raises:
             ValueError: where an answer is outside its domain.
         """
-        row, settled = [math.nan] * len(self.decisions), self._settled
+        return self._candidate(self._walked(choose, self._settled))
+
+    def _walked(self, choose: Callable[[Decision], Value], settled: Settled | None) -> list[float]:
+        row = [math.nan] * len(self.decisions)
         for column, decision in enumerate(self.decisions):
             if decision.condition.asked(row):
                 answer = decision.encode(choose(decision))
@@ -116,7 +119,7 @@ class SearchSpace:
             group = self.plan.groups.get(column)
             if group is not None and all(row[flag] == 0 for flag in group.columns):
                 row[group.rescue] = 1.0
-        return self._candidate(row)
+        return row
 
     def sample(self, logits: Logits | None, n: int, rng: np.random.Generator) -> Floats:
         """The walk of n candidates at once: (n, decisions), NaN where not asked.
@@ -149,12 +152,11 @@ class SearchSpace:
 
     def replay(self, values: Mapping[str, Value]) -> Candidate:
         """Stored answers on this space: defaults where an answer is missing or no longer possible."""
+        return self.walk(_stored(values))
 
-        def stored(decision: Decision) -> Value:
-            value = values.get(decision.path, decision.default)
-            return value if decision.domain.has(value) else decision.default
-
-        return self.walk(stored)
+    def _as_stored(self, values: Mapping[str, Value]) -> Candidate:
+        """`replay`, but nothing is settled: what an older edition, or a person, has written down."""
+        return self._candidate(self._walked(_stored(values), None))
 
     def default(self) -> Candidate:
         """Every question answered by its default."""
@@ -197,7 +199,8 @@ class SearchSpace:
         return found
 
     def _row(self, candidate: Candidate) -> Floats | None:
-        for inside in (self.replay(candidate.values), self.replay(self.plan.values_of(candidate.model))):
+        told = (candidate.values, self.plan.values_of(candidate.model))
+        for inside in (replayed(values) for replayed in (self.replay, self._as_stored) for values in told):
             if inside.model == candidate.model:
                 values = inside.values
                 return np.array([d.encode(values[d.path]) if d.path in values else np.nan for d in self.decisions])
@@ -205,7 +208,7 @@ class SearchSpace:
 
     def locate(self, model: ModelSpec) -> Candidate | None:
         """The candidate of this space that is this model; None where it lies outside."""
-        found = self.replay(self.plan.values_of(model))
+        found = self._as_stored(self.plan.values_of(model))
         return found if found.model == model else None
 
     def nearest(self, model: ModelSpec) -> Candidate:
@@ -259,6 +262,16 @@ class SearchSpace:
         yaml.width = 120
         yaml.dump(self.tree.plain(), out)
         return out.getvalue()
+
+
+def _stored(values: Mapping[str, Value]) -> Callable[[Decision], Value]:
+    """Answers by path; defaults where one is missing or not possible."""
+
+    def stored(decision: Decision) -> Value:
+        value = values.get(decision.path, decision.default)
+        return value if decision.domain.has(value) else decision.default
+
+    return stored
 
 
 def load_space(source: Path | str, inputs: InputShape | None = None) -> SearchSpace:
