@@ -3,8 +3,8 @@
     AUTOML_RIVALS=FOLDER python -m experiments.inference_speed [--quick]
 
 DCN-V2 with full cross on KuaiRand, untrained. Ours as it is scored (the serving graph) and as `automl export` writes
-it, loaded again; theirs in eval mode without gradients, their inputs ready as tensors. All are timed in turn, batch by
-batch, there and back, by CPU time of the thread; a rate is that of the median.
+it, loaded again, in fp32, bf16 and int8; theirs in eval mode without gradients, their inputs ready as tensors. All are
+timed in turn, batch by batch, there and back, by CPU time of the thread; a rate is that of the median.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ from automl.ranking.export import exported_program
 from automl.ranking.features import Features, read
 from automl.ranking.graph_inputs import graph_tensors
 from automl.ranking.graphs import load_graph
+from automl.ranking.lean import spans_of
 from automl.ranking.model import build_model
+from automl.ranking.narrow import Narrow
 from automl.ranking.process import prepare_process
 from automl.ranking.serving import serving_graph
 from experiments.record import write_result
@@ -32,7 +34,9 @@ from experiments.rivals.rows import Rows
 
 BATCHES = {1: 400, 64: 200, 512: 60, 4096: 12}  # rows of a batch: how often
 DIFFERENT = 8  # batches of a size, so that no row stays in the cache for all
-EAGER, EXPORTED = "ours eager", "ours exported"
+EAGER, EXPORTED, BF16, INT8 = "ours eager", "ours exported", "ours exported, bf16", "ours exported, int8"
+OURS = (EAGER, EXPORTED, BF16, INT8)
+SPAN_ROWS = 4096
 
 Score = Callable[[Rows], Callable[[], object]]
 
@@ -64,12 +68,17 @@ def main() -> None:
 def ours(rows: Rows) -> dict[str, Score]:
     """The serving graph, and the graph of an exported file."""
     model = build_model(CASES["kuairand"].spec(), rows.inputs, seed=1)
-    eager, held = serving_graph(model), BytesIO()
-    torch.export.save(exported_program(model), held)
-    graph = load_graph(held.getvalue())
+    eager, held, program = serving_graph(model), BytesIO(), exported_program(model)
+    torch.export.save(program, held)
+    spans = spans_of(program, graph_tensors(_features(rows[:SPAN_ROWS]), ()))
+    kinds = {EXPORTED: None, BF16: Narrow("bf16"), INT8: Narrow("int8", spans)}
+    graphs = {name: load_graph(held.getvalue(), narrow) for name, narrow in kinds.items()}
     return {
         EAGER: lambda part: _call(eager, _features(part)),
-        EXPORTED: lambda part: _call(graph, *graph_tensors(_features(part), ())),
+        **{
+            name: lambda part, graph=graph: _call(graph, *graph_tensors(_features(part), ()))  # type: ignore[misc]
+            for name, graph in graphs.items()
+        },
     }
 
 
@@ -110,13 +119,14 @@ def timed(scores: Mapping[str, Score], rows: Rows, size: int, repeats: int) -> d
 
 
 def headline(rates: Mapping[int, Mapping[str, float]]) -> dict[str, float]:
-    """Ours, exported and eager, over the fastest of theirs."""
+    """Ours, exported, in fewer bits and eager, over the fastest of theirs."""
     told = {}
     for size, of in rates.items():
-        theirs = [rate for name, rate in of.items() if name not in (EAGER, EXPORTED)]
+        theirs = [rate for name, rate in of.items() if name not in OURS]
         if theirs:
             told[f"ratio_b{size}"] = round(of[EXPORTED] / max(theirs), 2)
-            told[f"ratio_b{size}_eager"] = round(of[EAGER] / max(theirs), 2)
+            for name, word in ((EAGER, "eager"), (BF16, "bf16"), (INT8, "int8")):
+                told[f"ratio_b{size}_{word}"] = round(of[name] / max(theirs), 2)
     return told
 
 

@@ -34,6 +34,7 @@ class Readings:
     def __init__(self, features: Sequence[FeaturePlan], decisions: Sequence[Decision], inputs: InputShape) -> None:
         fixed = [name for one in features if one.slot.column is None and not one.slot.instead for name in one.names]
         self.inputs = inputs.at(inputs.places(fixed)) if fixed else inputs
+        self._tables: dict[tuple[float, float, float], Floats] = {}
         self._open = [(one, one.slot.column) for one in features if one.slot.column is not None]
         self._yes = [float(decisions[column].encode(True)) for _, column in self._open]
         names = self.inputs.names  # without a sequence whose ids' feature is never read
@@ -83,12 +84,19 @@ class Readings:
 
     def table_rows(self, read: Read, min_count_N: Floats, merge_N: Floats, split_N: Floats) -> tuple[Floats, Floats]:
         """(N,): rows of the fused table; fields whose ids are looked up twice."""
-        asked_N3 = np.column_stack([min_count_N, merge_N, split_N]).astype(np.int64)
-        different, inverse = np.unique(asked_N3, axis=0, return_inverse=True)
-        counts = self.inputs.id_counts
-        tables = [(IdFields(counts, merge, split), cut) for cut, merge, split in different.tolist()]
-        rows_KF = np.array([ids.table_rows(cut) for ids, cut in tables], dtype=np.float64)
-        twice_KF = np.array([[by > 1 for by in ids.divisors(cut)] for ids, cut in tables], dtype=np.float64)
-        of_each = (of_KF.reshape(len(tables), len(counts))[inverse.ravel()] for of_KF in (rows_KF, twice_KF))
-        rows_N, twice_N = ((of_NF * read.ids_NF).sum(axis=1) for of_NF in of_each)
-        return rows_N, twice_N
+        asked = list(zip(min_count_N.tolist(), merge_N.tolist(), split_N.tolist(), strict=True))
+        different = list(dict.fromkeys(asked))
+        place = {one: k for k, one in enumerate(different)}
+        tables_KTF = np.array([self._table(*one) for one in different]).reshape(-1, 2, self.inputs.fields)
+        tables_NTF = tables_KTF[[place[one] for one in asked]]
+        sums_NT = (tables_NTF * read.ids_NF[:, None]).sum(axis=2)
+        return sums_NT[:, 0], sums_NT[:, 1]
+
+    def _table(self, min_count: float, merge: float, split: float) -> Floats:
+        """(2, F): rows of each field, and whether its ids are looked up twice; remembered."""
+        key = min_count, merge, split
+        if key not in self._tables:
+            ids, cut = IdFields(self.inputs.id_counts, int(merge), int(split)), int(min_count)
+            twice = [by > 1 for by in ids.divisors(cut)]
+            self._tables[key] = np.array([ids.table_rows(cut), twice], dtype=np.float64)
+        return self._tables[key]
