@@ -87,8 +87,8 @@ class Readings:
         asked = list(zip(min_count_N.tolist(), merge_N.tolist(), split_N.tolist(), strict=True))
         different = list(dict.fromkeys(asked))
         place = {one: k for k, one in enumerate(different)}
-        tables_KTF = np.array([self._table(*one) for one in different]).reshape(-1, 2, self.inputs.fields)
-        tables_NTF = tables_KTF[[place[one] for one in asked]]
+        tables_KTF = np.array([self._table(*one) for one in different]).reshape(len(different), 2, self.inputs.fields)
+        tables_NTF = tables_KTF[np.array([place[one] for one in asked], dtype=np.intp)]
         sums_NT = (tables_NTF * read.ids_NF[:, None]).sum(axis=2)
         return sums_NT[:, 0], sums_NT[:, 1]
 

@@ -266,6 +266,17 @@ def test_cost_constraints_are_checked_with_inputs(tmp_path: Path) -> None:
         load_space(file, inputs)
 
 
+def test_a_candidate_without_ids_is_none() -> None:
+    text = "features: {user: false, age: {choice: [true, false]}}\ndeep: [{mlp: {width: 8}}]\n"
+    inputs = InputShape(((9, 5),), 1, 100, names=("user", "age"))
+    space = space_of(read_text(text, "none.yaml"))
+    bound = replace(space, inputs=inputs)
+    answers_ND = bound.sample(None, 4, np.random.default_rng(0))
+    assert not bound.allowed(answers_ND).any()
+    assert bound.violations(bound.default()) == ("a model must read an id feature",)
+    assert bound.costing.total(answers_ND[:0]).params.shape == (0,)
+
+
 def test_answers_that_are_one_model_have_one_key() -> None:
     """Fields of 2, 5 and 30 ids: two are summed from 5 on. Numbers and lists may be left out."""
     lists = HistoryShape(2, 3, ((5, 1, 1, 1),))
