@@ -81,7 +81,7 @@ def models(problem: Problem, quick: bool) -> dict[str, ModelSpec]:
     """By name; with `quick` the first alone."""
     found = usual_models(problem, MODELS)
     found[FULL] = replace(found[BASELINE], interaction=(Layer((Cross(rank=0),)),) * 2)
-    return {name: found[name] for name in (BASELINE,)} if quick else found
+    return {BASELINE: found[BASELINE]} if quick else found
 
 
 def trained(problem: Problem, spec: ModelSpec, order: int) -> Ranker:

@@ -34,6 +34,7 @@ class Readings:
     def __init__(self, features: Sequence[FeaturePlan], decisions: Sequence[Decision], inputs: InputShape) -> None:
         fixed = [name for one in features if one.slot.column is None and not one.slot.instead for name in one.names]
         self.inputs = inputs.at(inputs.places(fixed)) if fixed else inputs
+        self.sizes_F = np.array([len(counts) for counts in self.inputs.id_counts])
         self._tables: dict[tuple[float, float, float], Floats] = {}
         self._open = [(one, one.slot.column) for one in features if one.slot.column is not None]
         self._yes = [float(decisions[column].encode(True)) for _, column in self._open]
@@ -77,8 +78,7 @@ class Readings:
 
     def id_fields(self, read: Read, merge_N: Floats) -> tuple[Floats, Bools]:
         """(N,): the fields that ids become; whether one of them is a sum of several."""
-        sizes_F = np.array([len(counts) for counts in self.inputs.id_counts])
-        few_NF = (sizes_F <= merge_N[:, None]) & (merge_N[:, None] > 0)
+        few_NF = (self.sizes_F <= merge_N[:, None]) & (merge_N[:, None] > 0)
         together_N = (read.ids_NF & few_NF).sum(axis=1)
         return read.ids_NF.sum(axis=1) - np.maximum(together_N - 1.0, 0.0), together_N > 1
 

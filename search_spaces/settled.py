@@ -26,7 +26,6 @@ class Settled:
 
     def __init__(self, plan: Plan, inputs: InputShape) -> None:
         self._readings = Readings(plan.features, plan.decisions, inputs)
-        self._sizes = np.array([len(counts) for counts in self._readings.inputs.id_counts])
         judged = {column for expression in plan.where for column in expression.columns()}
         self._settles = {column: settle for column, settle in self._found(plan) if column not in judged}
 
@@ -54,23 +53,23 @@ class Settled:
         """To the smallest number of ids that sums the same fields; so few of them make no difference."""
 
         def settle(answer: float, read: Read) -> float:
-            sizes = self._sizes[read.ids_NF[0]]
+            sizes = self._readings.sizes_F[read.ids_NF[0]]
             most = int(decision.decode(answer))
             together = sizes[sizes <= most] if most else sizes[:0]
             least = int(together.max()) if len(together) >= fewest else 0
-            return min((decision.encode(value) for value in _values(decision.domain, least, most)), key=decision.decode)
+            return decision.encode(_lowest(decision.domain, least, most))
 
         return settle
 
 
-def _values(domain: Domain, least: int, most: int) -> list[int]:
-    """Those of a domain of integers from `least` to `most`, which is one of them; the lowest where there are many."""
+def _lowest(domain: Domain, least: int, most: int) -> int:
+    """Of a domain of integers, from `least` on; `most` is one of them."""
     if isinstance(domain, Choice):
-        return [int(value) for value in domain.options if least <= int(value) <= most]
+        return min(int(value) for value in domain.options if least <= int(value) <= most)
     assert isinstance(domain, Integer)
     lowest = max(least, domain.low)
     stepped = domain.low + math.ceil((lowest - domain.low) / domain.step) * domain.step
-    return [min(stepped, most)]
+    return min(stepped, most)
 
 
 def _alike(layer: LayerPlan | None, plain: str, is_read: Callable[[Read], bool]) -> Iterator[tuple[int, Settle]]:

@@ -152,10 +152,11 @@ def _prove(file: Path, proof: Proof | None) -> None:
         ExportError: where it says something else.
     """
     served = load_served(file)
-    with ZipFile(file) as whole:
-        served = replace(served, graph=load_graph(whole.read(MODEL)))
     if proof is None or not proof.rows.num_rows:
         return
+    if "numbers" in served.facts:
+        with ZipFile(file) as whole:
+            served = replace(served, graph=load_graph(whole.read(MODEL)))
     found_N = served.learned(read_encoded(served.encoders.encode(proof.rows, "recorded rows")))
     difference = float(np.abs(found_N - proof.learned_N).max())
     if not difference <= TOLERANCE:

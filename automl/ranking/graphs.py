@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from automl.ranking.lean import lean
-from automl.ranking.narrow import Narrow
+from automl.ranking.narrow import Narrow, NumbersError
 
 _WEIGHTS = "archive/data/weights/"
 _MODEL = "archive/models/model.json"
@@ -60,17 +60,16 @@ def load_graph(held: bytes, narrow: Narrow | None = None) -> Callable[..., Tenso
 
     Raises:
         GraphError: where it holds more than weights and operations on tensors, or cannot be read.
-        ValueError: where it has not these products, or this machine not these numbers.
+        NumbersError: where it has not these products, or this machine not these numbers.
     """
     try:
         look_through(held)
-        program = torch.export.load(BytesIO(held))
-        graph = lean(program)
-    except GraphError:
+        graph = lean(torch.export.load(BytesIO(held)), narrow)
+    except (GraphError, NumbersError):
         raise
     except Exception as error:  # of a library that expects a file of its own
         raise GraphError(f"its graph cannot be read ({type(error).__name__})") from error
-    return graph if narrow is None else lean(program, narrow)
+    return graph
 
 
 def look_through(held: bytes) -> None:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, fx, nn
 from torch.export import ExportedProgram
 
-from automl.ranking.narrow import WIDE, Narrow, Span, span_of
+from automl.ranking.narrow import WIDE, Narrow, NumbersError, Span, span_of
 
 _ATEN = torch.ops.aten
 _BOUND: Mapping[Any, Callable[..., Any]] = {
@@ -59,14 +59,16 @@ def lean(program: ExportedProgram, narrow: Narrow | None = None) -> Callable[...
     """The function of a program that gives one tensor and changes none that it holds; it takes what the program takes.
     Its wide products are computed in the numbers of `narrow`.
 
-    Inputs of another type, or of another size where the program fixes it, raise ValueError; so do numbers that do not
-    fit the graph, or that this machine does not have.
+    Inputs of another type, or of another size where the program fixes it, raise ValueError.
+
+    Raises:
+        NumbersError: where these numbers do not fit the graph, or this machine does not have them.
     """
     graph, weights, asked = _taken(program)
     wide = _wide(graph, weights)
     held: dict[fx.Node, Any] = dict(weights)
     if narrow is not None and narrow.spans and len(narrow.spans) != len(wide):
-        raise ValueError("numbers of another graph")
+        raise NumbersError("numbers of another graph")
     for number, node in enumerate(wide if narrow is not None else ()):
         assert narrow is not None
         x, weight, *bias = node.args

@@ -27,6 +27,10 @@ _FARTHEST = 1e30  # that an end of a span may be: fp32 holds its square no more
 Span = tuple[float, float]
 
 
+class NumbersError(ValueError):
+    """Numbers that do not fit a graph, or that this machine does not have."""
+
+
 @dataclass(frozen=True, slots=True)
 class Narrow:
     """What the wide products of a graph are computed in; of int8, the span of each one's inputs."""
@@ -54,12 +58,12 @@ class Narrow:
         """The function and what it holds, in the place of the product of that number: of (x, what it holds).
 
         Raises:
-            ValueError: where the span of its inputs is not told, or this machine has no such product.
+            NumbersError: where the span of its inputs is not told, or this machine has no such product.
         """
         if self.kind == "bf16":
             return half_linear, (weight_OI.bfloat16(), None if bias_O is None else bias_O.bfloat16())
         if number >= len(self.spans):
-            raise ValueError("numbers with too few spans")
+            raise NumbersError("numbers with too few spans")
         return int8_linear, (*_scale(*self.spans[number]), *_packed(weight_OI), bias_O)
 
 
@@ -94,7 +98,7 @@ def _scale(low: float, high: float) -> tuple[float, int]:
 def _packed(weight_OI: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Weights as the product reads them, the scale of each output, and the level of 0."""
     if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
-        raise ValueError("int8 products, which need a build of torch with oneDNN")
+        raise NumbersError("int8 products, which need a build of torch with oneDNN")
     scales_O = (weight_OI.abs().amax(1) / _LEVELS).clamp_min(1e-12)
     rounded = (weight_OI / scales_O.unsqueeze(1)).round().to(torch.int8)
     packed: Tensor = torch.ops.onednn.qlinear_prepack(rounded, None)

@@ -55,6 +55,7 @@ def time_ratio(
 
     Both score the same batches. Ends when the interval is 2% wide, or after max_seconds of the clock.
     """
+    batches = [batch.to(clock.there) for batch in batches]
     ours, theirs = (_Timed(one, batches, clock) for one in (model, reference))
     with _steady():
         logs = _paired_logs(ours, theirs, max_seconds)
@@ -92,7 +93,7 @@ def quiet_qps(
     clock: Clock,
 ) -> float:
     """Rows a second of a model alone: the median batch."""
-    timed = _Timed(model, batches, clock)
+    timed = _Timed(model, [batch.to(clock.there) for batch in batches], clock)
     seconds: list[float] = []
     with _steady():
         for _ in range(WARM_UP):
@@ -137,13 +138,13 @@ def _steady() -> Iterator[None]:
 
 
 class _Timed:
-    """A model as it serves, over batches of the features that it reads."""
+    """A model as it serves, over batches that are where the clock is, of the features that it reads."""
 
     def __init__(self, model: Ranker, batches: Sequence[Features], clock: Clock) -> None:
         self._model, self._clock = model, clock
         there = copied_to(model, clock.there)
         self._serve, read = serving_graph(there), reads_of(there)
-        self._batches = [read(batch.to(clock.there)) for batch in batches]
+        self._batches = [read(batch) for batch in batches]
 
     def seconds(self, number: int) -> float:
         """Of the batch that has this number, counted round."""
