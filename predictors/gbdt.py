@@ -29,6 +29,7 @@ class BagConfig:
     trees: int = 100
     rate: float = 0.08
     column_share: float = 0.5
+    extra: bool = False  # thresholds of splits are drawn at random (Geurts et al. 2006)
     objective: str = "regression"
 
     def __post_init__(self) -> None:
@@ -125,6 +126,7 @@ def _boost(rows: Floats, targets: Floats, weights: Floats | None, config: BagCon
         "min_data_in_leaf": config.leaf_rows,
         "learning_rate": config.rate,
         "feature_fraction": config.column_share,
+        "extra_trees": config.extra,
         "max_bin": 63,
         "min_data_in_bin": 1,
         "use_missing": False,

@@ -31,14 +31,18 @@ def rows(space: SearchSpace, answers_ND: Floats) -> tuple[Floats, tuple[str, ...
 
 
 class Encoder:
-    """Feature rows of one space. It remembers the layers it has seen: asking it again is cheap."""
+    """Feature rows of one space; `derived`: with what is worked out of the answers, beside the answers themselves.
 
-    def __init__(self, space: SearchSpace) -> None:
-        self._space, self._costing = space, space.costing
+    It remembers the layers it has seen: asking it again is cheap.
+    """
+
+    def __init__(self, space: SearchSpace, *, derived: bool = True) -> None:
+        self._space, self._costing, self._derived = space, space.costing, derived
         self._number = self._costing.knobs.number
         self._options = [option_numbers(decision) for decision in space.decisions]
         paths = (decision.path for decision in space.decisions)
-        self.names: tuple[str, ...] = (*paths, *_summary_names(self._costing.kinds), *BUDGET)
+        more = (*_summary_names(self._costing.kinds), *BUDGET) if derived else ()
+        self.names: tuple[str, ...] = (*paths, *more)
 
     def rows_and_costs(self, answers_ND: Floats) -> tuple[Floats, Floats]:
         """Feature rows (N, features), and what speed is made of: (N, C) with columns as in COSTS."""
@@ -48,6 +52,8 @@ class Encoder:
         gathered = FLOAT_BYTES * self._costing.gathered(parts) * self._number(answers_ND, "embedding.dim")
         blocks = parts.layers["blocks"].sum(axis=1) + parts.towers["present"].sum(axis=1)
         costs = np.column_stack([np.ones(len(answers_ND)), cost.flops, cost.bytes, gathered, blocks])
+        if not self._derived:
+            return self._raw(answers_ND), costs
         summary = _summary(parts, cost, self._costing.embedding_params(answers_ND, parts))
         return np.hstack([self._raw(answers_ND), summary, self._budget(answers_ND)]), costs
 

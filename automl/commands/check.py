@@ -93,6 +93,10 @@ def check_study(
         InputError: with every mistake.
     """
     problem = problem_of(document, folder, told, passed)
+    if problem.config.search.warm_start:
+        from automl.commands.warm import precedents_of  # with what reads a record
+
+        precedents_of(problem)
     from automl.commands.cost import drawn, predicted
     from automl.ranking.place import busy_seconds
     from automl.runtime.host import room as room_of

@@ -18,6 +18,7 @@ from automl.commands.repeats import CHECKPOINTS
 from automl.commands.search_source import Budget, SearchSource
 from automl.commands.together import have_baseline, joins, others_ended, reaching
 from automl.commands.tuning import tuned_problem
+from automl.commands.warm import precedents_of
 from automl.runtime.cluster import check_gpu, check_machine, cluster
 from automl.runtime.console import ProgressLine, now, search_words
 from automl.runtime.engine import run
@@ -177,6 +178,7 @@ def prepare(
         plugins=_plugins_of(problem, known),
         tune_baseline=problem.config.search.tune_baseline,
         tuned=None if known is None else known.tuned,
+        warm_start=precedents_of(problem) if known is None else known.warm_start,
         finals_data=problem.finals_data,
         trials_wanted=trials,
         time_budget=time_budget,

@@ -33,7 +33,7 @@ def screen(folder: Path, study: Study) -> str:
     if facts.tune_baseline and facts.tuned is None:
         done = f"{len(study.tunings())} of at most {facts.tune_baseline} trainings"
         return "\n".join([*lines, f"baseline: its training is being tuned, {done}; no trial yet"])
-    lines += _tuning(study)
+    lines += [*_warm(study), *_tuning(study)]
     if baseline is None:
         done = f"{len(study.baseline_repeats())} of {facts.baseline_seeds} seeds trained"
         return "\n".join([*lines, f"baseline: {done}; no trial yet"])
@@ -59,6 +59,13 @@ def tuning_line(found: Tuning) -> str:
 def _tuning(study: Study) -> list[str]:
     found = study.tuning()
     return [] if found is None else [tuning_line(found)]
+
+
+def _warm(study: Study) -> list[str]:
+    """Which studies it starts warm from."""
+    counts = Counter(one.study for one in study.facts.warm_start)
+    told = ", ".join(f"{counted(count, 'trial')} of {name}" for name, count in counts.items())
+    return [f"warm start {told}"] if told else []
 
 
 def _baseline(baseline: Baseline) -> list[str]:

@@ -17,11 +17,11 @@ from automl.stats import pareto
 from automl.strategies.draft import Draft
 from automl.strategies.evidence import Evidence, answers_of
 from automl.strategies.outlook import Outlook
+from automl.strategies.recipe import Recipe
 from automl.study.history import Origin
 from search_spaces.space import Candidate, SearchSpace
 
 Floats = NDArray[np.float64]
-ACCURATE_EVERY = 3  # every third place goes to the lowest NE at the baseline's QPS or more
 LIKELY = 0.5
 
 
@@ -65,27 +65,46 @@ def choose(
     evidence: Evidence,
     draft: Draft,
     count: int,
+    recipe: Recipe,
     rng: np.random.Generator,
 ) -> None:
     """Add to the draft until it holds `count`, or the pool is empty."""
     if not len(pool) or len(draft) >= count:
         return
     sight = outlook.see(pool.answers())
-    coming = [*evidence.pending, *(proposal.candidate for proposal in draft.proposals)]
+    coming = [*evidence.pending, *(proposal.candidate for proposal in draft.proposals)] if recipe.aware else []
     awaited = outlook.see(answers_of(space, coming))
     left = np.ones(len(pool), dtype=bool)
     while len(draft) < count and left.any():
-        member = int(rng.integers(len(sight.gain_MN)))
+        member = int(rng.integers(len(sight.gain_MN))) if recipe.thompson else None
         points = sight.points(member)
-        known = np.vstack([evidence.points, awaited.points(member), points[~left]])
+        given = points[~left] if recipe.aware else points[:0]
+        known = np.vstack([evidence.points, awaited.points(member), given])
         able = left & (sight.log2_ratio_N >= 0.0) & (sight.chance_N >= LIKELY)
-        if len(draft) % ACCURATE_EVERY == ACCURATE_EVERY - 1 and able.any():
+        equal = left & (points[:, 0] <= 0.0) & (sight.chance_N >= LIKELY)
+        if recipe.fast_every and (len(draft) + 1) % recipe.fast_every == 0 and equal.any():
+            best = int(np.argmax(np.where(equal, sight.log2_ratio_N, -np.inf)))
+        elif recipe.accurate_every and (len(draft) + 1) % recipe.accurate_every == 0 and able.any():
             best = int(np.argmin(np.where(able, points[:, 0], np.inf)))
         else:
-            worth = np.where(left, worths(points, known) * sight.chance_N, -1.0)
+            worth = np.where(left, worths(points, known, np.where(left, sight.chance_N, 0.0)), -1.0)
             best = int(np.argmax(worth))
         left[best] = False
         draft.add(pool.candidates[best], pool.origins[best], sight.forecast(best, evidence.baseline_ne))
+
+
+def best_of(pool: Pool, outlook: Outlook, evidence: Evidence, count: int) -> list[tuple[Candidate, Origin]]:
+    """The candidates that would add most hypervolume, one after the other, by what the bag says on the whole; and who
+    made each."""
+    sight = outlook.see(pool.answers())
+    points, known = sight.points(None), evidence.points
+    chosen: list[int] = []
+    for _ in range(min(count, len(pool))):
+        worth = worths(points, known, sight.chance_N)
+        worth[chosen] = -1.0
+        chosen.append(int(np.argmax(worth)))
+        known = np.vstack([known, points[chosen[-1]]])
+    return [(pool.candidates[index], pool.origins[index]) for index in chosen]
 
 
 def scatter(
@@ -101,12 +120,16 @@ def scatter(
         draft.add(pool.candidates[index], pool.origins[index], forecast)
 
 
-def worths(candidates: Floats, known: Floats) -> Floats:
-    """Hypervolume that each candidate adds to what is known. Where none adds any, all are moved ahead together until
-    one does, so that there is always an order."""
+def worths(candidates: Floats, known: Floats, chance_N: Floats) -> Floats:
+    """Hypervolume that each candidate is expected to add to what is known.
+
+    Where none that is likely to end within the limits adds any, all are moved ahead together until one does, so that
+    there is always an order among those.
+    """
+    likely = chance_N >= min(LIKELY, float(chance_N.max(initial=0.0)))
     ahead = 0.0
     while True:
-        added = pareto.improvements(candidates - ahead, known)
-        if added.any() or ahead > 1e3:
-            return added
+        worth = pareto.improvements(candidates - ahead, known) * chance_N
+        if worth[likely].any() or ahead > 1e3:
+            return np.asarray(worth, dtype=np.float64)
         ahead = max(0.05, 2.0 * ahead)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from automl.stats import pareto
 from automl.strategies.believed import believe
 from automl.study.history import History, Limit, Metric, Speed, State, Trial
+from automl.study.precedents import Precedent
 from search_spaces.space import Candidate, SearchSpace
 
 Floats = NDArray[np.float64]
@@ -33,6 +34,7 @@ class Evidence:
     pending: tuple[Candidate, ...]
     baseline_ne: float
     task_gains: Mapping[str, Floats] = field(default_factory=dict)  # of the labels that a limit names
+    precedents: tuple[Precedent, ...] = ()
 
     def __len__(self) -> int:
         return len(self.candidates)
@@ -93,6 +95,7 @@ def gather(space: SearchSpace, history: History) -> Evidence:
         pending=tuple(t.candidate for t in history.of_state(State.RUNNING)),
         baseline_ne=history.baseline.ne,
         task_gains=task_gains,
+        precedents=history.precedents,
     )
 
 

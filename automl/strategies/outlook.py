@@ -15,10 +15,13 @@ from numpy.typing import NDArray
 from scipy.special import expit, ndtr
 
 from automl.strategies.evidence import Evidence, answers_of
+from automl.strategies.prior import Prior, fit_prior
+from automl.strategies.recipe import STANDARD, Recipe
 from automl.study.history import Forecast, History, Limit, Metric
 from predictors.cost import SpeedModel, fit_speed
 from predictors.evaluate import Ranked, pooled_tau, rankings
 from predictors.gbdt import Bag, BagConfig, ScoreScale, fit_bag, normal_scores
+from predictors.process import Process, fit_process
 from search_spaces.encoding import Encoder
 from search_spaces.space import SearchSpace
 
@@ -28,6 +31,7 @@ MIN_FAILED = 2
 MIN_RANKED = 10  # forecasts that must have been tested before a predictor can be given up
 RECENT = 5  # groups of trials by which it is judged
 PENALTY = 3.0  # in standard deviations of either objective
+_EXTRA = BagConfig(extra=True, column_share=0.8)
 _FAILURE = BagConfig(members=1, trees=40, rate=0.1, objective="binary")
 
 
@@ -40,9 +44,10 @@ class Sight:
     log2_ratio_N: Floats
     chance_N: Floats  # of not failing and of keeping every limit; 0 where the space forbids it
 
-    def points(self, member: int) -> Floats:
-        """Objectives (N, 2) if that member of the bag is right."""
-        return np.column_stack([self.gain_MN[member], -self.log2_ratio_N])
+    def points(self, member: int | None) -> Floats:
+        """Objectives (N, 2) if that member of the bag is right; None: their mean."""
+        gain_N = self.gain_MN.mean(axis=0) if member is None else self.gain_MN[member]
+        return np.column_stack([gain_N, -self.log2_ratio_N])
 
     def forecast(self, index: int, baseline_ne: float) -> Forecast:
         """Mean and spread of the bag for one candidate."""
@@ -55,18 +60,22 @@ class Outlook:
     """The fitted predictors of one proposal."""
 
     encoder: Encoder
-    ne: Bag
+    ne: Bag | None
+    process: Process | None
     scale: ScoreScale  # normal score to gain
     speed: SpeedModel
     train_speed: SpeedModel | None  # only where a limit asks for it
     failure: Bag | None
     limits: tuple[Limit, ...]
+    prior: Prior | None = None
     tasks: Mapping[str, tuple[Bag, ScoreScale]] = field(default_factory=dict)  # of the labels that a limit names
 
     def see(self, answers_ND: Floats) -> Sight:
         """Foresee candidates given as answers."""
         rows, costs = self.encoder.rows_and_costs(answers_ND)
-        scores = self.ne.members(rows)
+        scores = self._scores(rows)
+        if self.prior is not None:
+            scores = scores + self.prior.expected(rows)
         gains = self.scale.value(scores)
         speed = self.speed.predict(costs, rows)
         chance = self.encoder.allowed(answers_ND).astype(np.float64)
@@ -87,25 +96,42 @@ class Outlook:
                 chance *= _chance(limit, *figures[limit.name])
         return Sight(scores, gains, speed.mean[:, 0], chance)
 
+    def _scores(self, rows: Floats) -> Floats:
+        """(M, N): the mean of the process and of each member of the bag."""
+        if self.ne is None:
+            assert self.process is not None
+            return self.process.mean(rows)[None, :]
+        members = self.ne.members(rows)
+        return members if self.process is None else 0.5 * (members + self.process.mean(rows))
 
-def fit_outlook(space: SearchSpace, evidence: Evidence, limits: Sequence[Limit], *, seed: int) -> Outlook | None:
-    """Fit on the evidence; None while fewer than MIN_MEASURED trials were measured."""
-    if len(evidence) < MIN_MEASURED:
+
+def fit_outlook(
+    space: SearchSpace, evidence: Evidence, limits: Sequence[Limit], recipe: Recipe = STANDARD, *, seed: int
+) -> Outlook | None:
+    """Fit on the evidence; None while fewer than MIN_MEASURED trials were measured, or where the recipe has none."""
+    if len(evidence) < MIN_MEASURED or not (recipe.trees or recipe.process):
         return None
-    encoder = Encoder(space)
+    encoder = Encoder(space, derived=recipe.derived)
     rows, costs = encoder.rows_and_costs(evidence.answers_ND)
+    scores = normal_scores(evidence.gain_N)
+    prior = fit_prior(space, encoder, evidence.precedents, rows, scores)
+    left = scores if prior is None else scores - prior.expected(rows)
     trained = np.isfinite(evidence.log2_train_ratio_N)
     train_speed = None
     if trained.sum() >= MIN_MEASURED and any(limit.metric is Metric.TRAIN_QPS_RATIO for limit in limits):
         train_speed = fit_speed(costs[trained], rows[trained], evidence.log2_train_ratio_N[trained], seed=seed)
     return Outlook(
         encoder=encoder,
-        ne=fit_bag(rows, normal_scores(evidence.gain_N), evidence.weight_N, seed=seed),
+        ne=fit_bag(rows, left, evidence.weight_N, seed=seed, config=_EXTRA if recipe.extra else BagConfig())
+        if recipe.trees
+        else None,
+        process=fit_process(rows, left, evidence.weight_N) if recipe.process else None,
         scale=ScoreScale.of(evidence.gain_N),
         speed=fit_speed(costs, rows, evidence.log2_ratio_N, seed=seed),
         train_speed=train_speed,
         failure=_fit_failure(space, encoder, rows, evidence, seed),
         limits=tuple(limits),
+        prior=prior,
         tasks={task: found for task in evidence.task_gains if (found := _fit_task(rows, evidence, task, seed))},
     )
 

@@ -29,6 +29,7 @@ class Conflict(StrEnum):
     BASELINE = "baseline"
     PLUGINS = "content of a plug-in"
     TUNING = "`search: {tune_baseline}`"
+    WARM_START = "`search: {warm_start}`"
     TRAINING = "`trial: {training}`"
     OBJECTIVE = "`objectives`"
     QPS = "`qps`"
@@ -44,6 +45,7 @@ _HINTS = {
     Conflict.BASELINE: f"the baseline has changed: {_ELSEWHERE}",
     Conflict.PLUGINS: f"a plug-in file has changed, and its models with it: {_ELSEWHERE}",
     Conflict.TUNING: f"what the baseline was tuned to, every gain is against: leave it as it was, or {_ELSEWHERE}",
+    Conflict.WARM_START: f"what the earlier studies said is written down once: leave it as it was, or {_ELSEWHERE}",
     Conflict.TRAINING: f"models that were trained in two ways cannot be compared: leave it as it was, or {_ELSEWHERE}",
     Conflict.OBJECTIVE: f"every NE of the record is that of another label: leave it as it was, or {_ELSEWHERE}",
     Conflict.QPS: f"ratios that were timed in two ways cannot be compared: leave it as it was, or {_ELSEWHERE}",
@@ -89,6 +91,7 @@ class Subject:
             Conflict.BASELINE: (self.baseline, other.baseline),
             Conflict.PLUGINS: ([self.plugins[file] for file in both], [other.plugins[file] for file in both]),
             Conflict.TUNING: (mine.search.tune_baseline, theirs.search.tune_baseline),
+            Conflict.WARM_START: (mine.search.warm_start, theirs.search.warm_start),
             Conflict.TRAINING: (mine.trial.training, theirs.trial.training),
             Conflict.OBJECTIVE: (_objective(mine), _objective(theirs)),
             Conflict.QPS: ((mine.qps.batch_rows, mine.qps.clock), (theirs.qps.batch_rows, theirs.qps.clock)),

@@ -61,7 +61,13 @@ class SearchConfig(Part):
     batch: Annotated[int, Field(ge=1, le=1000)] = 10
     stop_early: bool = True
     repeats: Annotated[float, Field(ge=0, le=5)] = 0.3  # the most further trainings, as a share of the candidates
+    warm_start: tuple[str, ...] = ()  # folders of other studies, relative to the file
     tune_baseline: Annotated[int, Field(ge=0, le=200), AfterValidator(_none_or_enough)] = 0
+
+    @field_validator("warm_start", mode="before")
+    @classmethod
+    def _list(cls, value: object) -> object:
+        return tuple(value) if isinstance(value, list) else value
 
 
 class TrialConfig(Part):

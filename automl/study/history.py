@@ -10,6 +10,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from automl.study.precedents import Precedent
 from search_spaces.space import Candidate
 
 Floats = NDArray[np.float64]
@@ -29,6 +30,7 @@ class Origin(StrEnum):
 
     BASELINE = "baseline"
     DEFAULT = "default"
+    PRECEDENT = "precedent"
     RANDOM = "random"
     MUTATION = "mutation"
     CONTROLLER = "controller"
@@ -316,6 +318,7 @@ class History:
     baseline: Baseline
     trials: tuple[Trial, ...] = ()
     limits: tuple[Limit, ...] = ()
+    precedents: tuple[Precedent, ...] = ()  # of the studies that it starts warm from
 
     def of_state(self, *states: State) -> tuple[Trial, ...]:
         return tuple(trial for trial in self.trials if trial.state in states)

@@ -6,21 +6,33 @@ from __future__ import annotations
 import pytest
 
 from automl.commands.stopping import MIN_PEERS, STOPS, WORSE_THAN, WORSE_THAN_EARLY
+from automl.commands.warm import FEWEST
 from automl.exfm.student.auto import DISCOUNT, DROP_AFTER, DROP_AT, MUTE_AT
 from automl.exfm.student.recipes import ARMS
 from automl.ranking.throughput import GROUPS, TRIMMED, WIDTH
 from automl.stats.pareto import REFERENCE
 from automl.stats.verdicts import FASTER, LEVEL
 from automl.strategies.baselines import FIRST_RANDOM, NSGA2_POPULATION
-from automl.strategies.choose import ACCURATE_EVERY
 from automl.strategies.controller import ControllerConfig
 from automl.strategies.evidence import STOPPED_WEIGHT
 from automl.strategies.opening import KINDS, OPENING
 from automl.strategies.picks import FOLDS, MIN_FOR_PREDICTOR
+from automl.strategies.recipe import STANDARD
 from automl.study.history import Origin
 from tests.docs.pages import page
 
-WORDS = {0.2: "fifth", 0.5: "half", 3: "third", 4: "four", 5: "five", 7: "seven", 10: "ten", 12: "twelve"}
+WORDS = {
+    0.2: "fifth",
+    0.5: "half",
+    2: "two",
+    3: "third",
+    4: "four",
+    5: "five",
+    7: "seven",
+    8: "eight",
+    10: "ten",
+    12: "twelve",
+}
 EARLY, LATE = (f"{share:.0%}" for share in STOPS)
 WORST, WORSE = WORDS[round(1 - WORSE_THAN_EARLY, 6)], WORDS[WORSE_THAN]
 
@@ -51,7 +63,12 @@ SAID = [
     ("design.md", f"The first {WORDS[OPENING]} trials"),
     ("design.md", f"{WORDS[KINDS.count(Origin.MUTATION)]} mutations of the baseline"),
     ("design.md", f"{WORDS[KINDS.count(Origin.RANDOM)]} random ones"),
-    ("design.md", f"Every {WORDS[ACCURATE_EVERY]} place goes to the lowest NE"),
+    ("design.md", f"Every {WORDS[STANDARD.accurate_every]} place goes to the lowest NE"),
+    ("design.md", f"{STANDARD.mutations} mutations, {STANDARD.crossovers} crossovers"),
+    ("design.md", f"The best {WORDS[STANDARD.parents]} of what was made"),
+    ("design.md", f"{WORDS[STANDARD.rounds]} times over"),
+    ("study.md", f"The {WORDS[KINDS.count(Origin.RANDOM)]} places of the first {WORDS[OPENING]} trials"),
+    ("study.md", f"(at least {FEWEST} in each)"),
     ("design.md", f"asks it {ControllerConfig().steps} times for each proposal"),
 ]  # fmt: skip
 

@@ -18,7 +18,8 @@ from automl.data.store.log import EncodedLog
 from automl.runtime.jobs import Done, Job, Outcome, TrainModel
 from automl.study.config import STRATEGIES
 from automl.study.facts import BATCH
-from automl.study.history import Failure, Limit, Metric
+from automl.study.history import Failure, Limit, Metric, Origin
+from automl.study.precedents import Precedent
 from automl.study.problem import Problem
 from automl.study.record import Study
 from automl.study.requests import Request, numbers, spans
@@ -86,6 +87,17 @@ def test_every_batch_comes_out_as_it_was_recorded(strategy: str, tmp_path: Path)
     asked = [batch.request for batch in study.batches.values()]
     assert any(one is not None and one.running for one in asked), "batches are asked for while trials run"
     assert replay(tmp_path, LOG) == Replay(proposals=trials, identical=trials)
+
+
+def test_a_warm_search_is_asked_again_with_what_it_was_told(tmp_path: Path) -> None:
+    told = tuple(
+        Precedent(study="before", trial=n, model=one.candidate.model, ne_gain_pct=0.1 * n, qps_ratio=1.0)
+        for n, one in enumerate(proposals(10, seed=4), 1)
+    )
+    opened(tmp_path).note(study_facts(versions={"lightgbm": "4.0"}, warm_start=told))
+    study = play(tmp_path, "controller", 17, seed=3)
+    assert any(trial.origin is Origin.PRECEDENT for trial in study.trials)
+    assert replay(tmp_path, LOG) == Replay(proposals=17, identical=17)
 
 
 def test_an_edited_space_is_replayed_with_what_was_copied_into_it(tmp_path: Path) -> None:

@@ -138,7 +138,15 @@ def test_there_is_always_an_order() -> None:
     known = np.array([[-1.0, -1.0]])
     behind = np.array([[0.5, 0.5], [0.0, 0.0], [0.9, 0.9]])
     assert pareto.improvements(behind, known).tolist() == [0.0, 0.0, 0.0]
-    assert int(np.argmax(worths(behind, known))) == 1
+    assert int(np.argmax(worths(behind, known, np.ones(3)))) == 1
+
+
+def test_what_a_limit_forbids_is_not_chosen_for_adding_most() -> None:
+    """The first adds hypervolume but breaks a limit; of the others, which add none, the one nearest to it is best."""
+    known = np.array([[0.0, 0.0]])
+    candidates = np.array([[-0.5, -0.5], [0.9, 0.5], [0.5, 0.5]])
+    assert int(np.argmax(worths(candidates, known, np.array([0.0, 0.9, 0.9])))) == 2
+    assert int(np.argmax(worths(candidates, known, np.array([1e-9, 0.9, 0.9])))) == 2
 
 
 def test_a_stopped_trial_counts_but_is_never_on_the_front(space: SearchSpace, played: History) -> None:

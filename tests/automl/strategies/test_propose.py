@@ -126,7 +126,7 @@ def test_learns_what_the_history_shows(name: str, space: SearchSpace) -> None:
 
 
 def test_a_limit_on_another_label_steers_the_controller(space: SearchSpace) -> None:
-    """A second label is worse by 1% with large batches, else as good as the baseline's: few proposals have them."""
+    """A second label is worse by 1% with small batches, which the first likes: few proposals have them."""
     search = world.Search.start(space)
     search.play(strategy_of("random"), 40, 40, seed=3)
 
@@ -137,17 +137,17 @@ def test_a_limit_on_another_label_steers_the_controller(space: SearchSpace) -> N
     base = search.history.baseline
     base = replace(base, trials=tuple(with_ctr(trial, 0.8) for trial in base.trials))
     trials = [
-        with_ctr(trial, 0.808 if trial.candidate.model.train.batch_size > 512 else 0.8)
+        with_ctr(trial, 0.808 if trial.candidate.model.train.batch_size <= 512 else 0.8)
         for trial in search.history.trials
     ]
     limit = Limit(Metric.NE_GAIN_PCT, high=0.1, task="ctr")
     history = replace(search.history, baseline=base, trials=tuple(trials), limits=(limit,))
     evidence = gather(space, history)
     sizes = [candidate.model.train.batch_size for candidate in evidence.candidates]
-    assert all(not fit or size <= 512 for fit, size in zip(evidence.eligible_N[1:], sizes[1:], strict=True))
+    assert all(not fit or size > 512 for fit, size in zip(evidence.eligible_N[1:], sizes[1:], strict=True))
 
-    def small(told: History) -> int:
+    def large(told: History) -> int:
         proposals = [p for seed in (5, 6) for p in strategy_of("controller")(space, told, 10, seed)]
-        return sum(p.candidate.model.train.batch_size <= 512 for p in proposals)
+        return sum(p.candidate.model.train.batch_size > 512 for p in proposals)
 
-    assert small(history) >= 4 + 2 * small(replace(history, limits=()))
+    assert large(history) >= 4 + 2 * large(replace(history, limits=()))

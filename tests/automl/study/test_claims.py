@@ -40,6 +40,7 @@ def test_what_is_the_same_and_what_may_change() -> None:
         ({"config": study_config(qps={"clock": "cpu"})}, Conflict.QPS),
         ({"config": study_config(qps={"clock": "analytic", "batch_rows": 64})}, Conflict.QPS),
         ({"config": study_config(search={"tune_baseline": 12})}, Conflict.TUNING),
+        ({"config": study_config(search={"warm_start": ["../before"]})}, Conflict.WARM_START),
         ({"config": study_config(constraints=["qps >= 0.5 * baseline.qps"])}, Conflict.LIMITS),
     ],
 )

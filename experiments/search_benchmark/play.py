@@ -1,0 +1,87 @@
+"""A search played against a world that answers at once: any strategy, in batches, from the baseline on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from automl.stats.seeds import trial_seeds
+from automl.strategies import Strategy
+from automl.study.history import Baseline, CurvePoint, Failure, History, Measurement, Origin, Proposal, State, Trial
+from experiments.search_benchmark.logs import SEED
+from search_spaces.model import ModelSpec
+from search_spaces.space import Candidate, SearchSpace
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a training of a candidate gave."""
+
+    measurement: Measurement | None
+    failure: Failure | None = None
+    curve: tuple[CurvePoint, ...] = ()
+
+
+Train = Callable[[Candidate, int], Answer]
+"""A candidate on an order of the data."""
+
+
+def ended(trial: Trial, answer: Answer, order: int = 0) -> Trial:
+    """A trial as its training left it."""
+    return replace(
+        trial,
+        state=State.FAILED if answer.failure is not None else State.COMPLETE,
+        measurement=answer.measurement,
+        failure=answer.failure,
+        curve=answer.curve,
+        seeds=trial_seeds(SEED, order),
+    )
+
+
+def baseline_of(model: ModelSpec, answers: Sequence[Answer]) -> Baseline:
+    """The human's model, trained on orders 0, 1, 2 and so on."""
+    candidate = Candidate({}, model)
+    begun = Trial(number=0, candidate=candidate, origin=Origin.BASELINE, state=State.RUNNING)
+    trials = tuple(ended(begun, answer, order) for order, answer in enumerate(answers))
+    measured = [trial.measurement for trial in trials]
+    nes = [m.ne for m in measured if m is not None]
+    mean = sum(nes) / len(nes)
+    spread = (sum((ne - mean) ** 2 for ne in nes) / (len(nes) - 1)) ** 0.5
+    return Baseline(candidate=candidate, trials=trials, ne=mean, ne_std=spread, qps=1e5, train_qps=4e4)
+
+
+def begin(history: History, proposals: Sequence[Proposal]) -> History:
+    """The history with these proposals under way."""
+    first = len(history.trials) + 1
+    round_ = max((trial.round for trial in history.trials), default=0) + 1
+    begun = tuple(
+        Trial(
+            number=number,
+            candidate=proposal.candidate,
+            origin=proposal.origin,
+            forecast=proposal.forecast,
+            state=State.RUNNING,
+            round=round_,
+        )
+        for number, proposal in enumerate(proposals, first)
+    )
+    return replace(history, trials=history.trials + begun)
+
+
+def end(history: History, train: Train) -> History:
+    """The history with all that runs trained on order 0."""
+    trials = (trial if trial.ended else ended(trial, train(trial.candidate, 0)) for trial in history.trials)
+    return replace(history, trials=tuple(trials))
+
+
+def play(
+    space: SearchSpace, baseline: Baseline, strategy: Strategy, train: Train, *, trials: int, batch: int, seed: int
+) -> History:
+    """A search of so many trials, a batch at a time; shorter only where the strategy has nothing new."""
+    history = History(baseline)
+    while (left := trials - len(history.trials)) > 0:
+        proposals = strategy(space, history, min(batch, left), seed)
+        if not proposals:
+            break
+        history = end(begin(history, proposals), train)
+    return history

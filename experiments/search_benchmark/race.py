@@ -1,0 +1,138 @@
+"""Replays: strategies search in the world of a table, each with many seeds; a line a search, told apart by its name.
+
+    python -m experiments.search_benchmark.race --log kuairand --strategies controller,tpe [--seeds 20] [--batch 10]
+
+A line holds what was trained in its order: true gain, observed gain, log2 of the QPS ratio, who proposed it and the
+forecast, so that whatever is asked of searches is worked out from the lines (experiments.search_benchmark.told). The
+same call goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import time
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from automl.strategies import Strategy
+from automl.study.history import History, Trial
+from experiments.search_benchmark.logs import LOGS
+from experiments.search_benchmark.play import play
+from experiments.search_benchmark.rivals import rival_of
+from experiments.search_benchmark.table import ROOT, read_table
+from experiments.search_benchmark.variants import RECIPES, variant
+from experiments.search_benchmark.worlds import Features, LookUp, Luck, Surrogate, World, baseline_in
+
+TRIALS = 100
+
+
+def main() -> None:
+    """Play what has not been played."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--log", choices=list(LOGS), required=True)
+    parser.add_argument("--world", choices=("surrogate", "look-up"), default="surrogate")
+    parser.add_argument("--strategies", required=True, help="names, with commas between them")
+    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--batch", type=int, default=10)
+    parser.add_argument("--trials", type=int, default=TRIALS)
+    asked = parser.parse_args()
+    file = races_of(asked.log, asked.world)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    done = {(line["strategy"], line["batch"], line["seed"]) for line in read_races(file)}
+    for seed in range(asked.seeds):
+        for name in asked.strategies.split(","):
+            if (name, asked.batch, seed) in done:
+                continue
+            line = race(asked.log, asked.world, name, seed, asked.batch, asked.trials)
+            with file.open("a") as out:
+                out.write(json.dumps(line) + "\n")
+
+
+def races_of(log: str, world: str) -> Path:
+    """Where the lines stand."""
+    return ROOT / ".cache" / "search_benchmark" / f"races_{log}_{world}.jsonl"
+
+
+def read_races(file: Path) -> list[Mapping[str, Any]]:
+    """The searches that were played."""
+    return [json.loads(text) for text in file.read_text().splitlines()] if file.exists() else []
+
+
+@cache
+def _surrogate(log: str) -> Surrogate:
+    return Surrogate(read_table(log))
+
+
+def world_of(log: str, kind: str) -> tuple[World, Luck]:
+    """A world for one search."""
+    if kind == "surrogate":
+        return _surrogate(log), _surrogate(log).luck
+    table = read_table(log)
+    luck = Luck.of(table)
+    return LookUp(table, luck, Features.of(table)), luck
+
+
+def race(log: str, kind: str, name: str, seed: int, batch: int, trials: int) -> dict[str, Any]:
+    """One search."""
+    world, luck = world_of(log, kind)
+    strategy = strategy_named(name)
+    spent: list[float] = []
+
+    def timed(*asked: Any) -> Any:
+        start = time.process_time()
+        try:
+            return strategy(*asked)
+        finally:
+            spent.append(time.process_time() - start)
+
+    baseline = baseline_in(world, seed, luck)
+    wall = time.monotonic()
+    history = play(
+        world.table.space,
+        baseline,
+        timed,
+        lambda candidate, order: world.answer(candidate, order, seed),
+        trials=trials,
+        batch=batch,
+        seed=seed,
+    )
+    return {
+        "strategy": name,
+        "batch": batch,
+        "seed": seed,
+        "trials": [_line(world, history, trial) for trial in history.trials],
+        "propose_cpu_s": [round(seconds, 3) for seconds in spent],
+        "wall_s": round(time.monotonic() - wall, 2),
+    }
+
+
+def _line(world: World, history: History, trial: Trial) -> list[Any]:
+    """True gain, observed gain, log2 ratio, origin, forecast gain and its spread; of a failed one None."""
+    if trial.measurement is None:
+        return [None, None, None, str(trial.origin), None, None]
+    true, forecast = world.truth(trial.candidate), trial.forecast
+    base = history.baseline.ne
+    told = (None, None) if forecast is None else (history.baseline.gain_pct(forecast.ne), 100 * forecast.ne_std / base)
+    seen = history.baseline.mean_gain_pct(trial)
+    return [round(true.gain, 4), round(seen, 4), round(true.log2_ratio, 4), str(trial.origin), *map(_rounded, told)]
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None or not math.isfinite(value) else round(value, 4)
+
+
+def strategy_named(name: str) -> Strategy:
+    """A rival, or the controller with a part taken away.
+
+    Raises:
+        KeyError: where there is none of that name.
+    """
+    return variant(name) if name in RECIPES else rival_of(name)
+
+
+if __name__ == "__main__":
+    main()
