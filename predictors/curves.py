@@ -1,57 +1,52 @@
-"""What a trial that was stopped early would have reached, from its curve and the curves of trials trained to the end.
+"""What a trial that was stopped early would have reached, from its level at the stop and what became of others there.
 
-A line through the complete trials: final NE over the mean NE of the last points at the place where the curve stops. Its
-slope is below 1 (a level is noisy, and a bad start recovers in part), so the forecast of a curve that looks extreme is
-drawn back to the others. All trials see the examples in comparable order, so the difficulty of a stretch cancels.
+A line through the trials that were trained to their end: final NE over their NE at the same share of the training. Its
+slope is seldom 1 (a level is noisy, and a bad start recovers in part). Middle and spread around it are those of the
+half of the trials whose levels are nearest: a level far from the front says little about the front.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
 
-from predictors.base import Floats, Prediction
+from predictors.base import Floats
+from predictors.evaluate import tau
 
-TAIL_POINTS = 5
 MIN_FOR_LINE = 8
+STEEPEST = 1.5
+LEAST_SPREAD = 1e-4
+TO_STD = 1.4826  # of a median of absolute deviations
 
 
 @dataclass(frozen=True, slots=True)
-class Curve:
-    """NE of the examples since the last point, at rising numbers of rows seen."""
+class Foreseen:
+    """Final NE: middle and standard deviation; and how well levels ranked the final NE of the trials that tell."""
 
-    rows: Floats
-    window_ne: Floats
-
-    def __post_init__(self) -> None:
-        if self.rows.shape != self.window_ne.shape or self.rows.ndim != 1 or not len(self.rows):
-            raise ValueError(f"a curve must hold points, but found {self.rows.shape} and {self.window_ne.shape}")
-
-    def level(self, rows: float) -> float:
-        """Mean NE of the last points up to `rows`; NaN where there is none."""
-        seen = np.flatnonzero((self.rows <= rows) & np.isfinite(self.window_ne))[-TAIL_POINTS:]
-        return float(self.window_ne[seen].mean()) if len(seen) else float("nan")
+    ne: float
+    std: float
+    tau: float
 
 
-def extrapolate(stopped: Curve, complete: Sequence[Curve], finals: Floats) -> Prediction:
-    """Final NE of a stopped trial; shape (1, 1). With few complete trials: its level and their median drop from there.
+def foresee(level: float, levels: Floats, finals: Floats) -> Foreseen:
+    """Final NE of a trial at a level, from levels and final NE of others. With few of them: their median drop from
+    there.
 
     Raises:
-        ValueError: where there is no complete trial to learn from, or the curve has no finite point.
+        ValueError: where the level is not finite, or no other trial has both.
     """
-    until = float(stopped.rows[-1])
-    levels = np.array([curve.level(until) for curve in complete], dtype=np.float64)
     usable = np.isfinite(levels) & np.isfinite(finals)
-    level = stopped.level(until)
-    if not usable.any() or not np.isfinite(level):
-        raise ValueError("a stopped curve must have finite points, and complete curves that reach as far")
-    levels, ends = levels[usable], np.asarray(finals, dtype=np.float64)[usable]
+    if not usable.any() or not math.isfinite(level):
+        raise ValueError("a level must be finite, and others must have one and a final NE")
+    levels, finals = np.asarray(levels, np.float64)[usable], np.asarray(finals, np.float64)[usable]
     slope = 1.0
     if len(levels) >= MIN_FOR_LINE and np.ptp(levels) > 0:
-        slope = float(np.clip(stats.theilslopes(ends, levels).slope, 0.0, 1.0))
-    offsets = ends - slope * levels
-    spread = float(np.median(np.abs(offsets - np.median(offsets))) * 1.4826)
-    return Prediction(np.array([[float(np.median(offsets)) + slope * level]]), np.array([[max(spread, 1e-4)]]))
+        slope = float(np.clip(stats.theilslopes(finals, levels).slope, 0.0, STEEPEST))
+    offsets = finals - slope * levels
+    near = np.argsort(np.abs(levels - level), kind="stable")[: max(MIN_FOR_LINE, len(levels) // 2)]
+    middle = float(np.median(offsets[near]))
+    spread = TO_STD * float(np.median(np.abs(offsets[near] - middle)))
+    return Foreseen(middle + slope * level, max(spread, LEAST_SPREAD), tau(levels, finals))

@@ -15,7 +15,7 @@ from automl.commands.failing import breaks_limit, hopeless, some_hope
 from automl.commands.outcomes import repeat_with, with_outcome
 from automl.commands.proposing import awaited, pause, proposed
 from automl.commands.repeats import CONFIRM, kept_in, predictions_file, predictions_folder, resumable, trained_again
-from automl.commands.stopping import STOPS, extrapolated_ne, should_stop
+from automl.commands.stopping import STOPS, check_rows, extrapolated_ne, should_stop
 from automl.runtime.errors import RunError
 from automl.runtime.jobs import Done, Job, Limits, Outcome, Progress, Timing, Wait
 from automl.stats.seeds import trial_seeds
@@ -113,7 +113,7 @@ class SearchSource:
         trial = self._trials.get(job.name)
         if trial is None or not self._problem.config.search.stop_early or progress.qps_ratio is None:
             return True
-        return not should_stop(trial, progress.curve, progress.qps_ratio, self._study.trials)
+        return not should_stop(trial, progress.curve, progress.qps_ratio, self._others())
 
     def ended(self, job: Job, outcome: Outcome) -> None:
         self._events += 1
@@ -230,11 +230,20 @@ class SearchSource:
     # ------------------------------------------------------------------ jobs
 
     def _baseline_job(self, order: int) -> Job:
-        return self._job(f"baseline-{order}", self._problem.baseline, order, stops=(), timed=True)
+        return self._job(
+            f"baseline-{order}", self._problem.baseline, order, stops=self._stops() if order == 0 else (), timed=True
+        )
+
+    def _stops(self) -> tuple[float, ...]:
+        return STOPS if self._problem.config.search.stop_early else ()
+
+    def _others(self) -> tuple[Trial, ...]:
+        """Whom a trial is compared with: the baseline on the same order of the data, and all trials."""
+        order = self._seeds(0)["order"]
+        return (*(one for one in self._study.baseline_repeats() if one.seeds["order"] == order), *self._study.trials)
 
     def _trial_job(self, trial: Trial) -> Job:
-        stops = STOPS if self._problem.config.search.stop_early else ()
-        job = self._job(f"trial-{trial.number}", trial.candidate.model, 0, stops=stops, timed=True)
+        job = self._job(f"trial-{trial.number}", trial.candidate.model, 0, stops=self._stops(), timed=True)
         self._trials[job.name] = trial
         return job
 
@@ -260,7 +269,9 @@ class SearchSource:
             predictions_folder(self._problem, self._problem.log).mkdir(parents=True, exist_ok=True)
             file = predictions_file(self._problem, self._problem.log, model, CONFIRM, order - CONFIRM.first_order)
             payload = kept_in(payload, file)
-        payload = replace(payload, stops=stops, timing=timing if timed else None)
+        train = self._problem.log.windows["train"]
+        rows = check_rows(train.stop - train.start) if stops else 0
+        payload = replace(payload, stops=stops, check_rows=rows, timing=timing if timed else None)
         payload = resumable(self._problem, name, payload)
         return Job(name, payload, Limits(timeout_s=config.trial.timeout, memory_bytes=config.trial.memory))
 
@@ -297,7 +308,7 @@ class SearchSource:
     def _ended_trial(self, trial: Trial, outcome: Outcome) -> Trial:
         measurement = outcome.measurement
         if outcome.stopped and measurement is not None:
-            measurement = replace(measurement, ne=extrapolated_ne(outcome.curve, self._study.trials))
+            measurement = replace(measurement, ne=extrapolated_ne(trial, outcome.curve, self._others()))
         return replace(with_outcome(trial, outcome, measurement), seeds=self._seeds(0))
 
 

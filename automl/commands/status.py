@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
+from automl.commands.saved import saved_share
 from automl.report.common.formats import counted
 from automl.report.common.words import changes
 from automl.study.history import Baseline, MeanGain, State, Trial
@@ -86,7 +87,7 @@ def _trials(study: Study, baseline: Baseline) -> list[str]:
     counts = Counter(trial.state for trial in study.trials)
     names = {State.RUNNING: "running or queued"}
     words = ", ".join(f"{counts[s]} {names.get(s, s.value)}" for s in State if counts[s]) or "none yet"
-    lines = [f"trials     {words}", *_repeats(study.trials)]
+    lines = [f"trials     {words}{_saved(study.trials)}", *_repeats(study.trials)]
     history = study.history()
     done = [
         (history.gain(t), t.measurement.speed.qps_ratio, t)
@@ -105,6 +106,13 @@ def _trials(study: Study, baseline: Baseline) -> list[str]:
         words = f"at NE {_gain(gain)}, no worse than the baseline"
         lines.append(f"best QPS   #{trial.number}: x{ratio:.2f} {words}{_of_tasks(baseline, trial)}")
     return lines
+
+
+def _saved(trials: tuple[Trial, ...]) -> str:
+    """What early stops have saved."""
+    if not any(trial.state is State.STOPPED for trial in trials):
+        return ""
+    return f"; early stops saved {saved_share(trials):.0%} of the training"
 
 
 def _of_tasks(baseline: Baseline, trial: Trial) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
@@ -15,6 +16,8 @@ from automl.ranking.features import AT_ONCE, Features, read_parts
 from automl.ranking.place import fetch
 from automl.ranking.progress import Diverged
 from automl.stats.metrics import NESums, auc
+
+CHECKED_AT_ONCE = 256  # neighbouring rows: many stretches of a window say more of it than one
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,33 @@ def scores_of(
         weights_N = log.weights_N[rows][known_N]
         of_tasks.append(_scores(labels_N[known_N], probabilities_N[known_N], weights_N, negatives_kept))
     return replace(of_tasks[log.primary], nes=tuple(scores.ne for scores in of_tasks))
+
+
+def check(model: nn.Module, log: Examples, window: slice, count: int) -> float | None:
+    """NE of about so many rows of a window, spread evenly over it, of the primary label; None where it is not a
+    number. The model goes on training as if it had not been asked."""
+    spans = spread(window, count)
+    if not spans:
+        return None
+    sums = NESums()
+    for rows in spans:
+        probabilities, labels_N = score(model, log, rows), log.labels_N[rows]
+        if log.labels_NT is not None:
+            probabilities = probabilities[:, log.primary]
+        known_N = ~np.isnan(labels_N) & np.isfinite(probabilities)
+        sums = sums + NESums.of(labels_N[known_N], probabilities[known_N], log.weights_N[rows][known_N])
+    model.train()
+    return sums.ne if math.isfinite(sums.ne) else None
+
+
+def spread(window: slice, count: int) -> list[slice]:
+    """Neighbouring rows, CHECKED_AT_ONCE each, evenly spread over a window: about `count` in all."""
+    size = window.stop - window.start
+    parts = min(count, size) // CHECKED_AT_ONCE
+    if parts == 0:
+        return [slice(window.start, window.start + min(count, size))] if min(count, size) else []
+    starts = np.linspace(window.start, window.stop - CHECKED_AT_ONCE, parts).astype(int)
+    return [slice(int(start), int(start) + CHECKED_AT_ONCE) for start in starts]
 
 
 def _scores(

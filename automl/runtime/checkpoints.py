@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -55,7 +56,7 @@ class Checkpoints:
             found: dict[str, Tensor] = torch.load(self._file, map_location="cpu", weights_only=True, mmap=True)
             if not torch.equal(found[_WHOSE], self._whose) or not torch.equal(found.pop(_SEAL), _seal(found)):
                 return Checkpoint({})
-            curve = tuple(CurvePoint(int(rows), *nes) for rows, *nes in found[_CURVE].tolist())
+            curve = tuple(_point(*told) for told in found[_CURVE].tolist())
             course = {name.removeprefix(_COURSE): part for name, part in found.items() if name.startswith(_COURSE)}
             return Checkpoint(course, curve, float(found[_SECONDS]))
         except Exception:  # whatever stands there, training from the start is right
@@ -69,10 +70,10 @@ class Checkpoints:
     def write(self, course: Mapping[str, Tensor], curve: Sequence[CurvePoint], cpu_seconds: float) -> bool:
         """In the place of the one before; whether it could be written."""
         start, written = self._clock(), False
-        points = [[point.rows, point.window_ne, point.lifetime_ne] for point in curve]
+        points = [[point.rows, point.window_ne, point.lifetime_ne, _number(point.check_ne)] for point in curve]
         told = {
             _WHOSE: self._whose,
-            _CURVE: torch.tensor(points, dtype=torch.float64).reshape(-1, 3),
+            _CURVE: torch.tensor(points, dtype=torch.float64).reshape(-1, 4),
             _SECONDS: torch.tensor(cpu_seconds, dtype=torch.float64),
             **{_COURSE + name: part.detach() for name, part in course.items()},
         }
@@ -85,6 +86,14 @@ class Checkpoints:
         if self._apart:
             self._apart = max(self._apart, SHARE * (self._latest - start))
         return written
+
+
+def _number(check_ne: float | None) -> float:
+    return math.nan if check_ne is None else check_ne
+
+
+def _point(rows: float, window_ne: float, lifetime_ne: float, check_ne: float) -> CurvePoint:
+    return CurvePoint(int(rows), window_ne, lifetime_ne, check_ne if math.isfinite(check_ne) else None)
 
 
 def _seal(tensors: Mapping[str, Tensor]) -> Tensor:

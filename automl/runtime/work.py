@@ -23,7 +23,7 @@ from automl.ranking.course import Course
 from automl.ranking.model import Ranker, build_model
 from automl.ranking.place import PROCESSOR, copied_to, device_of, module_to
 from automl.ranking.progress import Progress
-from automl.ranking.scoring import Scores, score, scores_of
+from automl.ranking.scoring import Scores, check, score, scores_of
 from automl.ranking.throughput import time_ratio, timed_batches
 from automl.ranking.training import Diverged, Steppers, make_steppers, train
 from automl.runtime.checkpoints import Checkpoint, Checkpoints
@@ -77,6 +77,10 @@ class Stopwatch:
     def went_on(self, cpu_seconds: float) -> None:
         """So much was worked before, by a process that died."""
         self._cpu_start -= cpu_seconds
+
+    def leave_out(self, cpu_seconds: float) -> None:
+        """So much was worked at something else."""
+        self._cpu_start += cpu_seconds
 
     @property
     def cpu_seconds(self) -> float:
@@ -132,6 +136,10 @@ def train_and_score(asked: TrainModel, training: Training = train) -> Iterator[S
             if stops and stops[0] <= share < 1:
                 stops.pop(0)
                 watch.lap("train")
+                before = time.process_time()
+                curve[-1] = replace(curve[-1], check_ne=check(model, log, log.windows[asked.score], asked.check_rows))
+                train_cpu.leave_out(time.process_time() - before)
+                watch.lap("score")
                 yield Step(share=share, curve=tuple(curve), measurement=start, cpu_seconds=watch.cpu_seconds)
                 watch.resume()
             if kept is not None and share < 1 and kept.due and kept.write(course.state(), curve, train_cpu.cpu_seconds):

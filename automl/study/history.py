@@ -58,11 +58,13 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True)
 class CurvePoint:
-    """Progressive NE while training: of the examples since the last point, and of all so far."""
+    """Progressive NE while training: of the examples since the last point, and of all so far. `check_ne`: at a stop, NE
+    of a part of the validation window by the weights of that moment; None elsewhere."""
 
     rows: int
     window_ne: float
     lifetime_ne: float
+    check_ne: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

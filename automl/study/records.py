@@ -60,7 +60,8 @@ class OutcomeJson(TypedDict):
     state: str
     measurement: MeasurementJson | None
     failure: tuple[str, str] | None  # kind, reason
-    curve: Sequence[tuple[int, float | None, float | None]]  # rows, NE of the window, NE of all so far
+    # rows, NE of the window, NE of all so far; at a stop that of a part of the validation window too
+    curve: Sequence[tuple[int, float | None, float | None] | tuple[int, float | None, float | None, float]]
     started_at: float | None
     ended_at: float | None
     cpu_seconds: float | None
@@ -154,7 +155,7 @@ def outcome_json(trial: Trial) -> OutcomeJson:
         "state": str(trial.state),
         "measurement": None if trial.measurement is None else measurement_json(trial.measurement),
         "failure": None if trial.failure is None else (trial.failure.kind, trial.failure.reason),
-        "curve": [(p.rows, _finite(p.window_ne), _finite(p.lifetime_ne)) for p in trial.curve],
+        "curve": [_point_json(point) for point in trial.curve],
         "started_at": _finite(trial.started_at),
         "ended_at": _finite(trial.ended_at),
         "cpu_seconds": _finite(trial.cpu_seconds),
@@ -211,12 +212,21 @@ def trial_of(number: int, round_: int, proposal: ProposalJson, outcome: OutcomeJ
         forecast=made.forecast,
         measurement=None if measurement is None else measurement_of(measurement),
         failure=None if failure is None else Failure(*failure),
-        curve=tuple(CurvePoint(rows, _or_nan(window), _or_nan(life)) for rows, window, life in outcome["curve"]),
+        curve=tuple(
+            CurvePoint(rows, _or_nan(window), _or_nan(life), *check) for rows, window, life, *check in outcome["curve"]
+        ),
         started_at=outcome["started_at"],
         ended_at=outcome["ended_at"],
         cpu_seconds=outcome["cpu_seconds"],
         seeds=outcome["seeds"],
     )
+
+
+def _point_json(
+    point: CurvePoint,
+) -> tuple[int, float | None, float | None] | tuple[int, float | None, float | None, float]:
+    told = point.rows, _finite(point.window_ne), _finite(point.lifetime_ne)
+    return told if point.check_ne is None else (*told, point.check_ne)
 
 
 def _finite(value: float | None) -> float | None:

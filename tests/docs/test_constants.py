@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from automl.commands.stopping import MIN_PEERS, STOPS, WORSE_THAN, WORSE_THAN_EARLY
+from automl.commands.stopping import CHECK_ROWS, CHECK_SHARE, IN_A_ROW, LUCK, MIN_PEERS, MIN_TAU, STOPS, SURE
 from automl.commands.warm import FEWEST
 from automl.exfm.student.auto import DISCOUNT, DROP_AFTER, DROP_AT, MUTE_AT
 from automl.exfm.student.recipes import ARMS
@@ -21,6 +21,7 @@ from automl.strategies.recipe import STANDARD
 from automl.study.history import Origin
 from tests.docs.pages import page
 
+COUNTS = {2: "two", 3: "three", 4: "four"}
 WORDS = {
     0.2: "fifth",
     0.5: "half",
@@ -33,14 +34,16 @@ WORDS = {
     10: "ten",
     12: "twelve",
 }
-EARLY, LATE = (f"{share:.0%}" for share in STOPS)
-WORST, WORSE = WORDS[round(1 - WORSE_THAN_EARLY, 6)], WORDS[WORSE_THAN]
-
 
 SAID = [
-    ("statistics.md", f"ended at {EARLY} of its training if its window NE is in the worst {WORST}"),
-    ("statistics.md", f"of at least {MIN_PEERS} trials that are at least as fast"),
-    ("statistics.md", f"at {LATE} if it is in their worse {WORSE}"),
+    ("statistics.md", f"each tenth of a training up to {STOPS[-1]:.0%} is a stop"),
+    ("statistics.md", f"{CHECK_ROWS} rows evenly spread over it, or a {1 / CHECK_SHARE:.0f}nd of the rows"),
+    ("statistics.md", f"same order of the rows, at least {MIN_PEERS} trials"),
+    ("statistics.md", f"where {COUNTS[IN_A_ROW]} stops in a row say"),
+    ("statistics.md", f"(tau below {MIN_TAU})"),
+    ("statistics.md", f"that it stays {SURE} standard deviations behind"),
+    ("statistics.md", f"a training's luck, {LUCK:.2%}"),
+    ("study.md", f"once {COUNTS[IN_A_ROW]} [checks on the validation window]"),
     ("statistics.md", f"informs the predictor with {WORDS[STOPPED_WEIGHT]} weight"),
     ("statistics.md", f"a trimmed mean ({TRIMMED:.0%} at both ends)"),
     ("statistics.md", f"the means of {WORDS[GROUPS]} stretches of time"),
@@ -51,8 +54,6 @@ SAID = [
     ("statistics.md", f"the QPS ratio's lower end is above {FASTER}"),
     ("statistics.md", f"The interval of {1 - LEVEL:.0%} is t"),
     ("statistics.md", f"t({1 - LEVEL / 2}, S - 1)"),
-    ("study.md", f"end a trial at {EARLY} of its training if it is in the worst {WORST} of at least {MIN_PEERS}"),
-    ("study.md", f"at {LATE} if it is in their worse {WORSE}"),
     ("study.md", f"on the front, after {FIRST_RANDOM} random candidates"),
     ("study.md", f"NSGA-II, population {NSGA2_POPULATION}"),
     ("study.md", f"if the interval is not {WIDTH:.0%} wide before"),

@@ -1,56 +1,66 @@
-"""Extrapolation of stopped curves."""
+"""What a stopped trial would have reached."""
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 import pytest
 
-from predictors.curves import Curve, extrapolate
-
-ROWS = np.linspace(5_000, 100_000, 20)
+from predictors.curves import LEAST_SPREAD, MIN_FOR_LINE, foresee
 
 
-def curve(floor: float, drop: float, difficulty: np.ndarray, points: int = 20) -> Curve:
-    ne = floor + drop / np.sqrt(ROWS / 5_000) + difficulty
-    return Curve(ROWS[:points], ne[:points])
+def world(count: int, *, noise: float = 0.002, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Levels and ends: a start that is bad by 1% ends half a percent worse."""
+    rng = np.random.default_rng(seed)
+    levels = rng.uniform(0.88, 0.98, count)
+    return levels, 0.43 + 0.5 * levels + noise * rng.normal(size=count)
 
 
-def test_a_stopped_curve_ends_near_its_truth() -> None:
-    rng = np.random.default_rng(0)
-    difficulty = 0.02 * rng.normal(size=20)  # of the stretches of the log, the same for every trial
-    floors, drops = rng.uniform(0.86, 0.92, 40), rng.uniform(0.05, 0.15, 40)
-    curves = [curve(f, d, difficulty) for f, d in zip(floors, drops, strict=True)]
-    finals = floors + drops / np.sqrt(21)
-    errors = []
-    for i in range(30, 40):
-        stopped = Curve(curves[i].rows[:8], curves[i].window_ne[:8])
-        prediction = extrapolate(stopped, curves[:30], finals[:30])
-        assert prediction.mean.shape == (1, 1)
-        errors.append(prediction.mean[0, 0] - finals[i])
-    assert np.abs(errors).mean() < 0.01 < np.abs(finals[30:] - [c.window_ne[7] for c in curves[30:]]).mean()
+def test_a_level_ends_where_others_lead_one_to_expect() -> None:
+    levels, finals = world(60)
+    for level in (0.89, 0.93, 0.97):
+        found = foresee(level, levels, finals)
+        assert found.ne == pytest.approx(0.43 + 0.5 * level, abs=0.002)
+        assert 0.001 < found.std < 0.004
+        assert found.tau > 0.8
 
 
-def test_one_complete_trial_gives_its_drop() -> None:
-    complete = curve(0.9, 0.1, np.zeros(20))
-    stopped = Curve(ROWS[:5], complete.window_ne[:5] + 0.01)
-    assert extrapolate(stopped, [complete], np.array([0.93])).mean[0, 0] == pytest.approx(0.94)
+def test_intervals_hold_what_they_say() -> None:
+    inside = []
+    for seed in range(200):
+        levels, finals = world(31, seed=seed)
+        found = foresee(float(levels[-1]), levels[:-1], finals[:-1])
+        inside.append(abs(finals[-1] - found.ne) < 1.645 * found.std)
+    assert 0.8 < np.mean(inside) < 0.96
 
 
-def test_a_curve_that_looks_extreme_is_drawn_back() -> None:
-    rng = np.random.default_rng(1)
-    truth = rng.uniform(0.86, 0.88, 30)
-    noisy = [Curve(ROWS[:5], np.full(5, t + 0.05) + rng.normal(0, 0.01)) for t in truth]
-    luckiest = int(np.argmin([c.window_ne[0] for c in noisy]))
-    others = [i for i in range(30) if i != luckiest]
-    found = extrapolate(noisy[luckiest], [noisy[i] for i in others], truth[others]).mean[0, 0]
-    assert found > noisy[luckiest].window_ne[0] - 0.05 + 0.003  # its level less the usual drop would be too good
+def test_few_trials_give_their_median_drop() -> None:
+    levels = np.array([0.95, 0.96, 0.99])
+    found = foresee(0.97, levels, levels - np.array([0.02, 0.03, 0.08]))
+    assert found.ne == pytest.approx(0.94)
+
+
+def test_the_middle_is_that_of_the_trials_nearby() -> None:
+    """Far off, trials end much worse than the line through the many says."""
+    near, far = np.linspace(0.90, 0.92, 20), np.linspace(1.5, 2.0, 6)
+    levels, finals = np.concatenate([near, far]), np.concatenate([near - 0.02, far])
+    assert foresee(0.91, levels, finals).ne == pytest.approx(0.89, abs=1e-3)
+    assert foresee(0.91, near, near - 0.02).std == LEAST_SPREAD
+
+
+def test_what_ranks_nothing_says_so() -> None:
+    rng = np.random.default_rng(3)
+    assert abs(foresee(0.9, rng.uniform(0.88, 0.98, 200), rng.uniform(0.88, 0.9, 200)).tau) < 0.15
+    assert math.isnan(foresee(0.9, np.full(9, 0.95), rng.uniform(0.88, 0.9, 9)).tau)
 
 
 def test_nothing_to_learn_from_is_refused() -> None:
-    stopped = curve(0.9, 0.1, np.zeros(20), 5)
-    with pytest.raises(ValueError, match="complete curves"):
-        extrapolate(stopped, [], np.empty(0))
-    with pytest.raises(ValueError, match="finite points"):
-        extrapolate(Curve(ROWS[:2], np.full(2, np.nan)), [stopped], np.array([0.9]))
-    with pytest.raises(ValueError, match="must hold points"):
-        Curve(np.empty(0), np.empty(0))
+    levels, finals = world(MIN_FOR_LINE)
+    for level, told, ends in (
+        (math.nan, levels, finals),
+        (0.9, levels[:0], finals[:0]),
+        (0.9, np.full(9, math.nan), np.ones(9)),
+    ):
+        with pytest.raises(ValueError, match="must be finite"):
+            foresee(level, told, ends)

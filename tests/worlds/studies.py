@@ -94,6 +94,12 @@ def curve(*window_ne: float, rows: int = 500) -> tuple[CurvePoint, ...]:
     return tuple(points)
 
 
+def checked(*check_ne: float, rows: int = 500) -> tuple[CurvePoint, ...]:
+    """A point every `rows` rows, each a stop with a check."""
+    points = curve(*[0.95] * len(check_ne), rows=rows)
+    return tuple(replace(point, check_ne=ne) for point, ne in zip(points, check_ne, strict=True))
+
+
 def complete(trial: Trial, *, ne: float = BASELINE_NE, ratio: float = 1.0, **changes: Any) -> Trial:
     found = measured(trial.candidate, ne=ne, ratio=ratio)
     return replace(

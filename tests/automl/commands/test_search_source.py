@@ -20,7 +20,7 @@ from automl.data.store.log import EncodedLog
 from automl.runtime.errors import RunError
 from automl.runtime.jobs import Done, Job, Outcome, Progress, TrainModel, Wait
 from automl.stats.seeds import trial_seeds
-from automl.study.history import CurvePoint, Failure, History, Limit, Metric, Origin, Proposal, State
+from automl.study.history import Failure, History, Limit, Metric, Origin, Proposal, State
 from automl.study.problem import Problem
 from automl.study.record import Study
 from automl.study.storage import open_study
@@ -33,6 +33,7 @@ from tests.worlds.studies import (
     INPUTS,
     add_baseline,
     candidates,
+    checked,
     complete,
     curve,
     measured,
@@ -90,7 +91,12 @@ def problem_in(folder: Path, **changes: Any) -> Problem:
         config=study_config(**changes),
         space=SPACE,
         baseline=HUMAN,
-        log=cast(EncodedLog, SimpleNamespace(folder=folder / "log", fingerprint="f" * 32, primary=0)),
+        log=cast(
+            EncodedLog,
+            SimpleNamespace(
+                folder=folder / "log", fingerprint="f" * 32, primary=0, windows={"train": slice(0, 32_000)}
+            ),
+        ),
     )
 
 
@@ -433,11 +439,12 @@ def test_a_smaller_budget_runs_nothing_beyond_it(tmp_path: Path, strategy: Strat
 
 
 def with_peers(folder: Path, **changes: Any) -> tuple[SearchSource, Study, Job]:
-    """Enough complete peers, as fast as the baseline, whose curve was at 0.90; and a trial that runs."""
+    """Enough complete peers, as fast as the baseline, whose checks were at 0.90 to 0.91; and a trial that runs."""
     study = fresh(folder)
     add_baseline(study)
     for trial in study.begin([Proposal(model, Origin.RANDOM) for model in SHUFFLED[:MIN_PEERS]], 1):
-        study.end(complete(trial, ne=0.88, curve=curve(0.91, 0.90, 0.89, 0.88, 0.88)))
+        level = 0.90 + 0.001 * trial.number
+        study.end(complete(trial, ne=level - 0.02, curve=checked(*[level] * 5)))
     source = source_of(folder, study, MIN_PEERS + 2, **changes)
     job = source.next(0)
     assert isinstance(job, Job)
@@ -452,8 +459,9 @@ def shuffled(strategy: Strategy) -> Strategy:
 
 def test_a_trial_that_is_worse_than_its_peers_is_stopped(tmp_path: Path, shuffled: Strategy) -> None:
     source, study, job = with_peers(tmp_path)
-    at = Progress(share=0.25, curve=curve(0.99, 0.98), qps_ratio=1.0)
-    assert source.keep_going(job, replace(at, curve=curve(0.90, 0.89)))
+    assert asked(job).check_rows == 1000
+    at = Progress(share=0.3, curve=checked(0.99, 0.98, 0.98), qps_ratio=1.0)
+    assert source.keep_going(job, replace(at, curve=checked(0.90, 0.89, 0.89)))
     assert not source.keep_going(job, at)
     assert source.keep_going(job, replace(at, qps_ratio=2.0)), "nobody as fast is better"
     assert source.keep_going(job, replace(at, qps_ratio=None))
@@ -463,13 +471,14 @@ def test_a_trial_that_is_worse_than_its_peers_is_stopped(tmp_path: Path, shuffle
     trial = study.trials[MIN_PEERS]
     assert trial.state is State.STOPPED
     assert trial.measurement is not None
-    assert trial.measurement.ne == pytest.approx(0.985 + (0.88 - 0.905), abs=1e-9), "its tail and its peers' drop"
+    assert trial.measurement.ne == pytest.approx(0.98 - 0.02), "its last check and its peers' drop"
 
 
 def test_stopping_can_be_switched_off(tmp_path: Path, shuffled: Strategy) -> None:
     source, _, job = with_peers(tmp_path, search={"strategy": "random", "batch": 4, "stop_early": False})
     assert asked(job).stops == ()
-    assert source.keep_going(job, Progress(share=0.25, curve=curve(0.99, 0.98), qps_ratio=1.0))
+    assert asked(job).check_rows == 0
+    assert source.keep_going(job, Progress(share=0.3, curve=checked(0.99, 0.98, 0.98), qps_ratio=1.0))
     source.ended(job, good(job))
     source.close()
 
@@ -478,8 +487,8 @@ def test_the_baseline_is_never_stopped(tmp_path: Path, strategy: Strategy) -> No
     source = source_of(tmp_path, fresh(tmp_path), 4)
     job = source.next(0)
     assert isinstance(job, Job)
-    assert asked(job).stops == ()
-    assert source.keep_going(job, Progress(share=0.25, curve=(CurvePoint(10, 9.0, 9.0),), qps_ratio=1.0))
+    assert asked(job).stops == STOPS, "its checks tell what becomes of a level"
+    assert source.keep_going(job, Progress(share=0.3, curve=checked(9.0, 9.0, 9.0), qps_ratio=1.0))
     source.close()
 
 
@@ -490,7 +499,7 @@ def test_a_stopped_trial_without_peers_has_no_ne(tmp_path: Path, strategy: Strat
     job = source.next(0)
     assert isinstance(job, Job)
     partial = measured(Candidate({}, ModelSpec.from_tree(asked(job).model)), ne=float("nan"))
-    source.ended(job, Outcome(measurement=partial, curve=curve(0.99), stopped=True))
+    source.ended(job, Outcome(measurement=partial, curve=checked(0.99), stopped=True))
     source.close()
     trial = study.trials[0]
     assert trial.state is State.STOPPED

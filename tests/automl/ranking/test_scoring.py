@@ -9,7 +9,7 @@ import torch
 from automl.ranking.features import Features, read
 from automl.ranking.model import RankingModel, build_model
 from automl.ranking.progress import Diverged
-from automl.ranking.scoring import evaluate, logits_of, probabilities_of, score
+from automl.ranking.scoring import CHECKED_AT_ONCE, check, evaluate, logits_of, probabilities_of, score, spread
 from automl.stats.metrics import NESums, auc
 from tests.worlds.models import Log, planted, spec
 
@@ -61,3 +61,21 @@ def test_predictions_that_are_not_numbers_are_found(log: Log) -> None:
     model.head.weight.data.fill_(torch.nan)
     with pytest.raises(Diverged, match="not finite"):
         evaluate(model, log, slice(5000, 6000))
+
+
+def test_a_check_is_the_ne_of_its_rows(log: Log) -> None:
+    model, window = model_of(log), slice(1000, 6000)
+    spans = spread(window, 3 * CHECKED_AT_ONCE)
+    rows = np.concatenate([np.arange(span.start, span.stop) for span in spans])
+    assert (rows[0], rows[-1], len(np.unique(rows))) == (1000, 5999, 3 * CHECKED_AT_ONCE)
+    scored = score(model, log, slice(0, 6000))[rows]
+    found = check(model, log, window, 3 * CHECKED_AT_ONCE)
+    assert found == pytest.approx(NESums.of(log.labels_N[rows], scored, log.weights_N[rows]).ne, rel=1e-6)
+    assert model.training, "it goes on training"
+
+
+def test_a_check_takes_no_more_rows_than_there_are() -> None:
+    assert spread(slice(10, 20), 1000) == [slice(10, 20)]
+    assert spread(slice(10, 20), 4) == [slice(10, 14)]
+    assert spread(slice(10, 20), 0) == []
+    assert check(model_of(planted()), planted(), slice(0, 100), 0) is None

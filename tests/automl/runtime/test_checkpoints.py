@@ -13,7 +13,7 @@ from automl.runtime.checkpoints import SHARE, Checkpoint, Checkpoints
 from automl.runtime.jobs import TrainModel
 from automl.study.history import CurvePoint
 
-CURVE = (CurvePoint(100, 0.9, 0.91), CurvePoint(200, float("nan"), 0.87))
+CURVE = (CurvePoint(100, 0.9, 0.91), CurvePoint(200, float("nan"), 0.87, 0.93))
 COURSE = {"0.weights": torch.arange(5.0), "0.steps": torch.tensor(3)}
 
 

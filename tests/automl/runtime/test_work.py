@@ -115,6 +115,19 @@ def test_a_loop_of_ones_own_is_given_the_days_too(log: EncodedLog, tmp_path: Pat
     assert [stepper for *_, stepper in told] == [None]
 
 
+def test_checks_at_its_stops_change_nothing_of_a_training(log: EncodedLog, tmp_path: Path) -> None:
+    plain = list(train_and_score(asked(log, tmp_path, predictions=str(tmp_path / "a"))))
+    steps = list(
+        train_and_score(asked(log, tmp_path, stops=(0.25, 0.5), check_rows=300, predictions=str(tmp_path / "b")))
+    )
+    np.testing.assert_array_equal(np.load(tmp_path / "a"), np.load(tmp_path / "b"))
+    assert [point.window_ne for point in steps[-1].curve] == [point.window_ne for point in plain[-1].curve]
+    checks = {n: point.check_ne for n, point in enumerate(steps[-1].curve, 1) if point.check_ne is not None}
+    assert list(checks) == [5, 10], "at a quarter and a half of twenty points"
+    assert all(0.5 < ne < 1.2 for ne in checks.values())
+    assert [point.check_ne for point in steps[0].curve][-1] == checks[5], "the stop tells its own"
+
+
 def test_a_training_that_was_cut_off_goes_on_from_its_checkpoint(log: EncodedLog, tmp_path: Path) -> None:
     stops = (0.25, 0.5, 0.75)
     whole = list(train_and_score(asked(log, tmp_path, stops=stops, days=starts(log), predictions=str(tmp_path / "a"))))
