@@ -23,7 +23,7 @@ from automl.study.history import History, Trial
 from experiments.search_benchmark.logs import LOGS
 from experiments.search_benchmark.play import play
 from experiments.search_benchmark.rivals import rival_of
-from experiments.search_benchmark.table import ROOT, read_table
+from experiments.search_benchmark.table import ROOT, Table, read_table
 from experiments.search_benchmark.variants import RECIPES, variant
 from experiments.search_benchmark.worlds import Features, LookUp, Luck, Surrogate, World, baseline_in
 
@@ -42,7 +42,8 @@ def main() -> None:
     asked = parser.parse_args()
     file = races_of(asked.log, asked.world)
     file.parent.mkdir(parents=True, exist_ok=True)
-    done = {(line["strategy"], line["batch"], line["seed"]) for line in read_races(file)}
+    mark = _table(asked.log).digest
+    done = {(line["strategy"], line["batch"], line["seed"]) for line in read_races(file) if line["table"] == mark}
     for seed in range(asked.seeds):
         for name in asked.strategies.split(","):
             if (name, asked.batch, seed) in done:
@@ -63,15 +64,20 @@ def read_races(file: Path) -> list[Mapping[str, Any]]:
 
 
 @cache
+def _table(log: str) -> Table:
+    return read_table(log)
+
+
+@cache
 def _surrogate(log: str) -> Surrogate:
-    return Surrogate(read_table(log))
+    return Surrogate(_table(log))
 
 
 def world_of(log: str, kind: str) -> tuple[World, Luck]:
     """A world for one search."""
     if kind == "surrogate":
         return _surrogate(log), _surrogate(log).luck
-    table = read_table(log)
+    table = _table(log)
     luck = Luck.of(table)
     return LookUp(table, luck, Features.of(table)), luck
 
@@ -101,6 +107,7 @@ def race(log: str, kind: str, name: str, seed: int, batch: int, trials: int) -> 
         seed=seed,
     )
     return {
+        "table": world.table.digest,
         "strategy": name,
         "batch": batch,
         "seed": seed,

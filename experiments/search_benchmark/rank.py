@@ -20,6 +20,7 @@ from experiments.record import write_result
 from experiments.search_benchmark.logs import LOGS
 from experiments.search_benchmark.race import TRIALS, races_of, read_races
 from experiments.search_benchmark.rivals import RIVALS
+from experiments.search_benchmark.table import read_table
 from experiments.search_benchmark.told import (
     Course,
     course_of,
@@ -57,7 +58,8 @@ def main() -> None:
 
 def figures_of(log: str, world: str) -> dict[str, Any]:
     """Of one log: a row for each strategy and batch, best first."""
-    lines = read_races(races_of(log, world))
+    table = read_table(log)
+    lines = [line for line in read_races(races_of(log, world)) if line["table"] == table.digest]
     ideal = ideal_volume(lines)
     courses: dict[tuple[str, int], dict[int, Course]] = defaultdict(dict)
     for line in lines:
@@ -73,7 +75,15 @@ def figures_of(log: str, world: str) -> dict[str, Any]:
         row["wall_s"] = round(float(np.mean([line["wall_s"] for line in own])), 1)
         print(f"{log:<16}{key[0]:<22}{key[1]:>3}  {_words(row)}")
     forecasts = forecasts_of([line for line in lines if (line["strategy"], line["batch"]) == (OURS, 10)], 10)
-    return {"ideal_hypervolume": round(ideal, 4), "best_rival": best[0], "table": rows, "forecasts": forecasts}
+    trained = int(np.isfinite(table.gain_NO).sum())
+    of_table = {"candidates": len(table), "trainings": trained, "failed": len(table.failed), "digest": table.digest}
+    return {
+        "trained": of_table,
+        "ideal_hypervolume": round(ideal, 4),
+        "best_rival": best[0],
+        "table": rows,
+        "forecasts": forecasts,
+    }
 
 
 def _row(courses: Courses, key: tuple[str, int], best: tuple[str, int], ideal: float) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -40,6 +41,7 @@ class Table:
     log2_ratio_N: Floats
     seconds_N: Floats  # of a core, trained and scored once
     failed: tuple[Candidate, ...]
+    digest: str  # of all trainings: a replay is of one table
 
     def __len__(self) -> int:
         return len(self.candidates)
@@ -142,7 +144,14 @@ def table_of(space: SearchSpace, baseline: ModelSpec, lines: Mapping[tuple[str, 
         log2_ratio_N=np.log2([line["qps_ratio"] for line, _ in good]),
         seconds_N=np.array([line["seconds"]["train"] for line, _ in good]),
         failed=tuple(candidate for line, candidate in inside if line["failure"] is not None),
+        digest=digest_of(lines),
     )
+
+
+def digest_of(lines: Mapping[tuple[str, int], Line]) -> str:
+    """Of models, orders and what they came to."""
+    told = sorted((key, order, line["ne"][-1:]) for (key, order), line in lines.items())
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
 
 
 def _gain(line: Line | None, base: float) -> float:

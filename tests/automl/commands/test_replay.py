@@ -32,7 +32,11 @@ from search_spaces.space import Candidate, SearchSpace
 from tests.worlds.studies import HUMAN, INPUTS, curve, measured, proposals, small_space, study_config, study_facts
 
 LIMITS = (Limit(Metric.QPS_RATIO, low=0.1),)
-LOG = cast(EncodedLog, SimpleNamespace(inputs=INPUTS, folder=Path("log"), fingerprint="f" * 32, primary=0))
+WINDOWS = {"train": slice(0, INPUTS.train_rows)}
+LOG = cast(
+    EncodedLog,
+    SimpleNamespace(inputs=INPUTS, folder=Path("log"), fingerprint="f" * 32, primary=0, windows=WINDOWS),
+)
 
 
 def opened(folder: Path, space: SearchSpace | None = None) -> Study:
