@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -70,10 +71,10 @@ class Checkpoints:
     def write(self, course: Mapping[str, Tensor], curve: Sequence[CurvePoint], cpu_seconds: float) -> bool:
         """In the place of the one before; whether it could be written."""
         start, written = self._clock(), False
-        points = [[point.rows, point.window_ne, point.lifetime_ne, _number(point.check_ne)] for point in curve]
+        points = [[point.rows, point.window_ne, point.lifetime_ne, point.check_ne] for point in curve]
         told = {
             _WHOSE: self._whose,
-            _CURVE: torch.tensor(points, dtype=torch.float64).reshape(-1, 4),
+            _CURVE: torch.from_numpy(np.array(points, np.float64).reshape(-1, 4)),
             _SECONDS: torch.tensor(cpu_seconds, dtype=torch.float64),
             **{_COURSE + name: part.detach() for name, part in course.items()},
         }
@@ -86,10 +87,6 @@ class Checkpoints:
         if self._apart:
             self._apart = max(self._apart, SHARE * (self._latest - start))
         return written
-
-
-def _number(check_ne: float | None) -> float:
-    return math.nan if check_ne is None else check_ne
 
 
 def _point(rows: float, window_ne: float, lifetime_ne: float, check_ne: float) -> CurvePoint:

@@ -48,6 +48,12 @@ def contributions(points: Floats, reference: tuple[float, float] = REFERENCE) ->
     return lost
 
 
+def leaders(points: Floats, reference: tuple[float, float] = REFERENCE) -> NDArray[np.intp]:
+    """Numbers of the points that no other one dominates, the largest hypervolume contribution first."""
+    index = np.flatnonzero(front(points))
+    return np.asarray(index[np.argsort(-contributions(points[index], reference), kind="stable")], dtype=np.intp)
+
+
 def improvements(candidates: Floats, points: Floats, reference: tuple[float, float] = REFERENCE) -> Floats:
     """(n,): hypervolume that each candidate, alone, would add to that of the points.
 

@@ -81,10 +81,7 @@ def choose(
         given = points[~left] if recipe.aware else points[:0]
         known = np.vstack([evidence.points, awaited.points(member), given])
         able = left & (sight.log2_ratio_N >= 0.0) & (sight.chance_N >= LIKELY)
-        equal = left & (points[:, 0] <= 0.0) & (sight.chance_N >= LIKELY)
-        if recipe.fast_every and (len(draft) + 1) % recipe.fast_every == 0 and equal.any():
-            best = int(np.argmax(np.where(equal, sight.log2_ratio_N, -np.inf)))
-        elif recipe.accurate_every and (len(draft) + 1) % recipe.accurate_every == 0 and able.any():
+        if recipe.accurate_every and (len(draft) + 1) % recipe.accurate_every == 0 and able.any():
             best = int(np.argmin(np.where(able, points[:, 0], np.inf)))
         else:
             worth = np.where(left, worths(points, known, np.where(left, sight.chance_N, 0.0)), -1.0)

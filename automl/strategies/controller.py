@@ -33,15 +33,10 @@ class ControllerConfig:
     entropy: float = 0.01
     last_steps: int = 20
     kept: int = 60  # best candidates of each policy over its last steps
-    leaning: float = 0.0  # of its first logits towards the answers of a parent, one for each policy
 
 
 def imagine(
-    space: SearchSpace,
-    reward: Reward,
-    rng: np.random.Generator,
-    config: ControllerConfig | None = None,
-    parents_ND: Floats | None = None,
+    space: SearchSpace, reward: Reward, rng: np.random.Generator, config: ControllerConfig | None = None
 ) -> Floats:
     """Answers (n, D) of the candidates that the policies came to like.
 
@@ -52,8 +47,6 @@ def imagine(
     trade_off_P = rng.uniform(size=config.policies)
     trade_off_N = np.repeat(trade_off_P, config.samples)
     table = _Table(space, config.policies)
-    if parents_ND is not None and config.leaning:
-        table.lean(parents_ND[rng.choice(len(parents_ND), config.policies)], config.leaning)
     late: list[tuple[Floats, Floats]] = []
     for step in range(config.steps):
         answers_ND = table.sample(config.samples, rng)
@@ -77,13 +70,6 @@ class _Table:
         """(P * samples, D): `samples` candidates of each policy, one policy after the other."""
         tables = [[row[:count] for row, count in zip(t, self._bins_D, strict=True)] for t in self._logits_PDK]
         return np.vstack([self._space.sample(table, samples, rng) for table in tables])
-
-    def lean(self, parents_PD: Floats, by: float) -> None:
-        """Start each policy nearer to the answers of its parent."""
-        for column, decision in enumerate(self._space.decisions):
-            bins_P = bin_of(decision, parents_PD[:, column])
-            asked = np.flatnonzero(bins_P >= 0)
-            self._logits_PDK[asked, column, bins_P[asked]] += by
 
     def climb(self, answers_ND: Floats, rewards_PN: Floats, config: ControllerConfig) -> None:
         """One step up the gradient of expected reward plus a little entropy."""

@@ -50,9 +50,7 @@ class Evidence:
         """Eligible candidates that no other one dominates, the largest hypervolume contribution first."""
         index = np.flatnonzero(self.eligible_N)
         points = pareto.objectives(self.believed_N[index], np.exp2(self.log2_ratio_N[index]))
-        on_front = pareto.front(points)
-        worth = pareto.contributions(points[on_front])
-        return tuple(self.candidates[i] for i in index[on_front][np.argsort(-worth, kind="stable")])
+        return tuple(self.candidates[i] for i in index[pareto.leaders(points)])
 
 
 def gather(space: SearchSpace, history: History) -> Evidence:

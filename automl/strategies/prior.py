@@ -67,9 +67,7 @@ def leading(space: SearchSpace, precedents: Sequence[Precedent], count: int) -> 
     for study in dict.fromkeys(one.study for one in precedents):
         own = [one for one in precedents if one.study == study]
         points = pareto.objectives(np.array([one.ne_gain_pct for one in own]), np.array([one.qps_ratio for one in own]))
-        on = np.flatnonzero(pareto.front(points))
-        worth = pareto.contributions(points[on])
-        fronts.append([own[i] for i in on[np.argsort(-worth, kind="stable")]])
+        fronts.append([own[i] for i in pareto.leaders(points)])
     turns = max((len(front) for front in fronts), default=0)
     ordered = [front[turn] for turn in range(turns) for front in fronts if turn < len(front)]
     found = {candidate.key: candidate for candidate in (here(space, one) for one in ordered)}

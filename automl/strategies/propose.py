@@ -10,7 +10,7 @@ from automl.stats.seeds import seed_of
 from automl.strategies.choose import Pool, best_of, choose, scatter
 from automl.strategies.controller import imagine
 from automl.strategies.draft import Draft
-from automl.strategies.evidence import answers_of, gather
+from automl.strategies.evidence import gather
 from automl.strategies.opening import nearest_to_baseline, open_search
 from automl.strategies.outlook import fit_outlook, reward_of, trusted
 from automl.strategies.recipe import STANDARD, Recipe
@@ -38,9 +38,7 @@ def propose(space: SearchSpace, history: History, count: int, seed: int, recipe:
         pool = Pool(space, draft)
         parents = (*evidence.front()[: recipe.parents], nearest_to_baseline(space, history))
         if outlook is not None and believed and recipe.policies is not None:
-            starts = answers_of(space, parents)
-            reward = reward_of(outlook, evidence)
-            pool.add_answers(imagine(space, reward, rng, recipe.policies, starts), Origin.CONTROLLER)
+            pool.add_answers(imagine(space, reward_of(outlook, evidence), rng, recipe.policies), Origin.CONTROLLER)
         _add_moves(pool, space, [(parent, Origin.MUTATION) for parent in parents], recipe, rng)
         for _ in range(recipe.random):
             pool.add(space.random(rng), Origin.RANDOM)

@@ -26,7 +26,6 @@ class Recipe:
     aware: bool = True  # of what is under way, and of the places already given
     thompson: bool = True  # a member of the bag for each place, not its mean
     accurate_every: int = 3  # every third place goes to the lowest NE at the baseline's QPS or more; 0: none
-    fast_every: int = 0  # so many places go to the highest QPS at the baseline's NE or less
 
 
 STANDARD = Recipe()

@@ -7,10 +7,14 @@ from dataclasses import dataclass, replace
 
 from automl.stats.seeds import trial_seeds
 from automl.strategies import Strategy
-from automl.study.history import Baseline, CurvePoint, Failure, History, Measurement, Origin, Proposal, State, Trial
+from automl.study.baselines import summarize_baseline
+from automl.study.history import Baseline, Failure, History, Measurement, Origin, Proposal, State, Trial
+from automl.testing.made_up import running
 from experiments.search_benchmark.logs import SEED
 from search_spaces.model import ModelSpec
 from search_spaces.space import Candidate, SearchSpace
+
+QPS = 1e5  # of the baseline: searches look at ratios only
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +23,6 @@ class Answer:
 
     measurement: Measurement | None
     failure: Failure | None = None
-    curve: tuple[CurvePoint, ...] = ()
 
 
 Train = Callable[[Candidate, int], Answer]
@@ -33,7 +36,6 @@ def ended(trial: Trial, answer: Answer, order: int = 0) -> Trial:
         state=State.FAILED if answer.failure is not None else State.COMPLETE,
         measurement=answer.measurement,
         failure=answer.failure,
-        curve=answer.curve,
         seeds=trial_seeds(SEED, order),
     )
 
@@ -43,28 +45,14 @@ def baseline_of(model: ModelSpec, answers: Sequence[Answer]) -> Baseline:
     candidate = Candidate({}, model)
     begun = Trial(number=0, candidate=candidate, origin=Origin.BASELINE, state=State.RUNNING)
     trials = tuple(ended(begun, answer, order) for order, answer in enumerate(answers))
-    measured = [trial.measurement for trial in trials]
-    nes = [m.ne for m in measured if m is not None]
-    mean = sum(nes) / len(nes)
-    spread = (sum((ne - mean) ** 2 for ne in nes) / (len(nes) - 1)) ** 0.5
-    return Baseline(candidate=candidate, trials=trials, ne=mean, ne_std=spread, qps=1e5, train_qps=4e4)
+    return summarize_baseline(trials, qps=QPS)
 
 
 def begin(history: History, proposals: Sequence[Proposal]) -> History:
     """The history with these proposals under way."""
     first = len(history.trials) + 1
     round_ = max((trial.round for trial in history.trials), default=0) + 1
-    begun = tuple(
-        Trial(
-            number=number,
-            candidate=proposal.candidate,
-            origin=proposal.origin,
-            forecast=proposal.forecast,
-            state=State.RUNNING,
-            round=round_,
-        )
-        for number, proposal in enumerate(proposals, first)
-    )
+    begun = tuple(running(number, round_, proposal) for number, proposal in enumerate(proposals, first))
     return replace(history, trials=history.trials + begun)
 
 

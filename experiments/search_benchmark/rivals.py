@@ -94,9 +94,7 @@ def front_of(history: History) -> tuple[Candidate, ...]:
     first."""
     trials = [trial for trial in history.trials if history.eligible(trial)]
     points = np.array([*(point_of(history, trial) for trial in trials), (0.0, 0.0)])
-    index = np.flatnonzero(pareto.front(points))
-    order = index[np.argsort(-pareto.contributions(points[index]), kind="stable")]
-    return tuple(trials[i].candidate for i in order if i < len(trials))
+    return tuple(trials[i].candidate for i in pareto.leaders(points) if i < len(trials))
 
 
 def answers_to_all(space: SearchSpace, candidate: Candidate) -> dict[str, Value]:

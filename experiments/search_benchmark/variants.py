@@ -26,7 +26,6 @@ RECIPES: Mapping[str, Recipe] = {
     "no accurate places": replace(STANDARD, accurate_every=0),
     "one round": replace(STANDARD, rounds=0),
     "4 rounds": replace(STANDARD, rounds=4),
-    "ends": replace(STANDARD, fast_every=6),
     "accurate 5": replace(STANDARD, accurate_every=5),
     "mean, 4 rounds": replace(STANDARD, rounds=4, thompson=False),
 }

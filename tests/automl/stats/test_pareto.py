@@ -65,3 +65,11 @@ def test_points_beyond_the_reference_or_unknown_count_for_nothing() -> None:
 
 def test_equal_points_are_all_on_the_front() -> None:
     assert pareto.front(np.zeros((3, 2))).tolist() == [True, True, True]
+
+
+def test_leaders_are_the_front_by_what_it_would_lose() -> None:
+    points = np.array([[0.5, 0.5], [-1.0, 0.5], [0.2, -2.0], [0.1, -0.1]])
+    found = pareto.leaders(points)
+    assert sorted(found) == np.flatnonzero(pareto.front(points)).tolist() == [1, 2, 3]
+    lost = pareto.contributions(points[found])
+    assert lost.tolist() == sorted(lost, reverse=True)
