@@ -16,8 +16,7 @@ from collections import Counter
 import automl
 from automl.cli.common import terminal
 from automl.study.history import State
-from experiments.kuairand import TUNED, write_study
-from experiments.live import DAYS
+from experiments.kuairand import TUNED, WEEK, write_study
 from experiments.record import write_result
 
 SPACE = """\
@@ -42,7 +41,7 @@ def main() -> None:
     studies = 1 if arguments.quick else arguments.studies
     verdicts: list[dict[str, object]] = []
     for seed in range(studies):
-        file = write_study(f"aa-{knob}-{seed}", space="space.yaml", strategy="random", seed=1000 + seed, split=DAYS)
+        file = write_study(f"aa-{knob}-{seed}", space="space.yaml", strategy="random", seed=1000 + seed, split=WEEK)
         file.with_name("space.yaml").write_text(SPACE.format(**TUNED, knob=KNOBS[knob]))
         study = automl.search(file, trials=6, console=terminal())
         found = study.finals(seeds=3, trials=_three_best(study), console=terminal())

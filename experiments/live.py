@@ -35,11 +35,6 @@ SPACE = "ctr-ensemble"
 TUNINGS = 16  # trainings that tune the baseline first
 ORDERS = 10  # of the best trials, where it is asked whether anything better was there
 SUMMED = ("completejourney", "kuairand-ctr", "kuairand-cvr")
-DAYS = {
-    "train": ["2022-04-25", "2022-05-01"],
-    "validate": ["2022-05-02", "2022-05-03"],
-    "test": ["2022-05-04", "2022-05-08"],
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +47,13 @@ class Log:
 
 LOGS: Mapping[str, Log] = {
     "kuairand-ctr": Log(
-        partial(kuairand.write_study, space=SPACE, label=kuairand.CTR, baseline=kuairand.TUNED, split=DAYS), faster=True
+        partial(kuairand.write_study, space=SPACE, label=kuairand.CTR, baseline=kuairand.TUNED, split=kuairand.WEEK),
+        faster=True,
     ),
     "kuairand-cvr": Log(
-        partial(kuairand.write_study, space=SPACE, label=kuairand.CVR, baseline=kuairand.TUNED_CVR, split=DAYS),
+        partial(
+            kuairand.write_study, space=SPACE, label=kuairand.CVR, baseline=kuairand.TUNED_CVR, split=kuairand.WEEK
+        ),
         faster=True,
     ),
     "kuairand-history": Log(
@@ -64,7 +62,7 @@ LOGS: Mapping[str, Log] = {
             space="ctr-history",
             label=kuairand.CTR,
             baseline=kuairand.TUNED,
-            split=DAYS,
+            split=kuairand.WEEK,
             sequence=kuairand.sequences("watched", "before", delay="10m"),
             reads="{din: {units: 32}}",
         ),
@@ -76,7 +74,7 @@ LOGS: Mapping[str, Log] = {
             space="ctr-cvr",
             labels={"ctr": kuairand.CTR, "cvr": kuairand.CVR},
             baseline=kuairand.TUNED,
-            split=DAYS,
+            split=kuairand.WEEK,
             rest="constraints: [ne.cvr <= 1.001 * baseline.ne.cvr]\n",
         ),
         faster=True,

@@ -27,12 +27,13 @@ from automl.stats.seeds import seed_of
 from automl.strategies import Strategy, strategy_of
 from automl.strategies.draft import Draft
 from automl.strategies.opening import nearest_to_baseline
-from automl.study.history import Failure, History, Measurement, Origin, Proposal, Speed
+from automl.study.history import Failure, History, Origin, Proposal
 from automl.study.problem import Problem
 from experiments.search_benchmark.logs import LOGS, problem_of
-from experiments.search_benchmark.play import Answer, baseline_of, begin, end
-from experiments.search_benchmark.table import lines_of, pack, read_lines, unpack, waves_of
+from experiments.search_benchmark.play import Answer, baseline_of, begin, end, measured
+from experiments.search_benchmark.table import Line, lines_of, pack, read_lines, unpack, waves_of
 from experiments.search_benchmark.training import Trained, train_candidate
+from search_spaces.model import ModelSpec
 from search_spaces.moves import mutate
 from search_spaces.space import Candidate, SearchSpace
 
@@ -92,7 +93,7 @@ def build(log: str, processes: int, seconds: float) -> bool:
     return True
 
 
-def waves(problem: Problem, done: Mapping[tuple[str, int], Mapping[str, Any]], kept: Path) -> Iterator[list[Wanted]]:
+def waves(problem: Problem, done: Mapping[tuple[str, int], Line], kept: Path) -> Iterator[list[Wanted]]:
     """What is to be trained, in waves; a wave may hang on all those before it. `kept` holds what searches proposed."""
     baseline = Candidate({}, problem.baseline)
     yield [Wanted(baseline, order, "baseline") for order in range(ORDERS)]
@@ -128,7 +129,7 @@ def _proposed(problem: Problem, turn: int, histories: Mapping[str, History], kep
             out.write(json.dumps(trees) + "\n")
         return found
     told: dict[str, list[Any]] = json.loads(lines[turn])
-    models = {name: [type(problem.baseline).from_tree(tree) for tree in trees] for name, trees in told.items()}
+    models = {name: [ModelSpec.from_tree(tree) for tree in trees] for name, trees in told.items()}
     return {
         name: [Proposal(problem.space.locate(model) or Candidate({}, model), Origin.MUTATION) for model in of]
         for name, of in models.items()
@@ -142,7 +143,7 @@ def _once(wanted: Sequence[Wanted]) -> list[Wanted]:
 def _repeated(
     tried: Sequence[Candidate],
     again: Sequence[Candidate],
-    done: Mapping[tuple[str, int], Mapping[str, Any]],
+    done: Mapping[tuple[str, int], Line],
     count: int,
 ) -> list[Candidate]:
     """Of what was tried and not repeated: half of them those of lowest NE on order 0, the others drawn evenly."""
@@ -173,21 +174,10 @@ def near_baseline(space: SearchSpace, history: History, count: int, seed: int) -
     return draft.proposals
 
 
-def _answer(line: Mapping[str, Any]) -> Answer:
+def _answer(line: Line) -> Answer:
     if line["failure"] is not None:
         return Answer(None, Failure("diverged", line["failure"]))
-    ratio = line["qps_ratio"] or 1.0
-    speed = Speed(qps_ratio=ratio, qps_ratio_low=0.98 * ratio, qps_ratio_high=1.02 * ratio, train_qps=None)
-    found = Measurement(
-        ne=line["ne"][-1],
-        auc=None,
-        calibration=None,
-        speed=speed,
-        params=line["params"],
-        flops=line["flops"],
-        activation_bytes=0,
-    )
-    return Answer(found)
+    return measured(line["ne"][-1], line["qps_ratio"] or 1.0, params=line["params"], flops=line["flops"])
 
 
 # ---------------------------------------------------------------------- in a worker

@@ -13,11 +13,6 @@ from experiments.studies import STUDIES, changed
 
 SPACE = "ctr-small"
 SEED = 7  # of the orders of the data and of initial weights
-DAYS = {
-    "train": ["2022-04-25", "2022-05-01"],
-    "validate": ["2022-05-02", "2022-05-03"],
-    "test": ["2022-05-04", "2022-05-08"],
-}
 SUMMER = {
     "train": ["2017-06-05", "2017-09-03"],
     "validate": ["2017-10-02", "2017-10-15"],
@@ -36,7 +31,7 @@ def _completejourney(name: str) -> Path:
 
 LOGS: Mapping[str, Callable[..., Path]] = {
     "kuairand": partial(
-        kuairand.write_study, space=SPACE, label=kuairand.CTR, baseline=kuairand.TUNED, split=DAYS, seed=SEED
+        kuairand.write_study, space=SPACE, label=kuairand.CTR, baseline=kuairand.TUNED, split=kuairand.WEEK, seed=SEED
     ),
     "completejourney": _completejourney,
 }

@@ -73,18 +73,17 @@ def _surrogate(log: str) -> Surrogate:
     return Surrogate(_table(log))
 
 
-def world_of(log: str, kind: str) -> tuple[World, Luck]:
+def world_of(log: str, kind: str) -> World:
     """A world for one search."""
     if kind == "surrogate":
-        return _surrogate(log), _surrogate(log).luck
+        return _surrogate(log)
     table = _table(log)
-    luck = Luck.of(table)
-    return LookUp(table, luck, Features.of(table)), luck
+    return LookUp(table, Luck.of(table), Features.of(table))
 
 
 def race(log: str, kind: str, name: str, seed: int, batch: int, trials: int) -> dict[str, Any]:
     """One search."""
-    world, luck = world_of(log, kind)
+    world = world_of(log, kind)
     strategy = strategy_named(name)
     spent: list[float] = []
 
@@ -95,7 +94,7 @@ def race(log: str, kind: str, name: str, seed: int, batch: int, trials: int) -> 
         finally:
             spent.append(time.process_time() - start)
 
-    baseline = baseline_in(world, seed, luck)
+    baseline = baseline_in(world, seed)
     wall = time.monotonic()
     history = play(
         world.table.space,

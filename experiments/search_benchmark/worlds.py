@@ -19,8 +19,8 @@ from scipy.optimize import nnls
 from sklearn.ensemble import ExtraTreesRegressor
 
 from automl.stats.seeds import seed_of
-from automl.study.history import Baseline, Measurement, Speed
-from experiments.search_benchmark.play import Answer, baseline_of
+from automl.study.history import Baseline
+from experiments.search_benchmark.play import Answer, baseline_of, measured
 from experiments.search_benchmark.table import Table
 from search_spaces.encoding import Encoder
 from search_spaces.space import Candidate
@@ -44,6 +44,9 @@ class World(Protocol):
 
     @property
     def table(self) -> Table: ...
+
+    @property
+    def luck(self) -> Luck: ...
 
     def truth(self, candidate: Candidate) -> Truth: ...
 
@@ -256,27 +259,17 @@ class LookUp:
 
 def told(table: Table, candidate: Candidate, truth: Truth, gain: float) -> Answer:
     """A training that gave this gain, as a search is told of it."""
-    ratio = 2.0**truth.log2_ratio
-    speed = Speed(qps_ratio=ratio, qps_ratio_low=0.98 * ratio, qps_ratio_high=1.02 * ratio)
     assert table.space.inputs is not None
     cost = candidate.model.cost(table.space.inputs)
-    return Answer(
-        Measurement(
-            ne=float(table.baseline_ne_O.mean()) * (1 + gain / 100),
-            auc=None,
-            calibration=None,
-            speed=speed,
-            params=cost.params,
-            flops=cost.flops,
-            activation_bytes=cost.bytes,
-        )
-    )
+    ne = float(table.baseline_ne_O.mean()) * (1 + gain / 100)
+    return measured(ne, 2.0**truth.log2_ratio, params=cost.params, flops=cost.flops)
 
 
-def baseline_in(world: World, seed: int, luck: Luck, orders: int = 3) -> Baseline:
+def baseline_in(world: World, seed: int, orders: int = 3) -> Baseline:
     """The baseline as a search has it: its own luck on each order moves all gains of that order alike."""
     candidate = Candidate({}, world.table.baseline)
     answers = [
-        told(world.table, candidate, Truth(0.0, 0.0), luck.draw(candidate, order, seed, 0.0)) for order in range(orders)
+        told(world.table, candidate, Truth(0.0, 0.0), world.luck.draw(candidate, order, seed, 0.0))
+        for order in range(orders)
     ]
     return baseline_of(world.table.baseline, answers)
