@@ -2,7 +2,8 @@
 
 An example is a purchase, a line of a receipt: the label is whether the household buys the product again within 28 days.
 1,355,001 purchases of 2017-01-01..12-04 are labelled, 22.5% positive; the rest is too late to know. Searches read the
-households whose CRC-32 leaves 0 when divided by 3: a third of them, whole, so that the past of a row is all there.
+households whose CRC-32 leaves 0 when divided by 3: a third of them, whole, so that the past of a row is all there. What
+is for long trainings reads them all.
 
 Windows: train 2017-03-01..09-03, validate 10-02..10-15, test 11-13..12-03. The label looks 28 days ahead, so 28 days
 are left out between the windows: when a window starts, all labels before the gap are known. January and February only
@@ -84,13 +85,15 @@ def package_folder() -> Path:
 
 
 def prepared() -> Path:
-    """The folder with log.parquet (a third of the households), products.parquet and households.parquet; made once.
+    """The folder with log.parquet (a third of the households), all.parquet (every one), products.parquet and
+    households.parquet; made once.
 
     Raises:
         InputError: where the package is not installed.
     """
     folder = Path(os.environ.get("AUTOML_CACHE", ROOT / ".cache")) / "completejourney"
-    if not (folder / "log.parquet").exists() or SOON["column"] not in pq.read_schema(folder / "log.parquet").names:
+    newest = folder / "all.parquet"
+    if not newest.exists() or SOON["column"] not in pq.read_schema(newest).names:
         source = package_folder()
         folder.mkdir(parents=True, exist_ok=True)
         log = labelled(pd.read_parquet(source / "transactions.parquet"))
@@ -98,6 +101,7 @@ def prepared() -> Path:
             "products": pd.read_parquet(source / "products.parquet"),
             "households": pd.read_parquet(source / "demographics.parquet"),
             "log": log[third(log["household_id"])],
+            "all": log,
         }
         for name, table in tables.items():
             with whole_file(folder / f"{name}.parquet") as part:
@@ -169,11 +173,13 @@ def third(households: pd.Series) -> pd.Series:
     return households.map(mine)
 
 
-def data_text(*, label: str | Mapping[str, Any] = LABEL, labels: Mapping[str, Any] | None = None) -> str:
-    """The `data:` part of a study over the prepared log, of one label or of several."""
+def data_text(
+    *, label: str | Mapping[str, Any] = LABEL, labels: Mapping[str, Any] | None = None, table: str = "log"
+) -> str:
+    """The `data:` part of a study over a prepared log, of one label or of several."""
     folder = prepared().absolute()
     tree = {
-        "path": f"{folder}/log.parquet",
+        "path": f"{folder}/{table}.parquet",
         "join": [
             {"path": f"{folder}/products.parquet", "on": "product_id"},
             {"path": f"{folder}/households.parquet", "on": "household_id"},
@@ -200,6 +206,7 @@ def write_study(
     seed: int = 7,
     tune_baseline: int = 0,
     rest: str = "",
+    table: str = "log",
 ) -> Path:
     """Write studies/NAME/study.yaml and its baseline; the study file's path.
 
@@ -208,7 +215,7 @@ def write_study(
     """
     return write_files(
         name,
-        data=data_text(label=label, labels=labels),
+        data=data_text(label=label, labels=labels, table=table),
         baseline=BASELINE.format(**baseline),
         space=space,
         strategy=strategy,

@@ -1,20 +1,43 @@
-"""What early stops have saved: told by `automl status`, which loads nothing that judges trials."""
+"""What early stops and low fidelity have saved: told by `automl status`, which loads nothing that judges trials."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 
-from automl.runtime.jobs import CURVE_POINTS
-from automl.study.history import State, Trial
+from automl.study.history import Baseline, State, Trial
 
 
-def saved_share(trials: Sequence[Trial]) -> float:
-    """Of the seconds that all trainings would have taken, those that early stops have saved; NaN of none."""
-    spent = saved = 0.0
-    for trial in trials:
-        seconds = trial.measurement.seconds.get("train", 0.0) if trial.measurement else 0.0
-        share = len(trial.curve) / CURVE_POINTS if trial.state is State.STOPPED else 1.0
-        spent += seconds
-        saved += seconds * (1 / share - 1) if share else 0.0
-    return saved / (spent + saved) if spent + saved else math.nan
+def saved_share(trials: Sequence[Trial], baseline: Baseline) -> float:
+    """Of the CPU seconds that first trainings of all trials would have taken, what was not spent; NaN of none. What was
+    spent on parts of the rows counts as spent, so it may be below 0."""
+    epoch = max((_epoch_rows(trial) for trial in (*baseline.trials, *trials)), default=0.0)
+    spent = sum(_seconds(trial, "train") + _seconds(trial, "parts") for trial in trials)
+    whole = sum(_whole(trial, epoch) for trial in trials)
+    return 1 - spent / whole if whole else math.nan
+
+
+def _whole(trial: Trial, epoch: float) -> float:
+    """Seconds of the training if it had come to its end. Rows are counted: a batch may be larger than what is between
+    two points."""
+    if trial.state is not State.STOPPED:
+        return _seconds(trial, "train")
+    if not trial.curve:
+        return _seconds(trial, "parts") * _every(trial)
+    return _seconds(trial, "train") * max(1.0, epoch / _epoch_rows(trial))
+
+
+def _epoch_rows(trial: Trial) -> float:
+    """Rows that were trained on, over the epochs that there were to be."""
+    return trial.curve[-1].rows / trial.candidate.model.train.epochs if trial.curve else 0.0
+
+
+def _every(trial: Trial) -> int:
+    parts = trial.measurement.parts if trial.measurement else ()
+    return max((part.every for part in parts), default=0)
+
+
+def _seconds(trial: Trial, part: str) -> float:
+    """CPU seconds of a part of a trial; those of the clock in older records."""
+    found = trial.measurement
+    return 0.0 if found is None else found.cpu_seconds.get(part, found.seconds.get(part, 0.0))

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from automl.commands.failing import breaks_limit, hopeless, some_hope
+from automl.commands.fidelity import PILOTS, chosen, is_pilot, part_ne, parts_of, promoted
 from automl.commands.outcomes import repeat_with, with_outcome
 from automl.commands.proposing import awaited, pause, proposed
 from automl.commands.repeats import CONFIRM, kept_in, predictions_file, predictions_folder, resumable, trained_again
@@ -64,6 +65,7 @@ class SearchSource:
         with study.turn():
             self._queue: deque[Trial] = deque(study.take_over())
         self._trials: dict[str, Trial] = {}
+        self._pilots: set[str] = set()  # names of the jobs that are trained to their end whatever their parts say
         self._again: dict[str, tuple[int, int]] = {}  # trial and order, by the job's name
         self._given: list[str] = []
         self._events = 0  # trainings that ended
@@ -111,9 +113,14 @@ class SearchSource:
 
     def keep_going(self, job: Job, progress: Progress) -> bool:
         trial = self._trials.get(job.name)
-        if trial is None or not self._problem.config.search.stop_early or progress.qps_ratio is None:
+        if trial is None or progress.qps_ratio is None or job.name in self._pilots:
             return True
-        return not should_stop(trial, progress.curve, progress.qps_ratio, self._others())
+        if not progress.curve and len(progress.parts) == 1:
+            return promoted(trial, progress.parts[0], progress.qps_ratio, self._others())
+        return not (
+            self._problem.config.search.stop_early
+            and should_stop(trial, progress.curve, progress.qps_ratio, self._others())
+        )
 
     def ended(self, job: Job, outcome: Outcome) -> None:
         self._events += 1
@@ -123,6 +130,7 @@ class SearchSource:
                 self._end_repeat(number, order, outcome)
                 self._study.drivers.release(Claim.REPEAT, number)
             elif job.name in self._trials:
+                self._pilots.discard(job.name)
                 self._end_trial(self._ended_trial(self._trials.pop(job.name), outcome))
             else:
                 self._end_baseline(job, outcome)
@@ -230,12 +238,23 @@ class SearchSource:
     # ------------------------------------------------------------------ jobs
 
     def _baseline_job(self, order: int) -> Job:
+        first = order == 0
         return self._job(
-            f"baseline-{order}", self._problem.baseline, order, stops=self._stops() if order == 0 else (), timed=True
+            f"baseline-{order}",
+            self._problem.baseline,
+            order,
+            stops=self._stops() if first else (),
+            parts=self._parts() if first else (),
+            timed=True,
         )
 
     def _stops(self) -> tuple[float, ...]:
         return STOPS if self._problem.config.search.stop_early else ()
+
+    def _parts(self) -> tuple[int, ...]:
+        """Those that pilots are trained on; none where fidelity is full."""
+        train = self._problem.log.windows["train"]
+        return parts_of(train.stop - train.start) if self._problem.config.search.fidelity == "auto" else ()
 
     def _others(self) -> tuple[Trial, ...]:
         """Whom a trial is compared with: the baseline on the same order of the data, and all trials."""
@@ -243,18 +262,27 @@ class SearchSource:
         return (*(one for one in self._study.baseline_repeats() if one.seeds["order"] == order), *self._study.trials)
 
     def _trial_job(self, trial: Trial) -> Job:
-        job = self._job(f"trial-{trial.number}", trial.candidate.model, 0, stops=self._stops(), timed=True)
+        name, parts = f"trial-{trial.number}", self._parts()
+        pilots = sum(is_pilot(one) for one in self._study.trials) + len(self._pilots)
+        if parts and pilots < PILOTS:
+            self._pilots.add(name)
+        elif parts:
+            fidelity = chosen(self._others())
+            parts = () if fidelity is None else (fidelity.every,)
+        job = self._job(name, trial.candidate.model, 0, stops=self._stops(), parts=parts, timed=True)
         self._trials[job.name] = trial
         return job
 
     def _repeat_job(self, number: int) -> Job:
         trial = next(trial for trial in self._study.trials if trial.number == number)
         order = 1 + max((repeat.order for repeat in trial.repeats), default=0)
-        job = self._job(_again_name(number, order), trial.candidate.model, order, stops=(), timed=False)
+        job = self._job(_again_name(number, order), trial.candidate.model, order, stops=(), parts=(), timed=False)
         self._again[job.name] = (number, order)
         return job
 
-    def _job(self, name: str, model: ModelSpec, order: int, stops: tuple[float, ...], timed: bool) -> Job:
+    def _job(
+        self, name: str, model: ModelSpec, order: int, *, stops: tuple[float, ...], parts: tuple[int, ...], timed: bool
+    ) -> Job:
         """A model on an order: what the finals would train again lies where they look for it."""
         config = self._problem.config
         payload = trained_again(self._problem, self._problem.log, model, CONFIRM, order - CONFIRM.first_order)
@@ -271,7 +299,7 @@ class SearchSource:
             payload = kept_in(payload, file)
         train = self._problem.log.windows["train"]
         rows = check_rows(train.stop - train.start) if stops else 0
-        payload = replace(payload, stops=stops, check_rows=rows, timing=timing if timed else None)
+        payload = replace(payload, stops=stops, check_rows=rows, parts=parts, timing=timing if timed else None)
         payload = resumable(self._problem, name, payload)
         return Job(name, payload, Limits(timeout_s=config.trial.timeout, memory_bytes=config.trial.memory))
 
@@ -308,7 +336,10 @@ class SearchSource:
     def _ended_trial(self, trial: Trial, outcome: Outcome) -> Trial:
         measurement = outcome.measurement
         if outcome.stopped and measurement is not None:
-            measurement = replace(measurement, ne=extrapolated_ne(trial, outcome.curve, self._others()))
+            others = self._others()
+            on_part = not outcome.curve and len(measurement.parts) == 1
+            ne = part_ne(measurement.parts[0], others) if on_part else extrapolated_ne(trial, outcome.curve, others)
+            measurement = replace(measurement, ne=ne)
         return replace(with_outcome(trial, outcome, measurement), seeds=self._seeds(0))
 
 

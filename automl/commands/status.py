@@ -87,7 +87,7 @@ def _trials(study: Study, baseline: Baseline) -> list[str]:
     counts = Counter(trial.state for trial in study.trials)
     names = {State.RUNNING: "running or queued"}
     words = ", ".join(f"{counts[s]} {names.get(s, s.value)}" for s in State if counts[s]) or "none yet"
-    lines = [f"trials     {words}{_saved(study.trials)}", *_repeats(study.trials)]
+    lines = [f"trials     {words}{_saved(study.trials, baseline)}", *_repeats(study.trials)]
     history = study.history()
     done = [
         (history.gain(t), t.measurement.speed.qps_ratio, t)
@@ -108,11 +108,14 @@ def _trials(study: Study, baseline: Baseline) -> list[str]:
     return lines
 
 
-def _saved(trials: tuple[Trial, ...]) -> str:
-    """What early stops have saved."""
+def _saved(trials: tuple[Trial, ...], baseline: Baseline) -> str:
+    """What early stops have saved, and trainings on parts of the rows."""
     if not any(trial.state is State.STOPPED for trial in trials):
         return ""
-    return f"; early stops saved {saved_share(trials):.0%} of the training"
+    what = "early stops"
+    if any(trial.measurement and trial.measurement.parts for trial in trials):
+        what = "parts of the rows and early stops"
+    return f"; {what} saved {saved_share(trials, baseline):.0%} of the training"
 
 
 def _of_tasks(baseline: Baseline, trial: Trial) -> str:

@@ -12,7 +12,7 @@ from typing import Any, Literal, Protocol
 from pydantic import TypeAdapter
 
 from automl.study.config import TRAININGS
-from automl.study.history import CurvePoint, Failure, Limit, Measurement, Speed
+from automl.study.history import CurvePoint, Failure, Limit, Measurement, PartNE, Speed
 
 CURVE_POINTS = 20  # of a trial's learning curve
 CHECKPOINT_S = 60.0  # of training, before a checkpoint is worth its time
@@ -64,6 +64,7 @@ class TrainModel:
     days: tuple[int, ...] = ()  # rows of the scored window at which another day begins; its first is not among them
     stops: tuple[float, ...] = ()  # shares of the training at which the driver may end it
     check_rows: int = 0  # of the scored window, whose NE is told at each stop; 0: none
+    parts: tuple[int, ...] = ()  # first a training of its own on every n-th row, for each of these n
     timing: Timing | None = None
     predictions: str | None = None  # file for the probabilities of the scored rows (NumPy, float64, sealed)
     predictions_name: str = ""  # what they are sealed with: whose they are, wherever the file is written
@@ -142,11 +143,12 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """A job on its way, at one of its stops."""
+    """A job on its way, at one of its stops. A share of 0: only `parts` of the rows were trained on so far."""
 
     share: float
     curve: tuple[CurvePoint, ...]
     qps_ratio: float | None
+    parts: tuple[PartNE, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +230,8 @@ def step_of(text: str) -> Step:
     data = json.loads(text)
     measurement, failure = data["measurement"], data["failure"]
     if measurement is not None:
-        measurement = Measurement(**{**measurement, "speed": Speed(**measurement["speed"])})
+        parts = tuple(PartNE(**part) for part in measurement["parts"])
+        measurement = Measurement(**{**measurement, "speed": Speed(**measurement["speed"]), "parts": parts})
     return Step(
         share=data["share"],
         curve=tuple(CurvePoint(**point) for point in data["curve"]),
@@ -241,5 +244,6 @@ def step_of(text: str) -> Step:
 
 def progress_of(step: Step) -> Progress:
     """What the driver may judge a job by at a stop."""
-    ratio = step.measurement.speed.qps_ratio if step.measurement else None
-    return Progress(share=step.share, curve=step.curve, qps_ratio=ratio)
+    found = step.measurement
+    ratio, parts = (None, ()) if found is None else (found.speed.qps_ratio, found.parts)
+    return Progress(share=step.share, curve=step.curve, qps_ratio=ratio, parts=parts)

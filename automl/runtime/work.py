@@ -9,7 +9,6 @@ from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -22,12 +21,13 @@ from automl.ranking.clocks import make_clock
 from automl.ranking.course import Course
 from automl.ranking.model import Ranker, build_model
 from automl.ranking.place import PROCESSOR, copied_to, device_of, module_to
-from automl.ranking.progress import Progress
 from automl.ranking.scoring import Scores, check, score, scores_of
 from automl.ranking.throughput import time_ratio, timed_batches
 from automl.ranking.training import Diverged, Steppers, make_steppers, train
 from automl.runtime.checkpoints import Checkpoint, Checkpoints
 from automl.runtime.jobs import CURVE_POINTS, Step, Timing, TrainModel
+from automl.runtime.rehearsal import rehearse
+from automl.runtime.training import Training
 from automl.stats.seeds import seed_of
 from automl.study.history import CurvePoint, Failure, Measurement, Speed
 from search_spaces.model import ModelSpec
@@ -36,32 +36,12 @@ Floats = NDArray[np.float64]
 _REFERENCE_SEED = 0  # speed does not depend on the weights
 
 
-class Training(Protocol):
-    """What trains a model over rows of a log, as automl.ranking.training.train does.
-
-    It is called once, and once more for each day that is scored and then trained on: then it is given the same
-    `steppers` every time, whose state it goes on with.
-    """
-
-    def __call__(
-        self,
-        model: Ranker,
-        spec: ModelSpec,
-        log: EncodedLog,
-        rows: slice,
-        *,
-        order_seed: int,
-        weights_seed: int,
-        points: int,
-        steppers: Steppers | None,
-    ) -> Iterator[Progress]: ...
-
-
 class Stopwatch:
     """Seconds by part of a trial."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
+        self.cpu: dict[str, float] = {}  # of trainings
         self._last = time.perf_counter()
         self._cpu_start = time.process_time()
 
@@ -88,7 +68,8 @@ class Stopwatch:
 
 
 def train_and_score(asked: TrainModel, training: Training = train) -> Iterator[Step]:
-    """Build, time, train and score a model; yields at its stops, and at last the step with `done`.
+    """Build, time, train and score a model; yields once the parts are trained, at its stops, and at last the step with
+    `done`.
 
     A model that diverges or breaks a limit ends with a failure; whatever else goes wrong is raised. Another
     `training` is another loop between the same timing and scoring; only the usual one leaves checkpoints.
@@ -111,12 +92,26 @@ def train_and_score(asked: TrainModel, training: Training = train) -> Iterator[S
             cpu_seconds=watch.cpu_seconds,
         )
         return
+    rows, parts_cpu = window_rows(log, asked.train), time.process_time()
+    try:
+        parts = [rehearse(asked, spec, log, rows, every, training) for every in asked.parts]
+    except Diverged as diverged:
+        reason = Failure("diverged", str(diverged))
+        yield Step(share=0.0, measurement=start, failure=reason, done=True, cpu_seconds=watch.cpu_seconds)
+        return
+    if parts:
+        watch.lap("parts")
+        watch.cpu["parts"] = time.process_time() - parts_cpu
+        start = replace(start, parts=tuple(parts))
+        yield Step(share=0.0, measurement=start, cpu_seconds=watch.cpu_seconds)
+        watch.resume()
     module_to(model, device_of(asked.device))
     steppers = make_steppers(model, spec, log, weights_seed=asked.weights_seed) if asked.days else None
     kept = Checkpoints(asked, log.fingerprint) if asked.checkpoint is not None and training is train else None
     begun = Checkpoint({}) if kept is None else kept.read()
     course, curve = Course(begun.course), list(begun.curve)
-    stops = [share for share in asked.stops if share > len(curve) / CURVE_POINTS]  # the others were obeyed
+    total = (rows.stop - rows.start) * spec.train.epochs
+    stops = [share for share in asked.stops if not curve or share > curve[-1].rows / total]  # the others were obeyed
     train_cpu = Stopwatch()
     for one in (watch, train_cpu):
         one.went_on(begun.cpu_seconds)
@@ -125,17 +120,18 @@ def train_and_score(asked: TrainModel, training: Training = train) -> Iterator[S
             model,
             spec,
             log,
-            window_rows(log, asked.train),
+            rows,
             order_seed=asked.order_seed,
             weights_seed=asked.weights_seed,
             points=CURVE_POINTS,
             steppers=steppers,
         ):
             curve.append(CurvePoint(point.rows, point.window_ne, point.lifetime_ne))
-            share = len(curve) / CURVE_POINTS
+            share = point.rows / total  # a batch may be larger than what is between two points
             if stops and stops[0] <= share < 1:
-                stops.pop(0)
+                stops = [stop for stop in stops if stop > share]
                 watch.lap("train")
+                watch.cpu["train"] = train_cpu.cpu_seconds
                 before = time.process_time()
                 curve[-1] = replace(curve[-1], check_ne=check(model, log, log.windows[asked.score], asked.check_rows))
                 train_cpu.leave_out(time.process_time() - before)
@@ -145,6 +141,7 @@ def train_and_score(asked: TrainModel, training: Training = train) -> Iterator[S
             if kept is not None and share < 1 and kept.due and kept.write(course.state(), curve, train_cpu.cpu_seconds):
                 yield Step(share=share, kept=True)
         watch.lap("train")
+        watch.cpu["train"] = train_cpu.cpu_seconds
         train_qps = curve[-1].rows / max(train_cpu.cpu_seconds, 1e-9)
         if asked.weights is not None:
             _save_weights(Path(asked.weights), model)
@@ -152,7 +149,7 @@ def train_and_score(asked: TrainModel, training: Training = train) -> Iterator[S
         scored = _scored(np.concatenate(list(days)), log, asked)
     except Diverged as diverged:
         yield Step(
-            share=len(curve) / CURVE_POINTS,
+            share=curve[-1].rows / total if curve else 0.0,
             curve=tuple(curve),
             measurement=start,
             failure=Failure("diverged", str(diverged)),
@@ -172,6 +169,7 @@ def train_and_score(asked: TrainModel, training: Training = train) -> Iterator[S
             nes=None if scored.nes is None else dict(zip(log.tasks, scored.nes, strict=True)),
             speed=replace(speed, train_qps=train_qps),
             seconds=dict(watch.seconds),
+            cpu_seconds=dict(watch.cpu),
         ),
         done=True,
         cpu_seconds=watch.cpu_seconds,
@@ -211,6 +209,7 @@ def _untrained(spec: ModelSpec, log: EncodedLog, speed: Speed, watch: Stopwatch)
         flops=cost.flops,
         activation_bytes=cost.bytes,
         seconds=watch.seconds,
+        cpu_seconds=watch.cpu,
     )
 
 

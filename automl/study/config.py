@@ -60,6 +60,7 @@ class SearchConfig(Part):
     strategy: Annotated[str, _named_in(STRATEGIES)] = "controller"
     batch: Annotated[int, Field(ge=1, le=1000)] = 10
     stop_early: bool = True
+    fidelity: Literal["full", "auto"] = "full"
     repeats: Annotated[float, Field(ge=0, le=5)] = 0.3  # the most further trainings, as a share of the candidates
     warm_start: tuple[str, ...] = ()  # folders of other studies, relative to the file
     tune_baseline: Annotated[int, Field(ge=0, le=200), AfterValidator(_none_or_enough)] = 0

@@ -67,6 +67,14 @@ class CurvePoint:
     check_ne: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class PartNE:
+    """NE of a part of the validation window by a training of its own on every n-th training row."""
+
+    every: int
+    ne: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Speed:
     """Serving speed relative to the baseline, timed side by side; the interval is of 95%."""
@@ -81,7 +89,8 @@ class Speed:
 class Measurement:
     """What a trial measured on the validation window. Stopped trials have no ne, auc and calibration of their own:
     theirs is extrapolated from the curve and marked so by the trial's state. Of several labels ne, auc and calibration
-    are those of the objective; `nes` has the NE of each by name, None where there is one label."""
+    are those of the objective; `nes` has the NE of each by name, None where there is one label. `parts`: what trainings
+    on parts of the rows came to before it was trained on all of them; none where the study's fidelity is full."""
 
     ne: float
     auc: float | None
@@ -90,8 +99,14 @@ class Measurement:
     params: int
     flops: int
     activation_bytes: int
-    seconds: Mapping[str, float] = field(default_factory=dict)  # build, time, train, score
+    seconds: Mapping[str, float] = field(default_factory=dict)  # of the clock: build, time, parts, train, score
+    cpu_seconds: Mapping[str, float] = field(default_factory=dict)  # of parts and train; none in older records
     nes: Mapping[str, float] | None = None
+    parts: tuple[PartNE, ...] = ()
+
+    def part_ne(self, every: int) -> float:
+        """NE by a training on every n-th row; NaN where there was none."""
+        return next((part.ne for part in self.parts if part.every == every), math.nan)
 
     def ne_of(self, task: str | None) -> float:
         """NE of the objective (None), or of one of several labels; NaN where it was not measured."""

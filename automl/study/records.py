@@ -12,6 +12,7 @@ from automl.study.history import (
     Forecast,
     Measurement,
     Origin,
+    PartNE,
     Proposal,
     Repeat,
     Speed,
@@ -51,7 +52,9 @@ class MeasurementJson(TypedDict):
     flops: int
     activation_bytes: int
     seconds: Mapping[str, float]
+    cpu_seconds: NotRequired[Mapping[str, float]]
     nes: NotRequired[Mapping[str, float | None]]  # of several labels
+    parts: NotRequired[Sequence[tuple[int, float]]]  # every how many rows, NE
 
 
 class OutcomeJson(TypedDict):
@@ -125,7 +128,13 @@ def measurement_json(measurement: Measurement) -> MeasurementJson:
         "activation_bytes": measurement.activation_bytes,
         "seconds": {part: seconds for part, seconds in measurement.seconds.items() if math.isfinite(seconds)},
     }
-    return found if nes is None else {**found, "nes": {task: _finite(ne) for task, ne in nes.items()}}
+    if measurement.cpu_seconds:
+        found["cpu_seconds"] = dict(measurement.cpu_seconds)
+    if nes is not None:
+        found["nes"] = {task: _finite(ne) for task, ne in nes.items()}
+    if measurement.parts:
+        found["parts"] = [(part.every, part.ne) for part in measurement.parts]
+    return found
 
 
 def measurement_of(data: MeasurementJson) -> Measurement:
@@ -145,7 +154,9 @@ def measurement_of(data: MeasurementJson) -> Measurement:
         flops=data["flops"],
         activation_bytes=data["activation_bytes"],
         seconds=data["seconds"],
+        cpu_seconds=data.get("cpu_seconds", {}),
         nes={task: _or_nan(ne) for task, ne in data["nes"].items()} if "nes" in data else None,
+        parts=tuple(PartNE(every, ne) for every, ne in data.get("parts", ())),
     )
 
 

@@ -11,8 +11,9 @@ from typing import Any, cast
 
 import pytest
 
-from automl.commands import search_source
+from automl.commands import fidelity, search_source
 from automl.commands.failing import HOPELESS_AFTER
+from automl.commands.fidelity import EVERY, FEWEST
 from automl.commands.repeats import CONFIRM, kept_in, predictions_file, resumable, trained_again
 from automl.commands.search_source import Budget, SearchSource
 from automl.commands.stopping import MIN_PEERS, STOPS
@@ -20,7 +21,7 @@ from automl.data.store.log import EncodedLog
 from automl.runtime.errors import RunError
 from automl.runtime.jobs import Done, Job, Outcome, Progress, TrainModel, Wait
 from automl.stats.seeds import trial_seeds
-from automl.study.history import Failure, History, Limit, Metric, Origin, Proposal, State
+from automl.study.history import Failure, History, Limit, Metric, Origin, PartNE, Proposal, State
 from automl.study.problem import Problem
 from automl.study.record import Study
 from automl.study.storage import open_study
@@ -472,6 +473,95 @@ def test_a_trial_that_is_worse_than_its_peers_is_stopped(tmp_path: Path, shuffle
     assert trial.state is State.STOPPED
     assert trial.measurement is not None
     assert trial.measurement.ne == pytest.approx(0.98 - 0.02), "its last check and its peers' drop"
+
+
+AUTO = {"search": {"strategy": "random", "batch": 4, "fidelity": "auto", "stop_early": False}}
+
+
+@pytest.fixture
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fidelity, "LEAST_ROWS", 1000)
+    monkeypatch.setattr(search_source, "PILOTS", FEWEST)
+
+
+def on_parts(job: Job, ne: float) -> Outcome:
+    """Its parts told that it would end so, and it did."""
+    found = good(job)
+    assert found.measurement is not None
+    parts = tuple(PartNE(every, ne + 0.02) for every in asked(job).parts)
+    return replace(found, measurement=replace(found.measurement, ne=ne, parts=parts))
+
+
+def after_pilots(folder: Path, study: Study) -> tuple[SearchSource, Job]:
+    """A source whose pilots have ended at 0.90, 0.91 and so on, and its next job."""
+    add_baseline(study)
+    source = source_of(folder, study, FEWEST + 2, **AUTO)
+    for number in range(FEWEST):
+        job = source.next(0)
+        assert isinstance(job, Job)
+        assert asked(job).parts == EVERY, "a pilot"
+        at = Progress(share=0.0, curve=(), qps_ratio=1.0, parts=(PartNE(EVERY[0], 9.0),))
+        assert source.keep_going(job, at), "pilots are trained to their end"
+        source.ended(job, on_parts(job, 0.90 + 0.01 * number))
+    job = source.next(0)
+    assert isinstance(job, Job)
+    return source, job
+
+
+def test_after_the_pilots_a_trial_is_promoted_or_ends_on_a_part(
+    tmp_path: Path, shuffled: Strategy, small_parts: None
+) -> None:
+    study = fresh(tmp_path)
+    source, job = after_pilots(tmp_path, study)
+    assert asked(job).parts == (EVERY[0],), "the smallest part ranks the pilots"
+    at = Progress(share=0.0, curve=(), qps_ratio=1.0, parts=(PartNE(EVERY[0], 0.90),))
+    assert source.keep_going(job, at)
+    assert not source.keep_going(job, replace(at, parts=(PartNE(EVERY[0], 0.99),)))
+    partial = measured(Candidate({}, ModelSpec.from_tree(asked(job).model)), ne=float("nan"))
+    partial = replace(partial, parts=(PartNE(EVERY[0], 0.99),))
+    source.ended(job, Outcome(measurement=partial, stopped=True, started_at=1.0, ended_at=2.0))
+    source.close()
+    trial = study.trials[FEWEST]
+    assert trial.state is State.STOPPED
+    assert trial.measurement is not None
+    assert trial.measurement.ne == pytest.approx(0.97, abs=1e-6), "what its part leads to"
+
+
+def test_a_search_that_goes_on_knows_its_pilots(tmp_path: Path, shuffled: Strategy, small_parts: None) -> None:
+    study = fresh(tmp_path)
+    source, job = after_pilots(tmp_path, study)
+    source.close()
+    again = source_of(tmp_path, open_study(tmp_path, "ads", SPACE), FEWEST + 2, **AUTO)
+    found = again.next(0)
+    assert isinstance(found, Job)
+    assert asked(found).parts == asked(job).parts
+    again.close()
+
+
+def test_where_no_part_ranks_trials_are_trained_on_all_rows(
+    tmp_path: Path, shuffled: Strategy, small_parts: None
+) -> None:
+    study = fresh(tmp_path)
+    add_baseline(study)
+    source = source_of(tmp_path, study, FEWEST + 2, **AUTO)
+    for number in range(FEWEST):
+        job = source.next(0)
+        assert isinstance(job, Job)
+        outcome = on_parts(job, 0.90 + 0.01 * number)
+        assert outcome.measurement is not None
+        source.ended(job, replace(outcome, measurement=replace(outcome.measurement, ne=0.95 - 0.01 * number)))
+    job = source.next(0)
+    assert isinstance(job, Job)
+    assert asked(job).parts == ()
+    source.close()
+
+
+def test_full_fidelity_trains_on_all_rows_only(tmp_path: Path, strategy: Strategy, small_parts: None) -> None:
+    source = source_of(tmp_path, fresh(tmp_path), 4)
+    job = source.next(0)
+    assert isinstance(job, Job)
+    assert asked(job).parts == ()
+    source.close()
 
 
 def test_stopping_can_be_switched_off(tmp_path: Path, shuffled: Strategy) -> None:

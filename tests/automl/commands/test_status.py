@@ -11,11 +11,12 @@ import pytest
 from automl.commands.saved import saved_share
 from automl.commands.status import read_screen, screen, summary
 from automl.runtime.console import search_words
-from automl.study.history import Failure, Limit, Metric, Origin, Proposal, Repeat
+from automl.study.history import Failure, Limit, Metric, Origin, PartNE, Proposal, Repeat, State, Trial
 from automl.study.record import Study
 from automl.study.storage import open_study
 from tests.worlds.studies import (
     BASELINE_NE,
+    baseline,
     baseline_repeat,
     begun_study,
     candidates,
@@ -61,7 +62,7 @@ def lines(tmp_path: Path) -> list[str]:
     base = study.baseline()
     assert base is not None
     trials = study.begin(proposals(8), 1)
-    study.end(complete(trials[0], ne=base.ne * 0.995, ratio=0.8))
+    study.end(complete(trials[0], ne=base.ne * 0.995, ratio=0.8, curve=curve(*[0.95] * 20)))
     study.end(complete(trials[1], ne=base.ne * 1.004, ratio=3.456))
     study.end(complete(trials[2], ne=base.ne, ratio=1.0))
     study.end(stopped(trials[3], ne=0.5, ratio=99.0))
@@ -80,12 +81,36 @@ def test_in_the_middle_of_a_search(lines: list[str]) -> None:
 
 
 def test_what_stops_save_is_of_the_seconds_that_all_would_have_taken() -> None:
-    """Three that took 2 s to their end, one that took 2 s for 2 of 20 points: 18 s of 26."""
-    one, *others = (complete(running(n, candidate)) for n, candidate in enumerate(candidates(4)))
-    cut = replace(stopped(one), curve=curve(1.0, 0.99))
-    assert saved_share([cut, *others]) == pytest.approx(18 / 26)
-    assert saved_share(others) == 0.0
-    assert math.isnan(saved_share([]))
+    """Three that took 2 s to their end, one that took 2 s for 1,000 of 10,000 rows: 18 s of 26."""
+    whole = curve(*[0.95] * 20)
+    one, *others = (complete(running(n, candidate), curve=whole) for n, candidate in enumerate(candidates(4)))
+    cut = replace(stopped(one), curve=curve(1.0, rows=1000))
+    assert saved_share([cut, *others], baseline()) == pytest.approx(18 / 26)
+    assert saved_share(others, baseline()) == 0.0
+    assert math.isnan(saved_share([], baseline()))
+
+
+def test_what_a_stop_saves_is_told_by_rows_not_by_points() -> None:
+    """Of large batches there are fewer points: two of them may be half of the rows."""
+    whole = complete(running(1, candidates(1)[0]), curve=curve(0.95, 0.95, 0.95, 0.95, rows=2500))
+    half = replace(stopped(whole), number=2, curve=curve(0.95, 0.95, rows=2500))
+    assert saved_share([whole, half], baseline()) == pytest.approx(2 / 6)
+
+
+def test_what_is_spent_on_parts_of_the_rows_is_spent() -> None:
+    """A pilot: 2 s and 1 s on parts. Two trials of 1 s on every fourth row: one promoted, 2 s more; one that is not."""
+    one, two, three = (complete(running(n, candidate)) for n, candidate in enumerate(candidates(3)))
+    pilot = _on_parts(replace(one, curve=curve(0.95)), 8, 4)
+    promoted = _on_parts(replace(two, curve=curve(0.95)), 4)
+    stays = replace(_on_parts(three, 4, train=0.0), state=State.STOPPED)
+    assert saved_share([pilot, promoted, stays], baseline()) == pytest.approx(1 - (3 + 3 + 1) / (2 + 2 + 4))
+
+
+def _on_parts(trial: Trial, *every: int, train: float = 2.0) -> Trial:
+    """CPU seconds are told where they are known: 1 for the parts."""
+    assert trial.measurement is not None
+    parts, seconds = tuple(PartNE(n, 0.92) for n in every), {"parts": 1.0, "train": train}
+    return replace(trial, measurement=replace(trial.measurement, parts=parts, cpu_seconds=seconds))
 
 
 def test_failures_are_counted_by_reason(lines: list[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,9 +14,10 @@ import torch
 from numpy.typing import NDArray
 
 from automl.data.store.log import EncodedLog
+from automl.data.store.sampled import sampled
 from automl.ranking.model import RankingModel, build_model
-from automl.ranking.progress import Progress
-from automl.ranking.scoring import score
+from automl.ranking.progress import Diverged, Progress
+from automl.ranking.scoring import check, score
 from automl.ranking.training import make_steppers, train
 from automl.runtime.jobs import TrainModel
 from automl.runtime.work import train_and_score, window_rows
@@ -136,11 +138,11 @@ def test_a_training_that_was_cut_off_goes_on_from_its_checkpoint(log: EncodedLog
     first = train_and_score(job)
     early = [next(first) for _ in range(13)]  # two stops, and checkpoints at eleven points
     first.close()
-    assert [step.share for step in early if not step.kept] == [0.25, 0.5]
+    assert [step.share for step in early if not step.kept] == pytest.approx([0.25, 0.5], abs=0.01)
     before = float(torch.load(tmp_path / "checkpoints" / "one.pt", weights_only=True)["cpu_seconds"])
     late = list(train_and_score(job))
     assert all(step.cpu_seconds > before > 0 for step in late if not step.kept)
-    assert [step.share for step in late if not step.kept] == [0.75, 1.0]
+    assert [step.share for step in late if not step.kept] == pytest.approx([0.75, 1.0], abs=0.01)
     assert early[-1].share < min(step.share for step in late)
     assert late[-1].curve == whole[-1].curve
     first_, second = late[-1].measurement, whole[-1].measurement
@@ -155,3 +157,44 @@ def test_a_loop_of_ones_own_leaves_no_checkpoint(log: EncodedLog, tmp_path: Path
     steps = list(train_and_score(job, training=lambda *args, **how: train(*args, **how)))
     assert not any(step.kept for step in steps)
     assert not (tmp_path / "one.pt").exists()
+
+
+def test_parts_are_trained_first_and_change_nothing_of_the_training(log: EncodedLog, tmp_path: Path) -> None:
+    plain = list(train_and_score(asked(log, tmp_path, predictions=str(tmp_path / "a"))))
+    steps = list(train_and_score(asked(log, tmp_path, parts=(8, 2), predictions=str(tmp_path / "b"))))
+    np.testing.assert_array_equal(np.load(tmp_path / "a"), np.load(tmp_path / "b"))
+    first, last = steps[0].measurement, steps[-1].measurement
+    assert (steps[0].share, steps[0].curve, steps[0].done) == (0.0, (), False)
+    assert first is not None
+    assert last is not None
+    assert [part.every for part in first.parts] == [8, 2]
+    assert last.parts == first.parts
+    assert last.cpu_seconds["parts"] > 0
+    assert last.cpu_seconds["train"] > 0
+    assert plain[-1].measurement is not None
+    assert plain[-1].measurement.parts == ()
+
+
+def test_a_part_is_a_training_of_its_own_on_every_nth_row(log: EncodedLog, tmp_path: Path) -> None:
+    """By hand: those rows as a log, the model's own schedule, the scored window by the last weights."""
+    rows = window_rows(log, FINALS_FIT)
+    part = sampled(log, "part", np.arange(rows.start + 3, rows.stop, 4))
+    model = build_model(SPEC, log.inputs, seed=11)
+    list(train(model, SPEC, part, part.windows["part"], order_seed=22, weights_seed=11, points=1))
+    window, count = log.windows["test"], len(part)
+    ne = check(model, log, window, count)
+    steps = list(train_and_score(asked(log, tmp_path, parts=(4,))))
+    assert steps[0].measurement is not None
+    assert steps[0].measurement.part_ne(4) == ne
+    assert math.isnan(steps[0].measurement.part_ne(8))
+
+
+def test_a_model_that_diverges_on_a_part_is_trained_no_further(log: EncodedLog, tmp_path: Path) -> None:
+    def loop(model: RankingModel, spec: ModelSpec, log: EncodedLog, rows: slice, **how: Any) -> Iterator[Progress]:
+        raise Diverged(f"NE rose after {rows.stop} rows")
+        yield
+
+    (step,) = train_and_score(asked(log, tmp_path, parts=(4,)), training=loop)
+    assert step.done
+    assert step.failure is not None
+    assert step.failure.kind == "diverged"

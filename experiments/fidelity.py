@@ -1,0 +1,197 @@
+"""Searches on parts of the rows against searches on all of them: what the parts rank, what they save and lose.
+
+    python -m experiments.fidelity --log completejourney|simulated [--trials 40] [--rows 5000000] [--seed 1]
+    python -m experiments.fidelity --summary
+
+Two searches of one seed and as many candidates, `fidelity: full` and `fidelity: auto`, each a study of its own that
+goes on where it stopped. completejourney: all households, 752,620 rows to train on. simulated: the simulator's log.
+Writes experiments/results/fidelity_LOG_SEED.json; --summary reads all and writes experiments/results/fidelity.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+
+import automl
+from automl.cli.common import terminal
+from automl.commands.fidelity import chosen, fidelities, is_pilot
+from automl.commands.saved import saved_share
+from automl.stats import pareto
+from automl.study.history import History, State, Trial
+from experiments import completejourney
+from experiments.large_log import simulated
+from experiments.record import RESULTS, write_result
+from experiments.studies import STUDIES, changed, write_files
+
+SPACE, CORES, ROWS = "ctr-small", 2, 5_000_000
+WINDOWS = {"train": (1, 10), "validate": (11, 12), "test": (13, 14)}  # days of the simulated log
+_SIMULATED = """\
+data:
+  path: {folder}/log.parquet
+  join:
+    - {{path: {folder}/users.parquet, on: user_id}}
+    - {{path: {folder}/items.parquet, on: item_id}}
+  time: {{column: time_ms, unit: ms, timezone: UTC}}
+  label: click
+  cluster: user_id
+  features:
+    categorical:
+      user_id: {{min_count: 2}}
+      item_id: {{min_count: 2}}
+      author_id: {{min_count: 2}}
+      tab: {{}}
+      age_band: {{}}
+      city: {{}}
+      segment: {{}}
+      device: {{}}
+      category: {{}}
+      tag: {{}}
+      format: {{}}
+      "@hour": {{}}
+    dense: {{weeks_since_signup: {{}}, duration_ms: {{transform: log}}, price: {{transform: log}}}}
+  split: {split}
+"""
+_BASELINE = """\
+embedding: {dim: 16, lr: 0.05, min_count: 2}
+interaction: [{cross: {rank: 32}}, {cross: {rank: 32}}]
+deep: [{mlp: {width: 256}}, {mlp: {width: 128}}]
+train: {batch_size: 1024, dense_lr: 0.001}
+"""
+
+
+def main() -> None:
+    """Go on with two searches, or sum up."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--log", choices=("completejourney", "simulated"))
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--trials", type=int, default=40)
+    parser.add_argument("--rows", type=int, default=ROWS)
+    parser.add_argument("--only", choices=("full", "auto"))
+    parser.add_argument("--summary", action="store_true")
+    asked = parser.parse_args()
+    if asked.summary:
+        summarise()
+        return
+    write = partial(_completejourney) if asked.log == "completejourney" else partial(_simulated, asked.rows)
+    found = {
+        kind: searched(write, f"fidelity-{asked.log}-{kind}-{asked.seed}", kind, asked.seed, asked.trials)
+        for kind in ("full", "auto")
+        if asked.only in (None, kind)
+    }
+    if asked.only is None:
+        tell(asked.log, asked.seed, asked.trials, found["full"], found["auto"])
+
+
+def _completejourney(name: str, seed: int) -> Path:
+    return completejourney.write_study(name, space=SPACE, seed=seed, table="all")
+
+
+def _simulated(rows: int, name: str, seed: int) -> Path:
+    folder = STUDIES / f"simulated-{rows}"
+    folder.mkdir(parents=True, exist_ok=True)
+    log = simulated(folder, rows).parent
+    split = {
+        window: [f"2024-03-{4 + first - 1:02d}", f"2024-03-{4 + last - 1:02d}"]
+        for window, (first, last) in WINDOWS.items()
+    }
+    data = _SIMULATED.format(folder=log.absolute(), split=json.dumps(split))
+    return write_files(
+        name, data=data, baseline=_BASELINE, space=SPACE, strategy="controller", seed=seed, tune_baseline=0, rest=""
+    )
+
+
+def searched(write: Callable[[str, int], Path], name: str, kind: str, seed: int, trials: int) -> History:
+    """The search, to its end."""
+
+    def of_kind(tree: Any) -> None:
+        tree["search"]["fidelity"], tree["search"]["repeats"] = kind, 0
+        tree["trial"]["timeout"] = "30m"
+
+    file = STUDIES / name / "study.yaml"
+    if not file.exists():
+        changed(write(name, seed), of_kind)
+    return automl.search(file, trials=trials, workers=CORES, console=terminal()).history
+
+
+def tell(log: str, seed: int, trials: int, full: History, auto: History) -> None:
+    """What one pair of searches says."""
+    goal = _volumes(full)[-1]
+    figures = {
+        "full": _figures(full, goal),
+        "auto": _figures(auto, goal),
+        "parts": [{"every": one.every, **asdict(one.agreement)} for one in fidelities(_others(auto))],
+    }
+    found = chosen(_others(auto))
+    headline = {
+        "share": None if found is None else 1 / found.every,
+        "tau": None if found is None else found.agreement.tau,
+        "compute_ratio": figures["auto"]["core_seconds"] / figures["full"]["core_seconds"],
+        "hypervolume_ratio": figures["auto"]["hypervolume"] / figures["full"]["hypervolume"],
+    }
+    write_result(
+        f"fidelity_{log}_{seed}", settings={"trials": trials, "seed": seed}, figures=figures, headline=headline
+    )
+
+
+def _figures(history: History, goal: float) -> Mapping[str, Any]:
+    volumes, seconds = _volumes(history), np.cumsum([trial.cpu_seconds or 0.0 for trial in history.trials])
+    there = np.flatnonzero(volumes >= 0.98 * goal)
+    best = min((history.baseline.mean_gain_pct(t) for t in _done(history) if _ratio(t) >= 1.0), default=0.0)
+    return {
+        "core_seconds": round(float(seconds[-1]), 1),
+        "hypervolume": round(float(volumes[-1]), 4),
+        "best_ne_pct": round(min(best, 0.0), 3),
+        "core_seconds_to_the_front_of_full": round(float(seconds[there[0]]), 1) if len(there) else None,
+        "complete": len(_done(history)),
+        "stopped": len(history.of_state(State.STOPPED)),
+        "pilots": sum(is_pilot(trial) for trial in history.trials),
+        "saved": round(saved_share(history.trials, history.baseline), 3),
+    }
+
+
+def _volumes(history: History) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Hypervolume that was seen, after each trial."""
+    points = np.array([
+        (history.baseline.mean_gain_pct(trial), -np.log2(_ratio(trial)))
+        if trial.state is State.COMPLETE and history.eligible(trial)
+        else (np.inf, np.inf)
+        for trial in history.trials
+    ])  # fmt: skip
+    return np.array([pareto.hypervolume(np.vstack([[[0.0, 0.0]], points[: n + 1]])) for n in range(len(points))])
+
+
+def _done(history: History) -> list[Trial]:
+    return [trial for trial in history.of_state(State.COMPLETE) if history.eligible(trial)]
+
+
+def _others(history: History) -> tuple[Trial, ...]:
+    return (*history.baseline.trials[:1], *history.trials)
+
+
+def _ratio(trial: Trial) -> float:
+    return trial.measurement.speed.qps_ratio if trial.measurement else 0.0
+
+
+def summarise() -> None:
+    """All pairs together."""
+    runs = {file.stem: json.loads(file.read_text()) for file in sorted(RESULTS.glob("fidelity_*_*.json"))}
+    figures = {name: run["figures"] for name, run in runs.items()}
+    known = [run["headline"] for run in runs.values()]
+    headline = {
+        name: round(fmean(values), 3) if (values := [run[name] for run in known if run[name] is not None]) else None
+        for name in ("share", "tau", "compute_ratio", "hypervolume_ratio")
+    }
+    write_result("fidelity", settings={"runs": list(runs)}, figures=figures, headline=headline)
+
+
+if __name__ == "__main__":
+    main()
