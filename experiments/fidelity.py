@@ -23,10 +23,10 @@ import numpy as np
 
 import automl
 from automl.cli.common import terminal
-from automl.commands.fidelity import chosen, fidelities, is_pilot
-from automl.commands.saved import saved_share
 from automl.stats import pareto
+from automl.strategies.fidelity import chosen, fidelities
 from automl.study.history import History, State, Trial
+from automl.study.saved import is_pilot, saved_share
 from experiments import completejourney
 from experiments.large_log import simulated
 from experiments.record import RESULTS, write_result

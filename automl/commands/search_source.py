@@ -12,21 +12,22 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from automl.commands.failing import breaks_limit, hopeless, some_hope
-from automl.commands.fidelity import PILOTS, chosen, is_pilot, part_ne, parts_of, promoted
 from automl.commands.outcomes import repeat_with, with_outcome
 from automl.commands.proposing import awaited, pause, proposed
 from automl.commands.repeats import CONFIRM, kept_in, predictions_file, predictions_folder, resumable, trained_again
-from automl.commands.stopping import STOPS, check_rows, extrapolated_ne, should_stop
 from automl.runtime.errors import RunError
 from automl.runtime.jobs import Done, Job, Limits, Outcome, Progress, Timing, Wait
 from automl.stats.seeds import trial_seeds
 from automl.strategies import Strategy, strategy_of
 from automl.strategies.again import again
+from automl.strategies.fidelity import PILOTS, chosen, part_ne, parts_of, promoted
+from automl.strategies.stopping import STOPS, check_rows, extrapolated_ne, should_stop
 from automl.study.drivers import Claim
 from automl.study.history import Failure, History, Metric, Origin, Proposal, State, Trial
 from automl.study.problem import Problem
 from automl.study.record import Study
 from automl.study.requests import Request
+from automl.study.saved import is_pilot
 from search_spaces.model import ModelSpec
 from search_spaces.space import Candidate
 

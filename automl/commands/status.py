@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from automl.commands.saved import saved_share
 from automl.report.common.formats import counted
 from automl.report.common.words import changes
 from automl.study.history import Baseline, MeanGain, State, Trial
 from automl.study.record import Study
+from automl.study.saved import is_pilot, parted, saved_share
 from automl.study.shared import study_file_of
 from automl.study.storage import limits_of, load_started
 from automl.study.tuning import Tuning
@@ -87,7 +87,7 @@ def _trials(study: Study, baseline: Baseline) -> list[str]:
     counts = Counter(trial.state for trial in study.trials)
     names = {State.RUNNING: "running or queued"}
     words = ", ".join(f"{counts[s]} {names.get(s, s.value)}" for s in State if counts[s]) or "none yet"
-    lines = [f"trials     {words}{_saved(study.trials, baseline)}", *_repeats(study.trials)]
+    lines = [f"trials     {words}{_saved(study.trials, baseline)}", *_fidelity(study.trials), *_repeats(study.trials)]
     history = study.history()
     done = [
         (history.gain(t), t.measurement.speed.qps_ratio, t)
@@ -116,6 +116,15 @@ def _saved(trials: tuple[Trial, ...], baseline: Baseline) -> str:
     if any(trial.measurement and trial.measurement.parts for trial in trials):
         what = "parts of the rows and early stops"
     return f"; {what} saved {saved_share(trials, baseline):.0%} of the training"
+
+
+def _fidelity(trials: tuple[Trial, ...]) -> list[str]:
+    """On which parts of the rows trials were trained first, and how many of them on all rows then."""
+    pilots = sum(is_pilot(trial) for trial in trials)
+    if not pilots:
+        return []
+    parts = [f"{one.trials} on every {one.every}th row first, {one.promoted} of them on all" for one in parted(trials)]
+    return [f"fidelity   {'; '.join([f'{pilots} on parts of the rows and on all', *parts])}"]
 
 
 def _of_tasks(baseline: Baseline, trial: Trial) -> str:

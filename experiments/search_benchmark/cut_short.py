@@ -23,10 +23,9 @@ from numpy.typing import NDArray
 from sklearn.ensemble import ExtraTreesRegressor
 from sklearn.model_selection import cross_val_predict
 
-from automl.commands import stopping
 from automl.stats import pareto
 from automl.stats.seeds import seed_of
-from automl.strategies import strategy_of
+from automl.strategies import stopping, strategy_of
 from automl.study.history import CurvePoint, History, State, Trial
 from experiments.record import write_result
 from experiments.search_benchmark.logs import LOGS

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import pytest
 
-from automl.commands.stopping import CHECK_ROWS, CHECK_SHARE, IN_A_ROW, LUCK, MIN_PEERS, MIN_TAU, STOPS, SURE
 from automl.commands.warm import FEWEST
 from automl.exfm.student.auto import DISCOUNT, DROP_AFTER, DROP_AT, MUTE_AT
 from automl.exfm.student.recipes import ARMS
@@ -18,6 +17,7 @@ from automl.strategies.evidence import STOPPED_WEIGHT
 from automl.strategies.opening import KINDS, OPENING
 from automl.strategies.picks import FOLDS, MIN_FOR_PREDICTOR
 from automl.strategies.recipe import STANDARD
+from automl.strategies.stopping import CHECK_ROWS, CHECK_SHARE, IN_A_ROW, LUCK, MIN_PEERS, MIN_TAU, STOPS, SURE
 from automl.study.history import Origin
 from tests.docs.pages import page
 

@@ -12,9 +12,11 @@ from automl.report.study.derived import View
 from automl.report.study.search_figures import last_quarter
 from automl.stats import pareto
 from automl.stats.verdicts import LEVEL
+from automl.strategies.fidelity import fidelities
 from automl.strategies.outlook import RECENT, track_record, trusted
 from automl.study.history import History, Origin, State, Trial
 from automl.study.results import Correction, Detectable, Family, TaskGain, Unfit
+from automl.study.saved import is_pilot, parted
 from predictors.evaluate import Ranked, pooled_tau
 
 STILL_GROWING = 0.1  # of the hypervolume in the last quarter of the core time
@@ -28,6 +30,7 @@ def search_notes(view: View) -> tuple[str, ...]:
         worthless_words(view.history.baseline.ne),
         _budget(view),
         _growth(view),
+        _fidelity(view),
         _stopped_too_soon(view),
         _failures(view),
         _untried(view),
@@ -163,6 +166,27 @@ def _growth(view: View) -> str | None:
     return (
         f"The front was still growing: {100 * won:.0f}% of its hypervolume came in the last quarter of the core time. "
         "More trials are likely to pay; the same command with a larger --trials goes on."
+    )
+
+
+def _fidelity(view: View) -> str | None:
+    """On which part of the rows the search has tried its candidates, and how parts ranked them."""
+    pilots = sum(is_pilot(trial) for trial in view.history.trials)
+    if not pilots:
+        return None
+    told = fidelities((*view.history.baseline.trials[:1], *view.history.trials))
+    ranked = [
+        f"every {one.every}th row {one.agreement.tau:.2f} [{one.agreement.low:.2f}, {one.agreement.high:.2f}]"
+        for one in told
+    ]
+    tried = [
+        f"{counted(one.trials, 'candidate')} on every {one.every}th row first, {one.promoted} of them on all then"
+        for one in parted(view.history.trials)
+    ]
+    after = f"After them were trained: {listed(tried)}." if tried else "No part ranked well enough: all rows were used."
+    return (
+        f"{counted(pilots, 'pilot')} were trained on parts of the rows and on all of them. How parts ranked what was "
+        f"trained on all (Kendall's tau, 95%): {listed(ranked) if ranked else 'too few to tell'}. {after}"
     )
 
 

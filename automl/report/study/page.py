@@ -20,6 +20,7 @@ from automl.report.study.tables import write_tables
 from automl.report.study.tuned import parts_words, tuned_baseline
 from automl.report.study.verdict import answer
 from automl.study.history import State, Trial
+from automl.study.saved import saved_share
 from search_spaces.model import ModelSpec
 
 SECTIONS = (
@@ -112,11 +113,13 @@ def _tiles(view: View) -> list[tuple[str, str, str]]:
     volume = progress.hypervolume[-1] if len(progress.hypervolume) else 0.0
     last = formats.share(search_figures.last_quarter(view))
     core = formats.duration(facts.core_seconds_inside_trials)
+    saved = saved_share(view.history.trials, view.history.baseline)
+    stops = f"; {formats.share(saved)} of the training saved" if counts[State.STOPPED] else ""
     return [
         ("trials", f"{len(view.history.trials):,}", states),
         ("front", formats.counted(len(view.front), "model"), "not beaten in both NE and QPS"),
         ("wall clock", formats.duration(facts.run.wall_seconds), formats.counted(facts.run.workers, "worker")),
-        ("core time inside trials", core, f"{busy} of workers × wall clock"),
+        ("core time inside trials", core, f"{busy} of workers × wall clock{stops}"),
         ("best NE gain at speed", formats.percent(best), f"{formats.percent(rate)} per core-hour"),
         ("hypervolume", f"{volume:.3g}", f"{last} of it in the last quarter of the core time"),
     ]

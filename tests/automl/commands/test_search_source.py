@@ -11,16 +11,17 @@ from typing import Any, cast
 
 import pytest
 
-from automl.commands import fidelity, search_source
+from automl.commands import search_source
 from automl.commands.failing import HOPELESS_AFTER
-from automl.commands.fidelity import EVERY, FEWEST
 from automl.commands.repeats import CONFIRM, kept_in, predictions_file, resumable, trained_again
 from automl.commands.search_source import Budget, SearchSource
-from automl.commands.stopping import MIN_PEERS, STOPS
 from automl.data.store.log import EncodedLog
 from automl.runtime.errors import RunError
 from automl.runtime.jobs import Done, Job, Outcome, Progress, TrainModel, Wait
 from automl.stats.seeds import trial_seeds
+from automl.strategies import fidelity
+from automl.strategies.fidelity import EVERY, FEWEST
+from automl.strategies.stopping import MIN_PEERS, STOPS
 from automl.study.history import Failure, History, Limit, Metric, Origin, PartNE, Proposal, State
 from automl.study.problem import Problem
 from automl.study.record import Study

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from automl.commands.saved import saved_share
 from automl.commands.status import read_screen, screen, summary
 from automl.runtime.console import search_words
 from automl.study.history import Failure, Limit, Metric, Origin, PartNE, Proposal, Repeat, State, Trial
 from automl.study.record import Study
+from automl.study.saved import Parted, is_pilot, parted, saved_share
 from automl.study.storage import open_study
 from tests.worlds.studies import (
     BASELINE_NE,
@@ -104,6 +104,17 @@ def test_what_is_spent_on_parts_of_the_rows_is_spent() -> None:
     promoted = _on_parts(replace(two, curve=curve(0.95)), 4)
     stays = replace(_on_parts(three, 4, train=0.0), state=State.STOPPED)
     assert saved_share([pilot, promoted, stays], baseline()) == pytest.approx(1 - (3 + 3 + 1) / (2 + 2 + 4))
+
+
+def test_who_was_trained_on_which_part_is_counted() -> None:
+    one, two, three = (complete(running(n, candidate)) for n, candidate in enumerate(candidates(3)))
+    trials = [
+        _on_parts(replace(one, curve=curve(0.95)), 8, 4),
+        _on_parts(replace(two, curve=curve(0.95)), 4),
+        replace(_on_parts(three, 4), state=State.STOPPED),
+    ]
+    assert [is_pilot(trial) for trial in trials] == [True, False, False]
+    assert parted(trials) == (Parted(4, 2, 1),)
 
 
 def _on_parts(trial: Trial, *every: int, train: float = 2.0) -> Trial:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from automl.commands.stopping import (
+from automl.strategies.stopping import (
     CHECK_ROWS,
     IN_A_ROW,
     MIN_PEERS,

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from automl.commands.promising import LUCK, SPEED_SLACK, Early, agreement, foreseen, promising
+from automl.strategies.promising import LUCK, SPEED_SLACK, Early, agreement, foreseen, promising
 from automl.study.history import CurvePoint, State, Trial
 from predictors.curves import Foreseen
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from automl.commands.promising import Agreement, Early, agreement, foreseen, promising
+from automl.strategies.promising import Agreement, Early, agreement, foreseen, promising
 from automl.study.history import PartNE, State, Trial
 
 EVERY = (16, 8, 4)  # a part is every n-th row
@@ -54,11 +54,6 @@ def part_ne(part: PartNE, others: Sequence[Trial]) -> float:
     """NE on the validation window that a training on all rows leads to; NaN where nothing tells."""
     found = foreseen(part.ne, _early(others, part.every))
     return float("nan") if found is None else found.ne
-
-
-def is_pilot(trial: Trial) -> bool:
-    """Whether it was trained on several parts."""
-    return trial.measurement is not None and len(trial.measurement.parts) > 1
 
 
 def _early(trials: Sequence[Trial], every: int) -> list[Early]:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import kendalltau
 
-from automl.commands.promising import RECENT, Early, agreement, promising, tau_interval
+from automl.strategies.promising import RECENT, Early, agreement, promising, tau_interval
 
 BASE = Early(0, 0.92, 1.0, 0.90)
 DROP = 0.02

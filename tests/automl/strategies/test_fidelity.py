@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from automl.commands.fidelity import EVERY, LEAST_ROWS, chosen, fidelities, is_pilot, part_ne, parts_of, promoted
+from automl.strategies.fidelity import EVERY, LEAST_ROWS, chosen, fidelities, part_ne, parts_of, promoted
 from automl.study.history import PartNE, State, Trial
 from search_spaces.space import Candidate
 from tests.worlds.studies import HUMAN, complete, running
@@ -70,9 +70,3 @@ def test_what_a_part_leads_to_is_told_by_those_that_went_on() -> None:
     others = [on_parts(n, 0.88 + 0.002 * n, [PartNE(8, 0.90 + 0.002 * n)]) for n in range(12)]
     assert part_ne(PartNE(8, 0.91), others) == pytest.approx(0.89)
     assert math.isnan(part_ne(PartNE(4, 0.91), others)), "nobody was trained on that part"
-
-
-def test_a_pilot_is_known_by_its_parts() -> None:
-    assert is_pilot(on_parts(1, 0.9, [PartNE(16, 0.9), PartNE(8, 0.9)]))
-    assert not is_pilot(on_parts(1, 0.9, [PartNE(8, 0.9)]))
-    assert not is_pilot(ME)
