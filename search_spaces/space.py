@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from ruamel.yaml import YAML
 
+from search_spaces.banded import Band, band_of, is_rare, moved_from, moved_into
 from search_spaces.checks import check_open, check_reachable, check_satisfiable
 from search_spaces.compiler import compile_tree
 from search_spaces.costing import Costing
@@ -98,6 +99,24 @@ class SearchSpace:
         """What makes no difference on its data; None where it does not know them."""
         return None if self.inputs is None else Settled(self.plan, self.inputs)
 
+    @cached_property
+    def band(self) -> Band | None:
+        """FLOPs that its candidates must lie between, where `where` has both ends as one constraint."""
+        return None if self.inputs is None else band_of(self.plan.where)
+
+    @cached_property
+    def _steered(self) -> Band | None:
+        """The band, where too few even draws lie inside to wait for one."""
+        return self.band if self.band is not None and is_rare(self.plan, self.allowed) else None
+
+    def flops(self, answers_ND: Floats) -> Floats:
+        """(N,): of one row.
+
+        Raises:
+            ValueError: where the space does not know its inputs.
+        """
+        return self.costing.total(answers_ND).flops
+
     # ------------------------------------------------------------------ making candidates
 
     def walk(self, choose: Callable[[Decision], Value]) -> Candidate:
@@ -163,7 +182,7 @@ class SearchSpace:
         return self.walk(lambda decision: decision.default)
 
     def random(self, rng: np.random.Generator) -> Candidate:
-        """A candidate that `where` allows, drawn evenly.
+        """A candidate that `where` allows, drawn evenly; of a narrow band on FLOPs evenly over their magnitudes.
 
         Raises:
             InputError: where none of TRIES draws is allowed.
@@ -176,6 +195,10 @@ class SearchSpace:
         Raises:
             InputError: as `random`.
         """
+        if self._steered is not None:
+            found = moved_into(self.plan, self._steered, self.flops, self.allowed, rng)
+            if found is not None:
+                return found
         tried = 0
         while tried < TRIES:
             answers_ND = self.sample(None, 64, rng)
@@ -215,6 +238,13 @@ class SearchSpace:
         """The closest candidate to a model: each knob at its nearest value, what has no place left out."""
         values = self.plan.values_of(model)
         return self.walk(lambda d: d.domain.nearest(values[d.path]) if d.path in values else d.default)
+
+    def within_band(self, candidate: Candidate, rng: np.random.Generator) -> Candidate:
+        """A candidate, or where it lies outside the band on FLOPs one like it inside, as far as one is found."""
+        if self.band is None or self.allows(candidate):
+            return candidate
+        found = moved_from(self.plan, self.band, self.answers(candidate), self.flops, self.allowed, rng)
+        return candidate if found is None else self.candidate(found)
 
     # ------------------------------------------------------------------ constraints
 
