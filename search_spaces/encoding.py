@@ -61,6 +61,12 @@ class Encoder:
         """Which rows `where` allows."""
         return self._space.allowed(answers_ND)
 
+    def beyond(self, costs_NC: Floats) -> Floats:
+        """(N,): octaves outside of the space's band on FLOPs, from columns as in COSTS; 0 where it has none."""
+        band = self._space.band
+        flops_N = costs_NC[:, COSTS.index("flops")]
+        return np.zeros(len(flops_N)) if band is None else band.beyond(flops_N)
+
     def _raw(self, answers_ND: Floats) -> Floats:
         raw = answers_ND.copy()
         for column, options in enumerate(self._options):
