@@ -185,7 +185,7 @@ def finals(
     result = found.finals(seeds=seeds, top=top, trials=trials, workers=workers, address=address, console=terminal())
     from automl.report.study.lines import finals_lines
 
-    for line in finals_lines(result):
+    for line in finals_lines(result, found.facts):
         click.echo(line)
     click.echo(f"report: {short(found.report())}")
 
