@@ -21,7 +21,7 @@ from search_spaces.terms import Apply, Constant, CostOf, Expression, Term
 
 POPULATION = 48
 STEPS = 60
-ANEW = 2.5  # questions of a place that a step draws anew, on average
+ANEW = 6.0  # questions of a place that a step draws anew, on average
 SLACK = 0.15  # octaves from the FLOPs that were drawn which are near enough
 CHECKED = 2_048  # draws by which a band is found to be rare
 RARE = 1 / 256  # of the even draws: with fewer inside than that, they are moved there
@@ -67,9 +67,9 @@ def is_rare(plan: Plan, allowed: Allowed) -> bool:
 
 
 def moved_into(plan: Plan, band: Band, flops: Flops, allowed: Allowed, rng: np.random.Generator) -> Floats | None:
-    """The answers (D,) of one allowed candidate inside the band; None where none was found."""
+    """The answers (D,) of an allowed candidate inside the band, near FLOPs that are drawn; None where none is found."""
     wanted = rng.uniform(math.log2(band.low), math.log2(band.high))
-    return _climbed(plan, rng.random((POPULATION, len(plan.decisions))), wanted, flops, allowed, rng)
+    return _climbed(plan, band, rng.random((POPULATION, len(plan.decisions))), wanted, flops, allowed, rng)
 
 
 def moved_from(
@@ -81,51 +81,60 @@ def moved_from(
         for decision, answer in zip(plan.decisions, answers_D, strict=True)
     ])  # fmt: skip
     wanted = (math.log2(band.low) + math.log2(band.high)) / 2
-    return _climbed(plan, np.tile(unit_D, (POPULATION, 1)), wanted, flops, allowed, rng)
+    return _climbed(plan, band, np.tile(unit_D, (POPULATION, 1)), wanted, flops, allowed, rng)
 
 
 def reach(plan: Plan, flops: Flops, rng: np.random.Generator) -> tuple[float, float]:
     """About the fewest and the most FLOPs a row of a space, whatever `where` says."""
     ends = []
     for wanted in (0.0, 100.0):
-        unit_ND = rng.random((POPULATION, len(plan.decisions)))
-        log_N = _log(flops, answered(plan, unit_ND))
+        places = _Places(plan, rng.random((POPULATION, len(plan.decisions))), wanted, flops)
         for _ in range(STEPS):
-            unit_ND, log_N = _step(plan, unit_ND, log_N, wanted, flops, rng)[:2]
-        ends.append(2.0 ** float(min(log_N, key=lambda log: abs(log - wanted))))
+            places.step(rng)
+        ends.append(2.0 ** float(places.log_N[np.argmin(places.far)]))
     return ends[0], ends[1]
 
 
+class _Places:
+    """A population of places in the unit cube: (N, D), their answers, and the logarithms of their FLOPs."""
+
+    def __init__(self, plan: Plan, unit_ND: Floats, wanted: float, flops: Flops) -> None:
+        self._plan, self._wanted, self._flops = plan, wanted, flops
+        self._unit_ND, self.answers_ND = unit_ND, answered(plan, unit_ND)
+        self.log_N = self._log(self.answers_ND)
+
+    @property
+    def far(self) -> Floats:
+        """Octaves from the FLOPs that are wanted."""
+        return np.abs(self.log_N - self._wanted)
+
+    def step(self, rng: np.random.Generator) -> None:
+        """A few numbers of each place anew, kept where it is no farther away then."""
+        anew_ND = rng.random(self._unit_ND.shape) < ANEW / self._unit_ND.shape[1]
+        moved_ND = np.where(anew_ND, rng.random(self._unit_ND.shape), self._unit_ND)
+        answers_ND = answered(self._plan, moved_ND)
+        log_N = self._log(answers_ND)
+        nearer_N = np.abs(log_N - self._wanted) <= self.far
+        self._unit_ND[nearer_N], self.answers_ND[nearer_N] = moved_ND[nearer_N], answers_ND[nearer_N]
+        self.log_N = np.where(nearer_N, log_N, self.log_N)
+
+    def _log(self, answers_ND: Floats) -> Floats:
+        return np.log2(np.maximum(self._flops(answers_ND), 1.0))
+
+
 def _climbed(
-    plan: Plan, unit_ND: Floats, wanted: float, flops: Flops, allowed: Allowed, rng: np.random.Generator
+    plan: Plan, band: Band, unit_ND: Floats, wanted: float, flops: Flops, allowed: Allowed, rng: np.random.Generator
 ) -> Floats | None:
-    answers_ND = answered(plan, unit_ND)
-    log_N = _log(flops, answers_ND)
+    places = _Places(plan, unit_ND, wanted, flops)
     best: tuple[float, Floats] | None = None
     for _ in range(STEPS):
-        far_N = np.abs(log_N - wanted)
-        good = np.flatnonzero(allowed(answers_ND))
+        inside = np.flatnonzero(band.beyond(2.0**places.log_N) <= 0.0)
+        good = inside[allowed(places.answers_ND[inside])] if len(inside) else inside
         if len(good):
-            nearest = good[np.argmin(far_N[good])]
-            if best is None or far_N[nearest] < best[0]:
-                best = float(far_N[nearest]), answers_ND[nearest].copy()
+            nearest = good[np.argmin(places.far[good])]
+            if best is None or places.far[nearest] < best[0]:
+                best = float(places.far[nearest]), places.answers_ND[nearest].copy()
             if best[0] <= SLACK:
                 break
-        unit_ND, log_N, answers_ND = _step(plan, unit_ND, log_N, wanted, flops, rng)
+        places.step(rng)
     return None if best is None else best[1]
-
-
-def _step(
-    plan: Plan, unit_ND: Floats, log_N: Floats, wanted: float, flops: Flops, rng: np.random.Generator
-) -> tuple[Floats, Floats, Floats]:
-    """Places, the logarithms of their FLOPs, and their answers, after one step of each."""
-    anew_ND = rng.random(unit_ND.shape) < ANEW / unit_ND.shape[1]
-    moved_ND = np.where(anew_ND, rng.random(unit_ND.shape), unit_ND)
-    moved_log_N = _log(flops, answered(plan, moved_ND))
-    nearer_N = np.abs(moved_log_N - wanted) <= np.abs(log_N - wanted)
-    unit_ND = np.where(nearer_N[:, None], moved_ND, unit_ND)
-    return unit_ND, np.where(nearer_N, moved_log_N, log_N), answered(plan, unit_ND)
-
-
-def _log(flops: Flops, answers_ND: Floats) -> Floats:
-    return np.log2(np.maximum(flops(answers_ND), 1.0))

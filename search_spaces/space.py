@@ -6,7 +6,7 @@ import dataclasses
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from io import StringIO
 from pathlib import Path
 
@@ -32,7 +32,7 @@ from search_spaces.sampling import draw
 from search_spaces.schema import FileKind, read_tree
 from search_spaces.settled import Settled
 from search_spaces.source import Document, read
-from search_spaces.terms import COSTS, Rows
+from search_spaces.terms import COSTS, Costs, Rows
 from search_spaces.tree import SpaceTree, Words
 
 TRIES = 5_000
@@ -265,17 +265,23 @@ class SearchSpace:
             rows = Rows(rows.answers, lambda name: np.array([known[name]], dtype=np.float64))
         return tuple(expression.text for expression in self.plan.where if expression.breaks(rows)[0])
 
-    def allowed(self, answers_ND: Floats) -> Bools:
-        """`allows` for each row of the matrix form; cost is worked out only where no other constraint is broken."""
+    def allowed(self, answers_ND: Floats, costs: Costs | None = None) -> Bools:
+        """`allows` for each row of the matrix form; cost is worked out only where no other constraint is broken, and
+        not where `costs` knows that of all rows."""
         asks = self.inputs is not None and bool(self.plan.features)
         good = self.costing.read_ids(answers_ND) if asks else np.ones(len(answers_ND), dtype=np.bool_)
         for costly in (False, True):
             asked = [expression for expression in self.plan.where if expression.needs_cost is costly]
             if asked:
                 left = np.flatnonzero(good)
-                rows = Rows(answers_ND[left]) if self.inputs is None else self.costing.rows(answers_ND[left])
+                rows = self._costed(answers_ND[left], None if costs is None else partial(_at, costs, left))
                 good[left] = ~np.any([expression.breaks(rows) for expression in asked], axis=0)
         return good
+
+    def _costed(self, answers_ND: Floats, costs: Costs | None) -> Rows:
+        if self.inputs is None or costs is not None:
+            return Rows(answers_ND, costs)
+        return self.costing.rows(answers_ND)
 
     # ------------------------------------------------------------------ the space as a whole
 
@@ -292,6 +298,10 @@ class SearchSpace:
         yaml.width = 120
         yaml.dump(self.tree.plain(), out)
         return out.getvalue()
+
+
+def _at(costs: Costs, places: NDArray[np.intp], name: str) -> Floats:
+    return costs(name)[places]
 
 
 def _stored(values: Mapping[str, Value]) -> Callable[[Decision], Value]:

@@ -79,7 +79,7 @@ class Outlook:
             scores = scores + self.prior.expected(rows)
         gains = self.scale.value(scores)
         speed = self.speed.predict(costs, rows)
-        chance = self.encoder.allowed(answers_ND).astype(np.float64)
+        chance = self.encoder.allowed(answers_ND, costs).astype(np.float64)
         if self.failure is not None:
             chance *= expit(-self.failure.predict(rows).mean[:, 0])
         figures: dict[str, tuple[Floats, Floats]] = {
