@@ -7,6 +7,7 @@ a study file is told before a model library is there.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from automl.runtime.rate_line import RateLine, says
 from automl.study.claims import Subject, ask, finals_of, recorded_config, recorded_file
 from automl.study.history import History, State
-from automl.study.problem import Problem, load_problem
+from automl.study.problem import Problem, load_problem, study_folder
+from automl.study.scaled import checked_scale, scaled_folder, scaled_problem
 from search_spaces.errors import InputError
 from search_spaces.model import ModelSpec
 from search_spaces.space import SearchSpace
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from automl.study.facts import Facts
     from automl.study.record import Study
     from automl.study.results import Finals
+    from automl.study.scale_up import ScaleUp
     from automl.study.sqlite import Version
 
 
@@ -185,6 +188,18 @@ class StudyHandle:
 
         return screen(self.folder, self._now())
 
+    def scale_up(self) -> ScaleUp | None:
+        """Of a study that was scaled: NE at equal cost, cost at equal NE, gain per core-hour; None of any other.
+
+        Raises:
+            InputError: where the baseline is not measured yet.
+        """
+        from automl.study.record import measured_history
+
+        study = self._now()
+        measured_history(study, self.folder)
+        return study.scale_up()
+
     def summary(self) -> str:
         """How the search ended, in two lines."""
         from automl.commands.status import summary
@@ -253,10 +268,10 @@ class StudyHandle:
         facts, folder = self._now().facts, self.folder
         file, known = recorded_file(facts, folder), Subject.recorded(facts, folder)
         with RateLine(lambda: console) as passed:
-            asking = partial(ask, known, file=file, folder=folder)
+            asking = partial(ask, replace(known, scaled=None), file=file, folder=folder)
             problem = load_problem(file, folder, passed, asking, says(console), self._space)
         self._log = problem.log
-        return problem.against(facts.tuned)
+        return problem.at_scale(facts.scaled).against(facts.tuned)
 
 
 def search(
@@ -269,15 +284,21 @@ def search(
     address: str | None = None,
     console: Console | None = None,
     command: str = "",
+    scale: float | None = None,
 ) -> StudyHandle:
-    """Start a search, or go on where it stopped; see docs/python.md.
+    """Start a search, or go on where it stopped; see docs/python.md. With `scale` around the baseline at so many times
+    its FLOPs, in a folder of its own (`scale-8x` in the study's) unless `out` names one.
 
     Raises:
-        InputError: the study file, its space, its baseline or its data are wrong.
+        InputError: the study file, its space, its baseline or its data are wrong; where the baseline cannot be widened
+            to the scale, or the space does not reach it.
         automl.runtime.errors.RunError: the baseline or every trial failed.
     """
+    folder = out if scale is None else out or scaled_folder(study_folder(Path(file)), checked_scale(scale))
     with RateLine(lambda: console) as passed:
-        problem = load_problem(Path(file), out, passed, told=says(console))
+        problem = load_problem(Path(file), folder, passed, told=says(console))
+    if scale is not None:
+        problem = scaled_problem(problem, scale)
     from automl.commands.search import search as run_search
     from automl.study.sqlite import version_of
 

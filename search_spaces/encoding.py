@@ -57,9 +57,21 @@ class Encoder:
         summary = _summary(parts, cost, self._costing.embedding_params(answers_ND, parts))
         return np.hstack([self._raw(answers_ND), summary, self._budget(answers_ND)]), costs
 
-    def allowed(self, answers_ND: Floats) -> Bools:
-        """Which rows `where` allows."""
-        return self._space.allowed(answers_ND)
+    def allowed(self, answers_ND: Floats, costs_NC: Floats) -> Bools:
+        """Which rows `where` allows; their costs as in COSTS, so that they are not worked out twice."""
+
+        def cost(name: str) -> Floats:
+            if name in COSTS:
+                return costs_NC[:, COSTS.index(name)]
+            return self._costing.rows(answers_ND).cost(name)
+
+        return self._space.allowed(answers_ND, cost)
+
+    def beyond(self, costs_NC: Floats) -> Floats:
+        """(N,): octaves outside of the space's band on FLOPs, from columns as in COSTS; 0 where it has none."""
+        band = self._space.band
+        flops_N = costs_NC[:, COSTS.index("flops")]
+        return np.zeros(len(flops_N)) if band is None else band.beyond(flops_N)
 
     def _raw(self, answers_ND: Floats) -> Floats:
         raw = answers_ND.copy()

@@ -13,7 +13,8 @@ Value = bool | int | float | str
 @dataclass(frozen=True, slots=True)
 class Knob:
     """One setting. `kind` is int, float, bool or str; bounds are inclusive unless `above` is set. What came `late` is
-    left out of a model's tree where it has its default: models that do not name it keep their keys."""
+    left out of a model's tree where it has its default: models that do not name it keep their keys. What `widens` is a
+    width of the model, multiplied where it is made larger (search_spaces/widened.py)."""
 
     kind: type
     default: Value
@@ -23,6 +24,7 @@ class Knob:
     choices: tuple[str, ...] = ()
     doc: str = ""
     late: bool = False
+    widens: bool = False
 
     def fault(self, value: object) -> str | None:
         """What must hold and does not, in words; None where the value is good."""
@@ -61,9 +63,10 @@ def knob(
     choices: tuple[str, ...] = (),
     doc: str = "",
     late: bool = False,
+    widens: bool = False,
 ) -> Any:
     """A dataclass field that carries its Knob."""
-    meta = Knob(type(default), default, ge, le, above, choices, doc, late)
+    meta = Knob(type(default), default, ge, le, above, choices, doc, late, widens)
     return dataclasses.field(default=default, metadata={"knob": meta})
 
 

@@ -13,12 +13,16 @@ from search_spaces.plan import Plan
 
 def draw(plan: Plan, logits: Sequence[NDArray[np.float64]] | None, n: int, rng: np.random.Generator) -> Floats:
     """(n, decisions): a value of each domain for each row, then NaN where the question is not asked."""
-    decisions = plan.decisions
-    unit_ND = rng.random((len(decisions), n)).T
+    unit_ND = rng.random((len(plan.decisions), n)).T
     if logits is not None:
         unit_ND = _in_bins(plan, logits, unit_ND, rng)
-    answers_ND = np.empty((n, len(decisions)), order="F")
-    for column, decision in enumerate(decisions):
+    return answered(plan, unit_ND)
+
+
+def answered(plan: Plan, unit_ND: Floats) -> Floats:
+    """The answers (n, D) that stand at places on [0, 1), one for each question."""
+    answers_ND = np.empty(unit_ND.shape, order="F")
+    for column, decision in enumerate(plan.decisions):
         answers_ND[:, column] = decision.domain.from_unit(unit_ND[:, column])
         condition = decision.condition
         if condition.guards or condition.when is not None:

@@ -6,7 +6,7 @@ import dataclasses
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from io import StringIO
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from ruamel.yaml import YAML
 
+from search_spaces.banded import Band, band_of, is_rare, moved_from, moved_into
 from search_spaces.checks import check_open, check_reachable, check_satisfiable
 from search_spaces.compiler import compile_tree
 from search_spaces.costing import Costing
@@ -31,7 +32,7 @@ from search_spaces.sampling import draw
 from search_spaces.schema import FileKind, read_tree
 from search_spaces.settled import Settled
 from search_spaces.source import Document, read
-from search_spaces.terms import COSTS, Rows
+from search_spaces.terms import COSTS, Costs, Rows
 from search_spaces.tree import SpaceTree, Words
 
 TRIES = 5_000
@@ -98,6 +99,24 @@ class SearchSpace:
         """What makes no difference on its data; None where it does not know them."""
         return None if self.inputs is None else Settled(self.plan, self.inputs)
 
+    @cached_property
+    def band(self) -> Band | None:
+        """FLOPs that its candidates must lie between, where `where` has both ends as one constraint."""
+        return None if self.inputs is None else band_of(self.plan.where)
+
+    @cached_property
+    def _steered(self) -> Band | None:
+        """The band, where too few even draws lie inside to wait for one."""
+        return self.band if self.band is not None and is_rare(self.plan, self.allowed) else None
+
+    def flops(self, answers_ND: Floats) -> Floats:
+        """(N,): of one row.
+
+        Raises:
+            ValueError: where the space does not know its inputs.
+        """
+        return self.costing.total(answers_ND).flops
+
     # ------------------------------------------------------------------ making candidates
 
     def walk(self, choose: Callable[[Decision], Value]) -> Candidate:
@@ -163,7 +182,7 @@ class SearchSpace:
         return self.walk(lambda decision: decision.default)
 
     def random(self, rng: np.random.Generator) -> Candidate:
-        """A candidate that `where` allows, drawn evenly.
+        """A candidate that `where` allows, drawn evenly; of a narrow band on FLOPs evenly over their magnitudes.
 
         Raises:
             InputError: where none of TRIES draws is allowed.
@@ -176,6 +195,10 @@ class SearchSpace:
         Raises:
             InputError: as `random`.
         """
+        if self._steered is not None:
+            found = moved_into(self.plan, self._steered, self.flops, self.allowed, rng)
+            if found is not None:
+                return found
         tried = 0
         while tried < TRIES:
             answers_ND = self.sample(None, 64, rng)
@@ -216,6 +239,13 @@ class SearchSpace:
         values = self.plan.values_of(model)
         return self.walk(lambda d: d.domain.nearest(values[d.path]) if d.path in values else d.default)
 
+    def within_band(self, candidate: Candidate, rng: np.random.Generator) -> Candidate:
+        """A candidate, or where it lies outside the band on FLOPs one like it inside, as far as one is found."""
+        if self.band is None or self.allows(candidate):
+            return candidate
+        found = moved_from(self.plan, self.band, self.answers(candidate), self.flops, self.allowed, rng)
+        return candidate if found is None else self.candidate(found)
+
     # ------------------------------------------------------------------ constraints
 
     def allows(self, candidate: Candidate) -> bool:
@@ -235,17 +265,23 @@ class SearchSpace:
             rows = Rows(rows.answers, lambda name: np.array([known[name]], dtype=np.float64))
         return tuple(expression.text for expression in self.plan.where if expression.breaks(rows)[0])
 
-    def allowed(self, answers_ND: Floats) -> Bools:
-        """`allows` for each row of the matrix form; cost is worked out only where no other constraint is broken."""
+    def allowed(self, answers_ND: Floats, costs: Costs | None = None) -> Bools:
+        """`allows` for each row of the matrix form; cost is worked out only where no other constraint is broken, and
+        not where `costs` knows that of all rows."""
         asks = self.inputs is not None and bool(self.plan.features)
         good = self.costing.read_ids(answers_ND) if asks else np.ones(len(answers_ND), dtype=np.bool_)
         for costly in (False, True):
             asked = [expression for expression in self.plan.where if expression.needs_cost is costly]
             if asked:
                 left = np.flatnonzero(good)
-                rows = Rows(answers_ND[left]) if self.inputs is None else self.costing.rows(answers_ND[left])
+                rows = self._costed(answers_ND[left], None if costs is None else partial(_at, costs, left))
                 good[left] = ~np.any([expression.breaks(rows) for expression in asked], axis=0)
         return good
+
+    def _costed(self, answers_ND: Floats, costs: Costs | None) -> Rows:
+        if self.inputs is None or costs is not None:
+            return Rows(answers_ND, costs)
+        return self.costing.rows(answers_ND)
 
     # ------------------------------------------------------------------ the space as a whole
 
@@ -262,6 +298,10 @@ class SearchSpace:
         yaml.width = 120
         yaml.dump(self.tree.plain(), out)
         return out.getvalue()
+
+
+def _at(costs: Costs, places: NDArray[np.intp], name: str) -> Floats:
+    return costs(name)[places]
 
 
 def _stored(values: Mapping[str, Value]) -> Callable[[Decision], Value]:

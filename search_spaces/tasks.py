@@ -55,13 +55,13 @@ class Tasks(Checked):
     sharing: str = knob("shared", choices=SHARING, doc="what the labels share beyond the layers of the model")
     experts: int = knob(4, ge=1, le=64, doc="experts that all labels share")
     task_experts: int = knob(1, ge=1, le=64, doc="experts of each label alone")
-    width: int = knob(64, ge=1, le=4096, doc="width of an expert")
+    width: int = knob(64, ge=1, le=4096, doc="width of an expert", widens=True)
     layers: int = knob(1, ge=1, le=MOST_LAYERS, doc="layers of each expert (mmoe); levels of experts (ple)")
     tower_layers: int = knob(0, ge=0, le=MOST_LAYERS, doc="layers of each label's own tower")
-    tower_width: int = knob(32, ge=1, le=4096, doc="width of a tower")
+    tower_width: int = knob(32, ge=1, le=4096, doc="width of a tower", widens=True)
     tower_dropout: float = knob(0.0, ge=0.0, le=0.9, doc="probability that an output of a tower is dropped in training")
     gate_hidden: int = knob(
-        0, ge=0, le=4096, doc="hidden units of the gates of a tower's layers; 0: no gates", late=True
+        0, ge=0, le=4096, doc="hidden units of the gates of a tower's layers; 0: no gates", late=True, widens=True
     )
     esmm: bool = knob(False, doc="learn a label given another by both at once, over all rows")
     losses: str = knob("fixed", choices=LOSSES, doc="weights of the labels' losses")

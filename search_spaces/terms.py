@@ -28,6 +28,10 @@ class Rows:
     answers: Floats
     costs: Costs | None = None
 
+    def cost(self, name: str) -> Floats:
+        """What the models cost; NaN while it is not known."""
+        return np.full(len(self.answers), np.nan) if self.costs is None else self.costs(name)
+
 
 class Term(Protocol):
     """A piece of a compiled expression."""
@@ -112,7 +116,7 @@ class CostOf:
     name: str
 
     def of(self, rows: Rows) -> Floats:
-        return np.full(len(rows.answers), np.nan) if rows.costs is None else rows.costs(self.name)
+        return rows.cost(self.name)
 
     def columns(self) -> frozenset[int]:
         return frozenset()

@@ -46,6 +46,20 @@ class Duration(click.ParamType[float]):
         return seconds
 
 
+class Scale(click.ParamType[float]):
+    name = "scale"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, float):
+            return value
+        from automl.study.scaled import parse_scale
+
+        try:
+            return parse_scale(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
 def terminal() -> Console:
     """Where progress goes: the error stream, so that a command's own output stays clean."""
     from rich.console import Console

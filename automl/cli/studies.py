@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from automl.cli.common import ADDRESS, FILE, FOLDER, WORKERS, Duration, command_line, rate_line, short, terminal
+from automl.cli.common import ADDRESS, FILE, FOLDER, WORKERS, Duration, Scale, command_line, rate_line, short, terminal
 from search_spaces.errors import InputError
 
 if TYPE_CHECKING:
@@ -94,10 +94,17 @@ def check(file: Path, pilot: bool, as_json: bool, workers: int, out: Path | None
 @click.option("--trials", type=click.IntRange(1), default=100, show_default=True, help="Candidates to end in all.")
 @WORKERS
 @click.option("--time-budget", type=Duration(), help="Propose nothing new after this long, e.g. 30m or 1h.")
+@click.option("--scale", type=Scale(), help="Search at so many times the baseline's FLOPs, e.g. 8x.")
 @ADDRESS
 @click.option("--out", type=FOLDER, help="The study's folder; beside the file if left out.")
 def search(
-    study: Path, trials: int, workers: int, time_budget: float | None, address: str | None, out: Path | None
+    study: Path,
+    trials: int,
+    workers: int,
+    time_budget: float | None,
+    scale: float | None,
+    address: str | None,
+    out: Path | None,
 ) -> None:
     """Start a search, or go on where it stopped."""
     from automl import api
@@ -107,6 +114,7 @@ def search(
         trials=trials,
         workers=workers,
         time_budget=time_budget,
+        scale=scale,
         address=address,
         out=out,
         console=terminal(),
@@ -177,7 +185,7 @@ def finals(
     result = found.finals(seeds=seeds, top=top, trials=trials, workers=workers, address=address, console=terminal())
     from automl.report.study.lines import finals_lines
 
-    for line in finals_lines(result):
+    for line in finals_lines(result, found.facts):
         click.echo(line)
     click.echo(f"report: {short(found.report())}")
 

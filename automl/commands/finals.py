@@ -132,7 +132,8 @@ def run_finals(
             confirmed={number: tuple(gains.tolist()) for number, gains in (confirmed or {}).items()},
             of=_spoken_of(problem, study.facts, log, models, trained),
         )
-        further = further_models(problem, found, models) if study.facts.tune_baseline else {}
+        made = study.facts.tune_baseline or study.facts.scaled is not None
+        further = further_models(problem, found, models) if made else {}
         if further:
             beside = train(log, further, min(seeds, found.baseline.orders))
             found = replace(found, parts=parts_of(test, found, {**beside.probs, **trained.probs}))

@@ -1,7 +1,8 @@
 """Of what a gain over the model as brought is made: its training knobs as tuned, and what the search found beyond.
 
-Two more models are trained beside the finals of a study that tuned its baseline: the model as brought, where the tuned
-one is another, and for each pick that is better the architecture of the tuned baseline with that pick's training knobs.
+Two more models are trained beside the finals of a study that tuned or widened its baseline: the model as brought, where
+the baseline is another, and for each pick that is better the architecture of the baseline with that pick's training
+knobs.
 They are no picks and have no part in the correction over them.
 """
 

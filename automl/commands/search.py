@@ -61,8 +61,8 @@ def search(
         timer: what the budget and the time that was taken are measured with. It never jumps, as clocks do.
 
     Raises:
-        InputError: where the folder holds a study of other data, of another baseline or another tuning of it, or is in
-            use; where a trial asks for more cores than there are, or for a GPU where there is none.
+        InputError: where the folder holds a study of other data, of another baseline, another scale or tuning of it, or
+            is in use; where a trial asks for more cores than there are, or for a GPU where there is none.
         RunError: where the baseline failed, or every trial; where Ray cannot be had, or the cluster is too small.
         KeyboardInterrupt: stopped by hand; the same call goes on.
     """
@@ -74,9 +74,7 @@ def search(
     with hold(problem.folder), ExitStack() as stack:
         start = lru_cache(lambda: stack.enter_context(cluster(problem.folder, workers * config.cpu, address)))
         held = RecordHeld(console)
-        shared = note_shared(
-            problem.folder, problem.config.storage, problem.config.name, told(problem.file, problem.folder)
-        )
+        shared = note_shared(problem.folder, problem.config.storage, problem.name, told(problem.file, problem.folder))
         stack.enter_context(reaching(problem.folder))
         drivers = ALONE if shared is None else stack.enter_context(shared.driven(held))
 
@@ -84,7 +82,7 @@ def search(
             recorded = Subject.recorded(known, problem.folder)
             ask(recorded, problem.subject, problem.file, problem.folder, taken=TAKEN_OVER)
 
-        opened = problem.folder, problem.config.name, problem.space, problem.config.limits
+        opened = problem.folder, problem.name, problem.space, problem.config.limits
         study = open_study(*opened, drivers=drivers, waiting=held, asked=asked, told=says(console))
         began = timer()
         with study.turn():
@@ -167,7 +165,7 @@ def prepare(
         study_file=told(problem.file, problem.folder),
         config_text=problem.document.text,
         data=problem.log.fingerprint,
-        baseline_key=problem.baseline.key,
+        baseline_key=problem.subject.baseline,
         baseline_qps=measure_baseline_qps(problem) if known is None else known.baseline_qps,
         baseline_seeds=problem.config.baseline_seeds,
         workers=workers,
@@ -177,6 +175,7 @@ def prepare(
         started_at=now if known is None else known.started_at,
         plugins=_plugins_of(problem, known),
         tune_baseline=problem.config.search.tune_baseline,
+        scaled=problem.scaled,
         tuned=None if known is None else known.tuned,
         warm_start=precedents_of(problem) if known is None else known.warm_start,
         finals_data=problem.finals_data,

@@ -1,12 +1,12 @@
-"""A study as a source of jobs: the baseline on several orders of the data, then what the strategy proposes and, in
-between, trials that are worth one more training, until the budget is spent."""
+"""A study as a source of jobs: the baseline on several orders of the data (where it was widened, also the one brought),
+then what the strategy proposes and, in between, trials that are worth one more training, until the budget is spent."""
 
 from __future__ import annotations
 
 import math
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,7 +16,7 @@ from automl.commands.outcomes import repeat_with, with_outcome
 from automl.commands.proposing import awaited, pause, proposed
 from automl.commands.repeats import CONFIRM, kept_in, predictions_file, predictions_folder, resumable, trained_again
 from automl.runtime.errors import RunError
-from automl.runtime.jobs import Done, Job, Limits, Outcome, Progress, Timing, Wait
+from automl.runtime.jobs import Done, Job, Limits, Outcome, Progress, Timing, TrainModel, Wait
 from automl.stats.seeds import trial_seeds
 from automl.strategies import Strategy, strategy_of
 from automl.strategies.again import again
@@ -33,6 +33,7 @@ from search_spaces.space import Candidate
 
 REPEATS_FROM = 2 / 3  # of the candidates: earlier, repeats take more from the search than they give to it
 _AGAIN = "again-"  # before the names of jobs that are repeats: then the trial, then the order
+_BASELINE, _BROUGHT = "baseline-", "brought-"  # of the models that trials are compared with: then the order
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,9 +61,7 @@ class SearchSource:
         self._problem, self._study, self._budget = problem, study, budget
         self._workers, self._told, self._timer = workers, told, timer
         self._strategy: Strategy = strategy_of(problem.config.search.strategy)
-        done = {trial.seeds["order"] for trial in study.baseline_repeats()}  # they need not have ended in order
-        orders = range(problem.config.baseline_seeds)
-        self._baseline = deque(order for order in orders if self._seeds(order)["order"] not in done)
+        self._baselines = deque(self._baselines_left())
         with study.turn():
             self._queue: deque[Trial] = deque(study.take_over())
         self._trials: dict[str, Trial] = {}
@@ -85,7 +84,7 @@ class SearchSource:
     @property
     def finished(self) -> bool:
         """Nothing is left to run: the budget was spent before."""
-        return not self._baseline and not self._queue and self._wanted() <= 0 and self._worth_repeating(0) is None
+        return not self._baselines and not self._queue and self._wanted() <= 0 and self._worth_repeating(0) is None
 
     def next(self, running: int) -> Job | Wait | Done:
         if self._broken is not None:
@@ -96,8 +95,8 @@ class SearchSource:
         return job
 
     def _next(self, running: int) -> Job | Wait | Done:
-        if self._baseline:
-            return self._baseline_job(self._baseline.popleft())
+        if self._baselines:
+            return self._baseline_job(*self._baselines.popleft())
         if self._study.baseline() is None:
             return Wait()
         if self._timer() >= self._budget.deadline:
@@ -216,7 +215,7 @@ class SearchSource:
 
     def _best_repeated(self, late: frozenset[str]) -> int | None:
         history = self._study.history()
-        unseen = {int(name.split("-")[1]) for name in late if not name.startswith("baseline")}
+        unseen = {int(name.split("-")[1]) for name in late if not name.startswith((_BASELINE, _BROUGHT))}
         trials = (_without(trial, late) if trial.number in unseen else trial for trial in history.trials)
         history = replace(history, trials=tuple(trials))
         if self._repeats_left(history) <= 0:
@@ -238,16 +237,36 @@ class SearchSource:
 
     # ------------------------------------------------------------------ jobs
 
-    def _baseline_job(self, order: int) -> Job:
-        first = order == 0
-        return self._job(
-            f"baseline-{order}",
-            self._problem.baseline,
+    def _baselines_left(self) -> Iterator[tuple[str, int]]:
+        """What trials are compared with that is not trained yet; repeats need not have ended in their order."""
+        kinds = [(_BASELINE, self._study.baseline_repeats())]
+        if self._problem.scaled is not None:
+            kinds.append((_BROUGHT, self._study.brought()))
+        for kind, trained in kinds:
+            done = {trial.seeds["order"] for trial in trained}
+            for order in range(self._problem.config.baseline_seeds):
+                if self._seeds(order)["order"] not in done:
+                    yield kind, order
+
+    def _model_of(self, kind: str) -> ModelSpec:
+        brought = self._problem.brought
+        return self._problem.baseline if kind == _BASELINE or brought is None else brought
+
+    def _baseline_job(self, kind: str, order: int) -> Job:
+        """The one brought keeps no limit on speed, nor is a trial compared with it while it trains."""
+        first = order == 0 and kind == _BASELINE
+        job = self._job(
+            f"{kind}{order}",
+            self._model_of(kind),
             order,
             stops=self._stops() if first else (),
             parts=self._parts() if first else (),
             timed=True,
         )
+        assert isinstance(job.payload, TrainModel)
+        if kind == _BASELINE or job.payload.timing is None:
+            return job
+        return replace(job, payload=replace(job.payload, timing=replace(job.payload.timing, limits=())))
 
     def _stops(self) -> tuple[float, ...]:
         return STOPS if self._problem.config.search.stop_early else ()
@@ -314,13 +333,12 @@ class SearchSource:
             reason = outcome.failure or Failure("diverged", "NE is not a number")
             self._broken = f"the baseline must train, but it failed: {reason.kind}: {reason.reason}"
             return
-        order = int(job.name.rpartition("-")[2])
-        proposal = Proposal(Candidate({}, self._problem.baseline), Origin.BASELINE)
+        kind, order = job.name.partition("-")[0] + "-", int(job.name.rpartition("-")[2])
+        proposal = Proposal(Candidate({}, self._model_of(kind)), Origin.BASELINE)
         trial = Trial(number=0, candidate=proposal.candidate, origin=Origin.BASELINE, state=State.RUNNING)
         seeds = self._seeds(order)
-        self._study.add_baseline_repeat(
-            proposal, replace(with_outcome(trial, outcome, outcome.measurement), seeds=seeds)
-        )
+        add = self._study.add_baseline_repeat if kind == _BASELINE else self._study.add_brought
+        add(proposal, replace(with_outcome(trial, outcome, outcome.measurement), seeds=seeds))
 
     def _end_trial(self, trial: Trial) -> None:
         self._study.end(trial)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from pathlib import Path
 
-from automl.report.common.formats import counted
+from automl.report.common.formats import count, counted
 from automl.report.common.words import changes
 from automl.study.history import Baseline, MeanGain, State, Trial
 from automl.study.record import Study
 from automl.study.saved import is_pilot, parted, saved_share
+from automl.study.scale_up import Reached
 from automl.study.shared import study_file_of
 from automl.study.storage import limits_of, load_started
 from automl.study.tuning import Tuning
@@ -34,18 +36,21 @@ def screen(folder: Path, study: Study) -> str:
     if facts.tune_baseline and facts.tuned is None:
         done = f"{len(study.tunings())} of at most {facts.tune_baseline} trainings"
         return "\n".join([*lines, f"baseline: its training is being tuned, {done}; no trial yet"])
-    lines += [*_warm(study), *_tuning(study)]
+    lines += [*_warm(study), *_scaled(study), *_tuning(study)]
     if baseline is None:
         done = f"{len(study.baseline_repeats())} of {facts.baseline_seeds} seeds trained"
         return "\n".join([*lines, f"baseline: {done}; no trial yet"])
-    lines += [*_baseline(baseline), *_trials(study, baseline), *_failures(study.trials)]
+    lines += [*_baseline(baseline), *_trials(study, baseline), *_scale_up(study), *_failures(study.trials)]
     return "\n".join(lines)
 
 
 def summary(study: Study) -> str:
     """How the search ended, in a few lines."""
     baseline = study.baseline()
-    return "" if baseline is None else "\n".join([*_tuning(study), *_baseline(baseline), *_trials(study, baseline)])
+    if baseline is None:
+        return ""
+    before, found = [*_scaled(study), *_tuning(study)], [*_trials(study, baseline), *_scale_up(study)]
+    return "\n".join([*before, *_baseline(baseline), *found])
 
 
 def tuning_line(found: Tuning) -> str:
@@ -67,6 +72,40 @@ def _warm(study: Study) -> list[str]:
     counts = Counter(one.study for one in study.facts.warm_start)
     told = ", ".join(f"{counted(count, 'trial')} of {name}" for name, count in counts.items())
     return [f"warm start {told}"] if told else []
+
+
+def _scaled(study: Study) -> list[str]:
+    """At which FLOPs it searches, and what its baseline was widened to."""
+    scaled = study.facts.scaled
+    if scaled is None:
+        return []
+    wide = f"{count(scaled.flops)} ({scaled.reached:.3g}x of {count(scaled.brought_flops)} as brought)"
+    return [f"scale      {scaled}: target {count(scaled.target)} FLOPs a row, the baseline is widened to {wide}"]
+
+
+def _scale_up(study: Study) -> list[str]:
+    """NE at equal cost, cost at equal NE, and what they took."""
+    found = study.scale_up()
+    if found is None:
+        return []
+    lines = ["as brought not trained yet"]
+    if math.isfinite(found.brought_ne):
+        capacity = f"widening it alone {found.capacity_gain_pct:+.2f}% ± {found.capacity_error_pct:.2f}%"
+        speed = f"QPS x{found.brought_qps_ratio:.2f}"
+        lines = [f"as brought NE {found.brought_ne:.4f} ± {found.brought_ne_std:.4f}   {speed}   {capacity}"]
+    cost, ne = found.equal_cost, found.equal_ne
+    at_cost = "none is as fast as the widened baseline"
+    if cost is not None:
+        at_cost = f"#{cost.trial}: NE {_gain(_mean_gain(cost))} at QPS x{cost.qps_ratio:.2f}"
+    at_ne = "none is as fast and no worse than the widened baseline"
+    if ne is not None:
+        at_ne = f"#{ne.trial}: cost x{1 / ne.qps_ratio:.2f} (QPS x{ne.qps_ratio:.2f}) at NE {_gain(_mean_gain(ne))}"
+    per_hour = f"{found.gain_per_core_hour_pct:+.2f}% NE at equal cost, of {found.core_hours:.3g} core-hours"
+    return [*lines, f"equal cost {at_cost}", f"equal NE   {at_ne}", f"core-hour  {per_hour}"]
+
+
+def _mean_gain(reached: Reached) -> MeanGain:
+    return MeanGain(reached.gain_pct, reached.trainings, reached.error_pct)
 
 
 def _baseline(baseline: Baseline) -> list[str]:

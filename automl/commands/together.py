@@ -29,10 +29,10 @@ def have_baseline(study: Study, console: Console, train: Callable[[], None]) -> 
         RunError: where it failed here.
     """
     told = False
-    while not _has_baseline(study):
+    while not study.has_baselines():
         if study.drivers.claim(Claim.BASELINE):
             with study.turn():
-                missing = not _has_baseline(study)
+                missing = not study.has_baselines()
             if missing:
                 train()
             study.drivers.release(Claim.BASELINE)
@@ -89,10 +89,6 @@ def reaching(folder: Path) -> Iterator[None]:
             raise
         way_on = "what had ended is recorded; the same command goes on"
         raise RunError(f"the record of {shared} was lost: {first_line(error)}; {way_on}") from error
-
-
-def _has_baseline(study: Study) -> bool:
-    return study.baseline() is not None and not (study.facts.tune_baseline and study.facts.tuned is None)
 
 
 def _tell(console: Console, line: str) -> bool:

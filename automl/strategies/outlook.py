@@ -43,6 +43,7 @@ class Sight:
     gain_MN: Floats  # the same in percent against the baseline
     log2_ratio_N: Floats
     chance_N: Floats  # of not failing and of keeping every limit; 0 where the space forbids it
+    beyond_N: Floats  # octaves outside of the space's band on FLOPs; 0 inside, and where it has none
 
     def points(self, member: int | None) -> Floats:
         """Objectives (N, 2) if that member of the bag is right; None: their mean."""
@@ -78,7 +79,7 @@ class Outlook:
             scores = scores + self.prior.expected(rows)
         gains = self.scale.value(scores)
         speed = self.speed.predict(costs, rows)
-        chance = self.encoder.allowed(answers_ND).astype(np.float64)
+        chance = self.encoder.allowed(answers_ND, costs).astype(np.float64)
         if self.failure is not None:
             chance *= expit(-self.failure.predict(rows).mean[:, 0])
         figures: dict[str, tuple[Floats, Floats]] = {
@@ -94,7 +95,7 @@ class Outlook:
         for limit in self.limits:
             if limit.name in figures:
                 chance *= _chance(limit, *figures[limit.name])
-        return Sight(scores, gains, speed.mean[:, 0], chance)
+        return Sight(scores, gains, speed.mean[:, 0], chance, self.encoder.beyond(costs))
 
     def _scores(self, rows: Floats) -> Floats:
         """(M, N): the mean of the process and of each member of the bag."""
@@ -138,7 +139,8 @@ def fit_outlook(
 
 def reward_of(outlook: Outlook, evidence: Evidence) -> Callable[[Floats, Floats], Floats]:
     """The controller's reward: -(1 - t) * score of NE + t * standardised log QPS for a trade-off t, less a penalty for
-    what is likely to fail or to break a limit."""
+    what is likely to fail or to break a limit. The farther outside of a band on FLOPs the more: where few draws lie
+    inside, one penalty for all would lead nowhere."""
     middle = float(evidence.log2_ratio_N.mean())
     spread = max(float(evidence.log2_ratio_N.std()), 0.1)
 
@@ -147,7 +149,7 @@ def reward_of(outlook: Outlook, evidence: Evidence) -> Callable[[Floats, Floats]
         speed = (sight.log2_ratio_N - middle) / spread
         score = sight.score_MN.mean(axis=0)
         wanted = (1.0 - trade_off_N) * -score + trade_off_N * speed
-        return np.asarray(wanted - PENALTY * (1.0 - sight.chance_N), dtype=np.float64)
+        return np.asarray(wanted - PENALTY * (1.0 - sight.chance_N + sight.beyond_N), dtype=np.float64)
 
     return reward
 

@@ -36,7 +36,8 @@ def propose(space: SearchSpace, history: History, count: int, seed: int, recipe:
         outlook = fit_outlook(space, evidence, history.limits, recipe, seed=int(rng.integers(1 << 30)))
         believed = outlook is not None and trusted(history)
         pool = Pool(space, draft)
-        parents = (*evidence.front()[: recipe.parents], nearest_to_baseline(space, history))
+        near = space.within_band(nearest_to_baseline(space, history), rng)
+        parents = (*evidence.front()[: recipe.parents], near)
         if outlook is not None and believed and recipe.policies is not None:
             pool.add_answers(imagine(space, reward_of(outlook, evidence), rng, recipe.policies), Origin.CONTROLLER)
         _add_moves(pool, space, [(parent, Origin.MUTATION) for parent in parents], recipe, rng)

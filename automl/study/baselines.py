@@ -1,4 +1,5 @@
-"""The baseline in the record of a study: its repeats, and the trainings that tuned it."""
+"""The baseline in the record of a study: its repeats, the trainings that tuned it, and where it was widened those of
+the model as brought."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from automl.study.facts import REPEATS, TUNING
+from automl.study.facts import BROUGHT, REPEATS, TUNING
 from automl.study.history import Baseline, Proposal, Trial
 from automl.study.records import outcome_json, proposal_json, trial_of
 
@@ -18,14 +19,20 @@ class Baselines:
 
     def __init__(self, attributes: Mapping[str, Any], write: Callable[[str, object], None]) -> None:
         self._write = write
-        self._held: dict[str, list[Any]] = {name: attributes.get(name, []) for name in (REPEATS, TUNING)}
+        self._held: dict[str, list[Any]] = {name: attributes.get(name, []) for name in (REPEATS, BROUGHT, TUNING)}
         self.repeats = tuple(_repeat_of(plain) for plain in self._held[REPEATS])
+        self.brought = tuple(_repeat_of(plain) for plain in self._held[BROUGHT])
         self.tunings = tuple(_tuning_of(plain) for plain in self._held[TUNING])
 
     def add_repeat(self, proposal: Proposal, trial: Trial) -> None:
         """Record one repeat that is done."""
         plain = self._add(REPEATS, {"proposal": proposal_json(proposal), "outcome": outcome_json(trial)})
         self.repeats = (*self.repeats, _repeat_of(plain))
+
+    def add_brought(self, proposal: Proposal, trial: Trial) -> None:
+        """Record one training of the model as brought."""
+        plain = self._add(BROUGHT, {"proposal": proposal_json(proposal), "outcome": outcome_json(trial)})
+        self.brought = (*self.brought, _repeat_of(plain))
 
     def add_tuning(self, trial: Trial) -> None:
         """Record one training of the tuning that has ended."""

@@ -16,6 +16,7 @@ from automl.study.history import Trial
 from automl.study.places import found
 from automl.study.plugins import changed
 from automl.study.results import Finals, read_finals
+from automl.study.scaled import Scaled
 from automl.study.shared import Shared, plugins_of, study_file_of
 from search_spaces.errors import InputError, Mistake, Position
 from search_spaces.source import read_text
@@ -27,6 +28,7 @@ class Conflict(StrEnum):
     NAME = "name"
     DATA = "data"
     BASELINE = "baseline"
+    SCALE = "`--scale`"
     PLUGINS = "content of a plug-in"
     TUNING = "`search: {tune_baseline}`"
     WARM_START = "`search: {warm_start}`"
@@ -43,6 +45,7 @@ _HINTS = {
     Conflict.NAME: "a study is known by its name: search it first, with this --out",
     Conflict.DATA: f"the log, its windows or features have changed, or another version encoded it: {_ELSEWHERE}",
     Conflict.BASELINE: f"the baseline has changed: {_ELSEWHERE}",
+    Conflict.SCALE: f"every gain is against the baseline as it was widened: ask for the same, or {_ELSEWHERE}",
     Conflict.PLUGINS: f"a plug-in file has changed, and its models with it: {_ELSEWHERE}",
     Conflict.TUNING: f"what the baseline was tuned to, every gain is against: leave it as it was, or {_ELSEWHERE}",
     Conflict.WARM_START: f"what the earlier studies said is written down once: leave it as it was, or {_ELSEWHERE}",
@@ -58,13 +61,14 @@ _HINTS = {
 class Subject:
     """What figures are about. data, finals_data: fingerprints of the log as the search and the finals read it; the
     second is None where an older record does not have it. baseline: key of the model as brought. plugins: digests by
-    file ("": not known)."""
+    file ("": not known). scaled: what its baseline was widened to."""
 
     config: StudyConfig
     data: str
     finals_data: str | None
     baseline: str
     plugins: Mapping[str, str]
+    scaled: Scaled | None = None
 
     @classmethod
     def recorded(cls, facts: Facts, folder: Path) -> Subject:
@@ -79,6 +83,7 @@ class Subject:
             finals_data=facts.finals_data,
             baseline=facts.baseline_key,
             plugins=plugins_of(facts, folder),
+            scaled=facts.scaled,
         )
 
     def conflicts(self, other: Subject) -> tuple[Conflict, ...]:
@@ -89,6 +94,7 @@ class Subject:
             Conflict.NAME: (mine.name, theirs.name),
             Conflict.DATA: (self._of_data(other), other._of_data(self)),
             Conflict.BASELINE: (self.baseline, other.baseline),
+            Conflict.SCALE: (self.scaled, other.scaled),
             Conflict.PLUGINS: ([self.plugins[file] for file in both], [other.plugins[file] for file in both]),
             Conflict.TUNING: (mine.search.tune_baseline, theirs.search.tune_baseline),
             Conflict.WARM_START: (mine.search.warm_start, theirs.search.warm_start),
@@ -175,13 +181,12 @@ def finals_of(folder: Path, facts: Facts, trials: Sequence[Trial]) -> tuple[Fina
     of = None if finals is None else finals.of
     if of is None:
         return finals, None
-    baseline = facts.baseline_key if facts.tuned is None else facts.tuned.key
     keys = {trial.number: trial.candidate.key for trial in trials}
     name = part(read_text(facts.config_text, "study.yaml"), "name")
     wrong = {
         "another study": of.name != "" and (of.name, of.started_at) != (name, facts.started_at),
         "other data": of.data != facts.data,
-        "another baseline": of.baseline != baseline,
+        "another baseline": of.baseline != facts.compared_key,
         "other models": any(keys.get(number) != key for number, key in of.models.items()),
     }
     words = " and ".join(what for what, differs in wrong.items() if differs)
@@ -206,7 +211,11 @@ def _limits(config: StudyConfig) -> tuple[object, ...]:
 
 
 def _more(what: Conflict, known: Subject, now: Subject) -> str:
-    """In what the data differ, as far as the two descriptions tell it; another order is another description."""
+    """In what the data differ, as far as the two descriptions tell it; another order is another description. Of scales
+    which they are."""
+    if what is Conflict.SCALE:
+        before_it, asked = ("none" if one.scaled is None else str(one.scaled) for one in (known, now))
+        return f" ({asked}; the record is of {before_it})"
     if what is not Conflict.DATA:
         return ""
     before, after = ({**one.config.data.model_dump(mode="json")} for one in (known, now))

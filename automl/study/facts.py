@@ -10,9 +10,11 @@ from dataclasses import MISSING, dataclass, field, fields
 
 from automl.study.plain import Codec, Model, Plain
 from automl.study.precedents import Precedent
+from automl.study.scaled import Scaled
 
-# The record's own attributes: repeats of the baseline, trainings that tune it, and the number that no trial has had.
-REPEATS, TUNING, NEXT_NUMBER = "baseline", "tuning", "next_number"
+# The record's own attributes: repeats of the baseline, trainings that tune it, those of the one brought where it was
+# widened, and the number that no trial has had.
+REPEATS, TUNING, BROUGHT, NEXT_NUMBER = "baseline", "tuning", "brought", "next_number"
 # Before the place of one repeat of a trial: they are attributes of the study, since Optuna's ended trials never change.
 TRIAL_REPEAT = "repeat:"
 DRIVER = "driver"  # of a trial: which of several drivers trains it
@@ -58,6 +60,9 @@ class Facts:
     # Files that must be loaded before the space and the trials are read, and a digest of the content of each.
     plugins: Mapping[str, str] = field(default_factory=dict)
     tune_baseline: int = 0  # trainings that tune the baseline before anything is compared with it
+    scaled: Scaled | None = (
+        None  # the multiple of the baseline's FLOPs that it is searched at, and its widened baseline
+    )
     tuned: Model | None = None  # the baseline that gains are against; None until its tuning is over, and without one
     warm_start: tuple[Precedent, ...] = ()  # what the studies said that the first start was told to start warm from
     finals_data: str | None = None  # fingerprint of the log as the finals read it; None in older records
@@ -68,6 +73,13 @@ class Facts:
     # By key, every model that the test window was ever asked of; written before anything of it is scored.
     tested: Mapping[str, Asked] = field(default_factory=dict)
     family: Place | None = None  # once it is taken
+
+    @property
+    def compared_key(self) -> str:
+        """Of the model that gains are against: the tuned one, else the widened one, else the one brought."""
+        if self.tuned is not None:
+            return self.tuned.key
+        return self.baseline_key if self.scaled is None else self.scaled.widened.key
 
     def to_json(self) -> Plain:
         """The attributes by name."""

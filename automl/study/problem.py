@@ -27,6 +27,7 @@ from automl.study.fits import (
     untaught,
 )
 from automl.study.plugins import digests, plug_in
+from automl.study.scaled import Scaled
 from search_spaces.errors import InputError, Mistake, Position
 from search_spaces.extends import is_name
 from search_spaces.model import ModelSpec
@@ -55,7 +56,8 @@ class Problem:
     baseline: ModelSpec  # what every gain is against
     log: EncodedLog
     plan: Plan | None = None  # the tables; None where the study has lessons in place of them
-    brought: ModelSpec | None = None  # the baseline of the file, where a tuned one stands in its place
+    brought: ModelSpec | None = None  # the baseline of the file, where a widened or tuned one stands in its place
+    scaled: Scaled | None = None  # the multiple of the baseline's FLOPs that it is about
     finals_data: str | None = None  # fingerprint of the log as the finals read it; None: whatever it is then
 
     @property
@@ -67,7 +69,21 @@ class Problem:
             finals_data=self.finals_data,
             baseline=(self.brought or self.baseline).key,
             plugins=digests(),
+            scaled=self.scaled,
         )
+
+    @property
+    def name(self) -> str:
+        """By which its record is known; in a database, which all scales of a study share, of each another one."""
+        alone = self.scaled is None or self.config.storage is None
+        return self.config.name if alone else f"{self.config.name} at {self.scaled}"
+
+    def at_scale(self, scaled: Scaled | None, space: SearchSpace | None = None) -> Problem:
+        """The problem of a study whose baseline was widened, in its space; the same one where it was not."""
+        if scaled is None:
+            return self
+        brought = self.brought or self.baseline
+        return replace(self, baseline=scaled.widened, brought=brought, scaled=scaled, space=space or self.space)
 
     def against(self, tuned: ModelSpec | None) -> Problem:
         """The problem of a study whose baseline was tuned to this model; the same one where it was not tuned."""

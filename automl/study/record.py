@@ -33,6 +33,7 @@ from automl.study.records import (
     trial_of,
 )
 from automl.study.requests import Batch, Request, numbers, spans
+from automl.study.scale_up import ScaleUp, scale_up_of
 from automl.study.tuning import Tuning, TuningPlan, told
 from search_spaces.errors import InputError
 from search_spaces.knobs import Value
@@ -113,6 +114,27 @@ class Study:
     def add_baseline_repeat(self, proposal: Proposal, trial: Trial) -> None:
         """Record one repeat that is done."""
         self._baselines.add_repeat(proposal, trial)
+
+    def brought(self) -> tuple[Trial, ...]:
+        """The trainings of the baseline as brought that are done, where it was widened."""
+        return self._baselines.brought
+
+    def add_brought(self, proposal: Proposal, trial: Trial) -> None:
+        """Record one training of the baseline as brought."""
+        self._baselines.add_brought(proposal, trial)
+
+    def has_baselines(self) -> bool:
+        """Whether all that the search is compared with is trained: the baseline, and where it was widened the one
+        brought."""
+        facts = self.facts
+        whole = facts.scaled is None or len(self.brought()) >= facts.baseline_seeds
+        return whole and self.baseline() is not None and not (facts.tune_baseline and facts.tuned is None)
+
+    def scale_up(self) -> ScaleUp | None:
+        """What a scaled study found so far; None where it is not scaled, or its baseline not measured yet."""
+        if self._facts is None or self._facts.scaled is None or self.baseline() is None:
+            return None
+        return scale_up_of(self.history(), self.brought(), self._facts.scaled)
 
     def tunings(self) -> tuple[Trial, ...]:
         """The trainings that tuned the baseline, as they ended: automl/study/tuning.py reads them."""
@@ -215,6 +237,8 @@ class Study:
             self.note(old.facts)
         for repeat in old.baseline_repeats():
             self.add_baseline_repeat(Proposal(repeat.candidate, repeat.origin, repeat.forecast), repeat)
+        for trial in old.brought():
+            self.add_brought(Proposal(trial.candidate, trial.origin, trial.forecast), trial)
         for tuning in old.tunings():
             self.add_tuning(tuning)
         self._first_number = old.next_number

@@ -178,12 +178,12 @@ class PickParts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """The model as brought on the test window beside the tuned baseline, and the parts of each pick's gain. NaN where
-    the model as brought is the baseline."""
+    """The model as brought on the test window beside the tuned (or widened) baseline, and the parts of each pick's
+    gain. NaN where the model as brought is the baseline."""
 
     brought_ne: Number
     brought_ne_std: Number
-    tuned_gain_pct: Number  # of the tuned baseline against the model as brought
+    tuned_gain_pct: Number  # of the baseline as it was tuned or widened against the model as brought
     tuned_ci_low_pct: Number
     tuned_ci_high_pct: Number
     picks: tuple[PickParts, ...]
@@ -218,7 +218,7 @@ class Finals:
     days: tuple[BaselineDay, ...] = ()  # of the test window, where it has several
     trials: int | None = None  # of the search that had ended when the picks were made; None where that is not known
     confirmed: Mapping[int, tuple[Number, ...]] | None = None  # trial -> NE gains of its repeats, as picked from
-    parts: Parts | None = None  # where the baseline was tuned
+    parts: Parts | None = None  # where the baseline was tuned or widened
     of: SpokenOf | None = None  # None in a file of an older release
     family: Family | None = None  # where the study file names one
     tested: Correction | None = None  # None in a file of an older release: corrected over its picks

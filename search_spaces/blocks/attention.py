@@ -16,7 +16,7 @@ class Attention(BlockSpec):
     name: ClassVar[str] = "attention"
     module: ClassVar[str] = "automl.ranking.blocks.attention:AttentionBlock"
     heads: int = knob(2, ge=1, le=32, doc="number of heads")
-    head_dim: int = knob(8, ge=1, le=256, doc="dimension of a head")
+    head_dim: int = knob(8, ge=1, le=256, doc="dimension of a head", widens=True)
 
     def out_shape(self, fields: Fields) -> Fields:
         return fields

@@ -18,7 +18,7 @@ class Cin(BlockSpec):
 
     name: ClassVar[str] = "cin"
     module: ClassVar[str] = "automl.ranking.blocks.cin:CinBlock"
-    maps: int = knob(16, ge=1, le=512, doc="vectors of each layer")
+    maps: int = knob(16, ge=1, le=512, doc="vectors of each layer", widens=True)
     layers: int = knob(2, ge=1, le=8, doc="number of layers")
 
     def out_shape(self, fields: Fields) -> Dense:

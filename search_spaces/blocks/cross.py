@@ -15,7 +15,7 @@ class Cross(BlockSpec):
 
     name: ClassVar[str] = "cross"
     module: ClassVar[str] = "automl.ranking.blocks.cross:CrossBlock"
-    rank: int = knob(32, ge=0, le=4096, doc="rank of W = U V; 0 is the full matrix")
+    rank: int = knob(32, ge=0, le=4096, doc="rank of W = U V; 0 is the full matrix", widens=True)
 
     def out_shape(self, fields: Fields) -> Fields:
         return fields

@@ -17,7 +17,7 @@ class CrossExperts(BlockSpec):
     name: ClassVar[str] = "cross_experts"
     module: ClassVar[str] = "automl.ranking.blocks.cross_experts:CrossExpertsBlock"
     experts: int = knob(4, ge=2, le=32, doc="experts of the mixture")
-    rank: int = knob(16, ge=1, le=1024, doc="rank of each expert")
+    rank: int = knob(16, ge=1, le=1024, doc="rank of each expert", widens=True)
 
     def out_shape(self, fields: Fields) -> Fields:
         return fields

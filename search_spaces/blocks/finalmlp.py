@@ -16,10 +16,10 @@ class Finalmlp(BlockSpec):
 
     name: ClassVar[str] = "finalmlp"
     module: ClassVar[str] = "automl.ranking.blocks.finalmlp:FinalmlpBlock"
-    gate: int = knob(32, ge=1, le=4096, doc="hidden width of each gate")
-    width: int = knob(128, ge=1, le=4096, doc="hidden width of each stream")
+    gate: int = knob(32, ge=1, le=4096, doc="hidden width of each gate", widens=True)
+    width: int = knob(128, ge=1, le=4096, doc="hidden width of each stream", widens=True)
     heads: int = knob(4, ge=1, le=256, doc="heads of the bilinear product of both streams")
-    head_dim: int = knob(16, ge=1, le=256, doc="dimension of a head; a stream ends in heads x head_dim")
+    head_dim: int = knob(16, ge=1, le=256, doc="dimension of a head; a stream ends in heads x head_dim", widens=True)
 
     def out_shape(self, fields: Fields) -> Dense:
         return Dense(2 * self.heads * self.head_dim + self.heads)

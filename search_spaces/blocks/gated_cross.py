@@ -15,7 +15,7 @@ class GatedCross(BlockSpec):
 
     name: ClassVar[str] = "gated_cross"
     module: ClassVar[str] = "automl.ranking.blocks.gated_cross:GatedCrossBlock"
-    rank: int = knob(32, ge=0, le=4096, doc="rank of W and of G; 0 are full matrices")
+    rank: int = knob(32, ge=0, le=4096, doc="rank of W and of G; 0 are full matrices", widens=True)
 
     def out_shape(self, fields: Fields) -> Fields:
         return fields

@@ -15,7 +15,7 @@ class Lhuc(BlockSpec):
 
     name: ClassVar[str] = "lhuc"
     module: ClassVar[str] = "automl.ranking.blocks.lhuc:LhucBlock"
-    hidden: int = knob(32, ge=1, le=4096, doc="hidden width of the gate")
+    hidden: int = knob(32, ge=1, le=4096, doc="hidden width of the gate", widens=True)
 
     def out_shape(self, fields: Fields) -> Fields:
         return fields

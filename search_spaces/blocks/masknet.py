@@ -29,8 +29,8 @@ class Masknet(BlockSpec):
 
     name: ClassVar[str] = "masknet"
     module: ClassVar[str] = "automl.ranking.blocks.masknet:MasknetBlock"
-    width: int = knob(128, ge=1, le=4096, doc="width of the output")
-    hidden: int = knob(64, ge=1, le=4096, doc="hidden width of the mask")
+    width: int = knob(128, ge=1, le=4096, doc="width of the output", widens=True)
+    hidden: int = knob(64, ge=1, le=4096, doc="hidden width of the mask", widens=True)
     eps: float = eps_knob()
 
     def out_shape(self, fields: Fields) -> Dense:

@@ -17,8 +17,8 @@ class MasknetParallel(BlockSpec):
     name: ClassVar[str] = "masknet_parallel"
     module: ClassVar[str] = "automl.ranking.blocks.masknet_parallel:MasknetParallelBlock"
     masks: int = knob(3, ge=1, le=16, doc="number of masks")
-    width: int = knob(64, ge=1, le=4096, doc="width of each output")
-    hidden: int = knob(64, ge=1, le=4096, doc="hidden width of each mask")
+    width: int = knob(64, ge=1, le=4096, doc="width of each output", widens=True)
+    hidden: int = knob(64, ge=1, le=4096, doc="hidden width of each mask", widens=True)
     eps: float = eps_knob()
 
     def out_shape(self, fields: Fields) -> Dense:

@@ -17,7 +17,7 @@ class Mlp(Checked):
     """Flat vector in, flat vector out."""
 
     name: ClassVar[str] = "mlp"
-    width: int = knob(256, ge=1, le=16384, doc="width of the layer")
+    width: int = knob(256, ge=1, le=16384, doc="width of the layer", widens=True)
     norm: str = knob("none", choices=NORMS, doc="normalisation before the activation")
     activation: str = knob("relu", choices=ACTIVATIONS, doc="non-linearity")
     dropout: float = knob(0.0, ge=0.0, le=0.9, doc="probability that an output is dropped in training")

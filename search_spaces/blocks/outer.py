@@ -15,7 +15,7 @@ class Outer(BlockSpec):
 
     name: ClassVar[str] = "outer"
     module: ClassVar[str] = "automl.ranking.blocks.outer:OuterBlock"
-    width: int = knob(32, ge=1, le=1024, doc="width of the output")
+    width: int = knob(32, ge=1, le=1024, doc="width of the output", widens=True)
 
     def out_shape(self, fields: Fields) -> Dense:
         return Dense(self.width)

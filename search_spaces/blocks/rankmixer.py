@@ -20,7 +20,7 @@ class Rankmixer(BlockSpec):
     name: ClassVar[str] = "rankmixer"
     module: ClassVar[str] = "automl.ranking.blocks.rankmixer:RankmixerBlock"
     tokens: int = knob(8, ge=1, le=128, doc="number of tokens T")
-    head_dim: int = knob(8, ge=1, le=128, doc="dimension of a head; a token has T x head_dim")
+    head_dim: int = knob(8, ge=1, le=128, doc="dimension of a head; a token has T x head_dim", widens=True)
     layers: int = knob(2, ge=1, le=16, doc="number of layers")
     expand: int = knob(2, ge=1, le=8, doc="hidden width of a token's network, in token dimensions")
 

@@ -15,7 +15,9 @@ class Senet(BlockSpec):
 
     name: ClassVar[str] = "senet"
     module: ClassVar[str] = "automl.ranking.blocks.senet:SenetBlock"
-    hidden: int = knob(8, ge=1, le=512, doc="width of the small network; the paper's is a third of the fields")
+    hidden: int = knob(
+        8, ge=1, le=512, doc="width of the small network; the paper's is a third of the fields", widens=True
+    )
 
     def out_shape(self, fields: Fields) -> Fields:
         return fields

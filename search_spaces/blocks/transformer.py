@@ -16,7 +16,7 @@ class Transformer(BlockSpec):
     name: ClassVar[str] = "transformer"
     module: ClassVar[str] = "automl.ranking.blocks.transformer:TransformerBlock"
     heads: int = knob(2, ge=1, le=32, doc="number of heads")
-    head_dim: int = knob(8, ge=1, le=256, doc="dimension of a head")
+    head_dim: int = knob(8, ge=1, le=256, doc="dimension of a head", widens=True)
     expand: int = knob(2, ge=1, le=8, doc="hidden width of the network of a field, in E")
 
     def out_shape(self, fields: Fields) -> Fields:

@@ -18,9 +18,9 @@ class Wukong(BlockSpec):
 
     name: ClassVar[str] = "wukong"
     module: ClassVar[str] = "automl.ranking.blocks.wukong:WukongBlock"
-    rank: int = knob(8, ge=1, le=256, doc="rank k of Y: each field is multiplied with k mixtures")
+    rank: int = knob(8, ge=1, le=256, doc="rank k of Y: each field is multiplied with k mixtures", widens=True)
     share: float = knob(0.5, ge=0.0, le=1.0, doc="share of the output's fields from products (FMB), at least one")
-    width: int = knob(64, ge=1, le=8192, doc="hidden width of the FMB's MLP")
+    width: int = knob(64, ge=1, le=8192, doc="hidden width of the FMB's MLP", widens=True)
 
     def out_shape(self, fields: Fields) -> Fields:
         return fields

@@ -20,7 +20,7 @@ class DinHistory(EventsSpec):
 
     name: ClassVar[str] = "din"
     module: ClassVar[str] = "automl.ranking.histories.din:DinReader"
-    units: int = knob(32, ge=2, le=1024, doc="hidden units of the attention, and half as many behind them")
+    units: int = knob(32, ge=2, le=1024, doc="hidden units of the attention, and half as many behind them", widens=True)
     softmax: bool = knob(False, doc="whether the weights of a list sum to 1")
     nearest: int = knob(0, ge=0, le=4096, doc="events that are weighed, those most like the target; 0: all")
 

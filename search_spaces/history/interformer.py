@@ -27,7 +27,7 @@ class InterformerHistory(EventsSpec):
     fields: ClassVar[int] = 2
     summaries: int = knob(2, ge=1, le=32, doc="vectors that the id fields are summed up in, each of which is a query")
     heads: int = knob(2, ge=1, le=32, doc="heads of the attention")
-    hidden: int = knob(32, ge=1, le=1024, doc="hidden units of what makes a row's matrix of its summary")
+    hidden: int = knob(32, ge=1, le=1024, doc="hidden units of what makes a row's matrix of its summary", widens=True)
 
     def reading_cost(self, lengths: Lengths, dim: int, ids: int) -> Cost:
         queries, asked = 1 + self.summaries, (1 + self.summaries) * self.heads

@@ -43,6 +43,8 @@ def report_data(
         facts=_facts(study, space, log, config, folder),
         history=history,
         tuning=study.tuning(),
+        scale_up=study.scale_up(),
+        brought=next((trial.candidate.model for trial in study.brought()), None),
         finals=finals,
         picks=roles(chosen),
         expected={pick.trial: pick.shrunken_gain_pct for pick in chosen},
@@ -73,7 +75,7 @@ def _facts(study: Study, space: SearchSpace, log: EncodedLog | None, config: Stu
         seed=config.seed,
         strategy=config.search.strategy,
         core_seconds_inside_trials=sum(
-            t.cpu_seconds or 0.0 for t in (*study.trials, *study.baseline_repeats(), *study.tunings())
+            t.cpu_seconds or 0.0 for t in (*study.trials, *study.baseline_repeats(), *study.brought(), *study.tunings())
         ),
         qps_conditions=_qps_words(config.qps),
         bayes_ne=_recorded_bayes_ne(run, config, folder),

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from automl.study.facts import Facts
 from automl.study.history import History
 from automl.study.results import Finals
+from automl.study.scale_up import ScaleUp
 from automl.study.tuning import Tuning
 from predictors.evaluate import Ranked
+from search_spaces.model import ModelSpec
 
 ROLES = ("accurate", "balanced", "fast", "unlimited")
 
@@ -49,6 +51,8 @@ class ReportData:
     facts: StudyFacts
     history: History
     tuning: Tuning | None = None  # of the baseline, where it was tuned
+    scale_up: ScaleUp | None = None  # of a study at a multiple of its baseline's FLOPs
+    brought: ModelSpec | None = None  # its baseline as brought, once it was trained
     finals: Finals | None = None
     picks: Mapping[str, int] | None = None
     expected: Mapping[int, float] = field(default_factory=dict)  # trial number -> NE gain

@@ -6,16 +6,17 @@ from automl.report.study.days import days_words
 from automl.report.study.notes import detectable_words, family_words, task_words, tested_words, unfit_words, wide_words
 from automl.report.study.tuned import parts_words
 from automl.stats.verdicts import Verdict
+from automl.study.facts import Facts
 from automl.study.results import FinalPick, Finals
 
 
-def finals_lines(found: Finals) -> list[str]:
-    """The finals in words, a line a pick, and what must be said of them."""
+def finals_lines(found: Finals, facts: Facts | None = None) -> list[str]:
+    """The finals in words, a line a pick, and what must be said of them. `facts` are those of the study."""
     lines = [_line(found, pick) for pick in found.picks]
     wide = wide_words(found.half_width_pct, found.margin_pct, found.seeds_wanted)
     of_all = tested_words(found.tested), family_words(found.family)
     said = days_words(found), detectable_words(found.detectable_pct), wide, *of_all
-    return [*lines, *parts_words(found), *(words for words in said if words)]
+    return [*lines, *parts_words(found, facts), *(words for words in said if words)]
 
 
 def _line(found: Finals, pick: FinalPick) -> str:

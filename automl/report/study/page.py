@@ -16,6 +16,7 @@ from automl.report.study.derived import SECONDS_PER_HOUR, View, trial_seconds
 from automl.report.study.front_figure import front
 from automl.report.study.notes import detectable_words, search_notes
 from automl.report.study.parallel import parallel
+from automl.report.study.scaled import scale_part
 from automl.report.study.tables import write_tables
 from automl.report.study.tuned import parts_words, tuned_baseline
 from automl.report.study.verdict import answer
@@ -65,7 +66,8 @@ def render(view: View, out_dir: Path) -> str:
             "importances": knobs,
             "tiles": _tiles(view),
             "trials_json": script_json(_records(view)),
-            "parts": parts_words(view.finals),
+            "parts": parts_words(view.finals, view.data.facts.run),
+            "scale": scale_part(view.data.scale_up, view.data.brought, view.data.facts.run.tuned is not None),
             "tuned": tuned_baseline(view.data.tuning),
             "view": view,
             "windows": _windows(view),
@@ -111,6 +113,9 @@ def _tiles(view: View) -> list[tuple[str, str, str]]:
     best = progress.best_gain_at_speed_pct[-1] if len(progress.best_gain_at_speed_pct) else float("nan")
     rate = best / core_hours if core_hours > 0 and formats.is_number(best) and best < 0 else None
     volume = progress.hypervolume[-1] if len(progress.hypervolume) else 0.0
+    per_hour = f"{formats.percent(rate)} per core-hour"
+    if view.data.scale_up is not None:  # which has a rate of its own, of the search without its baselines
+        per_hour = "at the baseline's QPS or more"
     last = formats.share(search_figures.last_quarter(view))
     core = formats.duration(facts.core_seconds_inside_trials)
     saved = saved_share(view.history.trials, view.history.baseline)
@@ -120,7 +125,7 @@ def _tiles(view: View) -> list[tuple[str, str, str]]:
         ("front", formats.counted(len(view.front), "model"), "not beaten in both NE and QPS"),
         ("wall clock", formats.duration(facts.run.wall_seconds), formats.counted(facts.run.workers, "worker")),
         ("core time inside trials", core, f"{busy} of workers × wall clock{stops}"),
-        ("best NE gain at speed", formats.percent(best), f"{formats.percent(rate)} per core-hour"),
+        ("best NE gain at speed", formats.percent(best), per_hour),
         ("hypervolume", f"{volume:.3g}", f"{last} of it in the last quarter of the core time"),
     ]
 

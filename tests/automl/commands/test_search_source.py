@@ -25,6 +25,7 @@ from automl.strategies.stopping import MIN_PEERS, STOPS
 from automl.study.history import Failure, History, Limit, Metric, Origin, PartNE, Proposal, State
 from automl.study.problem import Problem
 from automl.study.record import Study
+from automl.study.scaled import Scaled
 from automl.study.storage import open_study
 from search_spaces.model import ModelSpec
 from search_spaces.source import Document, read_text
@@ -756,3 +757,40 @@ def test_trials_that_only_break_a_limit_are_no_reason_to_despair(tmp_path: Path,
     play(source, end=only_baseline(lambda job: Outcome(failure=Failure("constraint", "QPS must be at least 3 x"))))
     source.close()
     assert sum(trial.ended for trial in study.trials) == 40
+
+
+def test_where_the_baseline_was_widened_the_one_brought_is_trained_on_the_same_orders(
+    tmp_path: Path, strategy: Strategy
+) -> None:
+    widened = replace(HUMAN, deep=(replace(HUMAN.deep[0], width=512),))
+    scaled = Scaled(factor=4.0, brought_flops=10, flops=40, widened=widened)
+    limits = ["qps <= 2 * baseline.qps"]
+    problem = problem_in(tmp_path, constraints=limits).at_scale(scaled)
+    study = open_study(tmp_path, "ads", SPACE, problem.config.limits)
+    study.note(study_facts(scaled=scaled))
+    source = SearchSource(problem, study, Budget(trials=2), workers=1)
+    jobs = [source.next(running) for running in range(4)]
+    assert all(isinstance(job, Job) for job in jobs)
+    assert [job.name for job in jobs if isinstance(job, Job)] == ["baseline-0", "baseline-1", "brought-0", "brought-1"]
+    payloads = [asked(job) for job in jobs if isinstance(job, Job)]
+    assert [ModelSpec.from_tree(one.model) for one in payloads] == [widened, widened, HUMAN, HUMAN]
+    assert [one.order_seed for one in payloads[:2]] == [one.order_seed for one in payloads[2:]]
+    for one in payloads:
+        assert one.timing is not None
+        assert ModelSpec.from_tree(one.timing.reference) == widened
+    assert [bool(one.timing and one.timing.limits) for one in payloads] == [True, True, False, False]
+    for job in jobs[:3]:
+        assert isinstance(job, Job)
+        source.ended(job, Outcome(measurement=measured(Candidate({}, HUMAN), ne=0.9), started_at=1.0, ended_at=2.0))
+    assert study.baseline() is not None
+    assert len(study.brought()) == 1
+    assert not study.has_baselines()
+    assert isinstance(source.next(1), Job), "trials need not wait for it"
+    source.close()
+    gone_on = SearchSource(
+        problem, open_study(tmp_path, "ads", SPACE, problem.config.limits), Budget(trials=2), workers=1
+    )
+    left = gone_on.next(0)
+    assert isinstance(left, Job)
+    assert left.name == "brought-1"
+    gone_on.close()

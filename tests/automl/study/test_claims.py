@@ -10,6 +10,7 @@ import pytest
 
 from automl.study.claims import Conflict, Subject, ask, finals_of
 from automl.study.results import SpokenOf, write_finals
+from automl.study.scaled import Scaled
 from search_spaces.errors import InputError
 from tests.worlds.report_studies import make_finals, rich_history
 from tests.worlds.studies import HUMAN, study_config, study_facts, study_tree
@@ -34,6 +35,7 @@ def test_what_is_the_same_and_what_may_change() -> None:
         ({"data": "other"}, Conflict.DATA),
         ({"finals_data": "other"}, Conflict.DATA),
         ({"baseline": "other"}, Conflict.BASELINE),
+        ({"scaled": Scaled(factor=8.0, brought_flops=10, flops=80, widened=HUMAN)}, Conflict.SCALE),
         ({"plugins": {"/a.py": "2", "/b.py": "1"}}, Conflict.PLUGINS),
         ({"config": study_config(name="clicks")}, Conflict.NAME),
         ({"config": study_config(seed=8)}, Conflict.SEED),

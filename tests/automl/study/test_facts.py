@@ -41,7 +41,7 @@ def test_facts_of_a_recorded_study() -> None:
     assert facts is not None
     assert (facts.study_file, facts.data, facts.baseline_seeds) == ("/studies/feed/study.yaml", "aa11", 3)
     assert (facts.trials_wanted, facts.time_budget, facts.wall_seconds) == (40, None, 12.5)
-    none: dict[str, object] = {"plugins": {}, "tune_baseline": 0, "tuned": None, "finals_data": None}
+    none: dict[str, object] = {"plugins": {}, "tune_baseline": 0, "tuned": None, "scaled": None, "finals_data": None}
     before = {**none, "tested": {}, "family": None, "warm_start": []}  # of which it tells nothing
     assert facts.to_json() == {name: {**RECORDED, **before}[name] for name in facts.to_json()}
 
