@@ -19,6 +19,7 @@ from automl.ranking.place import gpus
 from automl.ranking.process import prepare_process
 from automl.report.common.formats import counted
 from automl.runtime.host import Room
+from automl.strategies.fidelity import EVERY, LEAST_ROWS, parts_of
 from automl.study.checked import CheckedNote, Cost, NoteKind, TrialSeconds
 from automl.study.fits import lengths_alike
 from automl.study.problem import Problem
@@ -114,7 +115,7 @@ def predicted(
     )
     notes = [*_length_notes(problem), *_limit_notes(problem, cost.trial_seconds, held)]
     notes += _room_notes(problem, cost, room)
-    notes += [*_step_notes(problem), *_gpu_notes(problem)]
+    notes += [*_step_notes(problem), *_part_notes(problem), *_gpu_notes(problem)]
     return Prediction(cost, WORKER_BYTES + held, tuple(notes))
 
 
@@ -197,6 +198,19 @@ def _step_notes(problem: Problem) -> list[CheckedNote]:
         return []
     text = f"the baseline learns in {counted(steps, 'step')}: train has {rows:,} rows, and a step takes {at_once:,}"
     return [_note(problem, text, "limits", "baseline")]
+
+
+def _part_notes(problem: Problem) -> list[CheckedNote]:
+    """Where the training window is too small for the fidelity that is asked for."""
+    window = problem.log.windows["train"]
+    rows = window.stop - window.start
+    if problem.config.search.fidelity == "full" or parts_of(rows):
+        return []
+    text = (
+        f"every candidate is trained on all {rows:,} rows of train: every {EVERY[-1]}th of them is fewer than "
+        f"{LEAST_ROWS:,}, too few to rank candidates by"
+    )
+    return [_note(problem, text, "limits", "search", "fidelity")]
 
 
 def _gpu_notes(problem: Problem) -> list[CheckedNote]:

@@ -174,3 +174,11 @@ def test_a_machine_with_less_than_is_needed_is_told(problem: Problem, little: di
     notes = cost_of(problem, room=replace(ENOUGH, **little)).notes
     assert [note.kind for note in notes] == [kind]
     assert "are free" in notes[0].text
+
+
+@pytest.mark.parametrize(("fidelity", "rows", "told"), [("full", 2, 0), ("auto", 2, 1), ("auto", 40_000, 0)])
+def test_parts_that_are_too_small_to_rank_by_are_told(problem: Problem, fidelity: str, rows: int, told: int) -> None:
+    search = problem.config.search.model_copy(update={"fidelity": fidelity})
+    log = replace(problem.log, windows={**problem.log.windows, "train": slice(0, rows)})
+    asked = replace(problem, config=problem.config.model_copy(update={"search": search}), log=log)
+    assert len(costing._part_notes(asked)) == told
