@@ -52,7 +52,7 @@ SAID = [
     ("statistics.md", f"the ends of at least {PEERS} trials (95% interval of Kendall's tau from {_dot(MIN_LOW)} on"),
     ("statistics.md", f"among the best {WORDS[BY_VOLUME]} of the last {RECENT} trials there"),
     ("statistics.md", f"its NE among the best {WORDS[BY_NE]}"),
-    ("statistics.md", f"at least {FEWEST_RANKED} trials tell and the interval of Kendall's tau is above {_dot(MIN_LOW)}"),
+    ("statistics.md", f"at least {FEWEST_RANKED} trials tell and the interval of Kendall's tau is above"),
     ("study.md", f"every {EVERY[0]}th, {EVERY[1]}th or {EVERY[2]}th row"),
     ("study.md", f"The first {PILOTS} candidates and the baseline are pilots"),
     ("study.md", f"Pilots cost {1 + sum(1 / every for every in EVERY):.2f} trainings"),
