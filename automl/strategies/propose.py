@@ -11,8 +11,9 @@ from automl.strategies.choose import Pool, best_of, choose, scatter
 from automl.strategies.controller import imagine
 from automl.strategies.draft import Draft
 from automl.strategies.evidence import gather
+from automl.strategies.foretold import trusted, width_of
 from automl.strategies.opening import nearest_to_baseline, open_search
-from automl.strategies.outlook import fit_outlook, reward_of, trusted
+from automl.strategies.outlook import fit_outlook, reward_of
 from automl.strategies.recipe import STANDARD, Recipe
 from automl.study.history import History, Origin, Proposal
 from search_spaces.moves import crossover, mutate
@@ -33,7 +34,8 @@ def propose(space: SearchSpace, history: History, count: int, seed: int, recipe:
         open_search(space, history, draft, count, rng)
     if len(draft) < count:
         evidence = gather(space, history)
-        outlook = fit_outlook(space, evidence, history.limits, recipe, seed=int(rng.integers(1 << 30)))
+        drawn, width = int(rng.integers(1 << 30)), width_of(history)
+        outlook = fit_outlook(space, evidence, history.limits, recipe, seed=drawn, width=width)
         believed = outlook is not None and trusted(history)
         pool = Pool(space, draft)
         parents = (*evidence.front()[: recipe.parents], nearest_to_baseline(space, history))

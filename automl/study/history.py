@@ -40,11 +40,13 @@ class Origin(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """What the predictor said of a candidate before it was trained."""
+    """What the predictor said of a candidate before it was trained. `ne_std` is of what its training would give:
+    1.645 of them hold 90%. `widened`: what it was multiplied by, since past forecasts had been off by more."""
 
     ne: float
     ne_std: float
     qps_ratio: float
+    widened: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

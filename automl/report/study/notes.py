@@ -12,7 +12,7 @@ from automl.report.study.derived import View
 from automl.report.study.search_figures import last_quarter
 from automl.stats import pareto
 from automl.stats.verdicts import LEVEL
-from automl.strategies.outlook import RECENT, track_record, trusted
+from automl.strategies.foretold import RECENT, track_record, trusted
 from automl.study.history import History, Origin, State, Trial
 from automl.study.results import Correction, Detectable, Family, TaskGain, Unfit
 from predictors.evaluate import Ranked, pooled_tau
