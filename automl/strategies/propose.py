@@ -10,6 +10,7 @@ from automl.stats.seeds import seed_of
 from automl.strategies.choose import Pool, best_of, choose, scatter
 from automl.strategies.controller import imagine
 from automl.strategies.draft import Draft
+from automl.strategies.ends import accurate_places
 from automl.strategies.evidence import gather
 from automl.strategies.foretold import trusted, width_of
 from automl.strategies.opening import nearest_to_baseline, open_search
@@ -48,7 +49,8 @@ def propose(space: SearchSpace, history: History, count: int, seed: int, recipe:
             for _ in range(recipe.rounds):
                 best = best_of(pool, outlook, evidence, recipe.parents)
                 _add_moves(pool, space, best, recipe, rng)
-            choose(space, pool, outlook, evidence, draft, count, recipe, rng)
+            places = accurate_places(history.prefer, len(history.trials), count) if recipe.ends else [False] * count
+            choose(space, pool, outlook, evidence, draft, places, recipe, rng)
         else:
             scatter(pool, outlook, evidence, draft, count, rng)
     draft.fill(count, lambda: space.random(rng), Origin.RANDOM)

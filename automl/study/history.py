@@ -38,6 +38,13 @@ class Origin(StrEnum):
     NSGA2 = "nsga2"
 
 
+class Prefer(StrEnum):
+    """What a search is to look at more: the lowest NE at the baseline's QPS or more, or the front as a whole."""
+
+    ACCURATE = "accurate"
+    BALANCED = "balanced"
+
+
 @dataclass(frozen=True, slots=True)
 class Forecast:
     """What the predictor said of a candidate before it was trained. `ne_std` is of what its training would give:
@@ -323,6 +330,7 @@ class History:
     trials: tuple[Trial, ...] = ()
     limits: tuple[Limit, ...] = ()
     precedents: tuple[Precedent, ...] = ()  # of the studies that it starts warm from
+    prefer: Prefer = Prefer.BALANCED
 
     def of_state(self, *states: State) -> tuple[Trial, ...]:
         return tuple(trial for trial in self.trials if trial.state in states)

@@ -14,14 +14,16 @@ from automl.stats.pareto import REFERENCE
 from automl.stats.verdicts import FASTER, LEVEL
 from automl.strategies.baselines import FIRST_RANDOM, NSGA2_POPULATION
 from automl.strategies.controller import ControllerConfig
+from automl.strategies.ends import PLACES
 from automl.strategies.evidence import STOPPED_WEIGHT
 from automl.strategies.opening import KINDS, OPENING
 from automl.strategies.picks import FOLDS, MIN_FOR_PREDICTOR
 from automl.strategies.recipe import STANDARD
-from automl.study.history import Origin
+from automl.study.history import Origin, Prefer
 from tests.docs.pages import page
 
 COUNTS = {2: "two", 3: "three", 4: "four"}
+COUNTED = {1: "one", **COUNTS}
 WORDS = {
     0.2: "fifth",
     0.5: "half",
@@ -35,6 +37,10 @@ WORDS = {
     12: "twelve",
 }
 
+ENDS = [
+    f"`{preferred}` gives {COUNTED[sum(PLACES[preferred])]} of {COUNTED[len(PLACES[preferred])]} places"
+    for preferred in Prefer
+]
 SAID = [
     ("statistics.md", f"each tenth of a training up to {STOPS[-1]:.0%} is a stop"),
     ("statistics.md", f"{CHECK_ROWS} rows evenly spread over it, or a {1 / CHECK_SHARE:.0f}nd of the rows"),
@@ -64,7 +70,8 @@ SAID = [
     ("design.md", f"The first {WORDS[OPENING]} trials"),
     ("design.md", f"{WORDS[KINDS.count(Origin.MUTATION)]} mutations of the baseline"),
     ("design.md", f"{WORDS[KINDS.count(Origin.RANDOM)]} random ones"),
-    ("design.md", f"Every {WORDS[STANDARD.accurate_every]} place goes to the lowest NE"),
+    ("design.md", f"every {WORDS[len(PLACES[Prefer.BALANCED])]} place goes to the lowest NE"),
+    *(("study.md", said) for said in ENDS),
     ("design.md", f"{STANDARD.mutations} mutations, {STANDARD.crossovers} crossovers"),
     ("design.md", f"The best {WORDS[STANDARD.parents]} of what was made"),
     ("design.md", f"{WORDS[STANDARD.rounds]} times over"),
