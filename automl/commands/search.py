@@ -31,6 +31,7 @@ from automl.runtime.resumed import clear
 from automl.study.claims import TAKEN_OVER, Subject, ask
 from automl.study.drivers import ALONE, others
 from automl.study.facts import Facts
+from automl.study.history import Prefer
 from automl.study.places import told
 from automl.study.plugins import digests
 from automl.study.problem import Problem
@@ -177,6 +178,7 @@ def prepare(
         tune_baseline=problem.config.search.tune_baseline,
         scaled=problem.scaled,
         tuned=None if known is None else known.tuned,
+        prefer=Prefer(problem.config.search.prefer),
         warm_start=precedents_of(problem) if known is None else known.warm_start,
         finals_data=problem.finals_data,
         trials_wanted=trials,

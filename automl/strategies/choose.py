@@ -3,18 +3,19 @@
 Thompson sampling: a member of the bag is drawn and believed. The candidate that would add most hypervolume, times its
 chance to end within the limits, gets the place, and then counts as known for the next one, like the trials that still
 run; so a batch spreads over the front of itself.
-
-Where speed can be had tenfold and NE by a tenth of a percent, hypervolume alone sends nearly every place to the fast
-end. Every third place therefore goes to the lowest NE at the baseline's speed or more: what "accurate" ships.
+Some places go to the lowest NE (automl/strategies/ends.py).
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from automl.stats import pareto
 from automl.strategies.draft import Draft
+from automl.strategies.ends import most_accurate
 from automl.strategies.evidence import Evidence, answers_of
 from automl.strategies.outlook import Outlook
 from automl.strategies.recipe import Recipe
@@ -64,11 +65,12 @@ def choose(
     outlook: Outlook,
     evidence: Evidence,
     draft: Draft,
-    count: int,
+    accurate: Sequence[bool],
     recipe: Recipe,
     rng: np.random.Generator,
 ) -> None:
-    """Add to the draft until it holds `count`, or the pool is empty."""
+    """Add to the draft until it holds a proposal for each of `accurate`, or the pool is empty."""
+    count = len(accurate)
     if not len(pool) or len(draft) >= count:
         return
     sight = outlook.see(pool.answers())
@@ -80,10 +82,8 @@ def choose(
         points = sight.points(member)
         given = points[~left] if recipe.aware else points[:0]
         known = np.vstack([evidence.points, awaited.points(member), given])
-        able = left & (sight.log2_ratio_N >= 0.0) & (sight.chance_N >= LIKELY)
-        if recipe.accurate_every and (len(draft) + 1) % recipe.accurate_every == 0 and able.any():
-            best = int(np.argmin(np.where(able, points[:, 0], np.inf)))
-        else:
+        best = most_accurate(points, left & (sight.chance_N >= LIKELY)) if accurate[len(draft)] else None
+        if best is None:
             worth = np.where(left, worths(points, known, np.where(left, sight.chance_N, 0.0)), -1.0)
             best = int(np.argmax(worth))
         left[best] = False

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from scipy.special import expit, ndtr
 
 from automl.strategies.evidence import Evidence, answers_of
+from automl.strategies.foretold import AS_CLAIMED, Width
 from automl.strategies.prior import Prior, fit_prior
 from automl.strategies.recipe import STANDARD, Recipe
-from automl.study.history import Forecast, History, Limit, Metric
+from automl.study.history import Forecast, Limit, Metric
 from predictors.cost import SpeedModel, fit_speed
-from predictors.evaluate import Ranked, pooled_tau, rankings
 from predictors.gbdt import Bag, BagConfig, ScoreScale, fit_bag, normal_scores
 from predictors.process import Process, fit_process
 from search_spaces.encoding import Encoder
@@ -28,8 +28,6 @@ from search_spaces.space import SearchSpace
 Floats = NDArray[np.float64]
 MIN_MEASURED = 8  # fewer trials than these teach nothing
 MIN_FAILED = 2
-MIN_RANKED = 10  # forecasts that must have been tested before a predictor can be given up
-RECENT = 5  # groups of trials by which it is judged
 PENALTY = 3.0  # in standard deviations of either objective
 _EXTRA = BagConfig(extra=True, column_share=0.8)
 _FAILURE = BagConfig(members=1, trees=40, rate=0.1, objective="binary")
@@ -44,6 +42,7 @@ class Sight:
     log2_ratio_N: Floats
     chance_N: Floats  # of not failing and of keeping every limit; 0 where the space forbids it
     beyond_N: Floats  # octaves outside of the space's band on FLOPs; 0 inside, and where it has none
+    width: Width = AS_CLAIMED
 
     def points(self, member: int | None) -> Floats:
         """Objectives (N, 2) if that member of the bag is right; None: their mean."""
@@ -51,9 +50,14 @@ class Sight:
         return np.column_stack([gain_N, -self.log2_ratio_N])
 
     def forecast(self, index: int, baseline_ne: float) -> Forecast:
-        """Mean and spread of the bag for one candidate."""
-        ne = baseline_ne * (1.0 + self.gain_MN[:, index] / 100.0)
-        return Forecast(float(ne.mean()), float(ne.std()), float(np.exp2(self.log2_ratio_N[index])))
+        """Mean of the bag for one candidate, and the standard deviation of what a training of it will give."""
+        gain_M = self.gain_MN[:, index]
+        return Forecast(
+            ne=float(baseline_ne * (1.0 + gain_M.mean() / 100.0)),
+            ne_std=float(baseline_ne * self.width.std(gain_M.std()) / 100.0),
+            qps_ratio=float(np.exp2(self.log2_ratio_N[index])),
+            widened=self.width.widened,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,7 @@ class Outlook:
     limits: tuple[Limit, ...]
     prior: Prior | None = None
     tasks: Mapping[str, tuple[Bag, ScoreScale]] = field(default_factory=dict)  # of the labels that a limit names
+    width: Width = AS_CLAIMED
 
     def see(self, answers_ND: Floats) -> Sight:
         """Foresee candidates given as answers."""
@@ -84,18 +89,18 @@ class Outlook:
             chance *= expit(-self.failure.predict(rows).mean[:, 0])
         figures: dict[str, tuple[Floats, Floats]] = {
             Metric.QPS_RATIO: (speed.mean[:, 0], speed.std[:, 0]),
-            Metric.NE_GAIN_PCT: (gains.mean(axis=0), gains.std(axis=0)),
+            Metric.NE_GAIN_PCT: (gains.mean(axis=0), self.width.std(gains.std(axis=0))),
         }
         if self.train_speed is not None:
             train = self.train_speed.predict(costs, rows)
             figures[Metric.TRAIN_QPS_RATIO] = (train.mean[:, 0], train.std[:, 0])
         for task, (bag, scale) in self.tasks.items():
             of_task = scale.value(bag.members(rows))
-            figures[f"{Metric.NE_GAIN_PCT}.{task}"] = of_task.mean(axis=0), of_task.std(axis=0)
+            figures[f"{Metric.NE_GAIN_PCT}.{task}"] = of_task.mean(axis=0), self.width.std(of_task.std(axis=0))
         for limit in self.limits:
             if limit.name in figures:
                 chance *= _chance(limit, *figures[limit.name])
-        return Sight(scores, gains, speed.mean[:, 0], chance, self.encoder.beyond(costs))
+        return Sight(scores, gains, speed.mean[:, 0], chance, self.encoder.beyond(costs), self.width)
 
     def _scores(self, rows: Floats) -> Floats:
         """(M, N): the mean of the process and of each member of the bag."""
@@ -107,7 +112,13 @@ class Outlook:
 
 
 def fit_outlook(
-    space: SearchSpace, evidence: Evidence, limits: Sequence[Limit], recipe: Recipe = STANDARD, *, seed: int
+    space: SearchSpace,
+    evidence: Evidence,
+    limits: Sequence[Limit],
+    recipe: Recipe = STANDARD,
+    *,
+    seed: int,
+    width: Width = AS_CLAIMED,
 ) -> Outlook | None:
     """Fit on the evidence; None while fewer than MIN_MEASURED trials were measured, or where the recipe has none."""
     if len(evidence) < MIN_MEASURED or not (recipe.trees or recipe.process):
@@ -133,6 +144,7 @@ def fit_outlook(
         failure=_fit_failure(space, encoder, rows, evidence, seed),
         limits=tuple(limits),
         prior=prior,
+        width=width,
         tasks={task: found for task in evidence.task_gains if (found := _fit_task(rows, evidence, task, seed))},
     )
 
@@ -152,20 +164,6 @@ def reward_of(outlook: Outlook, evidence: Evidence) -> Callable[[Floats, Floats]
         return np.asarray(wanted - PENALTY * (1.0 - sight.chance_N + sight.beyond_N), dtype=np.float64)
 
     return reward
-
-
-def track_record(history: History) -> list[Ranked]:
-    """How well the forecasts ranked each round: they were made before the trials were trained."""
-    trials = [t for t in history.trials if t.forecast is not None and t.measured]
-    forecast = np.array([t.forecast.ne if t.forecast else np.nan for t in trials], dtype=np.float64)
-    found = np.array([history.baseline.mean_gain_pct(t) for t in trials], dtype=np.float64)
-    return rankings([t.round for t in trials], forecast, found)
-
-
-def trusted(history: History) -> bool:
-    """False where the forecasts of the last rounds ranked no better than chance."""
-    recent = track_record(history)[-RECENT:]
-    return sum(ranked.count for ranked in recent) < MIN_RANKED or pooled_tau(recent) > 0.0
 
 
 def _fit_failure(space: SearchSpace, encoder: Encoder, rows: Floats, evidence: Evidence, seed: int) -> Bag | None:

@@ -10,9 +10,11 @@ from automl.stats.seeds import seed_of
 from automl.strategies.choose import Pool, best_of, choose, scatter
 from automl.strategies.controller import imagine
 from automl.strategies.draft import Draft
+from automl.strategies.ends import accurate_places
 from automl.strategies.evidence import gather
+from automl.strategies.foretold import trusted, width_of
 from automl.strategies.opening import nearest_to_baseline, open_search
-from automl.strategies.outlook import fit_outlook, reward_of, trusted
+from automl.strategies.outlook import fit_outlook, reward_of
 from automl.strategies.recipe import STANDARD, Recipe
 from automl.study.history import History, Origin, Proposal
 from search_spaces.moves import crossover, mutate
@@ -33,7 +35,8 @@ def propose(space: SearchSpace, history: History, count: int, seed: int, recipe:
         open_search(space, history, draft, count, rng)
     if len(draft) < count:
         evidence = gather(space, history)
-        outlook = fit_outlook(space, evidence, history.limits, recipe, seed=int(rng.integers(1 << 30)))
+        drawn, width = int(rng.integers(1 << 30)), width_of(history)
+        outlook = fit_outlook(space, evidence, history.limits, recipe, seed=drawn, width=width)
         believed = outlook is not None and trusted(history)
         pool = Pool(space, draft)
         near = space.within_band(nearest_to_baseline(space, history), rng)
@@ -47,7 +50,8 @@ def propose(space: SearchSpace, history: History, count: int, seed: int, recipe:
             for _ in range(recipe.rounds):
                 best = best_of(pool, outlook, evidence, recipe.parents)
                 _add_moves(pool, space, best, recipe, rng)
-            choose(space, pool, outlook, evidence, draft, count, recipe, rng)
+            places = accurate_places(history.prefer, len(history.trials), count) if recipe.ends else [False] * count
+            choose(space, pool, outlook, evidence, draft, places, recipe, rng)
         else:
             scatter(pool, outlook, evidence, draft, count, rng)
     draft.fill(count, lambda: space.random(rng), Origin.RANDOM)

@@ -25,7 +25,7 @@ class Recipe:
     derived: bool = True  # features beyond the raw answers
     aware: bool = True  # of what is under way, and of the places already given
     thompson: bool = True  # a member of the bag for each place, not its mean
-    accurate_every: int = 3  # every third place goes to the lowest NE at the baseline's QPS or more; 0: none
+    ends: bool = True  # places for the accurate end of the front, as is preferred
 
 
 STANDARD = Recipe()

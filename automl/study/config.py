@@ -59,6 +59,7 @@ class SearchConfig(Part):
 
     strategy: Annotated[str, _named_in(STRATEGIES)] = "controller"
     batch: Annotated[int, Field(ge=1, le=1000)] = 10
+    prefer: Literal["accurate", "balanced"] = "balanced"  # automl.study.history.Prefer
     stop_early: bool = True
     fidelity: Literal["full", "auto"] = "full"
     repeats: Annotated[float, Field(ge=0, le=5)] = 0.3  # the most further trainings, as a share of the candidates

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 
+from automl.study.history import Prefer
 from automl.study.plain import Codec, Model, Plain
 from automl.study.precedents import Precedent
 from automl.study.scaled import Scaled
@@ -64,6 +65,7 @@ class Facts:
         None  # the multiple of the baseline's FLOPs that it is searched at, and its widened baseline
     )
     tuned: Model | None = None  # the baseline that gains are against; None until its tuning is over, and without one
+    prefer: Prefer = Prefer.BALANCED  # what the last start was told to look at more
     warm_start: tuple[Precedent, ...] = ()  # what the studies said that the first start was told to start warm from
     finals_data: str | None = None  # fingerprint of the log as the finals read it; None in older records
     trials_wanted: int | None = None  # the budget of the last start; None if it is not recorded

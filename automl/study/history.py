@@ -38,13 +38,22 @@ class Origin(StrEnum):
     NSGA2 = "nsga2"
 
 
+class Prefer(StrEnum):
+    """What a search is to look at more: the lowest NE at the baseline's QPS or more, or the front as a whole."""
+
+    ACCURATE = "accurate"
+    BALANCED = "balanced"
+
+
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """What the predictor said of a candidate before it was trained."""
+    """What the predictor said of a candidate before it was trained. `ne_std` is of what its training would give:
+    1.645 of them hold 90%. `widened`: what it was multiplied by, since past forecasts had been off by more."""
 
     ne: float
     ne_std: float
     qps_ratio: float
+    widened: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,6 +345,7 @@ class History:
     trials: tuple[Trial, ...] = ()
     limits: tuple[Limit, ...] = ()
     precedents: tuple[Precedent, ...] = ()  # of the studies that it starts warm from
+    prefer: Prefer = Prefer.BALANCED
 
     def of_state(self, *states: State) -> tuple[Trial, ...]:
         return tuple(trial for trial in self.trials if trial.state in states)

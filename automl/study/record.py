@@ -159,7 +159,7 @@ class Study:
         baseline = self.baseline()
         if baseline is None:
             raise RuntimeError("the baseline must be measured before the history is read")
-        return History(baseline, self.trials, self._limits, self.facts.warm_start)
+        return History(baseline, self.trials, self._limits, self.facts.warm_start, self.facts.prefer)
 
     def importances(self, most: int) -> dict[str, dict[str, float]]:
         """Share of each knob in the variance of NE and of QPS, from at most so many trials."""
@@ -178,6 +178,7 @@ class Study:
             running=spans(trial.number for trial in self._trials.values() if not trial.ended),
             repeats=spans(self._places),
             limits=self._limits,
+            prefer=facts.prefer,
             made_with={**facts.versions, "machine": facts.machine, **plugins},
         )
 
@@ -195,7 +196,7 @@ class Study:
                 trial = replace(trial, repeats=repeats)
             trials.append(trial)
         baseline = summarize_baseline(self.baseline_repeats()[: request.baseline], self.facts.baseline_qps)
-        return History(baseline, tuple(trials), request.limits, self.facts.warm_start)
+        return History(baseline, tuple(trials), request.limits, self.facts.warm_start, request.prefer)
 
     @property
     def batches(self) -> Mapping[int, Batch]:

@@ -28,6 +28,7 @@ class ForecastJson(TypedDict):
     ne: float
     ne_std: float
     qps_ratio: float
+    widened: NotRequired[float]  # since the first records; 1 where it is not told
 
 
 class ProposalJson(TypedDict):
@@ -91,9 +92,16 @@ def proposal_json(proposal: Proposal) -> ProposalJson:
         "model": proposal.candidate.model.to_tree(),
         "key": proposal.candidate.key,
         "origin": str(proposal.origin),
-        "forecast": None
-        if forecast is None
-        else {"ne": forecast.ne, "ne_std": forecast.ne_std, "qps_ratio": forecast.qps_ratio},
+        "forecast": None if forecast is None else _forecast_json(forecast),
+    }
+
+
+def _forecast_json(forecast: Forecast) -> ForecastJson:
+    return {
+        "ne": forecast.ne,
+        "ne_std": forecast.ne_std,
+        "qps_ratio": forecast.qps_ratio,
+        "widened": forecast.widened,
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from automl.study.history import Limit
+from automl.study.history import Limit, Prefer
 from automl.study.plain import Codec, Plain
 
 
@@ -21,6 +21,7 @@ class Request:
     running: str  # of these, those that had not ended
     repeats: str  # of trials, by their place in the record
     limits: tuple[Limit, ...] = ()
+    prefer: Prefer = Prefer.BALANCED
     # Versions of packages, the machine, digests of plug-ins; None in the record where all is as for the batch before.
     made_with: Mapping[str, str] | None = None
 

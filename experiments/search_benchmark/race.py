@@ -24,7 +24,7 @@ from experiments.search_benchmark.logs import LOGS
 from experiments.search_benchmark.play import play
 from experiments.search_benchmark.rivals import rival_of
 from experiments.search_benchmark.table import ROOT, Table, read_table
-from experiments.search_benchmark.variants import RECIPES, variant
+from experiments.search_benchmark.variants import VARIANTS
 from experiments.search_benchmark.worlds import Features, LookUp, Luck, Surrogate, World, baseline_in
 
 TRIALS = 100
@@ -132,12 +132,12 @@ def _rounded(value: float | None) -> float | None:
 
 
 def strategy_named(name: str) -> Strategy:
-    """A rival, or the controller with a part taken away.
+    """A rival, or the controller, be it with a part taken away or told what is preferred.
 
     Raises:
         KeyError: where there is none of that name.
     """
-    return variant(name) if name in RECIPES else rival_of(name)
+    return VARIANTS[name] if name in VARIANTS else rival_of(name)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The controller with parts taken away or changed, by name: what each part is worth."""
+"""The controller with parts taken away or changed, or told what is preferred, by name: what each is worth."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from functools import partial
 from automl.strategies import Strategy
 from automl.strategies.propose import propose
 from automl.strategies.recipe import STANDARD, Recipe
+from automl.study.history import History, Prefer, Proposal
+from search_spaces.space import SearchSpace
 
 RECIPES: Mapping[str, Recipe] = {
     "controller": STANDARD,
@@ -23,18 +25,18 @@ RECIPES: Mapping[str, Recipe] = {
     "not aware": replace(STANDARD, aware=False),
     "no derived features": replace(STANDARD, derived=False),
     "mean": replace(STANDARD, thompson=False),
-    "no accurate places": replace(STANDARD, accurate_every=0),
+    "no places for ends": replace(STANDARD, ends=False),
     "one round": replace(STANDARD, rounds=0),
     "4 rounds": replace(STANDARD, rounds=4),
-    "accurate 5": replace(STANDARD, accurate_every=5),
     "mean, 4 rounds": replace(STANDARD, rounds=4, thompson=False),
 }
 
 
-def variant(name: str) -> Strategy:
-    """The controller by that recipe.
+def _preferring(space: SearchSpace, history: History, count: int, seed: int, prefer: Prefer) -> list[Proposal]:
+    return propose(space, replace(history, prefer=prefer), count, seed, STANDARD)
 
-    Raises:
-        KeyError: where there is none of that name.
-    """
-    return partial(propose, recipe=RECIPES[name])
+
+VARIANTS: Mapping[str, Strategy] = {
+    **{name: partial(propose, recipe=recipe) for name, recipe in RECIPES.items()},
+    "prefer accurate": partial(_preferring, prefer=Prefer.ACCURATE),
+}

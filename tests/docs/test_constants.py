@@ -14,6 +14,7 @@ from automl.stats.pareto import REFERENCE
 from automl.stats.verdicts import FASTER, LEVEL
 from automl.strategies.baselines import FIRST_RANDOM, NSGA2_POPULATION
 from automl.strategies.controller import ControllerConfig
+from automl.strategies.ends import PLACES
 from automl.strategies.evidence import STOPPED_WEIGHT
 from automl.strategies.fidelity import EVERY, LEAST_ROWS, PILOTS
 from automl.strategies.fidelity import FEWEST as FEWEST_RANKED
@@ -22,10 +23,11 @@ from automl.strategies.picks import FOLDS, MIN_FOR_PREDICTOR
 from automl.strategies.promising import BY_NE, BY_VOLUME, LUCK, MIN_LOW, RECENT
 from automl.strategies.recipe import STANDARD
 from automl.strategies.stopping import CHECK_ROWS, CHECK_SHARE, IN_A_ROW, MIN_PEERS, MIN_TAU, PEERS, STOPS, SURE
-from automl.study.history import Origin
+from automl.study.history import Origin, Prefer
 from tests.docs.pages import page
 
 COUNTS = {2: "two", 3: "three", 4: "four"}
+COUNTED = {1: "one", **COUNTS}
 WORDS = {
     0.1: "tenth",
     0.2: "fifth",
@@ -46,6 +48,10 @@ def _dot(value: float) -> str:
     return f"{value:g}".removeprefix("0")
 
 
+ENDS = [
+    f"`{preferred}` gives {COUNTED[sum(PLACES[preferred])]} of {COUNTED[len(PLACES[preferred])]} places"
+    for preferred in Prefer
+]
 SAID = [
     ("statistics.md", f"each tenth of a training up to {STOPS[-1]:.0%} is a stop"),
     ("statistics.md", f"{CHECK_ROWS} rows evenly spread over it, or a {1 / CHECK_SHARE:.0f}nd of the rows"),
@@ -83,7 +89,8 @@ SAID = [
     ("design.md", f"The first {WORDS[OPENING]} trials"),
     ("design.md", f"{WORDS[KINDS.count(Origin.MUTATION)]} mutations of the baseline"),
     ("design.md", f"{WORDS[KINDS.count(Origin.RANDOM)]} random ones"),
-    ("design.md", f"Every {WORDS[STANDARD.accurate_every]} place goes to the lowest NE"),
+    ("design.md", f"every {WORDS[len(PLACES[Prefer.BALANCED])]} place goes to the lowest NE"),
+    *(("study.md", said) for said in ENDS),
     ("design.md", f"{STANDARD.mutations} mutations, {STANDARD.crossovers} crossovers"),
     ("design.md", f"The best {WORDS[STANDARD.parents]} of what was made"),
     ("design.md", f"{WORDS[STANDARD.rounds]} times over"),

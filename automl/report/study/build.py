@@ -13,7 +13,7 @@ from automl.report.common.formats import combinations, counted
 from automl.report.common.words import positive_words
 from automl.report.study.data import MOST_FOR_IMPORTANCE, ReportData, StudyFacts
 from automl.report.study.notes import predictor_notes
-from automl.strategies.outlook import track_record
+from automl.strategies.foretold import track_record
 from automl.strategies.picks import Pick, picks, roles
 from automl.study.claims import finals_of, is_recorded_log, recorded_file
 from automl.study.config import QpsConfig, StudyConfig

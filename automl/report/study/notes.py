@@ -13,7 +13,7 @@ from automl.report.study.search_figures import last_quarter
 from automl.stats import pareto
 from automl.stats.verdicts import LEVEL
 from automl.strategies.fidelity import fidelities
-from automl.strategies.outlook import RECENT, track_record, trusted
+from automl.strategies.foretold import RECENT, track_record, trusted
 from automl.study.history import History, Origin, State, Trial
 from automl.study.results import Correction, Detectable, Family, TaskGain, Unfit
 from automl.study.saved import is_pilot, parted

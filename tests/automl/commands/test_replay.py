@@ -18,7 +18,7 @@ from automl.data.store.log import EncodedLog
 from automl.runtime.jobs import Done, Job, Outcome, TrainModel
 from automl.study.config import STRATEGIES
 from automl.study.facts import BATCH
-from automl.study.history import Failure, Limit, Metric, Origin
+from automl.study.history import Failure, Limit, Metric, Origin, Prefer
 from automl.study.precedents import Precedent
 from automl.study.problem import Problem
 from automl.study.record import Study
@@ -102,6 +102,16 @@ def test_a_warm_search_is_asked_again_with_what_it_was_told(tmp_path: Path) -> N
     study = play(tmp_path, "controller", 17, seed=3)
     assert any(trial.origin is Origin.PRECEDENT for trial in study.trials)
     assert replay(tmp_path, LOG) == Replay(proposals=17, identical=17)
+
+
+def test_a_batch_is_asked_again_with_what_was_preferred_then(tmp_path: Path) -> None:
+    for preferred, trials in ((Prefer.ACCURATE, 17), (Prefer.BALANCED, 20)):
+        opened(tmp_path).note(study_facts(versions={"lightgbm": "4.0"}, prefer=preferred))
+        study = play(tmp_path, "controller", trials, seed=3)
+    asked = [batch.request.prefer for batch in study.batches.values() if batch.request is not None]
+    assert asked[0] is Prefer.ACCURATE
+    assert asked[-1] is Prefer.BALANCED
+    assert replay(tmp_path, LOG) == Replay(proposals=20, identical=20)
 
 
 def test_an_edited_space_is_replayed_with_what_was_copied_into_it(tmp_path: Path) -> None:

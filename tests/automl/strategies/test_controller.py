@@ -13,8 +13,9 @@ from automl.strategies.choose import worths
 from automl.strategies.controller import ControllerConfig, imagine
 from automl.strategies.draft import Draft
 from automl.strategies.evidence import gather
+from automl.strategies.foretold import track_record, trusted
 from automl.strategies.opening import OPENING, open_search
-from automl.strategies.outlook import fit_outlook, track_record, trusted
+from automl.strategies.outlook import fit_outlook
 from automl.study.history import Forecast, History, Origin, State
 from automl.testing import made_up as world
 from search_spaces.model import Embedding

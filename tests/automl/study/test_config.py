@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from automl.data.describe.parts import parse_seconds
 from automl.study.config import STRATEGIES, StudyConfig, is_cost_limit, parse_limit
-from automl.study.history import Limit, Metric
+from automl.study.history import Limit, Metric, Prefer
 from tests.worlds.studies import study_config, study_tree
 
 
@@ -201,6 +201,7 @@ def test_what_is_left_out_has_its_documented_default() -> None:
     tree = {key: study_tree()[key] for key in ("name", "data", "space", "baseline")}
     config = StudyConfig.model_validate(tree)
     assert (config.search.strategy, config.search.batch, config.search.stop_early) == ("controller", 10, True)
+    assert config.search.prefer == Prefer.BALANCED
     assert (config.trial.timeout, config.trial.memory) == (600.0, 4 << 30)
     assert (config.resources.cpu, config.resources.gpu) == (1.0, 0.0)
     assert (config.qps.batch_rows, config.qps.clock) == (512, "cpu")
@@ -213,6 +214,12 @@ def test_every_strategy_can_be_named_and_no_other() -> None:
     for name in STRATEGIES:
         assert study_config(search={"strategy": name}).search.strategy == name
     assert faults(search={"strategy": "grid"})[0][0] == ("search", "strategy")
+
+
+def test_every_preference_can_be_named_and_no_other() -> None:
+    for preferred in Prefer:
+        assert study_config(search={"prefer": str(preferred)}).search.prefer == preferred
+    assert faults(search={"prefer": "cheap"})[0][0] == ("search", "prefer")
 
 
 def test_a_trial_holds_one_gpu_or_a_part_of_one() -> None:

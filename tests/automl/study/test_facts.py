@@ -7,6 +7,7 @@ import json
 import pytest
 
 from automl.study.facts import Asked, Facts, Place
+from automl.study.history import Prefer
 from automl.study.precedents import Precedent
 from tests.worlds.studies import HUMAN, study_facts
 
@@ -42,7 +43,7 @@ def test_facts_of_a_recorded_study() -> None:
     assert (facts.study_file, facts.data, facts.baseline_seeds) == ("/studies/feed/study.yaml", "aa11", 3)
     assert (facts.trials_wanted, facts.time_budget, facts.wall_seconds) == (40, None, 12.5)
     none: dict[str, object] = {"plugins": {}, "tune_baseline": 0, "tuned": None, "scaled": None, "finals_data": None}
-    before = {**none, "tested": {}, "family": None, "warm_start": []}  # of which it tells nothing
+    before = {**none, "prefer": "balanced", "tested": {}, "family": None, "warm_start": []}  # of which it tells nothing
     assert facts.to_json() == {name: {**RECORDED, **before}[name] for name in facts.to_json()}
 
 
@@ -57,6 +58,7 @@ def test_facts_survive_json() -> None:
             wall_seconds=3.5,
             tune_baseline=16,
             tuned=HUMAN,
+            prefer=Prefer.ACCURATE,
             warm_start=(Precedent(study="last-week", trial=7, model=HUMAN, ne_gain_pct=-0.2, qps_ratio=1.4),),
             finals_data="ee22",
             tested={"ab12": Asked(at=1.7e9, p=0.04), "cd34": Asked(at=None)},

@@ -42,7 +42,7 @@ made = st.builds(
     Proposal,
     candidate=st.sampled_from(CANDIDATES),
     origin=st.sampled_from(Origin),
-    forecast=st.none() | st.builds(Forecast, finite, positive, positive),
+    forecast=st.none() | st.builds(Forecast, finite, positive, positive, positive),
 )
 
 
@@ -92,6 +92,13 @@ def test_a_proposal_comes_back(proposal: Proposal) -> None:
     assert back == proposal
     assert back.candidate.key == proposal.candidate.key
     assert {type(v) for v in back.candidate.values.values()} <= {bool, int, float, str}
+
+
+def test_a_forecast_of_an_older_record_was_not_widened() -> None:
+    data = proposal_json(Proposal(CANDIDATES[0], Origin.MUTATION, Forecast(0.9, 0.01, 1.5, 2.0)))
+    assert data["forecast"] is not None
+    del data["forecast"]["widened"]
+    assert proposal_of(data).forecast == Forecast(0.9, 0.01, 1.5, 1.0)
 
 
 @settings(deadline=None)
