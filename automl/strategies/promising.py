@@ -1,9 +1,9 @@
 """Whether a trial of which an early figure is known is worth its end: what it may be expected to add to the front.
 
-An early figure is NE at a check of the training, or by a training on a part of the rows. What others came to from
-theirs tells what this one will come to, and how sure that is; where early figures have not ranked the ends, nothing is
-told. The trial is then held against those before it by the hypervolume that it may be expected to add: successive
-halving, which looks at the figures alone, loses a quarter of the hypervolume where this loses a hundredth.
+An early figure is NE by a training on a part of the rows (or at a check of the training: automl/strategies/stopping.py
+foresees by it too). What others came to from theirs tells what this one will come to, and how sure that is; where early
+figures have not ranked the ends, nothing is told. The trial is then held against those before it by the hypervolume
+that it may be expected to add, which keeps the fast end of the front.
 """
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
-"""When a trial is not worth its end: when it is sure to stay behind another that is at least as fast, or is not
-promising at the first of its checks that ranks the ends.
+"""When a trial is not worth its end: when it is sure to stay behind another that is at least as fast.
 
 A rule on NE alone would kill the fast end of the front. What decides is NE on a part of the validation window at each
 of its stops: not NE of the training rows, which on a log whose labels overlap (bought again within a month) ranks
@@ -12,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from automl.strategies.promising import LUCK, SPEED_SLACK, Early, agreement, foreseen, promising
+from automl.strategies.promising import LUCK, SPEED_SLACK, Early, foreseen
 from automl.study.history import CurvePoint, State, Trial
 from predictors.curves import Foreseen
 
@@ -20,13 +19,13 @@ STOPS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 # Replayed on 350 and 590 trials that were trained to their end (KuaiRand, Complete Journey; experiments/LOG.md), three
 # checks in a row at 1.5 standard deviations save 17% and 12% of the training and lose 0.0% and 0.3% of hypervolume; at
 # one, 22% and 17%, but a live search then stopped nearly all that it proposed near its front. Two checks at two lose
-# 1.3% and 0.3%, one loses 1% and 4%. Successive halving saves 61% and 68% and loses 22% and 36%.
+# 1.3% and 0.3%, one loses 1% and 4%. Successive halving saves 61% and 68% and loses 22% and 36%. In searches that learn
+# from what is stopped, a rule that saves more has lost more than fewer trials do (search_benchmark.cut_short).
 IN_A_ROW = 3
 SURE = 1.5  # standard deviations
 MIN_PEERS = 10  # that were trained to their end in the same kind of order
 MIN_TAU = 0.2  # of their levels with their ends
 NEAR = 0.15  # of the rows of a check: as far as another's may be from it
-PEERS = 12  # that must tell whether a check ranks the ends, before those that are not promising are stopped at it
 CHECK_ROWS, CHECK_SHARE = 8192, 1 / 32  # most rows of a check, at most so many of those that are trained on
 
 
@@ -36,31 +35,15 @@ def check_rows(train_rows: int) -> int:
 
 
 def should_stop(trial: Trial, curve: Sequence[CurvePoint], qps_ratio: float, others: Sequence[Trial]) -> bool:
-    """Whether it is sure to stay behind, or is at the first check that ranks the ends not promising. `others`: the
-    baseline first."""
-    done = [other for other in others if other.number != trial.number and _complete(other)]
-    return stays_behind(trial, curve, qps_ratio, done) or _hopeless(trial, curve, qps_ratio, others)
-
-
-def stays_behind(trial: Trial, curve: Sequence[CurvePoint], qps_ratio: float, done: Sequence[Trial]) -> bool:
     """Whether IN_A_ROW checks say, the last one among them, that it ends worse than the best of the others that are as
-    fast."""
+    fast. `others`: the baseline among them."""
+    done = [other for other in others if other.number != trial.number and _complete(other)]
     rivals = [_ne(other) for other in done if _ratio(other) >= SPEED_SLACK * qps_ratio]
     latest = _checks(curve)[-IN_A_ROW:]
     if not rivals or len(latest) < IN_A_ROW:
         return False
     best = min(rivals)
     return all(_behind(_foreseen(trial, point, done, MIN_PEERS), best) for point in latest)
-
-
-def _hopeless(trial: Trial, curve: Sequence[CurvePoint], qps_ratio: float, others: Sequence[Trial]) -> bool:
-    """Whether the check at which it stands is the first that ranks the ends, and it is not promising there."""
-    first = next((point for point in _checks(curve) if _ranks(trial, others, point)), None)
-    if first is None or first is not curve[-1]:
-        return False
-    assert first.check_ne is not None
-    done = [Early(other.number, _ne(other), _ratio(other), _ne(other)) for other in others if _complete(other)]
-    return not promising(Early(trial.number, first.check_ne, qps_ratio), _peers(trial, others, first), done)
 
 
 def extrapolated_ne(trial: Trial, curve: Sequence[CurvePoint], others: Sequence[Trial]) -> float:
@@ -78,11 +61,6 @@ def _behind(found: Foreseen | None, best: float) -> bool:
 def _foreseen(trial: Trial, point: CurvePoint, done: Sequence[Trial], fewest: int) -> Foreseen | None:
     """What a check leads one to expect, from trials of the same kind of order; None where too few tell."""
     return None if point.check_ne is None else foreseen(point.check_ne, _peers(trial, done, point), fewest)
-
-
-def _ranks(trial: Trial, others: Sequence[Trial], point: CurvePoint) -> bool:
-    found = agreement(_peers(trial, others, point), PEERS)
-    return found is not None and found.holds
 
 
 def _peers(trial: Trial, others: Sequence[Trial], point: CurvePoint) -> list[Early]:

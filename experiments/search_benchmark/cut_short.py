@@ -26,6 +26,7 @@ from sklearn.model_selection import cross_val_predict
 from automl.stats import pareto
 from automl.stats.seeds import seed_of
 from automl.strategies import stopping, strategy_of
+from automl.strategies.promising import Early, agreement, promising
 from automl.study.history import CurvePoint, History, State, Trial
 from experiments.record import write_result
 from experiments.search_benchmark.logs import LOGS
@@ -35,7 +36,7 @@ from experiments.search_benchmark.table import ROOT, Table, read_table
 from experiments.search_benchmark.worlds import Features, World, baseline_in
 
 Floats = NDArray[np.float64]
-TRIALS, BATCH = 100, 10
+TRIALS, BATCH, PEERS = 100, 10, 12
 ROWS = 100_000  # of a training, as curves tell them
 Rule = Callable[[Trial, tuple[CurvePoint, ...], float, tuple[Trial, ...]], bool]
 
@@ -45,10 +46,27 @@ def never(trial: Trial, curve: tuple[CurvePoint, ...], ratio: float, others: tup
     return False
 
 
-def behind(trial: Trial, curve: tuple[CurvePoint, ...], ratio: float, others: tuple[Trial, ...]) -> bool:
-    """Only what is sure to stay behind."""
-    done = [one for one in others if one.state is State.COMPLETE and one.number != trial.number]
-    return stopping.stays_behind(trial, curve, ratio, done)
+def promising_only(trial: Trial, curve: tuple[CurvePoint, ...], ratio: float, others: tuple[Trial, ...]) -> bool:
+    """As in force, and at the first check that ranks the ends of a dozen trials those that are not promising too."""
+    if stopping.should_stop(trial, curve, ratio, others):
+        return True
+    kin = [one for one in others if one.candidate.model.train.order == trial.candidate.model.train.order]
+    for count in range(2, len(curve) + 1, 2):
+        peers = [_early(one, count) for one in kin if len(one.curve) >= count]
+        found = agreement(peers, PEERS)
+        if found is not None and found.holds:
+            mine = Early(trial.number, curve[count - 1].check_ne or float("nan"), ratio)
+            done = [early for one in others if (early := _early(one, 0)).ne == early.ne]
+            return count == len(curve) and not promising(mine, peers, done)
+    return False
+
+
+def _early(trial: Trial, count: int) -> Early:
+    level = trial.curve[count - 1].check_ne if count else None
+    found = trial.measurement
+    ne = found.ne if found is not None and trial.state is State.COMPLETE else float("nan")
+    ratio = 0.0 if found is None else found.speed.qps_ratio
+    return Early(trial.number, float("nan") if level is None else level, ratio, ne)
 
 
 def halving(trial: Trial, curve: tuple[CurvePoint, ...], ratio: float, others: tuple[Trial, ...]) -> bool:
@@ -62,8 +80,8 @@ def halving(trial: Trial, curve: tuple[CurvePoint, ...], ratio: float, others: t
 
 RULES: Mapping[str, Rule] = {
     "none": never,
-    "behind": behind,
     "in force": stopping.should_stop,
+    "promising only": promising_only,
     "successive halving": halving,
 }
 

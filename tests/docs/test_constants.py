@@ -22,7 +22,7 @@ from automl.strategies.opening import KINDS, OPENING
 from automl.strategies.picks import FOLDS, MIN_FOR_PREDICTOR
 from automl.strategies.promising import BY_NE, BY_VOLUME, LUCK, MIN_LOW, RECENT
 from automl.strategies.recipe import STANDARD
-from automl.strategies.stopping import CHECK_ROWS, CHECK_SHARE, IN_A_ROW, MIN_PEERS, MIN_TAU, PEERS, STOPS, SURE
+from automl.strategies.stopping import CHECK_ROWS, CHECK_SHARE, IN_A_ROW, MIN_PEERS, MIN_TAU, STOPS, SURE
 from automl.study.history import Origin, Prefer
 from tests.docs.pages import page
 
@@ -55,20 +55,21 @@ ENDS = [
 SAID = [
     ("statistics.md", f"each tenth of a training up to {STOPS[-1]:.0%} is a stop"),
     ("statistics.md", f"{CHECK_ROWS} rows evenly spread over it, or a {1 / CHECK_SHARE:.0f}nd of the rows"),
-    ("statistics.md", f"the ends of at least {PEERS} trials (95% interval of Kendall's tau from {_dot(MIN_LOW)} on"),
-    ("statistics.md", f"among the best {WORDS[BY_VOLUME]} of the last {RECENT} trials there"),
+    ("statistics.md", f"at least {FEWEST_RANKED} trials tell and the 95% interval"),
+    ("statistics.md", f"lies from {_dot(MIN_LOW)} on"),
+    ("statistics.md", f"among the best {WORDS[BY_VOLUME]} of the last {RECENT} trials on that part"),
     ("statistics.md", f"its NE among the best {WORDS[BY_NE]}"),
-    ("statistics.md", f"at least {FEWEST_RANKED} trials tell and the interval of Kendall's tau is above"),
     ("study.md", f"every {EVERY[0]}th, {EVERY[1]}th or {EVERY[2]}th row"),
     ("study.md", f"The first {PILOTS} candidates and the baseline are pilots"),
     ("study.md", f"Pilots cost {1 + sum(1 / every for every in EVERY):.2f} trainings"),
     ("study.md", f"every {EVERY[-1]}th row is fewer than {LEAST_ROWS:,} rows"),
     ("study.md", f"at most {PART_ROWS:,} rows of the validation window"),
+    ("statistics.md", f"same order of the rows, at least {MIN_PEERS} trials"),
     ("statistics.md", f"where {COUNTS[IN_A_ROW]} stops in a row say"),
-    ("statistics.md", f"(tau below {MIN_TAU}; at least {MIN_PEERS} trials)"),
+    ("statistics.md", f"(tau below {MIN_TAU})"),
     ("statistics.md", f"that it stays {SURE} standard deviations behind"),
     ("statistics.md", f"a training's luck, {LUCK:.2%}"),
-    ("study.md", f"of which {COUNTS[IN_A_ROW]} checks in a row say"),
+    ("study.md", f"once {COUNTS[IN_A_ROW]} [checks on the validation window]"),
     ("statistics.md", f"informs the predictor with {WORDS[STOPPED_WEIGHT]} weight"),
     ("statistics.md", f"a trimmed mean ({TRIMMED:.0%} at both ends)"),
     ("statistics.md", f"the means of {WORDS[GROUPS]} stretches of time"),

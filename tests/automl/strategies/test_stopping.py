@@ -14,7 +14,6 @@ from automl.strategies.stopping import (
     CHECK_ROWS,
     IN_A_ROW,
     MIN_PEERS,
-    PEERS,
     SPEED_SLACK,
     check_rows,
     extrapolated_ne,
@@ -161,37 +160,11 @@ def test_a_check_is_a_small_part_of_the_training() -> None:
     assert check_rows(10**8) == CHECK_ROWS
 
 
-def climbing(count: int) -> list[Trial]:
-    """Trials whose first check told their end, the best one first."""
-    return peers([0.93 + 0.005 * n for n in range(count)], checks=1)
-
-
-def test_who_is_not_promising_at_the_first_check_that_ranks_is_stopped_there() -> None:
-    assert should_stop(ME, at(BAD, 1), 1.0, climbing(PEERS))
-    assert not should_stop(ME, at(GOOD, 1), 1.0, climbing(PEERS))
-    assert not should_stop(ME, at(BAD, 1), 1.0, climbing(PEERS - 1)), "too few tell whether it ranks"
-
-
-def test_a_check_that_ranks_nothing_stops_nobody() -> None:
-    ranks = climbing(PEERS)
-    shuffled = [
-        replace(trial, curve=checked(0.93 + 0.005 * (n * 5 % PEERS)))
-        for n, trial in enumerate(ranks)  # 5 is prime to 12
-    ]
-    assert not should_stop(ME, at(BAD, 1), 1.0, shuffled)
-
-
-def test_who_has_passed_the_first_check_that_ranks_is_not_asked_again() -> None:
-    others = peers([0.93 + 0.005 * n for n in range(PEERS)], checks=2)
-    assert should_stop(ME, checked(BAD), 1.0, others)
-    assert not should_stop(ME, checked(GOOD, BAD), 1.0, others)
-
-
 def test_peers_are_compared_after_as_many_rows() -> None:
     """A large batch has fewer points: its second may be where the sixth of others is."""
     small = [
         complete(running(n, CANDIDATE), ne=0.90 + 0.005 * n, curve=checked(*[0.99] * 5, 0.92 + 0.005 * n))
-        for n in range(1, PEERS + 1)
+        for n in range(1, 13)
     ]
     assert math.isnan(extrapolated_ne(ME, checked(0.95, rows=700), small)), "between the first and the second check"
     assert extrapolated_ne(ME, checked(0.95, rows=3000), small) == pytest.approx(0.93), "at the sixth"
