@@ -17,6 +17,8 @@ REPEATS, TUNING, NEXT_NUMBER = "baseline", "tuning", "next_number"
 TRIAL_REPEAT = "repeat:"
 DRIVER = "driver"  # of a trial: which of several drivers trains it
 BATCH = "batch:"  # before the round of a batch of proposals
+# The fact that is written last of all: each is a transaction of its own, and a record that has this one has the others.
+MARK = "started_at"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +40,8 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """Facts of a study that was started. Those without a default are written before anything is trained.
+    """Facts of a study that was started, all of them written before anything is trained. A default is what a record of
+    an older release is read with, or what is told later.
 
     Files are told relative to the study's folder, so that a copy has its own (automl/study/places.py finds them); older
     records have them absolute.
@@ -70,8 +73,10 @@ class Facts:
     family: Place | None = None  # once it is taken
 
     def to_json(self) -> Plain:
-        """The attributes by name."""
-        return _CODEC.plain(self)
+        """The attributes by name, in the order in which they are to be written: MARK last."""
+        plain = _CODEC.plain(self)
+        plain[MARK] = plain.pop(MARK)
+        return plain
 
     @classmethod
     def of_json(cls, attributes: Mapping[str, object]) -> Facts | None:

@@ -9,6 +9,7 @@ from automl.commands.stopping import CHECK_ROWS, CHECK_SHARE, IN_A_ROW, LUCK, MI
 from automl.commands.warm import FEWEST
 from automl.exfm.student.auto import DISCOUNT, DROP_AFTER, DROP_AT, MUTE_AT
 from automl.exfm.student.recipes import ARMS
+from automl.ranking.scoring import FEWEST_STRETCHES
 from automl.ranking.throughput import GROUPS, TRIMMED, WIDTH
 from automl.stats.pareto import REFERENCE
 from automl.stats.verdicts import FASTER, LEVEL
@@ -38,6 +39,7 @@ WORDS = {
 SAID = [
     ("statistics.md", f"each tenth of a training up to {STOPS[-1]:.0%} is a stop"),
     ("statistics.md", f"{CHECK_ROWS} rows evenly spread over it, or a {1 / CHECK_SHARE:.0f}nd of the rows"),
+    ("statistics.md", f"where that is less, in {FEWEST_STRETCHES} stretches or more"),
     ("statistics.md", f"same order of the rows, at least {MIN_PEERS} trials"),
     ("statistics.md", f"where {COUNTS[IN_A_ROW]} stops in a row say"),
     ("statistics.md", f"(tau below {MIN_TAU})"),

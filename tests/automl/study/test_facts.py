@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
+import optuna
 import pytest
 
 from automl.study.facts import Asked, Facts, Place
 from automl.study.precedents import Precedent
-from tests.worlds.studies import HUMAN, study_facts
+from automl.study.storage import open_study
+from tests.worlds.studies import HUMAN, small_space, study_facts
 
+PRECEDENT = Precedent(study="../last-week", trial=7, model=HUMAN, ne_gain_pct=-0.2, qps_ratio=1.4)
 # As version 0.1.0 wrote them.
 RECORDED = {
     "name": "feed",
@@ -57,7 +61,7 @@ def test_facts_survive_json() -> None:
             wall_seconds=3.5,
             tune_baseline=16,
             tuned=HUMAN,
-            warm_start=(Precedent(study="last-week", trial=7, model=HUMAN, ne_gain_pct=-0.2, qps_ratio=1.4),),
+            warm_start=(PRECEDENT,),
             finals_data="ee22",
             tested={"ab12": Asked(at=1.7e9, p=0.04), "cd34": Asked(at=None)},
             family=Place(name="feed", place=2, ledger=".."),
@@ -69,6 +73,29 @@ def test_facts_survive_json() -> None:
 @pytest.mark.parametrize("missing", ["study_file", "baseline_qps", "started_at"])
 def test_a_start_that_was_cut_short_is_none(missing: str) -> None:
     assert Facts.of_json({name: value for name, value in RECORDED.items() if name != missing}) is None
+
+
+@pytest.mark.parametrize("written", range(len(study_facts().to_json())))
+def test_a_start_that_dies_after_any_of_its_facts_loses_none(
+    written: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is a transaction of its own. What has a default is decided at the first start as well."""
+    facts = study_facts(warm_start=(PRECEDENT,), tune_baseline=16, finals_data="ee22", trials_wanted=40)
+    write, left = optuna.Study.set_user_attr, iter(range(written))
+
+    def dying(self: optuna.Study, key: str, value: object) -> None:
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        write(self, key, value)
+
+    study = open_study(tmp_path, "ads", small_space())
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(optuna.Study, "set_user_attr", dying)
+        study.note(facts)
+    again = open_study(tmp_path, "ads", small_space())
+    assert not again.started
+    again.note(facts)
+    assert open_study(tmp_path, "ads", small_space()).facts == facts
 
 
 def test_what_is_told_while_it_runs_need_not_be_there() -> None:
