@@ -319,10 +319,12 @@ def open_study(folder: Path | str, *, console: Console | None = None) -> StudyHa
 
 def _read(folder: Path) -> tuple[Study, SearchSpace]:
     from automl.study.record import Study
+    from automl.study.sqlite import reading
     from automl.study.storage import load_started
 
     stored, space, facts = load_started(folder)
-    return Study(stored, space, recorded_config(facts).limits), space
+    with reading(folder):
+        return Study(stored, space, recorded_config(facts).limits), space
 
 
 def _known_by(facts: Facts) -> tuple[str, float]:

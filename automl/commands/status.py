@@ -11,6 +11,7 @@ from automl.report.common.words import changes
 from automl.study.history import Baseline, MeanGain, State, Trial
 from automl.study.record import Study
 from automl.study.shared import study_file_of
+from automl.study.sqlite import reading
 from automl.study.storage import limits_of, load_started
 from automl.study.tuning import Tuning
 
@@ -19,11 +20,13 @@ def read_screen(folder: Path) -> str:
     """The screen of the study in a folder; neither models nor Ray are loaded.
 
     Raises:
-        InputError: where the folder holds no study that was started.
+        InputError: where the folder holds no study that was started, or none that can be read.
     """
     folder = folder.absolute()
-    stored, space, facts = load_started(folder)
-    return screen(folder, Study(stored, space, limits_of(facts)))
+    stored, space, facts = load_started(folder, only_read=True)
+    with reading(folder):
+        study = Study(stored, space, limits_of(facts))
+    return screen(folder, study)
 
 
 def screen(folder: Path, study: Study) -> str:

@@ -89,9 +89,10 @@ def test_a_start_that_dies_after_any_of_its_facts_loses_none(
         write(self, key, value)
 
     study = open_study(tmp_path, "ads", small_space())
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch:
         patch.setattr(optuna.Study, "set_user_attr", dying)
-        study.note(facts)
+        with pytest.raises(KeyboardInterrupt):
+            study.note(facts)
     again = open_study(tmp_path, "ads", small_space())
     assert not again.started
     again.note(facts)
