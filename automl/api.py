@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from automl.commands.warm import warm_start_of
 from automl.runtime.rate_line import RateLine, says
 from automl.study.claims import Subject, ask, finals_of, recorded_config, recorded_file
 from automl.study.history import History, State
@@ -277,7 +278,9 @@ def search(
         automl.runtime.errors.RunError: the baseline or every trial failed.
     """
     with RateLine(lambda: console) as passed:
-        problem = load_problem(Path(file), out, passed, told=says(console))
+        problem = load_problem(Path(file), out, passed, told=says(console), warm=warm_start_of)
+    for _, text in problem.warm.notes if problem.warm is not None else ():
+        says(console)(f"note: {text}")
     from automl.commands.search import search as run_search
     from automl.study.sqlite import version_of
 

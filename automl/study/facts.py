@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 
 from automl.study.plain import Codec, Model, Plain
-from automl.study.precedents import Precedent
+from automl.study.precedents import Precedent, Source
 
 # The record's own attributes: repeats of the baseline, trainings that tune it, and the number that no trial has had.
 REPEATS, TUNING, NEXT_NUMBER = "baseline", "tuning", "next_number"
@@ -63,6 +63,7 @@ class Facts:
     tune_baseline: int = 0  # trainings that tune the baseline before anything is compared with it
     tuned: Model | None = None  # the baseline that gains are against; None until its tuning is over, and without one
     warm_start: tuple[Precedent, ...] = ()  # what the studies said that the first start was told to start warm from
+    warm_sources: tuple[Source, ...] = ()  # those studies; none in older records
     finals_data: str | None = None  # fingerprint of the log as the finals read it; None in older records
     trials_wanted: int | None = None  # the budget of the last start; None if it is not recorded
     time_budget: float | None = None  # seconds

@@ -93,6 +93,10 @@ def storage_of(
     shared = Shared.of(folder)
     if shared is None:
         return sqlite_storage(folder, writes=writes, only_read=only_read, waiting=waiting)
+    return _database(shared)
+
+
+def _database(shared: Shared) -> optuna.storages.RDBStorage:
     url = shared.url.replace("postgresql://", "postgresql+psycopg://", 1)
     with closing(Together(shared.url, "", not_for_long)) as first, first.turn():  # of two, one makes the tables
         storage = optuna.storages.RDBStorage(url, {"pool_pre_ping": True})
@@ -155,6 +159,23 @@ def _newest(folder: Path, only_read: bool) -> optuna.Study:
     if not whole:
         raise InputError.of(str(folder), "must hold a study", "an empty storage")
     return optuna.load_study(study_name=max(whole, key=_turn).study_name, storage=storage)
+
+
+def started_as(folder: Path, name: str, url: str | None = None) -> Facts | None:
+    """The facts of the study of this name that was started in a folder, or, where its file names a database, from any
+    other; None where there is none. A file of the folder's own stays as it is.
+
+    Raises:
+        InputError: where the record cannot be read.
+    """
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    with reading(folder):
+        shared = Shared.of(folder) or (None if url is None else Shared(url, name, ""))
+        if shared is None and not ((folder / RECORD).exists() and (folder / RECORD).stat().st_size):
+            return None
+        storage = storage_of(folder, only_read=True) if shared is None else _database(shared)
+        editions = [one for one in storage.get_all_studies() if _is_edition(one, name)]
+        return Facts.of_json(max(editions, key=_edition).user_attrs) if editions else None
 
 
 def load_started(folder: Path, *, only_read: bool = False) -> tuple[optuna.Study, SearchSpace, Facts]:

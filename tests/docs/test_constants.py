@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import pytest
 
+from automl.commands.sources import FEWEST
 from automl.commands.stopping import CHECK_ROWS, CHECK_SHARE, IN_A_ROW, LUCK, MIN_PEERS, MIN_TAU, STOPS, SURE
-from automl.commands.warm import FEWEST
 from automl.exfm.student.auto import DISCOUNT, DROP_AFTER, DROP_AT, MUTE_AT
 from automl.exfm.student.recipes import ARMS
 from automl.ranking.scoring import FEWEST_STRETCHES

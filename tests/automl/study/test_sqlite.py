@@ -199,7 +199,8 @@ record = sqlite3.connect(sys.argv[1], isolation_level=None)
 record.execute("PRAGMA cache_size = 1")
 record.execute("BEGIN IMMEDIATE")
 record.execute("DELETE FROM study_user_attributes")
-record.executemany("INSERT INTO study_user_attributes VALUES (?, 1, ?, '1')", ((n, "x" * 3000 + str(n)) for n in range(99)))
+rows = [(n, "x" * 3000 + str(n)) for n in range(99)]
+record.executemany("INSERT INTO study_user_attributes VALUES (?, 1, ?, '1')", rows)
 os._exit(9)
 """
     assert subprocess.run([sys.executable, "-c", code, tmp_path / RECORD]).returncode == 9
