@@ -8,12 +8,16 @@ from pathlib import Path
 from automl.commands.saved import saved_share
 from automl.report.common.formats import counted
 from automl.report.common.words import changes
-from automl.study.history import Baseline, MeanGain, State, Trial
+from automl.study.config import DEAF
+from automl.study.file import part
+from automl.study.history import Baseline, MeanGain, Origin, State, Trial
+from automl.study.precedents import trials_told
 from automl.study.record import Study
 from automl.study.shared import study_file_of
 from automl.study.sqlite import reading
 from automl.study.storage import limits_of, load_started
 from automl.study.tuning import Tuning
+from search_spaces.source import read_text
 
 
 def read_screen(folder: Path) -> str:
@@ -66,10 +70,13 @@ def _tuning(study: Study) -> list[str]:
 
 
 def _warm(study: Study) -> list[str]:
-    """Which studies it starts warm from."""
-    counts = Counter(one.study for one in study.facts.warm_start)
-    told = ", ".join(f"{counted(count, 'trial')} of {name}" for name, count in counts.items())
-    return [f"warm start {told}"] if told else []
+    """Which studies it starts warm from, and how many models of theirs it has tried; nothing where they go unheard."""
+    facts = study.facts
+    if not facts.warm_start or part(read_text(facts.config_text, "study.yaml"), "search", "strategy") in DEAF:
+        return []
+    told = ", ".join(f"{counted(n, 'trial')} of {name}" for name, n in trials_told(facts.warm_start).items())
+    tried = sum(trial.origin is Origin.PRECEDENT for trial in study.trials)
+    return [f"warm start {told}; {counted(tried, 'model')} of theirs tried"]
 
 
 def _baseline(baseline: Baseline) -> list[str]:

@@ -2,7 +2,8 @@
 
 A bag that is fitted to the precedents alone foresees every trial of this study, so how well it ranks them is no
 flattery. Their correlation, less a standard error, is the weight of what it says; the study's own predictor learns what
-that leaves. A precedent that misleads so weighs nothing as soon as some trials have ended. N trials or candidates.
+that leaves. Precedents that rank this study's trials the other way round weigh nothing; of those that say nothing of
+them about one in five passes by chance for some trials, with a weight that falls as trials end. N trials or candidates.
 """
 
 from __future__ import annotations
