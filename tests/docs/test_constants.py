@@ -71,7 +71,7 @@ SAID = [
     ("design.md", f"The best {WORDS[STANDARD.parents]} of what was made"),
     ("design.md", f"{WORDS[STANDARD.rounds]} times over"),
     ("study.md", f"The {WORDS[KINDS.count(Origin.RANDOM)]} places of the first {WORDS[OPENING]} trials"),
-    ("study.md", f"(at least {FEWEST} in each)"),
+    ("study.md", f"(at least {FEWEST} in each,"),
     ("design.md", f"asks it {ControllerConfig().steps} times for each proposal"),
 ]  # fmt: skip
 
