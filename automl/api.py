@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from automl.commands.warm import warm_start_of
 from automl.runtime.rate_line import RateLine, says
 from automl.study.claims import Subject, ask, finals_of, recorded_config, recorded_file
 from automl.study.history import History, State
@@ -296,7 +297,9 @@ def search(
     """
     folder = out if scale is None else out or scaled_folder(study_folder(Path(file)), checked_scale(scale))
     with RateLine(lambda: console) as passed:
-        problem = load_problem(Path(file), folder, passed, told=says(console))
+        problem = load_problem(Path(file), folder, passed, told=says(console), warm=warm_start_of)
+    for _, text in problem.warm.notes if problem.warm is not None else ():
+        says(console)(f"note: {text}")
     if scale is not None:
         problem = scaled_problem(problem, scale)
     from automl.commands.search import search as run_search
@@ -340,10 +343,12 @@ def open_study(folder: Path | str, *, console: Console | None = None) -> StudyHa
 
 def _read(folder: Path) -> tuple[Study, SearchSpace]:
     from automl.study.record import Study
+    from automl.study.sqlite import reading
     from automl.study.storage import load_started
 
     stored, space, facts = load_started(folder)
-    return Study(stored, space, recorded_config(facts).limits), space
+    with reading(folder):
+        return Study(stored, space, recorded_config(facts).limits), space
 
 
 def _known_by(facts: Facts) -> tuple[str, float]:

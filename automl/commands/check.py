@@ -11,10 +11,12 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from automl.commands.warm import warm_start_of
 from automl.files.passed import Passed, Told, unheard, untold
 from automl.report.common.formats import counted, number
 from automl.report.common.words import positive_words
 from automl.study.checked import Checked, CheckedFeature, CheckedNote, CheckedWindow
+from automl.study.precedents import WarmStart
 from automl.study.problem import Problem, problem_of
 from search_spaces.extends import resolve
 from search_spaces.source import Document
@@ -54,6 +56,7 @@ class StudyCheck:
             _data_line(problem.log),
             *(_sequence_line(problem.log, history) for history in problem.log.histories),
             *(f"note: {note.text}" for note in problem.log.notes),
+            *_warm_lines(problem.warm or WarmStart()),
             _space_line(problem.space) + _params_words(problem, self.answers_ND),
             *_cost_lines(problem, told, self.workers),
             *(f"note: {note.text}" for note in told.notes),
@@ -69,7 +72,7 @@ class StudyCheck:
         return Checked(
             windows={name: _window(log, name) for name in log.windows},
             features=dict(_features(log)),
-            notes=(*of_log, *self.prediction.notes),
+            notes=(*of_log, *_warm_notes(problem.warm or WarmStart()), *self.prediction.notes),
             cost=self.prediction.cost,
         )
 
@@ -92,11 +95,7 @@ def check_study(
     Raises:
         InputError: with every mistake.
     """
-    problem = problem_of(document, folder, told, passed)
-    if problem.config.search.warm_start:
-        from automl.commands.warm import precedents_of  # with what reads a record
-
-        precedents_of(problem)
+    problem = problem_of(document, folder, told, passed, warm=warm_start_of)
     from automl.commands.cost import drawn, predicted
     from automl.ranking.place import busy_seconds
     from automl.runtime.host import room as room_of
@@ -162,6 +161,16 @@ def _data_line(log: EncodedLog) -> str:
     lists = f", {counted(len(log.histories), 'sequence')}" if log.histories else ""
     features = f"{len(log.fields)} id fields, {len(log.plain_dense)} dense{vectors}{lists}"
     return f"data: {windows}; {features}, {_labels(log)}"
+
+
+def _warm_lines(warm: WarmStart) -> list[str]:
+    """What each study says that the search starts warm from."""
+    told = ", ".join(f"{counted(count, 'trial')} of {name}" for name, count in warm.counts.items())
+    return [*([f"warm start: {told}"] if told else []), *(f"note: {text}" for _, text in warm.notes)]
+
+
+def _warm_notes(warm: WarmStart) -> Iterator[CheckedNote]:
+    return (CheckedNote(at=str(at), text=text, kind="warm") for at, text in warm.notes)
 
 
 def _labels(log: EncodedLog) -> str:

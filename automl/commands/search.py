@@ -18,7 +18,7 @@ from automl.commands.repeats import CHECKPOINTS
 from automl.commands.search_source import Budget, SearchSource
 from automl.commands.together import have_baseline, joins, others_ended, reaching
 from automl.commands.tuning import tuned_problem
-from automl.commands.warm import precedents_of
+from automl.commands.warm import told_at_start
 from automl.runtime.cluster import check_gpu, check_machine, cluster
 from automl.runtime.console import ProgressLine, now, search_words
 from automl.runtime.engine import run
@@ -34,6 +34,7 @@ from automl.study.facts import Facts
 from automl.study.history import Prefer
 from automl.study.places import told
 from automl.study.plugins import digests
+from automl.study.precedents import WarmStart
 from automl.study.problem import Problem
 from automl.study.record import Study
 from automl.study.shared import note_shared, plugins_of
@@ -162,6 +163,7 @@ def prepare(
         InputError: where other drivers search by another text at this moment.
     """
     known = study.facts if study.started else None
+    warm = told_at_start(problem) if known is None else WarmStart(known.warm_start, known.warm_sources)
     facts = Facts(
         study_file=told(problem.file, problem.folder),
         config_text=problem.document.text,
@@ -179,7 +181,8 @@ def prepare(
         scaled=problem.scaled,
         tuned=None if known is None else known.tuned,
         prefer=Prefer(problem.config.search.prefer),
-        warm_start=precedents_of(problem) if known is None else known.warm_start,
+        warm_start=warm.precedents,
+        warm_sources=warm.sources,
         finals_data=problem.finals_data,
         trials_wanted=trials,
         time_budget=time_budget,

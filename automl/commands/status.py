@@ -8,24 +8,31 @@ from pathlib import Path
 
 from automl.report.common.formats import count, counted
 from automl.report.common.words import changes
-from automl.study.history import Baseline, MeanGain, State, Trial
+from automl.study.config import DEAF
+from automl.study.file import part
+from automl.study.history import Baseline, MeanGain, Origin, State, Trial
+from automl.study.precedents import trials_told
 from automl.study.record import Study
 from automl.study.saved import is_pilot, parted, saved_share
 from automl.study.scale_up import Reached
 from automl.study.shared import study_file_of
+from automl.study.sqlite import reading
 from automl.study.storage import limits_of, load_started
 from automl.study.tuning import Tuning
+from search_spaces.source import read_text
 
 
 def read_screen(folder: Path) -> str:
     """The screen of the study in a folder; neither models nor Ray are loaded.
 
     Raises:
-        InputError: where the folder holds no study that was started.
+        InputError: where the folder holds no study that was started, or none that can be read.
     """
     folder = folder.absolute()
-    stored, space, facts = load_started(folder)
-    return screen(folder, Study(stored, space, limits_of(facts)))
+    stored, space, facts = load_started(folder, only_read=True)
+    with reading(folder):
+        study = Study(stored, space, limits_of(facts))
+    return screen(folder, study)
 
 
 def screen(folder: Path, study: Study) -> str:
@@ -68,10 +75,13 @@ def _tuning(study: Study) -> list[str]:
 
 
 def _warm(study: Study) -> list[str]:
-    """Which studies it starts warm from."""
-    counts = Counter(one.study for one in study.facts.warm_start)
-    told = ", ".join(f"{counted(count, 'trial')} of {name}" for name, count in counts.items())
-    return [f"warm start {told}"] if told else []
+    """Which studies it starts warm from, and how many models of theirs it has tried; nothing where they go unheard."""
+    facts = study.facts
+    if not facts.warm_start or part(read_text(facts.config_text, "study.yaml"), "search", "strategy") in DEAF:
+        return []
+    told = ", ".join(f"{counted(n, 'trial')} of {name}" for name, n in trials_told(facts.warm_start).items())
+    tried = sum(trial.origin is Origin.PRECEDENT for trial in study.trials)
+    return [f"warm start {told}; {counted(tried, 'model')} of theirs tried"]
 
 
 def _scaled(study: Study) -> list[str]:

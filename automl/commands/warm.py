@@ -1,68 +1,58 @@
-"""The studies that a search starts warm from: read once, when it starts first."""
+"""Warm starts: what the studies that a file names have found, where this one was not started yet."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 
-from automl.study.facts import Facts
-from automl.study.plugins import digests
-from automl.study.precedents import Precedent
+from automl.study.config import DEAF
+from automl.study.file import StudyFile, part
+from automl.study.precedents import WarmStart
 from automl.study.problem import Problem
-from automl.study.record import Study
-from automl.study.shared import plugins_of
-from automl.study.storage import limits_of, load_newest, load_started
-from search_spaces.errors import InputError, Mistake
-
-FEWEST = 8  # trials of a study, below which it says nothing
+from search_spaces.errors import Position
 
 
-def precedents_of(problem: Problem) -> tuple[Precedent, ...]:
-    """What the studies that the file names have found, those of each in the order of its trials.
+def warm_start_of(study: StudyFile, folder: Path) -> WarmStart:
+    """What a study of a folder is told at its first start, or was told then: the other studies are not read again, and
+    need not be there any more.
 
     Raises:
-        InputError: where one is no study with enough trials, is the study itself, or has plug-ins that this one has
-            not.
+        InputError: with what is wrong with each that the file names; where the study was started with others.
     """
-    mistakes, found = [], []
-    for number, name in enumerate(problem.config.search.warm_start):
-        at = problem.document.at("search", "warm_start", number)
-        folder = (problem.file.parent / name).resolve()
-        try:
-            found += list(_read(folder, problem.folder))
-        except InputError as error:
-            told = error.mistakes[0]
-            hint = told.hint or "a folder that `automl search` has written"
-            mistakes.append(Mistake(at, f"{name} {told.must}", told.found, hint))
-    if mistakes:
-        raise InputError(mistakes)
-    return tuple(found)
+    names = listed(study)
+    if not names:
+        return WarmStart()
+    from automl.commands.sources import read_sources  # with what reads a record
+    from automl.study.claims import hold_warm_start
+    from automl.study.storage import started_as
+
+    name = part(study.document, "name")
+    url = None if study.config is None else study.config.storage
+    known = started_as(folder, name, url) if isinstance(name, str) else None
+    if known is not None:
+        hold_warm_start(known, study.document, folder)
+        return WarmStart(known.warm_start, known.warm_sources, tuple(_deaf(study)))
+    read = read_sources(study, folder, names)
+    return WarmStart(read.precedents, read.sources, (*_deaf(study), *read.notes))
 
 
-def _read(folder: Path, own: Path) -> Iterator[Precedent]:
-    where = str(folder)
-    if folder == own.resolve():
-        raise InputError.of(where, "must be another study", "this one", "what it has tried it goes on from anyway")
-    facts = Facts.of_json(load_newest(folder).user_attrs)
-    strange = {} if facts is None else {f: d for f, d in plugins_of(facts, folder).items() if digests().get(f) != d}
-    if strange:
-        names = ", ".join(Path(file).name for file in strange)
-        raise InputError.of(where, "must use the plug-ins of this study only", names, "name them under `plugins`")
-    stored, space, facts = load_started(folder)
-    study = Study(stored, space, limits_of(facts))
-    if study.baseline() is None:
-        raise InputError.of(where, "must hold a measured baseline", "none yet", "search it first")
-    history = study.history()
-    fit = [trial for trial in history.trials if history.eligible(trial) and trial.measurement is not None]
-    if len(fit) < FEWEST:
-        must = f"must hold at least {FEWEST} trials that were trained to their end"
-        raise InputError.of(where, must, str(len(fit)), "search it further")
-    for trial in fit:
-        assert trial.measurement is not None
-        yield Precedent(
-            study=folder.name,
-            trial=trial.number,
-            model=trial.candidate.model,
-            ne_gain_pct=history.baseline.mean_gain_pct(trial),
-            qps_ratio=trial.measurement.speed.qps_ratio,
-        )
+def told_at_start(problem: Problem) -> WarmStart:
+    """The same of a problem that was read without."""
+    if problem.warm is not None:
+        return problem.warm
+    study = StudyFile(problem.document, problem.config, problem.config.data, ())
+    return warm_start_of(study, problem.folder)
+
+
+def listed(study: StudyFile) -> list[tuple[int, str]]:
+    """The studies that a file names, each with its place in the list; what is no text is told with the file."""
+    names = part(study.document, "search", "warm_start")
+    return [(k, name) for k, name in enumerate(names) if isinstance(name, str)] if isinstance(names, list) else []
+
+
+def _deaf(study: StudyFile) -> Sequence[tuple[Position, str]]:
+    strategy = part(study.document, "search", "strategy")
+    if strategy not in DEAF:
+        return ()
+    text = f"{strategy} does not hear what the studies of `warm_start` say: only the controller does"
+    return ((study.document.at("search", "strategy"), text),)

@@ -17,7 +17,8 @@ from automl.ranking.place import fetch
 from automl.ranking.progress import Diverged
 from automl.stats.metrics import NESums, auc
 
-CHECKED_AT_ONCE = 256  # neighbouring rows: many stretches of a window say more of it than one
+CHECKED_AT_ONCE = 256  # neighbouring rows of a check at most, and so many stretches at least where there are the rows:
+FEWEST_STRETCHES = 16  # many of a window say more of it than a few
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +95,15 @@ def check(model: nn.Module, log: Examples, window: slice, count: int) -> float |
 
 
 def spread(window: slice, count: int) -> list[slice]:
-    """Neighbouring rows, CHECKED_AT_ONCE each, evenly spread over a window: about `count` in all."""
-    size = window.stop - window.start
-    parts = min(count, size) // CHECKED_AT_ONCE
-    if parts == 0:
-        return [slice(window.start, window.start + min(count, size))] if min(count, size) else []
-    starts = np.linspace(window.start, window.stop - CHECKED_AT_ONCE, parts).astype(int)
-    return [slice(int(start), int(start) + CHECKED_AT_ONCE) for start in starts]
+    """Stretches of neighbouring rows, all of one length and evenly spread over a window from its first row to its last:
+    about `count` rows in all, and the whole window where it has no more."""
+    if count >= window.stop - window.start:
+        return [window] if window.stop > window.start else []
+    if count < 1:
+        return []
+    length = min(CHECKED_AT_ONCE, max(1, count // FEWEST_STRETCHES))
+    starts = np.linspace(window.start, window.stop - length, count // length).astype(int)
+    return [slice(int(start), int(start) + length) for start in starts]
 
 
 def _scores(

@@ -27,7 +27,7 @@ OPENING = len(KINDS)
 def open_search(space: SearchSpace, history: History, draft: Draft, count: int, rng: np.random.Generator) -> None:
     """Add the opening's places from where the history stands, `count` at most."""
     near = space.within_band(nearest_to_baseline(space, history), rng)
-    before = iter(leading(space, history.precedents, KINDS.count(Origin.RANDOM)))
+    before = leading(space, history.precedents, history.limits)
     for kind in KINDS[len(history.trials) :][:count]:
         wanted = len(draft) + 1
         if kind is Origin.DEFAULT and draft.add(space.default(), kind):

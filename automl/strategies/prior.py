@@ -2,13 +2,14 @@
 
 A bag that is fitted to the precedents alone foresees every trial of this study, so how well it ranks them is no
 flattery. Their correlation, less a standard error, is the weight of what it says; the study's own predictor learns what
-that leaves. A precedent that misleads so weighs nothing as soon as some trials have ended. N trials or candidates.
+that leaves. Precedents that rank this study's trials the other way round weigh nothing; of those that say nothing of
+them about one in five passes by chance for some trials, with a weight that falls as trials end. N trials or candidates.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from automl.stats import pareto
 from automl.strategies.evidence import answers_of
+from automl.study.history import Limit, Metric
 from automl.study.precedents import Precedent
 from predictors.gbdt import Bag, fit_bag, normal_scores
 from search_spaces.encoding import Encoder
@@ -60,18 +62,26 @@ def weight_of(said_N: Floats, scores_N: Floats) -> float:
     return max(0.0, borne_out) * float(scores_N.std()) / spread
 
 
-def leading(space: SearchSpace, precedents: Sequence[Precedent], count: int) -> list[Candidate]:
+def leading(space: SearchSpace, precedents: Sequence[Precedent], limits: Sequence[Limit] = ()) -> Iterator[Candidate]:
     """The candidates of this space nearest to the front of each study, largest contributions first, one of each study
-    after the other."""
+    after the other. The front is of what is fit to ship and keeps this study's limits, as far as they can be asked."""
+    fit = [one for one in precedents if one.fit and keeps(one, limits)]
     fronts = []
-    for study in dict.fromkeys(one.study for one in precedents):
-        own = [one for one in precedents if one.study == study]
+    for study in dict.fromkeys(one.study for one in fit):
+        own = [one for one in fit if one.study == study]
         points = pareto.objectives(np.array([one.ne_gain_pct for one in own]), np.array([one.qps_ratio for one in own]))
         fronts.append([own[i] for i in pareto.leaders(points)])
     turns = max((len(front) for front in fronts), default=0)
     ordered = [front[turn] for turn in range(turns) for front in fronts if turn < len(front)]
-    found = {candidate.key: candidate for candidate in (here(space, one) for one in ordered)}
-    return list(found.values())[:count]
+    return (here(space, one) for one in ordered)
+
+
+def keeps(precedent: Precedent, limits: Sequence[Limit]) -> bool:
+    """Whether it keeps the limits, but those on what its study did not tell of it: speed of training, and the NE of one
+    of several labels."""
+    told = {Metric.QPS_RATIO: precedent.qps_ratio, Metric.NE_GAIN_PCT: precedent.ne_gain_pct}
+    asked = [limit for limit in limits if limit.task is None and limit.metric in told]
+    return all(limit.excess(told[limit.metric]) <= 0 for limit in asked)
 
 
 def here(space: SearchSpace, precedent: Precedent) -> Candidate:

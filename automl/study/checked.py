@@ -9,7 +9,7 @@ from typing import Literal
 from automl.data.store.told import FeatureKind
 from automl.study.plain import Codec, Number, Plain
 
-NoteKind = Literal["rows", "feature", "drift", "leak", "space", "limits", "memory", "disk", "gpu"]
+NoteKind = Literal["rows", "feature", "drift", "leak", "warm", "space", "limits", "memory", "disk", "gpu"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +39,8 @@ class CheckedFeature:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckedNote:
     """Something that a person should know. at: the file, and where there is one the line and column in it. kind: rows,
-    feature, drift and leak are of the log; space of the space file; limits of the study file's own limits; memory and
-    disk of the machine."""
+    feature, drift and leak are of the log; warm of the studies that the search starts warm from; space of the space
+    file; limits of the study file's own limits; memory and disk of the machine."""
 
     at: str
     text: str

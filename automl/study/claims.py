@@ -3,8 +3,9 @@ files: are they still those that the record speaks of?"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from automl.study.results import Finals, read_finals
 from automl.study.scaled import Scaled
 from automl.study.shared import Shared, plugins_of, study_file_of
 from search_spaces.errors import InputError, Mistake, Position
-from search_spaces.source import read_text
+from search_spaces.source import Document, read_text
 
 
 class Conflict(StrEnum):
@@ -39,6 +40,19 @@ class Conflict(StrEnum):
     LIMITS = "`constraints`"
 
 
+# Where each stands in a study file; the others are of the whole.
+_AT: Mapping[Conflict, tuple[str, ...]] = {
+    Conflict.NAME: ("name",),
+    Conflict.DATA: ("data",),
+    Conflict.BASELINE: ("baseline",),
+    Conflict.TUNING: ("search", "tune_baseline"),
+    Conflict.WARM_START: ("search", "warm_start"),
+    Conflict.TRAINING: ("trial", "training"),
+    Conflict.OBJECTIVE: ("objectives",),
+    Conflict.QPS: ("qps",),
+    Conflict.SEED: ("seed",),
+    Conflict.LIMITS: ("constraints",),
+}
 TAKEN_OVER = (Conflict.NAME, Conflict.LIMITS)  # by a search: other limits are of the same trials
 _ELSEWHERE = "use another --out"
 _HINTS = {
@@ -61,7 +75,8 @@ _HINTS = {
 class Subject:
     """What figures are about. data, finals_data: fingerprints of the log as the search and the finals read it; the
     second is None where an older record does not have it. baseline: key of the model as brought. plugins: digests by
-    file ("": not known). scaled: what its baseline was widened to."""
+    file ("": not known). scaled: what its baseline was widened to. warm_folders: of the studies that it starts warm
+    from. document: the file, where it is one of today."""
 
     config: StudyConfig
     data: str
@@ -69,6 +84,8 @@ class Subject:
     baseline: str
     plugins: Mapping[str, str]
     scaled: Scaled | None = None
+    warm_folders: tuple[str, ...] = ()
+    document: Document | None = field(default=None, compare=False, repr=False)
 
     @classmethod
     def recorded(cls, facts: Facts, folder: Path) -> Subject:
@@ -84,6 +101,7 @@ class Subject:
             baseline=facts.baseline_key,
             plugins=plugins_of(facts, folder),
             scaled=facts.scaled,
+            warm_folders=_recorded_folders(facts, folder),
         )
 
     def conflicts(self, other: Subject) -> tuple[Conflict, ...]:
@@ -97,7 +115,7 @@ class Subject:
             Conflict.SCALE: (self.scaled, other.scaled),
             Conflict.PLUGINS: ([self.plugins[file] for file in both], [other.plugins[file] for file in both]),
             Conflict.TUNING: (mine.search.tune_baseline, theirs.search.tune_baseline),
-            Conflict.WARM_START: (mine.search.warm_start, theirs.search.warm_start),
+            Conflict.WARM_START: (self._warm(other), other._warm(self)),
             Conflict.TRAINING: (mine.trial.training, theirs.trial.training),
             Conflict.OBJECTIVE: (_objective(mine), _objective(theirs)),
             Conflict.QPS: ((mine.qps.batch_rows, mine.qps.clock), (theirs.qps.batch_rows, theirs.qps.clock)),
@@ -109,6 +127,12 @@ class Subject:
     def _of_data(self, other: Subject) -> tuple[str, ...]:
         known = None not in (self.finals_data, other.finals_data)
         return (self.data, str(self.finals_data)) if known else (self.data,)
+
+    def _warm(self, other: Subject) -> tuple[str, ...]:
+        """The list, or nothing where the other's means the same folders: one study may have been copied or moved."""
+        mine, theirs = self.config.search.warm_start, other.config.search.warm_start
+        same = _plainly(mine) == _plainly(theirs) or sorted(self.warm_folders) == sorted(other.warm_folders)
+        return () if same and len(mine) == len(theirs) else mine
 
 
 def recorded_config(facts: Facts) -> StudyConfig:
@@ -152,10 +176,63 @@ def ask(known: Subject, now: Subject, file: Path, folder: Path, *, taken: tuple[
     """
     conflicts = [what for what in known.conflicts(now) if what not in taken]
     if conflicts:
-        at, must = Position(str(file)), f"must be the study that {Shared.of(folder) or folder} holds"
+        must, document = f"must be the study that {Shared.of(folder) or folder} holds", now.document
         raise InputError(
-            [Mistake(at, must, f"{_other(what)}{_more(what, known, now)}", _HINTS[what]) for what in conflicts]
+            Mistake(
+                document.at(*_AT[what]) if document is not None and what in _AT else Position(str(file)),
+                must,
+                f"{_other(what)}{_more(what, known, now)}",
+                _HINTS[what],
+            )
+            for what in conflicts
         )
+
+
+def hold_warm_start(facts: Facts, document: Document, folder: Path) -> None:
+    """Ask of the list alone whether it is that of a study which was started; nothing else need be sound.
+
+    Raises:
+        InputError: where it is another.
+    """
+    names = part(document, "search", "warm_start")
+    listed = tuple(name for name in names if isinstance(name, str)) if isinstance(names, list) else ()
+    before = _recorded_list(facts)
+    here, there = folders_of(listed, Path(document.file).parent), _recorded_folders(facts, folder)
+    if _plainly(listed) != _plainly(before) and sorted(here) != sorted(there):
+        what = Conflict.WARM_START
+        must = f"must be the study that {Shared.of(folder) or folder} holds"
+        raise InputError([Mistake(document.at(*_AT[what]), must, f"{_other(what)}{_list_words(before)}", _HINTS[what])])
+
+
+def folders_of(names: Iterable[str], base: Path) -> tuple[str, ...]:
+    """The folders that names mean, relative to `base`, without links; a name that can be none stays as it is."""
+    found = []
+    for name in names:
+        try:
+            found.append(os.path.realpath(base / name))
+        except (OSError, ValueError):
+            found.append(name)
+    return tuple(found)
+
+
+def _recorded_list(facts: Facts) -> tuple[str, ...]:
+    names = part(read_text(facts.config_text, "study.yaml"), "search", "warm_start")
+    return tuple(name for name in names if isinstance(name, str)) if isinstance(names, list) else ()
+
+
+def _recorded_folders(facts: Facts, folder: Path) -> tuple[str, ...]:
+    if facts.warm_sources:
+        return folders_of((source.folder for source in facts.warm_sources), folder.resolve())
+    return folders_of(_recorded_list(facts), (folder.resolve() / study_file_of(facts, folder)).parent)
+
+
+def _plainly(names: Iterable[str]) -> list[str]:
+    """Names without what makes no other folder of them: ../a/ and ./../a are ../a."""
+    return sorted(map(os.path.normpath, names))
+
+
+def _list_words(names: Sequence[str]) -> str:
+    return f" (it was [{', '.join(names)}])" if names else " (there was none)"
 
 
 def hold_code(facts: Facts, folder: Path) -> None:
@@ -216,6 +293,8 @@ def _more(what: Conflict, known: Subject, now: Subject) -> str:
     if what is Conflict.SCALE:
         before_it, asked = ("none" if one.scaled is None else str(one.scaled) for one in (known, now))
         return f" ({asked}; the record is of {before_it})"
+    if what is Conflict.WARM_START:
+        return _list_words(known.config.search.warm_start)
     if what is not Conflict.DATA:
         return ""
     before, after = ({**one.config.data.model_dump(mode="json")} for one in (known, now))

@@ -32,6 +32,9 @@ STRATEGIES: dict[str, str] = {
 Plug-ins add to this table and to the next (automl/study/plugins.py).
 """
 
+DEAF = frozenset({"evolution", "nsga2", "random", "tpe"})
+"""The strategies that make nothing of a warm start. Of one that a plug-in adds nobody knows."""
+
 TRAININGS: dict[str, str] = {"standard": "automl.runtime.work:train_and_score"}
 """The trainings that a study may name, and where each stands: loaded by the worker that trains."""
 

@@ -10,7 +10,7 @@ from dataclasses import MISSING, dataclass, field, fields
 
 from automl.study.history import Prefer
 from automl.study.plain import Codec, Model, Plain
-from automl.study.precedents import Precedent
+from automl.study.precedents import Precedent, Source
 from automl.study.scaled import Scaled
 
 # The record's own attributes: repeats of the baseline, trainings that tune it, those of the one brought where it was
@@ -20,6 +20,8 @@ REPEATS, TUNING, BROUGHT, NEXT_NUMBER = "baseline", "tuning", "brought", "next_n
 TRIAL_REPEAT = "repeat:"
 DRIVER = "driver"  # of a trial: which of several drivers trains it
 BATCH = "batch:"  # before the round of a batch of proposals
+# The fact that is written last of all: each is a transaction of its own, and a record that has this one has the others.
+MARK = "started_at"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +43,8 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """Facts of a study that was started. Those without a default are written before anything is trained.
+    """Facts of a study that was started, all of them written before anything is trained. A default is what a record of
+    an older release is read with, or what is told later.
 
     Files are told relative to the study's folder, so that a copy has its own (automl/study/places.py finds them); older
     records have them absolute.
@@ -67,6 +70,7 @@ class Facts:
     tuned: Model | None = None  # the baseline that gains are against; None until its tuning is over, and without one
     prefer: Prefer = Prefer.BALANCED  # what the last start was told to look at more
     warm_start: tuple[Precedent, ...] = ()  # what the studies said that the first start was told to start warm from
+    warm_sources: tuple[Source, ...] = ()  # those studies; none in older records
     finals_data: str | None = None  # fingerprint of the log as the finals read it; None in older records
     trials_wanted: int | None = None  # the budget of the last start; None if it is not recorded
     time_budget: float | None = None  # seconds
@@ -84,8 +88,10 @@ class Facts:
         return self.baseline_key if self.scaled is None else self.scaled.widened.key
 
     def to_json(self) -> Plain:
-        """The attributes by name."""
-        return _CODEC.plain(self)
+        """The attributes by name, in the order in which they are to be written: MARK last."""
+        plain = _CODEC.plain(self)
+        plain[MARK] = plain.pop(MARK)
+        return plain
 
     @classmethod
     def of_json(cls, attributes: Mapping[str, object]) -> Facts | None:

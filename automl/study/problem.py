@@ -11,7 +11,7 @@ import numpy as np
 
 from automl.data.describe.tables import DataConfig, LessonsConfig
 from automl.files.passed import Passed, Told, unheard, untold
-from automl.study.claims import Subject
+from automl.study.claims import Subject, folders_of
 from automl.study.config import StudyConfig, is_cost_limit
 from automl.study.drivers import connected
 from automl.study.file import StudyFile, gathering, part, read_study
@@ -27,6 +27,7 @@ from automl.study.fits import (
     untaught,
 )
 from automl.study.plugins import digests, plug_in
+from automl.study.precedents import WarmStart
 from automl.study.scaled import Scaled
 from search_spaces.errors import InputError, Mistake, Position
 from search_spaces.extends import is_name
@@ -38,6 +39,14 @@ from search_spaces.tree import Words
 if TYPE_CHECKING:
     from automl.data.encode.plan import Plan
     from automl.data.store.log import EncodedLog
+
+Warm = Callable[[StudyFile, Path], WarmStart | None]  # of a study file, for a study in this folder
+
+
+def nobody_asked(study: StudyFile, folder: Path) -> WarmStart | None:
+    """For whoever starts no search."""
+    return None
+
 
 SEARCH_FIT = ("train",)
 FINALS_FIT = ("train", "validate")
@@ -59,6 +68,7 @@ class Problem:
     brought: ModelSpec | None = None  # the baseline of the file, where a widened or tuned one stands in its place
     scaled: Scaled | None = None  # the multiple of the baseline's FLOPs that it is about
     finals_data: str | None = None  # fingerprint of the log as the finals read it; None: whatever it is then
+    warm: WarmStart | None = None  # what a search starts from; None where nobody asked
 
     @property
     def subject(self) -> Subject:
@@ -70,6 +80,8 @@ class Problem:
             baseline=(self.brought or self.baseline).key,
             plugins=digests(),
             scaled=self.scaled,
+            warm_folders=folders_of(self.config.search.warm_start, self.file.parent),
+            document=self.document,
         )
 
     @property
@@ -99,16 +111,18 @@ def load_problem(
     ask: Callable[[Subject], None] = lambda subject: None,
     told: Told = untold,
     space: SearchSpace | None = None,
+    warm: Warm = nobody_asked,
 ) -> Problem:
     """Read a study file, its space and its baseline, and encode its log (once: later calls map it); `passed` hears how
     far that is, `ask` what it is all about, before anything is encoded, `told` what encoding takes and why it is done
-    again. `space` stands in the place of the file's, which need not be there then.
+    again. `space` stands in the place of the file's, which need not be there then. `warm` reads the studies that the
+    search starts warm from, before the log is encoded.
 
     Raises:
         InputError: with every mistake that can be told before the rows are read, or those of the rows; what `ask`
             raises.
     """
-    return problem_of(read(file), folder, told, passed, ask, space)
+    return problem_of(read(file), folder, told, passed, ask, space, warm)
 
 
 def problem_of(
@@ -118,6 +132,7 @@ def problem_of(
     passed: Passed = unheard,
     ask: Callable[[Subject], None] = lambda subject: None,
     space: SearchSpace | None = None,
+    warm: Warm = nobody_asked,
 ) -> Problem:
     """`load_problem` of a file that was read; `told` hears what encoding takes, where it is much and before it begins,
     and which file makes it begin anew.
@@ -130,7 +145,7 @@ def problem_of(
     document, config, mistakes = study.document, study.config, list(study.mistakes)
     file = Path(document.file)
     folder = folder or study_folder(file)
-    given, baseline = space, None
+    given, baseline, said = space, None, None
     plan: Plan | None = None
     with gathering(mistakes):
         space = _load_space(document) if given is None else given
@@ -141,6 +156,7 @@ def problem_of(
     with gathering(mistakes):
         if config is not None and config.storage is not None:
             connected(config.storage, document.at("storage")).close()
+        said = warm(study, folder.absolute())
     mistakes += untasked(document, study.data, None if given else space, baseline)
     if part(document, "data", "lessons") is not None:
         mistakes += several(document, None if given else space, baseline)
@@ -154,7 +170,18 @@ def problem_of(
     if mistakes or config is None or space is None or baseline is None:
         raise InputError(mistakes)
     data, finals_data = (_fingerprint(config, plan, document, folder, fit, passed) for fit in (SEARCH_FIT, FINALS_FIT))
-    ask(Subject(config=config, data=data, finals_data=finals_data, baseline=baseline.key, plugins=digests()))
+    folders = folders_of(config.search.warm_start, file.parent)
+    ask(
+        Subject(
+            config=config,
+            data=data,
+            finals_data=finals_data,
+            baseline=baseline.key,
+            plugins=digests(),
+            warm_folders=folders,
+            document=document,
+        )
+    )
     log = _encode(config, plan, document, folder, SEARCH_FIT, told, passed).about(config.task)
     _check_clusters(config, document, log)
     if isinstance(config.data, LessonsConfig):
@@ -166,7 +193,16 @@ def problem_of(
     check_actions(document, actions, None if given else space, baseline)
     _check_allows_something(bound, document)
     return Problem(
-        file.absolute(), folder.absolute(), document, config, bound, baseline, log, plan, finals_data=finals_data
+        file.absolute(),
+        folder.absolute(),
+        document,
+        config,
+        bound,
+        baseline,
+        log,
+        plan,
+        finals_data=finals_data,
+        warm=said,
     )
 
 

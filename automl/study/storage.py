@@ -27,7 +27,7 @@ from automl.study.places import RECORD
 from automl.study.plugins import plug_in_files
 from automl.study.record import Study
 from automl.study.shared import Shared, plugins_of
-from automl.study.sqlite import sqlite_storage
+from automl.study.sqlite import reading, sqlite_storage
 from search_spaces.errors import InputError
 from search_spaces.source import read_text
 from search_spaces.space import SearchSpace, space_of
@@ -86,11 +86,17 @@ def open_study(
         return Study(stored, space, limits, drivers)
 
 
-def storage_of(folder: Path, *, writes: bool = False, waiting: Waiting = not_for_long) -> optuna.storages.RDBStorage:
-    """Where the record of a folder is."""
+def storage_of(
+    folder: Path, *, writes: bool = False, only_read: bool = False, waiting: Waiting = not_for_long
+) -> optuna.storages.RDBStorage:
+    """Where the record of a folder is. `only_read`: a file of the folder's own stays as it is."""
     shared = Shared.of(folder)
     if shared is None:
-        return sqlite_storage(folder, writes=writes, waiting=waiting)
+        return sqlite_storage(folder, writes=writes, only_read=only_read, waiting=waiting)
+    return _database(shared)
+
+
+def _database(shared: Shared) -> optuna.storages.RDBStorage:
     url = shared.url.replace("postgresql://", "postgresql+psycopg://", 1)
     with closing(Together(shared.url, "", not_for_long)) as first, first.turn():  # of two, one makes the tables
         storage = optuna.storages.RDBStorage(url, {"pool_pre_ping": True})
@@ -129,17 +135,25 @@ def _new_edition(
     return created
 
 
-def load_newest(folder: Path) -> optuna.Study:
-    """The newest study of a folder, for reading.
+def load_newest(folder: Path, *, only_read: bool = False) -> optuna.Study:
+    """The newest study of a folder, for reading. `only_read`: also where there is none the file stays as it is.
 
     Raises:
-        InputError: where there is none.
+        InputError: where there is none, or none that can be read.
     """
+    with reading(folder):
+        return _newest(folder, only_read)
+
+
+def _newest(folder: Path, only_read: bool) -> optuna.Study:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    shared = Shared.of(folder)
-    if shared is None and not (folder / RECORD).exists():
-        raise InputError.of(str(folder), "must hold a study (study.db)", "none", "start one with `automl search`")
-    storage = storage_of(folder)
+    shared, file = Shared.of(folder), folder / RECORD
+    if shared is None and not file.is_file():
+        found = "a folder of that name" if file.is_dir() else "none"
+        raise InputError.of(str(folder), "must hold a study (study.db)", found, "start one with `automl search`")
+    if shared is None and file.stat().st_size == 0:  # as SQLite leaves one in which nothing was written
+        raise InputError.of(str(folder), "must hold a study (study.db)", "an empty file")
+    storage = storage_of(folder, only_read=only_read)
     listed = storage.get_all_studies()
     whole = [one for one in listed if (_SPACE in one.user_attrs if shared is None else _is_edition(one, shared.name))]
     if not whole:
@@ -147,15 +161,33 @@ def load_newest(folder: Path) -> optuna.Study:
     return optuna.load_study(study_name=max(whole, key=_turn).study_name, storage=storage)
 
 
-def load_started(folder: Path) -> tuple[optuna.Study, SearchSpace, Facts]:
+def started_as(folder: Path, name: str, url: str | None = None) -> Facts | None:
+    """The facts of the study of this name that was started in a folder, or, where its file names a database, from any
+    other; None where there is none. A file of the folder's own stays as it is.
+
+    Raises:
+        InputError: where the record cannot be read.
+    """
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    with reading(folder):
+        shared = Shared.of(folder) or (None if url is None else Shared(url, name, ""))
+        if shared is None and not ((folder / RECORD).exists() and (folder / RECORD).stat().st_size):
+            return None
+        storage = storage_of(folder, only_read=True) if shared is None else _database(shared)
+        editions = [one for one in storage.get_all_studies() if _is_edition(one, name)]
+        return Facts.of_json(max(editions, key=_edition).user_attrs) if editions else None
+
+
+def load_started(folder: Path, *, only_read: bool = False) -> tuple[optuna.Study, SearchSpace, Facts]:
     """The newest study of a folder with its space and its facts, for reading.
 
     Raises:
-        InputError: where there is none that was started.
+        InputError: where there is none that was started, or none that can be read.
     """
-    stored = load_newest(folder)
-    attributes = stored.user_attrs
-    facts = Facts.of_json(attributes)
+    stored = load_newest(folder, only_read=only_read)
+    with reading(folder):
+        attributes = stored.user_attrs
+        facts = Facts.of_json(attributes)
     if facts is None:
         must, found = "must hold a study that was started", "one without a baseline"
         raise InputError.of(str(folder), must, found, "start it with `automl search`")
@@ -163,15 +195,15 @@ def load_started(folder: Path) -> tuple[optuna.Study, SearchSpace, Facts]:
     return stored, space_of(read_text(attributes[_SPACE], f"{folder.name} (its space)")), facts
 
 
-def load_editions(folder: Path) -> list[tuple[optuna.Study, SearchSpace]]:
+def load_editions(folder: Path, *, only_read: bool = False) -> list[tuple[optuna.Study, SearchSpace]]:
     """The newest study of a folder with each space that it was searched in, in their order, for reading.
 
     Raises:
-        InputError: where there is none that was started.
+        InputError: where there is none that was started, or none that can be read.
     """
-    newest, _, _ = load_started(folder)
+    newest, _, _ = load_started(folder, only_read=only_read)
     name = newest.user_attrs.get(_NAME, newest.study_name)
-    storage = storage_of(folder)
+    storage = storage_of(folder, only_read=only_read)
     listed = [s for s in storage.get_all_studies() if _is_edition(s, name)]
     found = []
     for one in sorted(listed, key=_edition):

@@ -38,6 +38,7 @@ WRONG = {
     "check, a space": (["check", "bad-space.yaml"], "bad-space.yaml:1:31: the options of a choice must differ", MODELS),
     "check, an ExFM run": (["check", "exfm.yaml"], "exfm.yaml:", MODELS),
     "search": (["search", "key.yaml"], "key.yaml:14:10: must be at least 2", TABLES),
+    "search, a warm start": (["search", "warm.yaml"], "warm.yaml:15:23: nowhere must hold a study", BOTH),
     "exfm run": (["exfm", "run", "exfm.yaml"], "exfm.yaml:", MODELS),
     "finals": (["finals", "begun"], "key.yaml:14:10: must be at least 2", BOTH),
     "export": (
@@ -84,6 +85,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / name).write_text(template_text("ctr", name))
     (folder / "good.yaml").write_text(STUDY)
     (folder / "key.yaml").write_text(STUDY.replace("seeds: 3", "seeds: 0"))
+    (folder / "warm.yaml").write_text(STUDY + "search: {warm_start: [nowhere]}\n")
     (folder / "data.yaml").write_text(STUDY.replace("time: time_ms", "tim: time_ms"))
     (folder / "bad-space.yaml").write_text("embedding: {dim: {choice: [8, 8]}}\n")
     for name in EXFM_FILES:

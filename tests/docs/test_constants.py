@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import pytest
 
-from automl.commands.warm import FEWEST
+from automl.commands.sources import FEWEST
 from automl.exfm.student.auto import DISCOUNT, DROP_AFTER, DROP_AT, MUTE_AT
 from automl.exfm.student.recipes import ARMS
+from automl.ranking.scoring import FEWEST_STRETCHES
 from automl.ranking.throughput import GROUPS, TRIMMED, WIDTH
 from automl.runtime.rehearsal import CHECK_ROWS as PART_ROWS
 from automl.stats.pareto import REFERENCE
@@ -64,6 +65,7 @@ SAID = [
     ("study.md", f"Pilots cost {1 + sum(1 / every for every in EVERY):.2f} trainings"),
     ("study.md", f"every {EVERY[-1]}th row is fewer than {LEAST_ROWS:,} rows"),
     ("study.md", f"at most {PART_ROWS:,} rows of the validation window"),
+    ("statistics.md", f"where that is less, in {FEWEST_STRETCHES} stretches or more"),
     ("statistics.md", f"same order of the rows, at least {MIN_PEERS} trials"),
     ("statistics.md", f"where {COUNTS[IN_A_ROW]} stops in a row say"),
     ("statistics.md", f"(tau below {MIN_TAU})"),
@@ -96,7 +98,7 @@ SAID = [
     ("design.md", f"The best {WORDS[STANDARD.parents]} of what was made"),
     ("design.md", f"{WORDS[STANDARD.rounds]} times over"),
     ("study.md", f"The {WORDS[KINDS.count(Origin.RANDOM)]} places of the first {WORDS[OPENING]} trials"),
-    ("study.md", f"(at least {FEWEST} in each)"),
+    ("study.md", f"(at least {FEWEST} in each,"),
     ("design.md", f"asks it {ControllerConfig().steps} times for each proposal"),
 ]  # fmt: skip
 

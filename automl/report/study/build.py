@@ -13,6 +13,7 @@ from automl.report.common.formats import combinations, counted
 from automl.report.common.words import positive_words
 from automl.report.study.data import MOST_FOR_IMPORTANCE, ReportData, StudyFacts
 from automl.report.study.notes import predictor_notes
+from automl.report.study.warm import warm_notes
 from automl.strategies.foretold import track_record
 from automl.strategies.picks import Pick, picks, roles
 from automl.study.claims import finals_of, is_recorded_log, recorded_file
@@ -50,7 +51,7 @@ def report_data(
         expected={pick.trial: pick.shrunken_gain_pct for pick in chosen},
         importances=study.importances(MOST_FOR_IMPORTANCE) if complete >= MIN_FOR_IMPORTANCE else {},
         rankings=track_record(history),
-        notes=(*([foreign] if foreign else []), *predictor_notes(history)),
+        notes=(*([foreign] if foreign else []), *warm_notes(space, history, config), *predictor_notes(history)),
     )
 
 

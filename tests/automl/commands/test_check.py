@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,17 @@ import pytest
 from click.testing import CliRunner
 from jsonschema import Draft202012Validator
 
+from automl import api
 from automl.cli import automl
 from automl.commands.check import StudyCheck, check_study, space_lines
 from automl.data.simulated.log import simulate
 from automl.ranking.place import gpus
 from automl.runtime.host import Room
+from automl.study import problem
 from automl.study.checked import checked_schema
 from search_spaces.errors import InputError
 from search_spaces.source import read
+from tests.worlds.studies import begun_study, complete, proposals
 
 STUDY = """\
 name: small
@@ -211,6 +215,44 @@ def test_what_is_not_told_as_json_is_refused(
     assert done.exit_code != 0
     assert done.stdout == ""
     assert told in (done.stderr if error is None else str(done.exception))
+
+
+def test_the_studies_that_it_starts_warm_from_are_asked_with_the_rest_of_the_file(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before the log is encoded, and nothing is left behind."""
+    wrong = STUDY.replace("label: click", "label: clik") + "search: {warm_start: [nowhere, nor-here]}\n"
+    (folder / "cold.yaml").write_text(wrong)
+    for ask in (lambda: found(folder, "cold.yaml"), lambda: api.search(folder / "cold.yaml", trials=1)):
+        with pytest.raises(InputError) as caught:
+            ask()
+        assert [mistake.position.line for mistake in caught.value.mistakes] == [6, 12, 12]
+    (folder / "cold.yaml").write_text(wrong.replace("clik", "click"))
+    monkeypatch.setattr(problem, "_encode", lambda *given: pytest.fail("nothing must be encoded"))
+    for ask in (lambda: found(folder, "cold.yaml"), lambda: api.search(folder / "cold.yaml", trials=1)):
+        with pytest.raises(InputError, match="nowhere must hold a study"):
+            ask()
+    assert not list(folder.glob("cold/*.db"))
+
+
+def test_what_each_of_them_says_is_counted(folder: Path) -> None:
+    study = begun_study(folder / "before")
+    dated = STUDY.replace("2024-03-10", "2024-03-09").replace("2024-03-11", "2024-03-12")
+    study.note(replace(study.facts, config_text=dated, study_file="../before.yaml"))
+    for trial in study.begin(proposals(9), 1):
+        study.end(complete(trial))
+    (folder / "warm.yaml").write_text(STUDY + "search: {warm_start: [before], strategy: tpe}\n")
+    told = found(folder, "warm.yaml")
+    lines = told.lines()
+    assert "warm start: 9 trials of before" in lines
+    assert "note: tpe does not hear what the studies of `warm_start` say: only the controller does" in lines
+    (note,) = (note for note in told.value().notes if note.kind == "warm")
+    assert note.at == f"{folder / 'warm.yaml'}:12:42"
+    later = STUDY.replace("2024-03-11", "2024-03-12").replace("2024-03-10", "2024-03-11")
+    study.note(replace(study.facts, config_text=later))
+    with pytest.raises(InputError, match=r"warm\.yaml:12:23: before must be scored on other rows") as caught:
+        found(folder, "warm.yaml")
+    assert caught.value.mistakes[0].found == "2024-03-11 of the same log"
 
 
 def test_a_space_alone_is_checked_too(folder: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 from automl.commands.status import read_screen, screen, summary
 from automl.runtime.console import search_words
 from automl.study.history import Failure, Limit, Metric, Origin, PartNE, Proposal, Repeat, State, Trial
+from automl.study.precedents import Precedent
 from automl.study.record import Study
 from automl.study.saved import Parted, is_pilot, parted, saved_share
 from automl.study.storage import open_study
@@ -184,6 +185,22 @@ def test_the_screen_of_a_folder_knows_its_limits(tmp_path: Path) -> None:
     study = limited(tmp_path, (-2.0, 0.5))
     study.note(replace(study.facts, config_text="constraints: [qps >= 1 * baseline.qps, params <= 1M]\n"))
     assert "none keeps every limit of the study" in read_screen(tmp_path)
+
+
+def test_what_it_starts_warm_from_is_told_where_it_is_heard(tmp_path: Path) -> None:
+    theirs = proposals(3, seed=9)
+    told = tuple(
+        Precedent(study=name, trial=n, model=one.candidate.model, ne_gain_pct=-0.1, qps_ratio=1.0)
+        for n, one in enumerate(theirs)
+        for name in (("../a", "../b/a") if n else ("../a",))
+    )
+    study = begun_study(tmp_path)
+    study.note(replace(study.facts, warm_start=told))
+    study.begin([replace(theirs[0], origin=Origin.PRECEDENT), *proposals(2)], 1)
+    line = "warm start 3 trials of ../a, 2 trials of ../b/a; 1 model of theirs tried"
+    assert screen(FOLDER, study).splitlines()[2] == line
+    study.note(replace(study.facts, config_text="search: {strategy: tpe}\n"))
+    assert "warm start" not in screen(FOLDER, study)
 
 
 def test_of_several_labels_each_is_told(tmp_path: Path) -> None:

@@ -5,11 +5,22 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from automl.ranking.features import Features, read
 from automl.ranking.model import RankingModel, build_model
 from automl.ranking.progress import Diverged
-from automl.ranking.scoring import CHECKED_AT_ONCE, check, evaluate, logits_of, probabilities_of, score, spread
+from automl.ranking.scoring import (
+    CHECKED_AT_ONCE,
+    FEWEST_STRETCHES,
+    check,
+    evaluate,
+    logits_of,
+    probabilities_of,
+    score,
+    spread,
+)
 from automl.stats.metrics import NESums, auc
 from tests.worlds.models import Log, planted, spec
 
@@ -65,8 +76,7 @@ def test_predictions_that_are_not_numbers_are_found(log: Log) -> None:
 
 def test_a_check_is_the_ne_of_its_rows(log: Log) -> None:
     model, window = model_of(log), slice(1000, 6000)
-    spans = spread(window, 3 * CHECKED_AT_ONCE)
-    rows = np.concatenate([np.arange(span.start, span.stop) for span in spans])
+    rows = np.concatenate([np.arange(span.start, span.stop) for span in spread(window, 3 * CHECKED_AT_ONCE)])
     assert (rows[0], rows[-1], len(np.unique(rows))) == (1000, 5999, 3 * CHECKED_AT_ONCE)
     scored = score(model, log, slice(0, 6000))[rows]
     found = check(model, log, window, 3 * CHECKED_AT_ONCE)
@@ -74,8 +84,30 @@ def test_a_check_is_the_ne_of_its_rows(log: Log) -> None:
     assert model.training, "it goes on training"
 
 
+@given(st.integers(0, 10**6), st.integers(1, 20_000), st.integers(1, 9_000))
+def test_a_check_is_spread_over_its_window(start: int, size: int, count: int) -> None:
+    window = slice(start, start + size)
+    spans = spread(window, count)
+    rows = np.concatenate([np.arange(span.start, span.stop) for span in spans])
+    assert (rows[0], rows[-1]) == (window.start, window.stop - 1) or count == 1
+    assert len(np.unique(rows)) == len(rows), "no row is scored twice"
+    assert min(count, size) * 0.9 < len(rows) + 1 <= min(count, size) + 1
+    if count < size:
+        assert len(spans) >= min(count, FEWEST_STRETCHES)
+        gaps = np.diff([span.start for span in spans])
+        assert len(gaps) == 0 or gaps.max() - gaps.min() <= 1, "evenly"
+
+
+@pytest.mark.parametrize(
+    ("count", "stretches", "length"), [(62, 20, 3), (562, 16, 35), (4096, 16, 256), (8192, 32, 256)]
+)
+def test_few_rows_are_spread_as_far_as_many(count: int, stretches: int, length: int) -> None:
+    spans = spread(slice(0, 10_000), count)
+    assert [len(spans), *{span.stop - span.start for span in spans}] == [stretches, length]
+
+
 def test_a_check_takes_no_more_rows_than_there_are() -> None:
     assert spread(slice(10, 20), 1000) == [slice(10, 20)]
-    assert spread(slice(10, 20), 4) == [slice(10, 14)]
     assert spread(slice(10, 20), 0) == []
+    assert spread(slice(10, 10), 5) == []
     assert check(model_of(planted()), planted(), slice(0, 100), 0) is None

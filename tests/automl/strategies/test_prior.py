@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache
+from itertools import islice
 
 import numpy as np
 import pytest
@@ -14,8 +15,9 @@ from automl.strategies import strategy_of
 from automl.strategies.evidence import gather
 from automl.strategies.opening import KINDS
 from automl.strategies.outlook import fit_outlook
-from automl.strategies.prior import leading, weight_of
-from automl.study.history import History, Origin
+from automl.strategies.prior import keeps, leading, weight_of
+from automl.study.config import DEAF, STRATEGIES
+from automl.study.history import History, Limit, Metric, Origin
 from automl.study.precedents import Precedent
 from automl.testing import made_up as world
 from predictors.evaluate import tau
@@ -67,21 +69,55 @@ def test_the_opening_tries_the_front_of_the_precedents_in_the_place_of_chance() 
     tried = [p.candidate.model for p in opened if p.origin is Origin.PRECEDENT]
     assert len(tried) == KINDS.count(Origin.RANDOM)
     assert Origin.RANDOM not in {p.origin for p in opened}
-    front = [candidate.model for candidate in leading(SPACE, precedents(), 4)]
+    front = [candidate.model for candidate in islice(leading(SPACE, precedents()), 4)]
     assert tried == front
 
 
 def test_several_studies_take_turns() -> None:
     told = (*precedents(), *precedents(-1.0, "another"))
-    first = [candidate.key for candidate in leading(SPACE, told, 4)]
-    alone = [[c.key for c in leading(SPACE, precedents(*which), 2)] for which in ((1.0,), (-1.0, "another"))]
+    first = [candidate.key for candidate in islice(leading(SPACE, told), 4)]
+    each = (precedents(), precedents(-1.0, "another"))
+    alone = [[candidate.key for candidate in islice(leading(SPACE, one), 2)] for one in each]
     assert first == [alone[0][0], alone[1][0], alone[0][1], alone[1][1]]
+
+
+def test_a_model_that_the_space_forbids_or_that_was_tried_gives_its_place_to_the_next() -> None:
+    front = list(leading(SPACE, precedents()))
+    small = sorted(candidate.model.cost(world.INPUTS).params for candidate in front)[2]
+    narrow = SPACE.with_where([f"params <= {small}"])
+    opened = strategy_of("controller")(narrow, started(precedents()).history, len(KINDS), 1)
+    tried = [p.candidate.key for p in opened if p.origin is Origin.PRECEDENT]
+    allowed = [candidate.key for candidate in front if narrow.allows(candidate)]
+    assert len(allowed) == 3
+    assert tried == allowed, "all three of the front, wherever they stand in it"
+
+
+def test_the_front_is_of_what_this_study_allows() -> None:
+    slow = [one for one in precedents() if one.qps_ratio < 1.0]
+    quick = Limit(Metric.QPS_RATIO, low=1.0)
+    front = {candidate.key for candidate in leading(SPACE, precedents(), (quick,))}
+    assert front
+    assert front.isdisjoint(SPACE.locate(one.model).key for one in slow)  # type: ignore[union-attr]
+    assert not list(leading(SPACE, slow, (quick,))), "rather chance than what is sure to break a limit"
+    unknown = (Limit(Metric.TRAIN_QPS_RATIO, low=9.0), Limit(Metric.NE_GAIN_PCT, high=-9.0, task="cvr"))
+    assert [c.key for c in leading(SPACE, precedents(), unknown)] == [c.key for c in leading(SPACE, precedents())]
+    better = Limit(Metric.NE_GAIN_PCT, high=0.0)
+    assert keeps(replace(precedents()[0], ne_gain_pct=-0.1), (better,))
+    assert not keeps(replace(precedents()[0], ne_gain_pct=0.1), (better,))
+    assert not list(leading(SPACE, [replace(one, fit=False) for one in precedents()])), "a repeat of them failed"
+
+
+def test_only_the_controller_hears_it() -> None:
+    for name in STRATEGIES:
+        heard = started(precedents()).history, started(()).history
+        warm, cold = ([p.candidate.key for p in strategy_of(name)(SPACE, one, 12, 1)] for one in heard)
+        assert (warm == cold) == (name in DEAF), name
 
 
 def test_a_precedent_of_another_space_stands_for_the_nearest_model() -> None:
     told = precedents()[0]
     wide = replace(told, model=replace(told.model, embedding=replace(told.model.embedding, dim=40)))
-    (found,) = leading(SPACE, (wide,), 4)
+    (found,) = leading(SPACE, (wide,))
     assert found.model.embedding.dim in (32, 48)
 
 

@@ -12,6 +12,7 @@ from automl.study.claims import Conflict, Subject, ask, finals_of
 from automl.study.results import SpokenOf, write_finals
 from automl.study.scaled import Scaled
 from search_spaces.errors import InputError
+from search_spaces.source import read_text
 from tests.worlds.report_studies import make_finals, rich_history
 from tests.worlds.studies import HUMAN, study_config, study_facts, study_tree
 
@@ -48,6 +49,21 @@ def test_what_is_the_same_and_what_may_change() -> None:
 )
 def test_what_makes_another_study(change: dict[str, Any], conflict: Conflict) -> None:
     assert BEFORE.conflicts(replace(BEFORE, **change)) == (conflict,)
+
+
+def test_a_list_of_studies_is_known_by_its_folders() -> None:
+    def of(*names: str, folders: tuple[str, ...] = ()) -> Subject:
+        return replace(BEFORE, config=study_config(search={"warm_start": list(names)}), warm_folders=folders)
+
+    known = of("../a", folders=("/x/a",))
+    assert known.conflicts(of("../a/", folders=("/moved/a",))) == ()
+    assert known.conflicts(of("../link", folders=("/x/a",))) == ()
+    assert known.conflicts(of("../b", folders=("/x/b",))) == (Conflict.WARM_START,)
+    assert known.conflicts(of()) == (Conflict.WARM_START,)
+    document = read_text("name: ads\nsearch:\n  warm_start: [../b]\n", "study.yaml")
+    now = replace(of("../b", folders=("/x/b",)), document=document)
+    with pytest.raises(InputError, match=r"study\.yaml:3:15: .*another `search: {warm_start}` \(it was \[\.\./a\]\)"):
+        ask(known, now, Path("study.yaml"), Path("ads"))
 
 
 def test_of_several_labels_the_objective_is_known_by_its_name() -> None:

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import optuna
 import pytest
 
+from automl.commands.status import read_screen
 from automl.files.failures import WriteError
 from automl.study.drivers import not_for_long
 from automl.study.history import Origin, Proposal
@@ -16,7 +20,7 @@ from automl.study.sqlite import sqlite_storage, version_of
 from automl.study.storage import load_newest, open_study
 from search_spaces.errors import InputError
 from tests.worlds.folders import WORST
-from tests.worlds.studies import small_space
+from tests.worlds.studies import begun_study, complete, proposals, small_space, study_facts
 
 
 def test_the_record_lies_in_its_folder_whatever_that_is_called(tmp_path: Path) -> None:
@@ -140,6 +144,68 @@ def test_a_record_that_was_moved_away_is_told_as_such(tmp_path: Path, what: str)
         study.begin([Proposal(small_space().default(), Origin.DEFAULT)], 2)
     (tmp_path / "elsewhere").rename(moved)
     assert len(open_study(folder, "ads", small_space()).trials) == 1
+
+
+@pytest.mark.parametrize(
+    "kind", ["nothing", "no record", "other tables", "half of it", "changed", "a folder", "no room"]
+)
+def test_what_is_no_record_is_told_and_stays_as_it_is(kind: str, tmp_path: Path) -> None:
+    folder = tmp_path / ("n" * 300 if kind == "no room" else "study")
+    if kind not in ("no room", "half of it", "changed"):
+        folder.mkdir()
+    file = folder / RECORD
+    match kind:
+        case "nothing":
+            file.touch()
+        case "no record":
+            file.write_bytes(b"What is this? " * 1000)
+        case "other tables":
+            with closing(sqlite3.connect(file)) as other:
+                other.execute("CREATE TABLE clicks (n INTEGER)")
+        case "half of it" | "changed":
+            open_study(folder, "ads", small_space()).note(study_facts())
+            whole = file.read_bytes()
+            cut = whole[: len(whole) // 2]
+            file.write_bytes(cut if kind == "half of it" else cut + b"\xff" * (len(whole) - len(cut)))
+        case "a folder":
+            file.mkdir()
+    before = file.read_bytes() if kind not in ("a folder", "no room") else None
+    with pytest.raises(InputError) as caught:
+        read_screen(folder)
+    (told,) = caught.value.mistakes
+    assert told.position.file == str(folder)
+    assert told.must in ("must hold a study (study.db)", "must hold a record (study.db) that can be read")
+    assert "SELECT" not in str(told)
+    assert before is None or file.read_bytes() == before
+    assert folder.name == "n" * 300 or [path.name for path in folder.iterdir()] == [RECORD]
+
+
+def test_an_outcome_that_was_damaged_is_told(tmp_path: Path) -> None:
+    study = begun_study(tmp_path)
+    (trial,) = study.begin(proposals(1), 1)
+    study.end(complete(trial))
+    with closing(sqlite3.connect(tmp_path / RECORD)) as record:
+        record.execute("UPDATE trial_user_attributes SET value_json = '\"{}\"' WHERE key = 'outcome'")
+        record.commit()
+    with pytest.raises(InputError, match=r"must hold a record .* that can be read, but found damaged \(KeyError: "):
+        read_screen(tmp_path)
+
+
+def test_what_a_dead_writer_has_left_half_done_is_put_back(tmp_path: Path) -> None:
+    open_study(tmp_path, "ads", small_space())
+    code = """
+import os, sqlite3, sys
+record = sqlite3.connect(sys.argv[1], isolation_level=None)
+record.execute("PRAGMA cache_size = 1")
+record.execute("BEGIN IMMEDIATE")
+record.execute("DELETE FROM study_user_attributes")
+rows = [(n, "x" * 3000 + str(n)) for n in range(99)]
+record.executemany("INSERT INTO study_user_attributes VALUES (?, 1, ?, '1')", rows)
+os._exit(9)
+"""
+    assert subprocess.run([sys.executable, "-c", code, tmp_path / RECORD]).returncode == 9
+    assert (tmp_path / f"{RECORD}-journal").stat().st_size > 0
+    assert load_newest(tmp_path, only_read=True).user_attrs["name"] == "ads"
 
 
 def test_every_transaction_makes_another_version_of_the_record_and_reading_makes_none(tmp_path: Path) -> None:
