@@ -3,8 +3,7 @@ files: are they still those that the record speaks of?"""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -19,6 +18,7 @@ from automl.study.plugins import changed
 from automl.study.results import Finals, read_finals
 from automl.study.scaled import Scaled
 from automl.study.shared import Shared, plugins_of, study_file_of
+from automl.study.warm_list import folders_of, list_words, plainly, recorded_folders, recorded_list
 from search_spaces.errors import InputError, Mistake, Position
 from search_spaces.source import Document, read_text
 
@@ -101,7 +101,7 @@ class Subject:
             baseline=facts.baseline_key,
             plugins=plugins_of(facts, folder),
             scaled=facts.scaled,
-            warm_folders=_recorded_folders(facts, folder),
+            warm_folders=recorded_folders(facts, folder),
         )
 
     def conflicts(self, other: Subject) -> tuple[Conflict, ...]:
@@ -131,7 +131,7 @@ class Subject:
     def _warm(self, other: Subject) -> tuple[str, ...]:
         """The list, or nothing where the other's means the same folders: one study may have been copied or moved."""
         mine, theirs = self.config.search.warm_start, other.config.search.warm_start
-        same = _plainly(mine) == _plainly(theirs) or sorted(self.warm_folders) == sorted(other.warm_folders)
+        same = plainly(mine) == plainly(theirs) or sorted(self.warm_folders) == sorted(other.warm_folders)
         return () if same and len(mine) == len(theirs) else mine
 
 
@@ -196,43 +196,12 @@ def hold_warm_start(facts: Facts, document: Document, folder: Path) -> None:
     """
     names = part(document, "search", "warm_start")
     listed = tuple(name for name in names if isinstance(name, str)) if isinstance(names, list) else ()
-    before = _recorded_list(facts)
-    here, there = folders_of(listed, Path(document.file).parent), _recorded_folders(facts, folder)
-    if _plainly(listed) != _plainly(before) and sorted(here) != sorted(there):
+    before = recorded_list(facts)
+    here, there = folders_of(listed, Path(document.file).parent), recorded_folders(facts, folder)
+    if plainly(listed) != plainly(before) and sorted(here) != sorted(there):
         what = Conflict.WARM_START
         must = f"must be the study that {Shared.of(folder) or folder} holds"
-        raise InputError([Mistake(document.at(*_AT[what]), must, f"{_other(what)}{_list_words(before)}", _HINTS[what])])
-
-
-def folders_of(names: Iterable[str], base: Path) -> tuple[str, ...]:
-    """The folders that names mean, relative to `base`, without links; a name that can be none stays as it is."""
-    found = []
-    for name in names:
-        try:
-            found.append(os.path.realpath(base / name))
-        except (OSError, ValueError):
-            found.append(name)
-    return tuple(found)
-
-
-def _recorded_list(facts: Facts) -> tuple[str, ...]:
-    names = part(read_text(facts.config_text, "study.yaml"), "search", "warm_start")
-    return tuple(name for name in names if isinstance(name, str)) if isinstance(names, list) else ()
-
-
-def _recorded_folders(facts: Facts, folder: Path) -> tuple[str, ...]:
-    if facts.warm_sources:
-        return folders_of((source.folder for source in facts.warm_sources), folder.resolve())
-    return folders_of(_recorded_list(facts), (folder.resolve() / study_file_of(facts, folder)).parent)
-
-
-def _plainly(names: Iterable[str]) -> list[str]:
-    """Names without what makes no other folder of them: ../a/ and ./../a are ../a."""
-    return sorted(map(os.path.normpath, names))
-
-
-def _list_words(names: Sequence[str]) -> str:
-    return f" (it was [{', '.join(names)}])" if names else " (there was none)"
+        raise InputError([Mistake(document.at(*_AT[what]), must, f"{_other(what)}{list_words(before)}", _HINTS[what])])
 
 
 def hold_code(facts: Facts, folder: Path) -> None:
@@ -294,7 +263,7 @@ def _more(what: Conflict, known: Subject, now: Subject) -> str:
         before_it, asked = ("none" if one.scaled is None else str(one.scaled) for one in (known, now))
         return f" ({asked}; the record is of {before_it})"
     if what is Conflict.WARM_START:
-        return _list_words(known.config.search.warm_start)
+        return list_words(known.config.search.warm_start)
     if what is not Conflict.DATA:
         return ""
     before, after = ({**one.config.data.model_dump(mode="json")} for one in (known, now))

@@ -11,7 +11,7 @@ import numpy as np
 
 from automl.data.describe.tables import DataConfig, LessonsConfig
 from automl.files.passed import Passed, Told, unheard, untold
-from automl.study.claims import Subject, folders_of
+from automl.study.claims import Subject
 from automl.study.config import StudyConfig, is_cost_limit
 from automl.study.drivers import connected
 from automl.study.file import StudyFile, gathering, part, read_study
@@ -29,6 +29,7 @@ from automl.study.fits import (
 from automl.study.plugins import digests, plug_in
 from automl.study.precedents import WarmStart
 from automl.study.scaled import Scaled
+from automl.study.warm_list import folders_of
 from search_spaces.errors import InputError, Mistake, Position
 from search_spaces.extends import is_name
 from search_spaces.model import ModelSpec
