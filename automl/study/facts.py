@@ -64,9 +64,7 @@ class Facts:
     # Files that must be loaded before the space and the trials are read, and a digest of the content of each.
     plugins: Mapping[str, str] = field(default_factory=dict)
     tune_baseline: int = 0  # trainings that tune the baseline before anything is compared with it
-    scaled: Scaled | None = (
-        None  # the multiple of the baseline's FLOPs that it is searched at, and its widened baseline
-    )
+    scaled: Scaled | None = None  # the multiple of the FLOPs that it is searched at, and the baseline so wide
     tuned: Model | None = None  # the baseline that gains are against; None until its tuning is over, and without one
     prefer: Prefer = Prefer.BALANCED  # what the last start was told to look at more
     warm_start: tuple[Precedent, ...] = ()  # what the studies said that the first start was told to start warm from
