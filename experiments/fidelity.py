@@ -26,7 +26,8 @@ from automl.cli.common import terminal
 from automl.stats import pareto
 from automl.strategies.fidelity import chosen, fidelities
 from automl.study.history import History, State, Trial
-from automl.study.saved import is_pilot, saved_share
+from automl.study.parts import is_pilot
+from automl.study.saved import saved_share
 from experiments import completejourney
 from experiments.large_log import simulated
 from experiments.record import RESULTS, write_result

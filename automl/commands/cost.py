@@ -19,9 +19,9 @@ from automl.ranking.place import gpus
 from automl.ranking.process import prepare_process
 from automl.report.common.formats import counted
 from automl.runtime.host import Room
-from automl.strategies.fidelity import EVERY, LEAST_ROWS, parts_of
 from automl.study.checked import CheckedNote, Cost, NoteKind, TrialSeconds
 from automl.study.fits import lengths_alike
+from automl.study.parts import EVERY, LEAST_ROWS, parts_of
 from automl.study.problem import Problem
 from search_spaces.model import ModelSpec
 from search_spaces.space import SearchSpace

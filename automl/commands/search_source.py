@@ -20,14 +20,14 @@ from automl.runtime.jobs import Done, Job, Limits, Outcome, Progress, Timing, Tr
 from automl.stats.seeds import trial_seeds
 from automl.strategies import Strategy, strategy_of
 from automl.strategies.again import again
-from automl.strategies.fidelity import PILOTS, chosen, part_ne, parts_of, promoted
+from automl.strategies.fidelity import PILOTS, chosen, part_ne, promoted
 from automl.strategies.stopping import STOPS, check_rows, extrapolated_ne, should_stop
 from automl.study.drivers import Claim
 from automl.study.history import Failure, History, Metric, Origin, Proposal, State, Trial
+from automl.study.parts import is_pilot, parts_of
 from automl.study.problem import Problem
 from automl.study.record import Study
 from automl.study.requests import Request
-from automl.study.saved import is_pilot
 from search_spaces.model import ModelSpec
 from search_spaces.space import Candidate
 

@@ -11,9 +11,10 @@ from automl.report.common.words import changes
 from automl.study.config import DEAF
 from automl.study.file import part
 from automl.study.history import Baseline, MeanGain, Origin, State, Trial
+from automl.study.parts import is_pilot, parted
 from automl.study.precedents import trials_told
 from automl.study.record import Study
-from automl.study.saved import is_pilot, parted, saved_share
+from automl.study.saved import saved_share
 from automl.study.scale_up import Reached
 from automl.study.shared import study_file_of
 from automl.study.sqlite import reading

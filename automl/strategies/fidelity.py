@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from automl.strategies.promising import Agreement, Early, agreement, foreseen, promising
 from automl.study.history import PartNE, State, Trial
 
-EVERY = (16, 8, 4)  # a part is every n-th row
-LEAST_ROWS = 8192  # of a part: fewer are a handful of steps
 PILOTS = 12
 FEWEST = 8  # of them that must have ended before a part is chosen
 
@@ -25,11 +23,6 @@ class Fidelity:
 
     every: int
     agreement: Agreement
-
-
-def parts_of(train_rows: int) -> tuple[int, ...]:
-    """The parts that pilots are trained on; none where the window is so small that no part is worth it."""
-    return tuple(every for every in EVERY if train_rows // every >= LEAST_ROWS)
 
 
 def fidelities(trials: Sequence[Trial]) -> tuple[Fidelity, ...]:

@@ -4,33 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from automl.study.history import Baseline, State, Trial
-
-
-@dataclass(frozen=True, slots=True)
-class Parted:
-    """How many trials that were no pilots were trained on every n-th row first, and how many of them on all then."""
-
-    every: int
-    trials: int
-    promoted: int
-
-
-def is_pilot(trial: Trial) -> bool:
-    """Whether it was trained on several parts of the rows."""
-    return trial.measurement is not None and len(trial.measurement.parts) > 1
-
-
-def parted(trials: Sequence[Trial]) -> tuple[Parted, ...]:
-    """By part, the smallest one first."""
-    first = [(trial, trial.measurement.parts) for trial in trials if trial.measurement is not None]
-    alone = [(trial, parts[0].every) for trial, parts in first if len(parts) == 1]
-    return tuple(
-        Parted(every, sum(n == every for _, n in alone), sum(n == every and bool(t.curve) for t, n in alone))
-        for every in sorted({n for _, n in alone}, reverse=True)
-    )
 
 
 def saved_share(trials: Sequence[Trial], baseline: Baseline) -> float:

@@ -17,14 +17,15 @@ from automl.strategies.baselines import FIRST_RANDOM, NSGA2_POPULATION
 from automl.strategies.controller import ControllerConfig
 from automl.strategies.ends import PLACES
 from automl.strategies.evidence import STOPPED_WEIGHT
-from automl.strategies.fidelity import EVERY, LEAST_ROWS, PILOTS
 from automl.strategies.fidelity import FEWEST as FEWEST_RANKED
+from automl.strategies.fidelity import PILOTS
 from automl.strategies.opening import KINDS, OPENING
 from automl.strategies.picks import FOLDS, MIN_FOR_PREDICTOR
 from automl.strategies.promising import BY_NE, BY_VOLUME, LUCK, MIN_LOW, RECENT
 from automl.strategies.recipe import STANDARD
 from automl.strategies.stopping import CHECK_ROWS, CHECK_SHARE, IN_A_ROW, MIN_PEERS, MIN_TAU, STOPS, SURE
 from automl.study.history import Origin, Prefer
+from automl.study.parts import EVERY, LEAST_ROWS
 from tests.docs.pages import page
 
 COUNTS = {2: "two", 3: "three", 4: "four"}

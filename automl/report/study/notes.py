@@ -15,8 +15,8 @@ from automl.stats.verdicts import LEVEL
 from automl.strategies.fidelity import fidelities
 from automl.strategies.foretold import RECENT, track_record, trusted
 from automl.study.history import History, Origin, State, Trial
+from automl.study.parts import is_pilot, parted
 from automl.study.results import Correction, Detectable, Family, TaskGain, Unfit
-from automl.study.saved import is_pilot, parted
 from predictors.evaluate import Ranked, pooled_tau
 
 STILL_GROWING = 0.1  # of the hypervolume in the last quarter of the core time

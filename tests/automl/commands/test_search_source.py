@@ -19,10 +19,11 @@ from automl.data.store.log import EncodedLog
 from automl.runtime.errors import RunError
 from automl.runtime.jobs import Done, Job, Outcome, Progress, TrainModel, Wait
 from automl.stats.seeds import trial_seeds
-from automl.strategies import fidelity
-from automl.strategies.fidelity import EVERY, FEWEST
+from automl.strategies.fidelity import FEWEST
 from automl.strategies.stopping import MIN_PEERS, STOPS
+from automl.study import parts
 from automl.study.history import Failure, History, Limit, Metric, Origin, PartNE, Proposal, State
+from automl.study.parts import EVERY
 from automl.study.problem import Problem
 from automl.study.record import Study
 from automl.study.scaled import Scaled
@@ -482,7 +483,7 @@ AUTO = {"search": {"strategy": "random", "batch": 4, "fidelity": "auto", "stop_e
 
 @pytest.fixture
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fidelity, "LEAST_ROWS", 1000)
+    monkeypatch.setattr(parts, "LEAST_ROWS", 1000)
     monkeypatch.setattr(search_source, "PILOTS", FEWEST)
 
 

@@ -11,9 +11,10 @@ import pytest
 from automl.commands.status import read_screen, screen, summary
 from automl.runtime.console import search_words
 from automl.study.history import Failure, Limit, Metric, Origin, PartNE, Proposal, Repeat, State, Trial
+from automl.study.parts import Parted, is_pilot, parted
 from automl.study.precedents import Precedent
 from automl.study.record import Study
-from automl.study.saved import Parted, is_pilot, parted, saved_share
+from automl.study.saved import saved_share
 from automl.study.storage import open_study
 from tests.worlds.studies import (
     BASELINE_NE,

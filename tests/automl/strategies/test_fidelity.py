@@ -8,8 +8,9 @@ from dataclasses import replace
 
 import pytest
 
-from automl.strategies.fidelity import EVERY, LEAST_ROWS, chosen, fidelities, part_ne, parts_of, promoted
+from automl.strategies.fidelity import chosen, fidelities, part_ne, promoted
 from automl.study.history import PartNE, State, Trial
+from automl.study.parts import EVERY, LEAST_ROWS, parts_of
 from search_spaces.space import Candidate
 from tests.worlds.studies import HUMAN, complete, running
 
