@@ -213,7 +213,9 @@ def tell(log: str, lines: list[Mapping[str, Any]]) -> None:
             "loss_of_fewer_trials_pct": round(float(np.mean(fewer)), 2),
         }
         print(log, name, rows[name])
-    write_result(f"early_stopping_{log}", settings={"trials": TRIALS, "batch": BATCH}, figures=rows, headline={})
+    headline = {name: rows["in force"][name] for name in ("compute_saved", "hypervolume_loss_pct")}
+    settings = {"trials": TRIALS, "batch": BATCH}
+    write_result(f"early_stopping_{log}", settings=settings, figures=rows, headline=headline)
 
 
 @cache

@@ -105,7 +105,7 @@ def tell(log: str, lines: Sequence[Line]) -> None:
     rows = {}
     for kind in KINDS:
         mine = [line for line in lines if line["kind"] == kind and line["seed"] in cold]
-        saved = [_reached(cold[line["seed"]], line["volume"][AT - 1]) - AT for line in mine]
+        saved = [reached(cold[line["seed"]], line["volume"][AT - 1]) - AT for line in mine]
         lost = [[100 * (1 - line["volume"][n - 1] / cold[line["seed"]][n - 1]) for n in MARKS] for line in mine]
         rows[kind] = {
             "seeds": len(mine),
@@ -119,7 +119,7 @@ def tell(log: str, lines: Sequence[Line]) -> None:
     write_result(f"warm_start_{log}", settings={"old": OLD, "marks": MARKS, "at": AT}, figures=rows, headline=headline)
 
 
-def _reached(volumes: Sequence[float], goal: float) -> int:
+def reached(volumes: Sequence[float], goal: float) -> int:
     """The first trial after which there is as much; TRIALS where there never is."""
     return next((n for n, volume in enumerate(volumes, 1) if volume >= goal), TRIALS)
 

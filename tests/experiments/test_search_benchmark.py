@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,9 @@ import pytest
 
 from automl.stats import pareto
 from automl.strategies import strategy_of
-from automl.study.history import Measurement, Speed
+from automl.study.history import CurvePoint, Measurement, Origin, Speed, State, Trial
 from automl.testing import made_up as world
+from experiments.search_benchmark.cut_short import halving
 from experiments.search_benchmark.play import Answer, baseline_of, play
 from experiments.search_benchmark.rivals import RIVALS, rival_of
 from experiments.search_benchmark.table import digest_of
@@ -24,7 +26,9 @@ from experiments.search_benchmark.told import (
     ratio_interval,
     trials_to_match,
 )
+from experiments.search_benchmark.warmed import reached
 from search_spaces.space import Candidate
+from tests.worlds.studies import HUMAN
 
 
 def line(*trials: tuple[float, float, float]) -> dict[str, Any]:
@@ -103,3 +107,20 @@ def test_every_rival_searches(name: str) -> None:
     assert len(set(keys[0])) == len(keys[0]) == 24
     assert all(math.isfinite(baseline.mean_gain_pct(trial)) for trial in histories[0].trials)
     assert strategy_of("random") is rival_of("random")
+
+
+def test_halving_stops_whoever_is_behind_the_best_third() -> None:
+    others = [_checked(n, 0.90 + 0.01 * n) for n in range(10)]
+    assert not halving(_checked(99, 0.91), _checked(99, 0.91).curve, 1.0, tuple(others))
+    assert halving(_checked(99, 0.98), _checked(99, 0.98).curve, 1.0, tuple(others))
+    assert not halving(_checked(99, 0.98), _checked(99, 0.98).curve[:1], 1.0, tuple(others)), "no rung there"
+
+
+def test_trials_are_saved_by_what_a_search_without_an_old_study_takes_longer() -> None:
+    assert reached([1.0, 2.0, 2.5, 3.0], 2.5) == 3
+    assert reached([1.0, 2.0], 9.0) == 100, "never"
+
+
+def _checked(number: int, ne: float) -> Trial:
+    begun = Trial(number=number, candidate=Candidate({}, HUMAN), origin=Origin.RANDOM, state=State.RUNNING)
+    return replace(begun, curve=tuple(CurvePoint(5000 * k, 0.9, 0.9, ne) for k in (1, 2)))
