@@ -273,8 +273,12 @@ class SearchSource:
 
     def _parts(self) -> tuple[int, ...]:
         """Those that pilots are trained on; none where fidelity is full."""
+        return parts_of(self._train_rows) if self._problem.config.search.fidelity == "auto" else ()
+
+    @property
+    def _train_rows(self) -> int:
         train = self._problem.log.windows["train"]
-        return parts_of(train.stop - train.start) if self._problem.config.search.fidelity == "auto" else ()
+        return int(train.stop - train.start)
 
     def _others(self) -> tuple[Trial, ...]:
         """Whom a trial is compared with: the baseline on the same order of the data, and all trials."""
@@ -317,8 +321,7 @@ class SearchSource:
             predictions_folder(self._problem, self._problem.log).mkdir(parents=True, exist_ok=True)
             file = predictions_file(self._problem, self._problem.log, model, CONFIRM, order - CONFIRM.first_order)
             payload = kept_in(payload, file)
-        train = self._problem.log.windows["train"]
-        rows = check_rows(train.stop - train.start) if stops else 0
+        rows = check_rows(self._train_rows) if stops else 0
         payload = replace(payload, stops=stops, check_rows=rows, parts=parts, timing=timing if timed else None)
         payload = resumable(self._problem, name, payload)
         return Job(name, payload, Limits(timeout_s=config.trial.timeout, memory_bytes=config.trial.memory))

@@ -92,19 +92,7 @@ def train_and_score(asked: TrainModel, training: Training = train) -> Iterator[S
             cpu_seconds=watch.cpu_seconds,
         )
         return
-    rows, parts_cpu = window_rows(log, asked.train), time.process_time()
-    try:
-        parts = [rehearse(asked, spec, log, rows, every, training) for every in asked.parts]
-    except Diverged as diverged:
-        reason = Failure("diverged", str(diverged))
-        yield Step(share=0.0, measurement=start, failure=reason, done=True, cpu_seconds=watch.cpu_seconds)
-        return
-    if parts:
-        watch.lap("parts")
-        watch.cpu["parts"] = time.process_time() - parts_cpu
-        start = replace(start, parts=tuple(parts))
-        yield Step(share=0.0, measurement=start, cpu_seconds=watch.cpu_seconds)
-        watch.resume()
+    rows = window_rows(log, asked.train)
     module_to(model, device_of(asked.device))
     steppers = make_steppers(model, spec, log, weights_seed=asked.weights_seed) if asked.days else None
     kept = Checkpoints(asked, log.fingerprint) if asked.checkpoint is not None and training is train else None
@@ -112,10 +100,18 @@ def train_and_score(asked: TrainModel, training: Training = train) -> Iterator[S
     course, curve = Course(begun.course), list(begun.curve)
     total = (rows.stop - rows.start) * spec.train.epochs
     stops = [share for share in asked.stops if not curve or share > curve[-1].rows / total]  # the others were obeyed
-    train_cpu = Stopwatch()
-    for one in (watch, train_cpu):
-        one.went_on(begun.cpu_seconds)
+    watch.went_on(begun.cpu_seconds)
     try:
+        if asked.parts:
+            parts_cpu = time.process_time()
+            parts = tuple(rehearse(asked, spec, log, rows, every, training) for every in asked.parts)
+            watch.lap("parts")
+            watch.cpu["parts"] = time.process_time() - parts_cpu
+            start = replace(start, parts=parts)
+            yield Step(share=0.0, measurement=start, cpu_seconds=watch.cpu_seconds)
+            watch.resume()
+        train_cpu = Stopwatch()
+        train_cpu.went_on(begun.cpu_seconds)
         for point in (training if kept is None else partial(train, course=course))(
             model,
             spec,

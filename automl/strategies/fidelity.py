@@ -7,6 +7,7 @@ Where no part ranks alike, every trial is trained on all rows. Each trial that i
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -40,23 +41,18 @@ def chosen(trials: Sequence[Trial]) -> Fidelity | None:
 def promoted(trial: Trial, part: PartNE, qps_ratio: float, others: Sequence[Trial]) -> bool:
     """Whether a trial that was trained on a part is promising enough for all rows. `others`: the baseline first."""
     peers = _early(others, part.every)
-    return promising(Early(trial.number, part.ne, qps_ratio), peers, [peer for peer in peers if peer.ne == peer.ne])
+    return promising(Early(trial.number, part.ne, qps_ratio), peers, [peer for peer in peers if peer.ended])
 
 
 def part_ne(part: PartNE, others: Sequence[Trial]) -> float:
     """NE on the validation window that a training on all rows leads to; NaN where nothing tells."""
     found = foreseen(part.ne, _early(others, part.every))
-    return float("nan") if found is None else found.ne
+    return math.nan if found is None else found.ne
 
 
 def _early(trials: Sequence[Trial], every: int) -> list[Early]:
     return [
-        Early(
-            trial.number,
-            trial.measurement.part_ne(every),
-            trial.measurement.speed.qps_ratio,
-            trial.measurement.ne if trial.state is State.COMPLETE else float("nan"),
-        )
+        Early.of(trial, trial.measurement.part_ne(every))
         for trial in trials
         if trial.measurement is not None and trial.state in (State.COMPLETE, State.STOPPED)
     ]

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from automl.stats import pareto
+from automl.study.history import State, Trial
 from predictors.curves import Foreseen, foresee
 from predictors.evaluate import tau
 
@@ -39,6 +40,19 @@ class Early:
     ratio: float
     ne: float = math.nan
 
+    @classmethod
+    def of(cls, trial: Trial, level: float) -> Early:
+        """Of a trial that ended, at that early NE."""
+        found = trial.measurement
+        if found is None:
+            return cls(trial.number, level, 0.0)
+        return cls(trial.number, level, found.speed.qps_ratio, found.ne if trial.state is State.COMPLETE else math.nan)
+
+    @property
+    def ended(self) -> bool:
+        """Whether it came to its end with a NE."""
+        return math.isfinite(self.ne)
+
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
@@ -56,7 +70,7 @@ class Agreement:
 
 def agreement(peers: Sequence[Early], fewest: int) -> Agreement | None:
     """Of those that came to their end; None of fewer than that, or where all are equal."""
-    done = [peer for peer in peers if math.isfinite(peer.level) and math.isfinite(peer.ne)]
+    done = [peer for peer in peers if math.isfinite(peer.level) and peer.ended]
     if len(done) < fewest:
         return None
     found = tau(np.array([peer.level for peer in done]), np.array([peer.ne for peer in done]))
@@ -72,10 +86,15 @@ def tau_interval(found: float, count: int) -> tuple[float, float]:
 
 def foreseen(level: float, peers: Sequence[Early], fewest: int = 1) -> Foreseen | None:
     """NE at its end of a trial at a level; None where too few peers tell."""
-    done = [peer for peer in peers if math.isfinite(peer.level) and math.isfinite(peer.ne)]
+    done = [peer for peer in peers if math.isfinite(peer.level) and peer.ended]
     if len(done) < fewest or not math.isfinite(level):
         return None
     return foresee(level, np.array([peer.level for peer in done]), np.array([peer.ne for peer in done]))
+
+
+def std_of(found: Foreseen) -> float:
+    """The standard deviation of a forecast of NE: no less than a training's luck."""
+    return max(found.std, LUCK * found.ne)
 
 
 def promising(mine: Early, peers: Sequence[Early], done: Sequence[Early]) -> bool:
@@ -103,7 +122,7 @@ def _worth(one: Early, peers: Sequence[Early], done: Sequence[Early]) -> float:
     base = done[0].ne
     rest = [other for other in done if other.number != one.number or one.number == 0]
     known = _points(np.array([other.ne for other in rest]), np.array([other.ratio for other in rest]), base)
-    ends = found.ne + _NODES * max(found.std, LUCK * found.ne)
+    ends = found.ne + _NODES * std_of(found)
     return float(pareto.improvements(_points(ends, np.full(len(ends), one.ratio), base), known) @ _WEIGHTS)
 
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from automl.strategies.promising import LUCK, SPEED_SLACK, Early, foreseen
-from automl.study.history import CurvePoint, State, Trial
+from automl.strategies.promising import SPEED_SLACK, Early, foreseen, std_of
+from automl.study.history import CurvePoint, Trial
 from predictors.curves import Foreseen
 
 STOPS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
@@ -37,40 +37,33 @@ def check_rows(train_rows: int) -> int:
 def should_stop(trial: Trial, curve: Sequence[CurvePoint], qps_ratio: float, others: Sequence[Trial]) -> bool:
     """Whether IN_A_ROW checks say, the last one among them, that it ends worse than the best of the others that are as
     fast. `others`: the baseline among them."""
-    done = [other for other in others if other.number != trial.number and _complete(other)]
-    rivals = [_ne(other) for other in done if _ratio(other) >= SPEED_SLACK * qps_ratio]
+    done = [Early.of(other, math.nan) for other in others if other.number != trial.number]
+    rivals = [other.ne for other in done if other.ended and other.ratio >= SPEED_SLACK * qps_ratio]
     latest = _checks(curve)[-IN_A_ROW:]
     if not rivals or len(latest) < IN_A_ROW:
         return False
     best = min(rivals)
-    return all(_behind(_foreseen(trial, point, done, MIN_PEERS), best) for point in latest)
+    return all(_behind(_foreseen(trial, point, others, MIN_PEERS), best) for point in latest)
 
 
 def extrapolated_ne(trial: Trial, curve: Sequence[CurvePoint], others: Sequence[Trial]) -> float:
     """NE on the validation window that a stopped trial would have reached; NaN where nothing tells."""
     checks = _checks(curve)
-    done = [other for other in others if _complete(other)]
-    found = _foreseen(trial, checks[-1], done, 1) if checks else None
+    found = _foreseen(trial, checks[-1], others, 1) if checks else None
     return math.nan if found is None else found.ne
 
 
 def _behind(found: Foreseen | None, best: float) -> bool:
-    return found is not None and found.tau >= MIN_TAU and found.ne - SURE * max(found.std, LUCK * found.ne) > best
+    return found is not None and found.tau >= MIN_TAU and found.ne - SURE * std_of(found) > best
 
 
-def _foreseen(trial: Trial, point: CurvePoint, done: Sequence[Trial], fewest: int) -> Foreseen | None:
-    """What a check leads one to expect, from trials of the same kind of order; None where too few tell."""
-    return None if point.check_ne is None else foreseen(point.check_ne, _peers(trial, done, point), fewest)
-
-
-def _peers(trial: Trial, others: Sequence[Trial], point: CurvePoint) -> list[Early]:
-    """Those of the same kind of order that were checked after about as many rows."""
-    able = [other for other in others if other.number != trial.number and other.ended and _same_kind(trial, other)]
-    return [
-        Early(other.number, level, _ratio(other), _ne(other) if _complete(other) else math.nan)
-        for other in able
-        if (level := _level(other.curve, point.rows)) is not None
-    ]
+def _foreseen(trial: Trial, point: CurvePoint, others: Sequence[Trial], fewest: int) -> Foreseen | None:
+    """What a check leads one to expect, from trials of the same kind of order that were checked after about as many
+    rows; None where too few of them came to their end."""
+    able = [other for other in others if other.number != trial.number and _same_kind(trial, other)]
+    levels = [(other, _level(other.curve, point.rows)) for other in able]
+    peers = [Early.of(other, level) for other, level in levels if level is not None]
+    return None if point.check_ne is None else foreseen(point.check_ne, peers, fewest)
 
 
 def _level(curve: Sequence[CurvePoint], rows: int) -> float | None:
@@ -86,16 +79,3 @@ def _checks(curve: Sequence[CurvePoint]) -> list[CurvePoint]:
 def _same_kind(trial: Trial, other: Trial) -> bool:
     mine, theirs = trial.candidate.model.train, other.candidate.model.train
     return (mine.order, mine.epochs) == (theirs.order, theirs.epochs)
-
-
-def _complete(trial: Trial) -> bool:
-    return trial.state is State.COMPLETE and trial.measured
-
-
-def _ne(trial: Trial) -> float:
-    assert trial.measurement is not None
-    return trial.measurement.ne
-
-
-def _ratio(trial: Trial) -> float:
-    return trial.measurement.speed.qps_ratio if trial.measurement else 0.0
