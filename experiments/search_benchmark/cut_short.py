@@ -12,10 +12,10 @@ experiments/results/early_stopping_LOG.json.
 from __future__ import annotations
 
 import argparse
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
+from math import nan
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,6 @@ from numpy.typing import NDArray
 from sklearn.ensemble import ExtraTreesRegressor
 from sklearn.model_selection import cross_val_predict
 
-from automl.stats import pareto
 from automl.stats.seeds import seed_of
 from automl.strategies import stopping, strategy_of
 from automl.strategies.promising import Early, agreement, promising
@@ -31,8 +30,9 @@ from automl.study.history import CurvePoint, History, State, Trial
 from experiments.record import write_result
 from experiments.search_benchmark.logs import LOGS
 from experiments.search_benchmark.play import begin, end
-from experiments.search_benchmark.race import world_of
+from experiments.search_benchmark.race import played, rows_of, world_of
 from experiments.search_benchmark.table import ROOT, Table, read_table
+from experiments.search_benchmark.told import course_of
 from experiments.search_benchmark.worlds import Features, World, baseline_in
 
 Floats = NDArray[np.float64]
@@ -52,21 +52,14 @@ def promising_only(trial: Trial, curve: tuple[CurvePoint, ...], ratio: float, ot
         return True
     kin = [one for one in others if one.candidate.model.train.order == trial.candidate.model.train.order]
     for count in range(2, len(curve) + 1, 2):
-        peers = [_early(one, count) for one in kin if len(one.curve) >= count]
+        levels = [(one, one.curve[count - 1].check_ne) for one in kin if len(one.curve) >= count]
+        peers = [Early.of(one, nan if level is None else level) for one, level in levels]
         found = agreement(peers, PEERS)
         if found is not None and found.holds:
-            mine = Early(trial.number, curve[count - 1].check_ne or float("nan"), ratio)
-            done = [early for one in others if (early := _early(one, 0)).ne == early.ne]
+            mine = Early(trial.number, curve[count - 1].check_ne or nan, ratio)
+            done = [early for one in others if (early := Early.of(one, nan)).ended]
             return count == len(curve) and not promising(mine, peers, done)
     return False
-
-
-def _early(trial: Trial, count: int) -> Early:
-    level = trial.curve[count - 1].check_ne if count else None
-    found = trial.measurement
-    ne = found.ne if found is not None and trial.state is State.COMPLETE else float("nan")
-    ratio = 0.0 if found is None else found.speed.qps_ratio
-    return Early(trial.number, float("nan") if level is None else level, ratio, ne)
 
 
 def halving(trial: Trial, curve: tuple[CurvePoint, ...], ratio: float, others: tuple[Trial, ...]) -> bool:
@@ -120,19 +113,12 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=8)
     asked = parser.parse_args()
     file = ROOT / ".cache" / "search_benchmark" / f"cut_short_{asked.log}.jsonl"
-    done = [json.loads(text) for text in file.read_text().splitlines()] if file.exists() else []
+    cases = [{"rule": rule, "seed": seed} for seed in range(asked.seeds) for rule in RULES]
     mark = read_table(asked.log).digest
-    done = [line for line in done if line["table"] == mark]
-    for seed in range(asked.seeds):
-        for name in RULES:
-            if not any((line["rule"], line["seed"]) == (name, seed) for line in done):
-                done.append({"table": mark, "rule": name, "seed": seed, **played(asked.log, name, seed)})
-                with file.open("a") as out:
-                    out.write(json.dumps(done[-1]) + "\n")
-    tell(asked.log, done)
+    tell(asked.log, played(file, mark, cases, lambda case: cut_short(asked.log, **case)))
 
 
-def played(log: str, name: str, seed: int) -> dict[str, Any]:
+def cut_short(log: str, rule: str, seed: int) -> dict[str, Any]:
     """A search with that rule: after each trial the share of full trainings that was spent, and the true hypervolume of
     the front that it saw."""
     world, levels = world_of(log, "surrogate"), _levels(log)
@@ -140,7 +126,7 @@ def played(log: str, name: str, seed: int) -> dict[str, Any]:
     first = _with_curve(history.baseline.trials[0], levels, world, 0.0, seed)
     base = first.measurement.ne if first.measurement else 1.0
     controller = strategy_of("controller")
-    spent, spent_N, volume_N = 0.0, list[float](), list[float]()
+    spent, spent_N = 0.0, list[float]()
     while len(history.trials) < TRIALS:
         history = begin(history, controller(world.table.space, history, BATCH, seed))
         for trial in [one for one in history.trials if not one.ended]:
@@ -148,13 +134,17 @@ def played(log: str, name: str, seed: int) -> dict[str, Any]:
             share = 1.0
             if whole.measurement is not None:
                 whole = _with_curve(whole, levels, world, 100 * (whole.measurement.ne / base - 1), seed)
-                whole, share = _cut(whole, RULES[name], (first, *(one for one in history.trials if one.ended)))
+                whole, share = _cut(whole, RULES[rule], (first, *(one for one in history.trials if one.ended)))
             trials = [whole if one.number == whole.number else one for one in history.trials]
             history = replace(history, trials=tuple(trials))
             spent += share
             spent_N.append(round(spent, 3))
-            volume_N.append(round(_volume(world, history, base), 4))
-    return {"spent": spent_N, "volume": volume_N, "stopped": sum(t.state is State.STOPPED for t in history.trials)}
+    volumes = course_of({"trials": rows_of(world, history)}).volume_N
+    return {
+        "spent": spent_N,
+        "volume": [round(float(volume), 4) for volume in volumes],
+        "stopped": sum(trial.state is State.STOPPED for trial in history.trials),
+    }
 
 
 def _answer(world: World, seed: int, candidate: Any, order: int) -> Any:
@@ -184,17 +174,7 @@ def _cut(trial: Trial, rule: Rule, others: tuple[Trial, ...]) -> tuple[Trial, fl
     return trial, 1.0
 
 
-def _volume(world: World, history: History, base: float) -> float:
-    done = [one for one in history.of_state(State.COMPLETE) if one.measurement is not None]
-    truths = [world.truth(one.candidate) for one in done]
-    seen = np.array([100 * (one.measurement.ne / base - 1) for one in done if one.measurement] + [0.0])
-    ratio = np.array([truth.log2_ratio for truth in truths] + [0.0])
-    true = np.array([truth.gain for truth in truths] + [0.0])
-    on = pareto.front(np.column_stack([seen, -ratio]))
-    return pareto.hypervolume(np.column_stack([true[on], -ratio[on]]))
-
-
-def tell(log: str, lines: list[Mapping[str, Any]]) -> None:
+def tell(log: str, lines: Sequence[Mapping[str, Any]]) -> None:
     """A row a rule: saved, lost against the search without stops of the same seed, lost by one that is as cheap."""
     full = {line["seed"]: line for line in lines if line["rule"] == "none"}
     rows = {}
@@ -214,7 +194,7 @@ def tell(log: str, lines: list[Mapping[str, Any]]) -> None:
         }
         print(log, name, rows[name])
     headline = {name: rows["in force"][name] for name in ("compute_saved", "hypervolume_loss_pct")}
-    settings = {"trials": TRIALS, "batch": BATCH}
+    settings = {"trials": TRIALS, "batch": BATCH, "table": lines[0]["table"]}
     write_result(f"early_stopping_{log}", settings=settings, figures=rows, headline=headline)
 
 

@@ -9,6 +9,7 @@ from automl.stats.seeds import trial_seeds
 from automl.strategies import Strategy
 from automl.study.baselines import summarize_baseline
 from automl.study.history import Baseline, Failure, History, Measurement, Origin, Proposal, Speed, State, Trial
+from automl.study.precedents import Precedent
 from automl.testing.made_up import running
 from experiments.search_benchmark.logs import SEED
 from search_spaces.model import ModelSpec
@@ -71,10 +72,18 @@ def end(history: History, train: Train) -> History:
 
 
 def play(
-    space: SearchSpace, baseline: Baseline, strategy: Strategy, train: Train, *, trials: int, batch: int, seed: int
+    space: SearchSpace,
+    baseline: Baseline,
+    strategy: Strategy,
+    train: Train,
+    *,
+    trials: int,
+    batch: int,
+    seed: int,
+    precedents: tuple[Precedent, ...] = (),
 ) -> History:
     """A search of so many trials, a batch at a time; shorter only where the strategy has nothing new."""
-    history = History(baseline)
+    history = History(baseline, precedents=precedents)
     while (left := trials - len(history.trials)) > 0:
         proposals = strategy(space, history, min(batch, left), seed)
         if not proposals:

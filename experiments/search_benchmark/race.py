@@ -13,13 +13,13 @@ import argparse
 import json
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from automl.strategies import Strategy
-from automl.study.history import History, Trial
+from automl.study.history import History, State, Trial
 from experiments.search_benchmark.logs import LOGS
 from experiments.search_benchmark.play import play
 from experiments.search_benchmark.rivals import rival_of
@@ -28,6 +28,8 @@ from experiments.search_benchmark.variants import VARIANTS
 from experiments.search_benchmark.worlds import Features, LookUp, Luck, Surrogate, World, baseline_in
 
 TRIALS = 100
+Case = Mapping[str, Any]
+"""What tells one search from another, as a line has it."""
 
 
 def main() -> None:
@@ -40,17 +42,34 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=10)
     parser.add_argument("--trials", type=int, default=TRIALS)
     asked = parser.parse_args()
-    file = races_of(asked.log, asked.world)
+    cases = [
+        {"strategy": name, "batch": asked.batch, "seed": seed}
+        for seed in range(asked.seeds)
+        for name in asked.strategies.split(",")
+    ]
+    log, world = asked.log, asked.world
+    played(races_of(log, world), _table(log).digest, cases, lambda case: race(log, world, trials=asked.trials, **case))
+
+
+def played(
+    file: Path,
+    mark: str,
+    cases: Sequence[Mapping[str, Any]],
+    play_one: Callable[[Mapping[str, Any]], Mapping[str, Any]],
+) -> list[Mapping[str, Any]]:
+    """A line for each case in the table of that digest: those that stand in the file, and the others, played now and
+    written as each ends. A line has its case's own keys."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    mark = _table(asked.log).digest
-    done = {(line["strategy"], line["batch"], line["seed"]) for line in read_races(file) if line["table"] == mark}
-    for seed in range(asked.seeds):
-        for name in asked.strategies.split(","):
-            if (name, asked.batch, seed) in done:
-                continue
-            line = race(asked.log, asked.world, name, seed, asked.batch, asked.trials)
+    lines = [line for line in read_races(file) if line["table"] == mark]
+    found = []
+    for case in cases:
+        line = next((one for one in lines if case.items() <= one.items()), None)
+        if line is None:
+            line = {"table": mark, **case, **play_one(case)}
             with file.open("a") as out:
                 out.write(json.dumps(line) + "\n")
+        found.append(line)
+    return found
 
 
 def races_of(log: str, world: str) -> Path:
@@ -81,16 +100,16 @@ def world_of(log: str, kind: str) -> World:
     return LookUp(table, Luck.of(table), Features.of(table))
 
 
-def race(log: str, kind: str, name: str, seed: int, batch: int, trials: int) -> dict[str, Any]:
-    """One search."""
+def race(log: str, kind: str, *, strategy: str, seed: int, batch: int, trials: int) -> dict[str, Any]:
+    """One search, but for its case."""
     world = world_of(log, kind)
-    strategy = strategy_named(name)
+    proposer = strategy_named(strategy)
     spent: list[float] = []
 
     def timed(*asked: Any) -> Any:
         start = time.process_time()
         try:
-            return strategy(*asked)
+            return proposer(*asked)
         finally:
             spent.append(time.process_time() - start)
 
@@ -106,19 +125,20 @@ def race(log: str, kind: str, name: str, seed: int, batch: int, trials: int) -> 
         seed=seed,
     )
     return {
-        "table": world.table.digest,
-        "strategy": name,
-        "batch": batch,
-        "seed": seed,
-        "trials": [_line(world, history, trial) for trial in history.trials],
+        "trials": rows_of(world, history),
         "propose_cpu_s": [round(seconds, 3) for seconds in spent],
         "wall_s": round(time.monotonic() - wall, 2),
     }
 
 
-def _line(world: World, history: History, trial: Trial) -> list[Any]:
-    """True gain, observed gain, log2 ratio, origin, forecast gain and its spread; of a failed one None."""
-    if trial.measurement is None:
+def rows_of(world: World, history: History) -> list[list[Any]]:
+    """Of each trial true gain, observed gain, log2 ratio, origin, forecast gain and its spread; None of one that failed
+    or was stopped."""
+    return [_row(world, history, trial) for trial in history.trials]
+
+
+def _row(world: World, history: History, trial: Trial) -> list[Any]:
+    if trial.measurement is None or trial.state is State.STOPPED:
         return [None, None, None, str(trial.origin), None, None]
     true, forecast = world.truth(trial.candidate), trial.forecast
     base = history.baseline.ne

@@ -11,24 +11,22 @@ that one with it has after 40. Writes experiments/results/warm_start_LOG.json.
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
 import numpy as np
 
-from automl.stats import pareto
 from automl.stats.seeds import seed_of
 from automl.strategies import strategy_of
-from automl.study.history import History, State
 from automl.study.precedents import Precedent
 from experiments.record import write_result
 from experiments.search_benchmark.logs import LOGS
-from experiments.search_benchmark.play import begin, end
-from experiments.search_benchmark.race import world_of
+from experiments.search_benchmark.play import play
+from experiments.search_benchmark.race import played, rows_of, world_of
 from experiments.search_benchmark.table import ROOT, Table, read_table
-from experiments.search_benchmark.worlds import World, baseline_in
+from experiments.search_benchmark.told import course_of
+from experiments.search_benchmark.worlds import baseline_in
 
 TRIALS, BATCH, OLD, AT = 100, 10, 100, 40
 MARKS = (20, 40, 60, 100)
@@ -43,16 +41,9 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=8)
     asked = parser.parse_args()
     file = ROOT / ".cache" / "search_benchmark" / f"warmed_{asked.log}.jsonl"
+    cases = [{"kind": kind, "seed": seed} for seed in range(asked.seeds) for kind in KINDS]
     mark = "-".join(read_table(log).digest for log in LOGS)
-    lines = [json.loads(text) for text in file.read_text().splitlines()] if file.exists() else []
-    done = [line for line in lines if line["table"] == mark]
-    for seed in range(asked.seeds):
-        for kind in KINDS:
-            if not any((line["kind"], line["seed"]) == (kind, seed) for line in done):
-                done.append({"table": mark, "kind": kind, "seed": seed, "volume": played(asked.log, kind, seed)})
-                with file.open("a") as out:
-                    out.write(json.dumps(done[-1]) + "\n")
-    tell(asked.log, done)
+    tell(asked.log, played(file, mark, cases, lambda case: {"volume": warmed(asked.log, **case)}))
 
 
 def old_study(log: str, kind: str, seed: int) -> tuple[Precedent, ...]:
@@ -77,26 +68,20 @@ def _precedent(table: Table, number: int, sign: float) -> Precedent:
     )
 
 
-def played(log: str, kind: str, seed: int) -> list[float]:
+def warmed(log: str, kind: str, seed: int) -> list[float]:
     """True hypervolume of the front that was seen, after each trial."""
     world = world_of(log, "surrogate")
-    history = History(baseline_in(world, seed), precedents=old_study(log, kind, seed))
-    controller, volumes = strategy_of("controller"), list[float]()
-    while len(history.trials) < TRIALS:
-        begun = begin(history, controller(world.table.space, history, BATCH, seed))
-        history = end(begun, lambda candidate, order: world.answer(candidate, order, seed))
-        volumes += [_volume(world, history, n) for n in range(len(volumes) + 1, len(history.trials) + 1)]
-    return volumes
-
-
-def _volume(world: World, history: History, count: int) -> float:
-    done = [trial for trial in history.trials[:count] if trial.state is State.COMPLETE]
-    truths = [world.truth(trial.candidate) for trial in done]
-    seen = np.array([0.0, *(history.baseline.mean_gain_pct(trial) for trial in done)])
-    true = np.array([0.0, *(truth.gain for truth in truths)])
-    ratio = np.array([0.0, *(truth.log2_ratio for truth in truths)])
-    on = pareto.front(np.column_stack([seen, -ratio]))
-    return round(pareto.hypervolume(np.column_stack([true[on], -ratio[on]])), 4)
+    history = play(
+        world.table.space,
+        baseline_in(world, seed),
+        strategy_of("controller"),
+        lambda candidate, order: world.answer(candidate, order, seed),
+        trials=TRIALS,
+        batch=BATCH,
+        seed=seed,
+        precedents=old_study(log, kind, seed),
+    )
+    return [round(float(volume), 4) for volume in course_of({"trials": rows_of(world, history)}).volume_N]
 
 
 def tell(log: str, lines: Sequence[Line]) -> None:
@@ -116,7 +101,8 @@ def tell(log: str, lines: Sequence[Line]) -> None:
         }
         print(log, kind, rows[kind])
     headline = {"trials_saved": rows["same"]["trials_saved"], "misled_loss_pct": rows["opposite"]["loss_pct"][-1]}
-    write_result(f"warm_start_{log}", settings={"old": OLD, "marks": MARKS, "at": AT}, figures=rows, headline=headline)
+    settings = {"old": OLD, "marks": MARKS, "at": AT, "table": lines[0]["table"]}
+    write_result(f"warm_start_{log}", settings=settings, figures=rows, headline=headline)
 
 
 def reached(volumes: Sequence[float], goal: float) -> int:
