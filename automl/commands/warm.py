@@ -9,6 +9,7 @@ from automl.study.config import DEAF
 from automl.study.file import StudyFile, part
 from automl.study.precedents import WarmStart
 from automl.study.problem import Problem
+from automl.study.warm_list import listed
 from search_spaces.errors import Position
 
 
@@ -19,7 +20,7 @@ def warm_start_of(study: StudyFile, folder: Path) -> WarmStart:
     Raises:
         InputError: with what is wrong with each that the file names; where the study was started with others.
     """
-    names = listed(study)
+    names = listed(study.document)
     if not names:
         return WarmStart()
     from automl.commands.sources import read_sources  # with what reads a record
@@ -42,12 +43,6 @@ def told_at_start(problem: Problem) -> WarmStart:
         return problem.warm
     study = StudyFile(problem.document, problem.config, problem.config.data, ())
     return warm_start_of(study, problem.folder)
-
-
-def listed(study: StudyFile) -> list[tuple[int, str]]:
-    """The studies that a file names, each with its place in the list; what is no text is told with the file."""
-    names = part(study.document, "search", "warm_start")
-    return [(k, name) for k, name in enumerate(names) if isinstance(name, str)] if isinstance(names, list) else []
 
 
 def _deaf(study: StudyFile) -> Sequence[tuple[Position, str]]:

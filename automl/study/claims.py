@@ -18,7 +18,7 @@ from automl.study.plugins import changed
 from automl.study.results import Finals, read_finals
 from automl.study.scaled import Scaled
 from automl.study.shared import Shared, plugins_of, study_file_of
-from automl.study.warm_list import folders_of, list_words, plainly, recorded_folders, recorded_list
+from automl.study.warm_list import folders_of, list_words, listed, plainly, recorded_folders, recorded_list
 from search_spaces.errors import InputError, Mistake, Position
 from search_spaces.source import Document, read_text
 
@@ -194,11 +194,9 @@ def hold_warm_start(facts: Facts, document: Document, folder: Path) -> None:
     Raises:
         InputError: where it is another.
     """
-    names = part(document, "search", "warm_start")
-    listed = tuple(name for name in names if isinstance(name, str)) if isinstance(names, list) else ()
-    before = recorded_list(facts)
-    here, there = folders_of(listed, Path(document.file).parent), recorded_folders(facts, folder)
-    if plainly(listed) != plainly(before) and sorted(here) != sorted(there):
+    names, before = [name for _, name in listed(document)], recorded_list(facts)
+    here, there = folders_of(names, Path(document.file).parent), recorded_folders(facts, folder)
+    if plainly(names) != plainly(before) and sorted(here) != sorted(there):
         what = Conflict.WARM_START
         must = f"must be the study that {Shared.of(folder) or folder} holds"
         raise InputError([Mistake(document.at(*_AT[what]), must, f"{_other(what)}{list_words(before)}", _HINTS[what])])

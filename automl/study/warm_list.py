@@ -9,7 +9,7 @@ from pathlib import Path
 from automl.study.facts import Facts
 from automl.study.file import part
 from automl.study.shared import study_file_of
-from search_spaces.source import read_text
+from search_spaces.source import Document, read_text
 
 
 def folders_of(names: Iterable[str], base: Path) -> tuple[str, ...]:
@@ -23,10 +23,15 @@ def folders_of(names: Iterable[str], base: Path) -> tuple[str, ...]:
     return tuple(found)
 
 
+def listed(document: Document) -> list[tuple[int, str]]:
+    """The names in a study file, each with its place in the list; what is no text is told with the file."""
+    names = part(document, "search", "warm_start")
+    return [(k, name) for k, name in enumerate(names) if isinstance(name, str)] if isinstance(names, list) else []
+
+
 def recorded_list(facts: Facts) -> tuple[str, ...]:
     """The list of the study file as it was at the last start."""
-    names = part(read_text(facts.config_text, "study.yaml"), "search", "warm_start")
-    return tuple(name for name in names if isinstance(name, str)) if isinstance(names, list) else ()
+    return tuple(name for _, name in listed(read_text(facts.config_text, "study.yaml")))
 
 
 def recorded_folders(facts: Facts, folder: Path) -> tuple[str, ...]:
