@@ -1,10 +1,11 @@
 """Models scaled up on KuaiRand: at 2, 8 and 50 times the FLOPs of the tuned DCN-V2, against that baseline widened.
 
-    python -m experiments.scale_up [--trials 20] [--scales 2 8 50] [--seed 7] [--minutes 60] [--quick]
+    python -m experiments.scale_up [--trials 20] [--scales 2 8 50] [--seed 7] [--minutes 60] [--gpu 0.25] [--quick]
 
 At each scale the project's search, then random candidates from the same space for as many core-seconds, repeats
 counted. A search goes on where it stopped; one that has ended leaves its figures under .cache/scale_up and is not
-opened again. --minutes ends this call's part of each search. Writes experiments/results/scale_up.json.
+opened again. --minutes ends this call's part of each search. With --gpu models train on a part of a GPU each, and are
+timed on a core all the same. Writes experiments/results/scale_up.json.
 """
 
 from __future__ import annotations
@@ -25,7 +26,6 @@ from experiments.studies import changed
 
 CACHE = Path(__file__).parents[1] / ".cache" / "scale_up"
 SPACE = "ctr-large"
-CORES = 2
 SCALES = (2.0, 8.0, 50.0)
 OURS, RIVAL = "controller", "random"
 SPENT = 0.97  # of our core-seconds, from which on the rival has had as many
@@ -41,6 +41,8 @@ def main() -> None:
     parser.add_argument("--scales", type=float, nargs="+", default=SCALES)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--minutes", type=float, help="of each search, in this call; the next one goes on")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--gpu", type=float, default=0.0, help="the part of one that a trial holds")
     parser.add_argument("--quick", action="store_true", help="3 trials at 2 times the FLOPs")
     asked = parser.parse_args()
     if asked.quick:
@@ -55,7 +57,7 @@ def main() -> None:
             return
         runs += [ours, rival]
         print(*table(runs), sep="\n", flush=True)
-    settings = {"trials": asked.trials, "seed": asked.seed, "space": SPACE, "workers": CORES}
+    settings = {"trials": asked.trials, "seed": asked.seed, "space": SPACE, "workers": asked.workers, "gpu": asked.gpu}
     path = write_result("scale_up", settings=settings, figures={"runs": runs}, headline=headline(runs))
     print(path)
 
@@ -68,12 +70,18 @@ def ended(strategy: str, scale: float, asked: argparse.Namespace, spend: float |
     if cached.exists():
         found: Run = json.loads(cached.read_text())
         return found
-    file = written(name, strategy, asked.seed)
+    file = written(name, strategy, asked.seed, asked.gpu)
     budget = None if asked.minutes is None else 60 * asked.minutes
     trials = asked.trials if spend is None else max(1, asked.trials // 2)
     while True:
         study = automl.search(
-            file, scale=scale, trials=trials, workers=CORES, time_budget=budget, console=terminal(), command=name
+            file,
+            scale=scale,
+            trials=trials,
+            workers=asked.workers,
+            time_budget=budget,
+            console=terminal(),
+            command=name,
         )
         done, spent = sum(t.ended for t in study.history.trials), core_seconds(study.history.trials)
         if done < trials and not study.facts.exhausted:
@@ -97,11 +105,12 @@ def more(trials: int, done: int, spent: float, spend: float | None, most: int) -
     return min(most, done + max(1, round((spend - spent) / each)))
 
 
-def written(name: str, strategy: str, seed: int) -> Path:
+def written(name: str, strategy: str, seed: int, gpu: float) -> Path:
     """The study file; trials may take long at the largest scale."""
 
     def patient(tree: Any) -> None:
         tree["trial"] = {"timeout": "60m", "memory": "6GiB"}
+        tree["resources"] = {"gpu": gpu}
 
     file = kuairand.write_study(name, space=SPACE, strategy=strategy, seed=seed, split=kuairand.WEEK)
     return changed(file, patient)

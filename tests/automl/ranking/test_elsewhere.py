@@ -1,7 +1,8 @@
 """On another device: nothing crosses over while a chunk is learnt or scored, and the host waits for no value there.
 
 torch's meta device stands for one: it has shapes and no numbers, so that whoever asks it for a value, or for a shape
-that depends on values, fails; and a mode refuses operators whose tensors are in two places, and copies back.
+that depends on values, fails; and a mode refuses operators whose tensors are in two places, and copies back. Where
+torch sees an accelerator, the numbers are held against those of the processor too.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from automl.ranking.distill import TeacherLoss
 from automl.ranking.features import read
 from automl.ranking.losses import LabelLoss
 from automl.ranking.model import RankingModel, build_member
-from automl.ranking.place import PaddedRows, put
+from automl.ranking.place import PROCESSOR, Device, Noise, PaddedRows, device_of, gpus, module_to, put
 from automl.ranking.stepper import Stepper
 from automl.ranking.training import make_steppers
 from automl.testing.blocks import settings_of
@@ -86,6 +87,14 @@ def models() -> Iterator[tuple[str, ModelSpec]]:
 
 
 CASES = dict(models())
+TASKS: list[dict[str, Any]] = [
+    {},
+    {"sharing": "mmoe", "weight": 0.5},
+    {"sharing": "ple", "losses": "uncertainty"},
+    {"esmm": True},
+    {"tower_layers": 2, "gate_hidden": 4},
+]
+LIMIT, LIMIT_BF16 = 1e-3, 0.05  # of a logit after four steps
 
 
 def elsewhere(candidate: ModelSpec, log: Any, tasks: int = 1) -> RankingModel:
@@ -135,16 +144,7 @@ def test_lists_are_brought_with_their_rows(way: str) -> None:
     learn(model, Stepper(model, candidate, LabelLoss()), chunk_of(log))
 
 
-@pytest.mark.parametrize(
-    "tasks",
-    [
-        {},
-        {"sharing": "mmoe", "weight": 0.5},
-        {"sharing": "ple", "losses": "uncertainty"},
-        {"esmm": True},
-        {"tower_layers": 2, "gate_hidden": 4},
-    ],
-)
+@pytest.mark.parametrize("tasks", TASKS)
 def test_several_labels_are_learnt_there(tasks: dict[str, Any]) -> None:
     log = planted_tasks(rows=ROWS)
     candidate = spec(train={"batch_size": BATCH}, tasks=tasks)
@@ -180,6 +180,60 @@ def test_the_rows_of_a_table_move_as_they_do_on_the_processor(averaged: bool, mo
         found.append(model.table.weight_RE)
         monkeypatch.setattr(of_rows, "distinct_rows", lambda _: PaddedRows())
     torch.testing.assert_close(found[0], found[1])
+
+
+class Taught:
+    """What is learnt on a device, by name: the logits of the first rows afterwards."""
+
+    def __init__(self, there: Device) -> None:
+        self.there = there
+
+    def of(self, candidate: ModelSpec, log: Any, chunk: Chunk, heads: str = "", tasks: int = 1) -> Tensor:
+        model = module_to(build_member(candidate, log.inputs, seed=0, tasks=tasks), self.there).train()
+        if heads:
+            assert candidate.distill is not None
+            stepper = Stepper(model, candidate, TeacherLoss(candidate.distill, model.head, tasks=1, own=0, seed=0))
+        else:
+            (stepper,) = make_steppers(model, candidate, log, weights_seed=0)
+        stepper.average()
+        list(stepper.steps(chunk))
+        stepper.settle()
+        with torch.inference_mode():
+            return model.eval()(chunk.features[:32]).cpu()
+
+    def all(self) -> Iterator[tuple[str, Tensor]]:
+        log = planted(rows=ROWS)
+        for name, candidate in CASES.items():
+            yield name, self.of(candidate, log, chunk_of(log, weights_C=torch.full((ROWS,), 0.5)))
+        for heads in ("auxiliary", "adapter", "plain", "both"):
+            lesson = Lesson(torch.zeros(ROWS, 1), torch.zeros(ROWS))
+            candidate = spec(train={"batch_size": BATCH}, distill={"heads": heads})
+            yield heads, self.of(candidate, log, chunk_of(log, lesson=lesson), heads)
+        listed = remembered(rows=ROWS)
+        for way in HISTORIES:
+            candidate = spec(history={way: {}}, train={"batch_size": BATCH}, embedding={"dim": 4, "split": 5})
+            yield way, self.of(candidate, listed, chunk_of(listed))
+        several = planted_tasks(rows=ROWS)
+        assert several.labels_NT is not None
+        for tasks in TASKS:
+            candidate = spec(train={"batch_size": BATCH}, tasks=tasks)
+            yield str(tasks), self.of(candidate, several, chunk_of(several, put(several.labels_NT[:ROWS])), tasks=2)
+
+
+@pytest.mark.skipif(gpus() == 0, reason="torch sees no accelerator on this machine")
+def test_an_accelerator_learns_what_the_processor_learns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every model, optimizer and loss; with the same noise, which each kind of device draws by itself otherwise."""
+    drawn = Noise.int16
+    monkeypatch.setattr(
+        Noise, "int16", lambda self, like: drawn(self, torch.empty_like(like, device="cpu")).to(like.device)
+    )
+    there = dict(Taught(device_of("gpu")).all())
+    far = {}
+    for name, logits in Taught(PROCESSOR).all():
+        worst = float((there[name] - logits).abs().max())
+        if not worst <= (LIMIT_BF16 if "half" in name else LIMIT):
+            far[name] = worst
+    assert not far
 
 
 def test_the_mode_sees_what_it_forbids() -> None:
