@@ -82,14 +82,16 @@ def main() -> None:
     if asked.summary:
         summarise()
         return
-    write = partial(_completejourney) if asked.log == "completejourney" else partial(_simulated, asked.rows)
+    log, write = asked.log, _completejourney
+    if log == "simulated":
+        log, write = f"simulated-{asked.rows}", partial(_simulated, asked.rows)
     found = {
-        kind: searched(write, f"fidelity-{asked.log}-{kind}-{asked.seed}", kind, asked.seed, asked.trials)
+        kind: searched(write, f"fidelity-{log}-{kind}-{asked.seed}", kind, asked.seed, asked.trials)
         for kind in ("full", "auto")
         if asked.only in (None, kind)
     }
     if asked.only is None:
-        tell(asked.log, asked.seed, asked.trials, found["full"], found["auto"])
+        tell(log, asked.seed, asked.trials, found["full"], found["auto"])
 
 
 def _completejourney(name: str, seed: int) -> Path:

@@ -19,6 +19,7 @@ from typing import Any
 
 import automl
 from automl.cli.common import terminal
+from automl.runtime.host import machine
 from automl.study.scale_up import Reached, ScaleUp, core_seconds
 from experiments import kuairand
 from experiments.record import write_result
@@ -57,7 +58,7 @@ def main() -> None:
             return
         runs += [ours, rival]
         print(*table(runs), sep="\n", flush=True)
-    settings = {"trials": asked.trials, "seed": asked.seed, "space": SPACE, "workers": asked.workers, "gpu": asked.gpu}
+    settings = {"trials": asked.trials, "seed": asked.seed, "space": SPACE, "workers": asked.workers}
     path = write_result("scale_up", settings=settings, figures={"runs": runs}, headline=headline(runs))
     print(path)
 
@@ -92,7 +93,7 @@ def ended(strategy: str, scale: float, asked: argparse.Namespace, spend: float |
             break
     print(study.summary(), study.report(), sep="\n", flush=True)
     CACHE.mkdir(parents=True, exist_ok=True)
-    figures = figures_of(study, strategy)
+    figures = figures_of(study, strategy, asked.gpu)
     cached.write_text(json.dumps(figures, indent=1))
     return figures
 
@@ -116,13 +117,15 @@ def written(name: str, strategy: str, seed: int, gpu: float) -> Path:
     return changed(file, patient)
 
 
-def figures_of(study: automl.StudyHandle, strategy: str) -> Run:
+def figures_of(study: automl.StudyHandle, strategy: str, gpu: float) -> Run:
     """What a run found. Cost: seconds of a core for a million rows served."""
     found, history = study.scale_up(), study.history
     assert found is not None
     qps = history.baseline.qps
     return {
         "strategy": strategy,
+        "machine": machine(),
+        "gpu": gpu,
         "scale": found.scaled.factor,
         "reached": found.scaled.reached,
         "flops": found.scaled.flops,
