@@ -115,7 +115,7 @@ class SearchSource:
         trial = self._trials.get(job.name)
         if trial is None or progress.qps_ratio is None or job.name in self._pilots:
             return True
-        if not progress.curve and len(progress.parts) == 1:
+        if progress.parts and not progress.curve:
             return promoted(trial, progress.parts[0], progress.qps_ratio, self._others())
         return not (
             self._problem.config.search.stop_early
@@ -125,12 +125,14 @@ class SearchSource:
     def ended(self, job: Job, outcome: Outcome) -> None:
         self._events += 1
         with self._study.turn():
+            if job.name in self._pilots:
+                self._pilots.remove(job.name)
+                outcome = _of_a_pilot(outcome)
             if job.name in self._again:
                 number, order = self._again.pop(job.name)
                 self._end_repeat(number, order, outcome)
                 self._study.drivers.release(Claim.REPEAT, number)
             elif job.name in self._trials:
-                self._pilots.discard(job.name)
                 self._end_trial(self._ended_trial(self._trials.pop(job.name), outcome))
             else:
                 self._end_baseline(job, outcome)
@@ -359,10 +361,19 @@ class SearchSource:
         measurement = outcome.measurement
         if outcome.stopped and measurement is not None:
             others = self._others()
-            on_part = not outcome.curve and len(measurement.parts) == 1
-            ne = part_ne(measurement.parts[0], others) if on_part else extrapolated_ne(trial, outcome.curve, others)
+            ne = (
+                extrapolated_ne(trial, outcome.curve, others)
+                if outcome.curve
+                else part_ne(measurement.parts[0], others)
+            )
             measurement = replace(measurement, ne=ne)
         return replace(with_outcome(trial, outcome, measurement), seeds=self._seeds(0))
+
+
+def _of_a_pilot(outcome: Outcome) -> Outcome:
+    """The same, and that its parts were to tell what parts are worth."""
+    found = outcome.measurement
+    return outcome if found is None else replace(outcome, measurement=replace(found, pilot=bool(found.parts)))
 
 
 def _without(trial: Trial, late: frozenset[str]) -> Trial:

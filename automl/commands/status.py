@@ -173,7 +173,7 @@ def _fidelity(trials: tuple[Trial, ...]) -> list[str]:
     pilots = sum(is_pilot(trial) for trial in trials)
     if not pilots:
         return []
-    parts = [f"{one.trials} on every {one.every}th row first, {one.promoted} of them on all" for one in parted(trials)]
+    parts = [f"{one.trials} on one row in {one.every} first, {one.promoted} of them on all" for one in parted(trials)]
     return [f"fidelity   {'; '.join([f'{pilots} on parts of the rows and on all', *parts])}"]
 
 

@@ -64,7 +64,7 @@ class TrainModel:
     days: tuple[int, ...] = ()  # rows of the scored window at which another day begins; its first is not among them
     stops: tuple[float, ...] = ()  # shares of the training at which the driver may end it
     check_rows: int = 0  # of the scored window, whose NE is told at each stop; 0: none
-    parts: tuple[int, ...] = ()  # first a training of its own on every n-th row, for each of these n
+    parts: tuple[int, ...] = ()  # first a training of its own on one row in n, for each of these n
     timing: Timing | None = None
     predictions: str | None = None  # file for the probabilities of the scored rows (NumPy, float64, sealed)
     predictions_name: str = ""  # what they are sealed with: whose they are, wherever the file is written

@@ -78,7 +78,7 @@ class CurvePoint:
 
 @dataclass(frozen=True, slots=True)
 class PartNE:
-    """NE of a part of the validation window by a training of its own on every n-th training row."""
+    """NE of a part of the validation window by a training of its own on one training row in `every`."""
 
     every: int
     ne: float
@@ -99,7 +99,8 @@ class Measurement:
     """What a trial measured on the validation window. Stopped trials have no ne, auc and calibration of their own:
     theirs is extrapolated from the curve and marked so by the trial's state. Of several labels ne, auc and calibration
     are those of the objective; `nes` has the NE of each by name, None where there is one label. `parts`: what trainings
-    on parts of the rows came to before it was trained on all of them; none where the study's fidelity is full."""
+    on parts of the rows came to before it was trained on all of them; none where the study's fidelity is full. A
+    `pilot` was to be trained on all of them whatever its parts said."""
 
     ne: float
     auc: float | None
@@ -112,9 +113,10 @@ class Measurement:
     cpu_seconds: Mapping[str, float] = field(default_factory=dict)  # of parts and train; none in older records
     nes: Mapping[str, float] | None = None
     parts: tuple[PartNE, ...] = ()
+    pilot: bool = False
 
     def part_ne(self, every: int) -> float:
-        """NE by a training on every n-th row; NaN where there was none."""
+        """NE by a training on one row in `every`; NaN where there was none."""
         return next((part.ne for part in self.parts if part.every == every), math.nan)
 
     def ne_of(self, task: str | None) -> float:

@@ -1,4 +1,4 @@
-"""Parts of the training rows, every n-th of them, on which a search with `fidelity: auto` trains first."""
+"""Parts of the training rows, one in n of them, on which a search with `fidelity: auto` trains first."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from automl.study.history import Trial
 
-EVERY = (16, 8, 4)  # a part is every n-th row
+EVERY = (16, 8, 4)  # a part is one row of each run of so many
 LEAST_ROWS = 8192  # of a part: fewer are a handful of steps
 
 
@@ -18,7 +18,7 @@ def parts_of(train_rows: int) -> tuple[int, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Parted:
-    """How many trials that were no pilots were trained on every n-th row first, and how many of them on all then."""
+    """How many trials, no pilots, were trained on one row in `every` first, and how many of them on all then."""
 
     every: int
     trials: int
@@ -26,14 +26,14 @@ class Parted:
 
 
 def is_pilot(trial: Trial) -> bool:
-    """Whether it was trained on several parts of the rows."""
-    return trial.measurement is not None and len(trial.measurement.parts) > 1
+    """Whether it was trained on parts of the rows to tell what they are worth."""
+    return trial.measurement is not None and trial.measurement.pilot
 
 
 def parted(trials: Sequence[Trial]) -> tuple[Parted, ...]:
     """By part, the smallest one first."""
-    first = [(trial, trial.measurement.parts) for trial in trials if trial.measurement is not None]
-    alone = [(trial, parts[0].every) for trial, parts in first if len(parts) == 1]
+    first = [(trial, trial.measurement.parts) for trial in trials if trial.measurement and not is_pilot(trial)]
+    alone = [(trial, parts[0].every) for trial, parts in first if parts]
     return tuple(
         Parted(every, sum(n == every for _, n in alone), sum(n == every and bool(t.curve) for t, n in alone))
         for every in sorted({n for _, n in alone}, reverse=True)

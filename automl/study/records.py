@@ -55,7 +55,8 @@ class MeasurementJson(TypedDict):
     seconds: Mapping[str, float]
     cpu_seconds: NotRequired[Mapping[str, float]]
     nes: NotRequired[Mapping[str, float | None]]  # of several labels
-    parts: NotRequired[Sequence[tuple[int, float]]]  # every how many rows, NE
+    parts: NotRequired[Sequence[tuple[int, float]]]  # one row in how many, NE
+    pilot: NotRequired[bool]  # in older records: whoever has several parts
 
 
 class OutcomeJson(TypedDict):
@@ -142,6 +143,7 @@ def measurement_json(measurement: Measurement) -> MeasurementJson:
         found["nes"] = {task: _finite(ne) for task, ne in nes.items()}
     if measurement.parts:
         found["parts"] = [(part.every, part.ne) for part in measurement.parts]
+        found["pilot"] = measurement.pilot
     return found
 
 
@@ -165,6 +167,7 @@ def measurement_of(data: MeasurementJson) -> Measurement:
         cpu_seconds=data.get("cpu_seconds", {}),
         nes={task: _or_nan(ne) for task, ne in data["nes"].items()} if "nes" in data else None,
         parts=tuple(PartNE(every, ne) for every, ne in data.get("parts", ())),
+        pilot=data.get("pilot", len(data.get("parts", ())) > 1),
     )
 
 

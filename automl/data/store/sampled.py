@@ -1,4 +1,4 @@
-"""A part of a log's rows as a log of its own, held in memory."""
+"""A part of a log's rows, and the same as a log of its own, held in memory."""
 
 from __future__ import annotations
 
@@ -8,6 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from automl.data.store.log import EncodedLog
+
+
+def one_in(rows: slice, every: int, seed: int) -> NDArray[np.int64]:
+    """Of each run of so many rows one that is drawn, in order; fewer at the end are left out.
+
+    The same place of every run would be the same position of every list, where rows lie list by list.
+    """
+    starts = np.arange(rows.start, rows.stop - every + 1, every)
+    drawn: NDArray[np.int64] = starts + np.random.default_rng(seed).integers(every, size=len(starts))
+    return drawn
 
 
 def sampled(log: EncodedLog, window: str, rows: NDArray[np.int64]) -> EncodedLog:

@@ -176,17 +176,20 @@ def _fidelity(view: View) -> str | None:
         return None
     told = fidelities((*view.history.baseline.trials[:1], *view.history.trials))
     ranked = [
-        f"every {one.every}th row {one.agreement.tau:.2f} [{one.agreement.low:.2f}, {one.agreement.high:.2f}]"
+        f"one row in {one.every} {one.agreement.tau:.2f} [{one.agreement.low:.2f}, {one.agreement.high:.2f}]"
         for one in told
     ]
     tried = [
-        f"{counted(one.trials, 'candidate')} on every {one.every}th row first, {one.promoted} of them on all then"
+        f"{counted(one.trials, 'candidate')} on one row in {one.every} first, {one.promoted} of them on all then"
         for one in parted(view.history.trials)
     ]
-    after = f"After them were trained: {listed(tried)}." if tried else "No part ranked well enough: all rows were used."
+    if tried:
+        after = f" After them were trained: {listed(tried)}."
+    else:
+        after = " No part ranked well enough: all rows were used." if ranked else ""
     return (
         f"{counted(pilots, 'pilot')} were trained on parts of the rows and on all of them. How parts ranked what was "
-        f"trained on all (Kendall's tau, 95%): {listed(ranked) if ranked else 'too few to tell'}. {after}"
+        f"trained on all (Kendall's tau, 95%): {listed(ranked) if ranked else 'too few to tell'}.{after}"
     )
 
 

@@ -23,7 +23,7 @@ from automl.strategies.fidelity import FEWEST
 from automl.strategies.stopping import MIN_PEERS, STOPS
 from automl.study import parts
 from automl.study.history import Failure, History, Limit, Metric, Origin, PartNE, Proposal, State
-from automl.study.parts import EVERY
+from automl.study.parts import EVERY, is_pilot
 from automl.study.problem import Problem
 from automl.study.record import Study
 from automl.study.scaled import Scaled
@@ -495,15 +495,15 @@ def on_parts(job: Job, ne: float) -> Outcome:
     return replace(found, measurement=replace(found.measurement, ne=ne, parts=parts))
 
 
-def after_pilots(folder: Path, study: Study) -> tuple[SearchSource, Job]:
+def after_pilots(folder: Path, study: Study, every: tuple[int, ...] = EVERY) -> tuple[SearchSource, Job]:
     """A source whose pilots have ended at 0.90, 0.91 and so on, and its next job."""
     add_baseline(study)
     source = source_of(folder, study, FEWEST + 2, **AUTO)
     for number in range(FEWEST):
         job = source.next(0)
         assert isinstance(job, Job)
-        assert asked(job).parts == EVERY, "a pilot"
-        at = Progress(share=0.0, curve=(), qps_ratio=1.0, parts=(PartNE(EVERY[0], 9.0),))
+        assert asked(job).parts == every, "a pilot"
+        at = Progress(share=0.0, curve=(), qps_ratio=1.0, parts=(PartNE(every[0], 9.0),))
         assert source.keep_going(job, at), "pilots are trained to their end"
         source.ended(job, on_parts(job, 0.90 + 0.01 * number))
     job = source.next(0)
@@ -539,6 +539,19 @@ def test_a_search_that_goes_on_knows_its_pilots(tmp_path: Path, shuffled: Strate
     assert isinstance(found, Job)
     assert asked(found).parts == asked(job).parts
     again.close()
+
+
+def test_pilots_are_told_from_others_where_there_is_but_one_part(
+    tmp_path: Path, shuffled: Strategy, small_parts: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parts, "EVERY", EVERY[-1:])
+    study = fresh(tmp_path)
+    source, job = after_pilots(tmp_path, study, EVERY[-1:])
+    at = Progress(share=0.0, curve=(), qps_ratio=1.0, parts=(PartNE(EVERY[-1], 0.99),))
+    assert not source.keep_going(job, at), "no pilot any more"
+    source.ended(job, on_parts(job, 0.99))
+    source.close()
+    assert [is_pilot(trial) for trial in study.trials[: FEWEST + 1]] == [True] * FEWEST + [False]
 
 
 def test_where_no_part_ranks_trials_are_trained_on_all_rows(

@@ -102,7 +102,7 @@ def test_what_a_stop_saves_is_told_by_rows_not_by_points() -> None:
 def test_what_is_spent_on_parts_of_the_rows_is_spent() -> None:
     """A pilot: 2 s and 1 s on parts. Two trials of 1 s on every fourth row: one promoted, 2 s more; one that is not."""
     one, two, three = (complete(running(n, candidate)) for n, candidate in enumerate(candidates(3)))
-    pilot = _on_parts(replace(one, curve=curve(0.95)), 8, 4)
+    pilot = _on_parts(replace(one, curve=curve(0.95)), 8, 4, pilot=True)
     promoted = _on_parts(replace(two, curve=curve(0.95)), 4)
     stays = replace(_on_parts(three, 4, train=0.0), state=State.STOPPED)
     assert saved_share([pilot, promoted, stays], baseline()) == pytest.approx(1 - (3 + 3 + 1) / (2 + 2 + 4))
@@ -111,7 +111,7 @@ def test_what_is_spent_on_parts_of_the_rows_is_spent() -> None:
 def test_who_was_trained_on_which_part_is_counted() -> None:
     one, two, three = (complete(running(n, candidate)) for n, candidate in enumerate(candidates(3)))
     trials = [
-        _on_parts(replace(one, curve=curve(0.95)), 8, 4),
+        _on_parts(replace(one, curve=curve(0.95)), 4, pilot=True),
         _on_parts(replace(two, curve=curve(0.95)), 4),
         replace(_on_parts(three, 4), state=State.STOPPED),
     ]
@@ -119,11 +119,12 @@ def test_who_was_trained_on_which_part_is_counted() -> None:
     assert parted(trials) == (Parted(4, 2, 1),)
 
 
-def _on_parts(trial: Trial, *every: int, train: float = 2.0) -> Trial:
+def _on_parts(trial: Trial, *every: int, train: float = 2.0, pilot: bool = False) -> Trial:
     """CPU seconds are told where they are known: 1 for the parts."""
     assert trial.measurement is not None
     parts, seconds = tuple(PartNE(n, 0.92) for n in every), {"parts": 1.0, "train": train}
-    return replace(trial, measurement=replace(trial.measurement, parts=parts, cpu_seconds=seconds))
+    measurement = replace(trial.measurement, parts=parts, cpu_seconds=seconds, pilot=pilot)
+    return replace(trial, measurement=measurement)
 
 
 def test_failures_are_counted_by_reason(lines: list[str]) -> None:

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from automl.data.store.log import EncodedLog
-from automl.data.store.sampled import sampled
+from automl.data.store.sampled import one_in, sampled
 from automl.ranking.model import RankingModel, build_model
 from automl.ranking.progress import Diverged, Progress
 from automl.ranking.scoring import check, score
@@ -175,10 +175,10 @@ def test_parts_are_trained_first_and_change_nothing_of_the_training(log: Encoded
     assert plain[-1].measurement.parts == ()
 
 
-def test_a_part_is_a_training_of_its_own_on_every_nth_row(log: EncodedLog, tmp_path: Path) -> None:
+def test_a_part_is_a_training_of_its_own_on_one_row_in_n(log: EncodedLog, tmp_path: Path) -> None:
     """By hand: those rows as a log, the model's own schedule, the scored window by the last weights."""
     rows = window_rows(log, FINALS_FIT)
-    part = sampled(log, "part", np.arange(rows.start + 3, rows.stop, 4))
+    part = sampled(log, "part", one_in(rows, 4, seed_of("part", 22, 4)))
     model = build_model(SPEC, log.inputs, seed=11)
     list(train(model, SPEC, part, part.windows["part"], order_seed=22, weights_seed=11, points=1))
     window, count = log.windows["test"], len(part)

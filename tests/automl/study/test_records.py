@@ -10,8 +10,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from automl.study.history import CurvePoint, Failure, Forecast, Measurement, Origin, Proposal, Speed, State, Trial
-from automl.study.records import outcome_json, proposal_json, proposal_of, trial_of
+from automl.study.history import (
+    CurvePoint,
+    Failure,
+    Forecast,
+    Measurement,
+    Origin,
+    PartNE,
+    Proposal,
+    Speed,
+    State,
+    Trial,
+)
+from automl.study.records import measurement_json, measurement_of, outcome_json, proposal_json, proposal_of, trial_of
 from search_spaces.space import Candidate
 from tests.worlds.studies import HUMAN, candidates, complete, failed, measured, running
 
@@ -26,8 +37,11 @@ text = st.text()
 speeds = st.builds(
     Speed, qps_ratio=positive, qps_ratio_low=positive, qps_ratio_high=positive, train_qps=st.none() | positive
 )
+on_parts = st.lists(st.builds(PartNE, st.sampled_from([4, 8, 16]), finite), min_size=1).map(tuple)
+told = st.fixed_dictionaries({}) | st.fixed_dictionaries({"parts": on_parts, "pilot": st.booleans()})
 measurements = st.builds(
-    Measurement,
+    lambda told, **rest: Measurement(**rest, **told),
+    told=told,
     ne=finite | st.just(math.nan),
     auc=maybe,
     calibration=maybe,
@@ -166,3 +180,10 @@ def test_only_trials_of_several_labels_have_the_ne_of_each() -> None:
     assert back.measurement.ne_of("ctr") == 0.9
     assert math.isnan(back.measurement.ne_of("cvr"))
     assert math.isnan(trial.measurement.ne_of("ctr"))
+
+
+@pytest.mark.parametrize("parts", [(PartNE(16, 0.93), PartNE(8, 0.92)), (PartNE(8, 0.92),), ()])
+def test_older_records_tell_no_pilots_but_by_their_parts(parts: tuple[PartNE, ...]) -> None:
+    told = measurement_json(replace(measured(CANDIDATES[0], ne=0.9), parts=parts, pilot=True))
+    told.pop("pilot", None)
+    assert measurement_of(told).pilot == (len(parts) > 1)
