@@ -6,6 +6,7 @@ a study file is told before a model library is there.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -296,12 +297,18 @@ def search(
         automl.runtime.errors.RunError: the baseline or every trial failed.
     """
     folder = out if scale is None else out or scaled_folder(study_folder(Path(file)), checked_scale(scale))
+    made = folder is not None and not folder.exists()
     with RateLine(lambda: console) as passed:
         problem = load_problem(Path(file), folder, passed, told=says(console), warm=warm_start_of)
     for _, text in problem.warm.notes if problem.warm is not None else ():
         says(console)(f"note: {text}")
     if scale is not None:
-        problem = scaled_problem(problem, scale)
+        try:
+            problem = scaled_problem(problem, scale)
+        except InputError:
+            if made:  # with nothing in it but the log that told what the models would cost
+                shutil.rmtree(problem.folder, ignore_errors=True)
+            raise
     from automl.commands.search import search as run_search
     from automl.study.sqlite import version_of
 

@@ -15,7 +15,7 @@ from automl.study.parts import is_pilot, parted
 from automl.study.precedents import trials_told
 from automl.study.record import Study
 from automl.study.saved import saved_share
-from automl.study.scale_up import Reached
+from automl.study.scale_up import LEAST_CORE_HOURS, Reached
 from automl.study.shared import study_file_of
 from automl.study.sqlite import reading
 from automl.study.storage import limits_of, load_started
@@ -111,8 +111,10 @@ def _scale_up(study: Study) -> list[str]:
     at_ne = "none is as fast and no worse than the widened baseline"
     if ne is not None:
         at_ne = f"#{ne.trial}: cost x{1 / ne.qps_ratio:.2f} (QPS x{ne.qps_ratio:.2f}) at NE {_gain(_mean_gain(ne))}"
-    per_hour = f"{found.gain_per_core_hour_pct:+.2f}% NE at equal cost, of {found.core_hours:.3g} core-hours"
-    return [*lines, f"equal cost {at_cost}", f"equal NE   {at_ne}", f"core-hour  {per_hour}"]
+    per_hour = f"{found.core_hours:.3g} inside trials and repeats"
+    if found.core_hours >= LEAST_CORE_HOURS:
+        per_hour += f", {found.gain_per_core_hour_pct:+.2f}% of NE at equal cost for each"
+    return [*lines, f"equal cost {at_cost}", f"equal NE   {at_ne}", f"core-hours {per_hour}"]
 
 
 def _mean_gain(reached: Reached) -> MeanGain:

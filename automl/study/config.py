@@ -33,7 +33,7 @@ Plug-ins add to this table and to the next (automl/study/plugins.py).
 """
 
 DEAF = frozenset({"evolution", "nsga2", "random", "tpe"})
-"""The strategies that make nothing of a warm start. Of one that a plug-in adds nobody knows."""
+"""The strategies that hear nothing of a warm start or a preference. Of one that a plug-in adds nobody knows."""
 
 TRAININGS: dict[str, str] = {"standard": "automl.runtime.work:train_and_score"}
 """The trainings that a study may name, and where each stands: loaded by the worker that trains."""
@@ -68,6 +68,14 @@ class SearchConfig(Part):
     repeats: Annotated[float, Field(ge=0, le=5)] = 0.3  # the most further trainings, as a share of the candidates
     warm_start: tuple[str, ...] = ()  # folders of other studies, relative to the file
     tune_baseline: Annotated[int, Field(ge=0, le=200), AfterValidator(_none_or_enough)] = 0
+
+    @field_validator("prefer")
+    @classmethod
+    def _where_it_is_heard(cls, value: str, info: ValidationInfo) -> str:
+        strategy = info.data.get("strategy")
+        if value != "balanced" and strategy in DEAF:
+            raise ValueError(f"must be left out with {strategy}: only the controller hears what is preferred")
+        return value
 
     @field_validator("warm_start", mode="before")
     @classmethod

@@ -13,6 +13,7 @@ from automl.study.history import History, Trial
 from automl.study.scaled import Scaled
 
 _SECONDS_PER_HOUR = 3600.0
+LEAST_CORE_HOURS = 0.01  # of a search, below which nobody is told what each of them gained
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -49,7 +49,7 @@ def test_it_is_a_study_of_its_own_against_the_widened_baseline(file: Path, said:
     assert found.brought_qps_ratio > 1, "the one brought is trained on the same orders, and is faster"
     assert found.capacity_gain_pct == pytest.approx(100 * (found.widened_ne / found.brought_ne - 1), abs=0.05)
     assert found.core_hours > 0
-    for line in ("scale      8x: target ", "as brought NE ", "equal cost ", "equal NE ", "core-hour "):
+    for line in ("scale      8x: target ", "as brought NE ", "equal cost ", "equal NE ", "core-hours "):
         assert line in said
 
 
@@ -91,4 +91,4 @@ def test_what_cannot_be_is_told_before_anything_is_trained(file: Path, scale: st
     refused = automl_here("search", file, "--scale", scale, "--trials", "4")
     assert refused.returncode == 2
     assert told in refused.stderr
-    assert not (file.parent / f"scale-{scale}" / "study.db").exists()
+    assert not (file.parent / f"scale-{scale}").exists()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from automl.report.common.formats import ABSENT, count, decimal, is_number, percent, ratio
 from automl.report.common.words import difference, short_difference
-from automl.study.scale_up import Reached, ScaleUp
+from automl.study.scale_up import LEAST_CORE_HOURS, Reached, ScaleUp
 from search_spaces.model import ModelSpec
 
 _WORDS = (
@@ -34,13 +34,14 @@ def scale_part(found: ScaleUp | None, brought: ModelSpec | None, tuned: bool) ->
     scaled = found.scaled
     least, most = scaled.ends
     hours = f"of NE at equal cost; {found.core_hours:.3g} core-hours inside trials"
+    rate = percent(found.gain_per_core_hour_pct) if found.core_hours >= LEAST_CORE_HOURS else "–"
     tiles = (
         ("FLOPs target", count(scaled.target), f"{scaled} of {count(scaled.brought_flops)} a row as brought"),
         ("widened baseline", count(scaled.flops), f"FLOPs a row, {scaled.reached:.3g}x"),
         ("widening alone", percent(found.capacity_gain_pct), _capacity_words(found)),
         ("NE at equal cost", *_at_cost(found.equal_cost)),
         ("cost at equal NE", *_at_ne(found.equal_ne)),
-        ("gain per core-hour", percent(found.gain_per_core_hour_pct), hours),
+        ("gain per core-hour", rate, hours),
     )
     words = _WORDS.format(tuned=", tuned since" if tuned else "", least=count(least), most=count(most))
     marked = () if brought is None else tuple(short_difference(difference(scaled.widened, brought)))

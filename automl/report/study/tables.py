@@ -11,6 +11,7 @@ from automl.files.whole import whole_file
 from automl.report.common.words import describe, knobs
 from automl.report.study.derived import View, trial_seconds
 from automl.study.history import Trial
+from automl.study.parts import is_pilot
 
 _PARETO_COLUMNS = (
     "trial",
@@ -79,6 +80,8 @@ def _columns() -> tuple[str, ...]:
         "forecast_ne",
         "forecast_ne_std",
         "forecast_qps_ratio",
+        "parts",
+        "pilot",
         "unfit",
         "failure_kind",
         "failure_reason",
@@ -132,6 +135,8 @@ def trial_row(view: View, trial: Trial) -> dict[str, object]:
         "forecast_ne": forecast.ne if forecast else None,
         "forecast_ne_std": forecast.ne_std if forecast else None,
         "forecast_qps_ratio": forecast.qps_ratio if forecast else None,
+        "parts": json.dumps({part.every: part.ne for part in m.parts}) if m and m.parts else None,
+        "pilot": is_pilot(trial),
         "unfit": trial.unfit.kind if trial.unfit else None,
         "failure_kind": failure.kind if failure else None,
         "failure_reason": failure.reason if failure else None,

@@ -240,6 +240,14 @@ def test_it_is_frozen() -> None:
         config.seed = 3  # type: ignore[misc]
 
 
+def test_a_preference_is_for_who_hears_it() -> None:
+    assert study_config(search={"strategy": "random", "prefer": "balanced"}).search.prefer == "balanced"
+    assert study_config(search={"prefer": "accurate"}).search.prefer == "accurate"
+    ((where, must),) = faults(search={"strategy": "random", "prefer": "accurate"})
+    assert where == ("search", "prefer")
+    assert must == "must be left out with random: only the controller hears what is preferred"
+
+
 def test_seeds_are_not_negative() -> None:
     assert faults(seed=-1) == [(("seed",), "greater_than_equal")]
 
