@@ -32,13 +32,13 @@ name: NAME ("." NAME | INDEX)*
 COMPARE: "==" | "!=" | "<=" | ">=" | "<" | ">"
 PLUS: "+" | "-"
 TIMES: "*" | "/"
-NUMBER: /(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?[KMG]?(?![\w.])/
+NUMBER: /(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?[kKMG]?(?![\w.])/
 QUOTED: /'[^']*'|"[^"]*"/
 INDEX: /\[\d+\]/
 NAME: /[A-Za-z_]\w*/
 %ignore /[ \t\n]+/
 """
-_SUFFIX = {"K": 1e3, "M": 1e6, "G": 1e9}
+_SUFFIX = {"k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9}
 
 
 class ExpressionError(Exception):

@@ -74,6 +74,7 @@ ORACLE: dict[str, Callable[[ModelSpec], bool]] = {
     "not deep[1]": lambda m: len(m.deep) < 2,
     "embedding.dim / (embedding.dim - 8) > 0": lambda m: m.embedding.dim >= 8,  # 8 / 0 is unknown
     "params <= 3K": lambda m: m.cost(INPUTS).params <= 3000,
+    "params <= 3k": lambda m: m.cost(INPUTS).params <= 3000,
     "flops <= 0.002M or activation_bytes > 1K": lambda m: m.cost(INPUTS).flops <= 2000 or m.cost(INPUTS).bytes > 1000,
 }
 
