@@ -6,7 +6,6 @@ a study file is told before a model library is there.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -17,8 +16,8 @@ from automl.commands.warm import warm_start_of
 from automl.runtime.rate_line import RateLine, says
 from automl.study.claims import Subject, ask, finals_of, recorded_config, recorded_file
 from automl.study.history import History, State
-from automl.study.problem import Problem, load_problem, study_folder
-from automl.study.scaled import checked_scale, scaled_folder, scaled_problem
+from automl.study.problem import Problem, load_problem
+from automl.study.scaled import folder_at, scaled_or_none_left
 from search_spaces.errors import InputError
 from search_spaces.model import ModelSpec
 from search_spaces.space import SearchSpace
@@ -296,19 +295,14 @@ def search(
             to the scale, or the space does not reach it.
         automl.runtime.errors.RunError: the baseline or every trial failed.
     """
-    folder = out if scale is None else out or scaled_folder(study_folder(Path(file)), checked_scale(scale))
-    made = folder is not None and not folder.exists()
+    folder = folder_at(Path(file), out, scale)
+    is_new = folder is not None and not folder.exists()
     with RateLine(lambda: console) as passed:
         problem = load_problem(Path(file), folder, passed, told=says(console), warm=warm_start_of)
     for _, text in problem.warm.notes if problem.warm is not None else ():
         says(console)(f"note: {text}")
     if scale is not None:
-        try:
-            problem = scaled_problem(problem, scale)
-        except InputError:
-            if made:  # with nothing in it but the log that told what the models would cost
-                shutil.rmtree(problem.folder, ignore_errors=True)
-            raise
+        problem = scaled_or_none_left(problem, scale, is_new=is_new)
     from automl.commands.search import search as run_search
     from automl.study.sqlite import version_of
 

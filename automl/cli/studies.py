@@ -48,8 +48,9 @@ def init(directory: Path, data: Path | None, label: str | None, template: str) -
 )
 @click.option("--json", "as_json", is_flag=True, help="Of a study: tell it as JSON, and nothing else on stdout.")
 @WORKERS
+@click.option("--scale", type=Scale(), help="Of a study: the search at so many times the baseline's FLOPs, e.g. 8x.")
 @click.option("--out", type=FOLDER, help="The study's folder.")
-def check(file: Path, pilot: bool, as_json: bool, workers: int, out: Path | None) -> None:
+def check(file: Path, pilot: bool, as_json: bool, workers: int, scale: float | None, out: Path | None) -> None:
     """Check a study, a space or an ExFM file, and tell what can be known before it is run."""
     from automl.study.file import FileKind, kind_of
     from search_spaces.source import read
@@ -58,9 +59,10 @@ def check(file: Path, pilot: bool, as_json: bool, workers: int, out: Path | None
         raise click.UsageError("--json must come without --pilot")
     document = read(file)
     kind = kind_of(document)
-    if as_json and kind is not FileKind.STUDY:
-        found = "an ExFM run" if kind is FileKind.EXFM else "a space"
-        raise InputError.of(str(file), "must be a study to be told as JSON", found)
+    for is_asked, what in ((as_json, "told as JSON"), (scale is not None, "checked at a scale")):
+        if is_asked and kind is not FileKind.STUDY:
+            found = "an ExFM run" if kind is FileKind.EXFM else "a space"
+            raise InputError.of(str(file), f"must be a study to be {what}", found)
     if kind is FileKind.EXFM:
         from automl.exfm.check import exfm_lines
 
@@ -77,7 +79,12 @@ def check(file: Path, pilot: bool, as_json: bool, workers: int, out: Path | None
 
         with rate_line() as passed:
             checked = check_study(
-                document, workers=workers, folder=out, told=lambda words: click.echo(words, err=True), passed=passed
+                document,
+                workers=workers,
+                folder=out,
+                scale=scale,
+                told=lambda words: click.echo(words, err=True),
+                passed=passed,
             )
         if as_json:
             import json

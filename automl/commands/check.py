@@ -14,10 +14,11 @@ import numpy as np
 from automl.commands.warm import warm_start_of
 from automl.files.passed import Passed, Told, unheard, untold
 from automl.report.common.formats import counted, number
-from automl.report.common.words import positive_words
+from automl.report.common.words import positive_words, scale_words
 from automl.study.checked import Checked, CheckedFeature, CheckedNote, CheckedWindow
 from automl.study.precedents import WarmStart
 from automl.study.problem import Problem, problem_of
+from automl.study.scaled import folder_at, scaled_or_none_left
 from search_spaces.extends import resolve
 from search_spaces.source import Document
 from search_spaces.space import SearchSpace, space_of
@@ -57,6 +58,7 @@ class StudyCheck:
             *(_sequence_line(problem.log, history) for history in problem.log.histories),
             *(f"note: {note.text}" for note in problem.log.notes),
             *_warm_lines(problem.warm or WarmStart()),
+            *([f"scale {scale_words(problem.scaled)}"] if problem.scaled is not None else []),
             _space_line(problem.space) + _params_words(problem, self.answers_ND),
             *_cost_lines(problem, told, self.workers),
             *(f"note: {note.text}" for note in told.notes),
@@ -82,6 +84,7 @@ def check_study(
     *,
     workers: int,
     folder: Path | None,
+    scale: float | None = None,
     told: Told = untold,
     passed: Passed = unheard,
     room: Room | None = None,
@@ -90,12 +93,17 @@ def check_study(
     """Read a study, encode its log, train for seconds. What trains is loaded where the file has no mistake.
 
     `told` hears what takes much of the disk or the memory, before it does, and `passed` how far encoding is. `room` is
-    what the machine has, `busy` the CPU seconds of this thread.
+    what the machine has, `busy` the CPU seconds of this thread. With `scale` it is about the search at so many times
+    the baseline's FLOPs.
 
     Raises:
         InputError: with every mistake.
     """
-    problem = problem_of(document, folder, told, passed, warm=warm_start_of)
+    at = folder_at(Path(document.file), folder, scale)
+    is_new = at is not None and not at.exists()
+    problem = problem_of(document, at, told, passed, warm=warm_start_of)
+    if scale is not None:
+        problem = scaled_or_none_left(problem, scale, is_new=is_new)
     from automl.commands.cost import drawn, predicted
     from automl.ranking.place import busy_seconds
     from automl.runtime.host import room as room_of

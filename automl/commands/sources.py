@@ -10,10 +10,9 @@ from automl.study.claims import recorded_config, recorded_file
 from automl.study.facts import Facts
 from automl.study.file import StudyFile
 from automl.study.history import State, Trial
-from automl.study.places import RECORD, told
+from automl.study.places import RECORD, study_folder, told
 from automl.study.plugins import digests
 from automl.study.precedents import Precedent, Scored, Source, WarmStart
-from automl.study.problem import study_folder
 from automl.study.record import Study
 from automl.study.scored import cannot_tell, overlap, same_log, tested_on, validated_on
 from automl.study.shared import plugins_of, study_file_of

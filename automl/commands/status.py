@@ -6,8 +6,8 @@ import math
 from collections import Counter
 from pathlib import Path
 
-from automl.report.common.formats import count, counted
-from automl.report.common.words import changes
+from automl.report.common.formats import counted
+from automl.report.common.words import changes, scale_words
 from automl.study.config import DEAF
 from automl.study.file import part
 from automl.study.history import Baseline, MeanGain, Origin, State, Trial
@@ -88,10 +88,7 @@ def _warm(study: Study) -> list[str]:
 def _scaled(study: Study) -> list[str]:
     """At which FLOPs it searches, and what its baseline was widened to."""
     scaled = study.facts.scaled
-    if scaled is None:
-        return []
-    wide = f"{count(scaled.flops)} ({scaled.reached:.3g}x of {count(scaled.brought_flops)} as brought)"
-    return [f"scale      {scaled}: target {count(scaled.target)} FLOPs a row, the baseline is widened to {wide}"]
+    return [] if scaled is None else [f"scale      {scale_words(scaled)}"]
 
 
 def _scale_up(study: Study) -> list[str]:

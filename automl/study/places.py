@@ -14,6 +14,11 @@ from search_spaces.source import read_text
 RECORD = "study.db"  # in a study's folder, where its record is no other's
 
 
+def study_folder(file: Path) -> Path:
+    """Where a study lives: beside a file named study.yaml, else in a folder of the file's name."""
+    return file.parent if file.name == "study.yaml" else file.parent / file.stem
+
+
 def told(file: Path, folder: Path) -> str:
     """A file as a folder's record tells it."""
     return os.path.relpath(file.parent.resolve() / file.name, folder.resolve())

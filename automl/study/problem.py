@@ -26,6 +26,7 @@ from automl.study.fits import (
     untasked,
     untaught,
 )
+from automl.study.places import study_folder
 from automl.study.plugins import digests, plug_in
 from automl.study.precedents import WarmStart
 from automl.study.scaled import Scaled
@@ -205,11 +206,6 @@ def problem_of(
         finals_data=finals_data,
         warm=said,
     )
-
-
-def study_folder(file: Path) -> Path:
-    """Where a study lives: beside a file named study.yaml, else in a folder of the file's name."""
-    return file.parent if file.name == "study.yaml" else file.parent / file.stem
 
 
 def encode(

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import math
 import re
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from automl.study.places import study_folder
 from automl.study.plain import Model
 from search_spaces.banded import reach
 from search_spaces.errors import InputError, Mistake, Position
@@ -92,6 +94,26 @@ def checked_scale(factor: float) -> float:
 def scaled_folder(folder: Path, factor: float) -> Path:
     """Where a scale of the study of a folder lives: in a folder of its own, beside the study's record."""
     return folder / f"scale-{times(factor)}"
+
+
+def folder_at(file: Path, out: Path | None, factor: float | None) -> Path | None:
+    """Where a study at a scale, if any, goes: into `out` where that is asked for.
+
+    Raises:
+        InputError: as checked_scale.
+    """
+    return out if factor is None else out or scaled_folder(study_folder(file), checked_scale(factor))
+
+
+def scaled_or_none_left(problem: Problem, factor: float, *, is_new: bool) -> Problem:
+    """The same as scaled_problem; a folder that is new goes again where that is refused: there is nothing in it but the
+    log that told what the models would cost."""
+    try:
+        return scaled_problem(problem, factor)
+    except InputError:
+        if is_new:
+            shutil.rmtree(problem.folder, ignore_errors=True)
+        raise
 
 
 def scaled_problem(problem: Problem, factor: float) -> Problem:

@@ -9,7 +9,7 @@ from difflib import SequenceMatcher
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from automl.report.common.formats import counted, knob_value
+from automl.report.common.formats import count, counted, knob_value
 from search_spaces.distill import READ_BY, Distill
 from search_spaces.knobs import Value, knobs_of
 from search_spaces.model import ModelSpec
@@ -18,6 +18,7 @@ from search_spaces.tasks import Tasks
 
 if TYPE_CHECKING:
     from automl.data.store.log import EncodedLog
+    from automl.study.scaled import Scaled
 
 LayerTree = Mapping[str, Value | Mapping[str, Value]]  # of a model file: knobs by block, and a fuse
 # A knob whose bare value would mislead.
@@ -294,3 +295,9 @@ def _layer_knobs(path: str, layer: LayerTree) -> dict[str, Value]:
         else:
             flat[f"{path}.{name}"] = content
     return flat
+
+
+def scale_words(scaled: Scaled) -> str:
+    """What a study was scaled to: `8x: target 4.16M FLOPs a row, ...`."""
+    wide = f"{count(scaled.flops)} ({scaled.reached:.3g}x of {count(scaled.brought_flops)} as brought)"
+    return f"{scaled}: target {count(scaled.target)} FLOPs a row, the baseline is widened to {wide}"

@@ -94,6 +94,21 @@ def test_sequences_are_told(folder: Path) -> None:
     assert [note["at"].rpartition("/")[2] for note in told["notes"] if note["kind"] == "space"] == ["lengths.yaml:5:18"]
 
 
+def test_a_study_at_a_scale(folder: Path) -> None:
+    study = found(folder, scale=1.5)
+    scaled, plain = study.problem.scaled, found(folder).problem
+    assert scaled is not None
+    assert study.problem.baseline == scaled.widened
+    assert any(line.startswith("scale 1.5x: target ") and "is widened to" in line for line in study.lines())
+    assert study.problem.folder == plain.folder / "scale-1.5x"
+    for answers in study.answers_ND:
+        flops = study.problem.space.candidate(answers).model.cost(study.problem.log.inputs).flops
+        assert scaled.ends[0] <= flops <= scaled.ends[1]
+    with pytest.raises(InputError, match="--scale 90x"):
+        found(folder, scale=90.0)
+    assert not (folder / "scale-90x").exists(), "there is nothing to go on with"
+
+
 def test_a_study_in_words(folder: Path) -> None:
     data, *notes, space, cost, room = checked(folder)
     assert re.fullmatch(
@@ -205,6 +220,7 @@ def test_json_is_all_that_stands_on_stdout(folder: Path) -> None:
     ("words", "error", "told"),
     [
         (["space.yaml", "--json"], InputError, "must be a study to be told as JSON, but found a space"),
+        (["space.yaml", "--scale", "2x"], InputError, "must be a study to be checked at a scale, but found a space"),
         (["study.yaml", "--json", "--pilot"], None, "--json must come without --pilot"),
     ],
 )

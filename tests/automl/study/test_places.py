@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from automl.study.places import found, plugins_found, told
+from automl.study.places import found, plugins_found, study_folder, told
 from search_spaces.errors import InputError
 from search_spaces.plugins import digest_of
 
@@ -64,3 +64,8 @@ def test_plug_ins_are_those_of_the_copy(tmp_path: Path) -> None:
     assert plugins_found({str(original): digest}, folder, before, None) == {str(original): digest}
     own.unlink()
     assert plugins_found({"own/blocks.py": ""}, folder, "study.yaml", STUDY) == {str(own): ""}, "to be told as missing"
+
+
+def test_where_a_study_lives() -> None:
+    assert study_folder(Path("a/study.yaml")) == Path("a")
+    assert study_folder(Path("a/ctr.yaml")) == Path("a/ctr")

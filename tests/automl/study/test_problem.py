@@ -15,7 +15,7 @@ import pytest
 from automl.data.describe.tables import DataConfig, LabelConfig
 from automl.data.simulated.log import simulate
 from automl.study.file import config_of
-from automl.study.problem import Problem, load_problem, study_folder
+from automl.study.problem import Problem, load_problem
 from search_spaces.errors import InputError
 from search_spaces.source import read
 from search_spaces.space import load_model
@@ -121,11 +121,6 @@ def test_a_label_may_be_written_in_several_ways(folder: Path, old: str, new: str
     config = config_of(read(good(folder, "label", lambda text: text.replace(old, new))))
     assert isinstance(config.data, DataConfig)
     assert config.data.label == label
-
-
-def test_where_a_study_lives() -> None:
-    assert study_folder(Path("a/study.yaml")) == Path("a")
-    assert study_folder(Path("a/ctr.yaml")) == Path("a/ctr")
 
 
 def test_a_file_that_is_not_there_is_told(folder: Path) -> None:
