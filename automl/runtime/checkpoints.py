@@ -11,7 +11,7 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,22 +24,26 @@ from torch import Tensor
 from automl.files.whole import whole_file
 from automl.ranking.place import fetch
 from automl.runtime.host import versions
-from automl.study.history import CurvePoint
+from automl.study.history import CurvePoint, PartNE
 
 if TYPE_CHECKING:
     from automl.runtime.jobs import TrainModel
 
 SHARE = 20  # a checkpoint is written when so many times as long as the latest took have passed
 _WHOSE, _CURVE, _SECONDS, _COURSE, _SEAL = "whose", "curve", "cpu_seconds", "course.", "seal"
+_PARTS, _PARTS_SECONDS = "parts", "parts_cpu_seconds"
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """course: what automl.ranking.course.Course takes. curve: the points so far. cpu_seconds: of the training."""
+    """course: what automl.ranking.course.Course takes. curve: the points so far. cpu_seconds: of the training. parts:
+    what trainings on parts of the rows came to before, and their CPU seconds."""
 
     course: Mapping[str, Tensor]
     curve: tuple[CurvePoint, ...] = ()
     cpu_seconds: float = 0.0
+    parts: tuple[PartNE, ...] = ()
+    parts_cpu_seconds: float = 0.0
 
 
 class Checkpoints:
@@ -48,18 +52,21 @@ class Checkpoints:
     def __init__(self, asked: TrainModel, fingerprint: str, clock: Callable[[], float] = time.monotonic) -> None:
         assert asked.checkpoint is not None
         self._file, self._whose, self._clock = Path(asked.checkpoint), whose(asked, fingerprint), clock
-        self._apart, self._latest = asked.checkpoint_s, clock()
+        self._apart, self._latest, self._parts = asked.checkpoint_s, clock(), asked.parts
 
     def read(self) -> Checkpoint:
         """The latest; an empty one where there is none, or that of another training, or none that can be read. Its
-        tensors stay in the file until they are copied."""
+        tensors stay in the file until they are copied. It has parts where they are those that are asked for now."""
         try:
             found: dict[str, Tensor] = torch.load(self._file, map_location="cpu", weights_only=True, mmap=True)
             if not torch.equal(found[_WHOSE], self._whose) or not torch.equal(found.pop(_SEAL), _seal(found)):
                 return Checkpoint({})
             curve = tuple(_point(*told) for told in found[_CURVE].tolist())
             course = {name.removeprefix(_COURSE): part for name, part in found.items() if name.startswith(_COURSE)}
-            return Checkpoint(course, curve, float(found[_SECONDS]))
+            parts = tuple(PartNE(int(every), ne) for every, ne in found[_PARTS].tolist())
+            same = tuple(part.every for part in parts) == self._parts
+            told = (parts, float(found[_PARTS_SECONDS])) if same else ()
+            return Checkpoint(course, curve, float(found[_SECONDS]), *told)
         except Exception:  # whatever stands there, training from the start is right
             return Checkpoint({})
 
@@ -68,15 +75,17 @@ class Checkpoints:
         """Whether one is worth its time: `checkpoint_s` after the start or the latest, or so long that they take 5%."""
         return self._clock() - self._latest >= self._apart
 
-    def write(self, course: Mapping[str, Tensor], curve: Sequence[CurvePoint], cpu_seconds: float) -> bool:
+    def write(self, reached: Checkpoint) -> bool:
         """In the place of the one before; whether it could be written."""
         start, written = self._clock(), False
-        points = [[point.rows, point.window_ne, point.lifetime_ne, point.check_ne] for point in curve]
+        points = [[point.rows, point.window_ne, point.lifetime_ne, point.check_ne] for point in reached.curve]
         told = {
             _WHOSE: self._whose,
             _CURVE: torch.from_numpy(np.array(points, np.float64).reshape(-1, 4)),
-            _SECONDS: torch.tensor(cpu_seconds, dtype=torch.float64),
-            **{_COURSE + name: part.detach() for name, part in course.items()},
+            _SECONDS: torch.tensor(reached.cpu_seconds, dtype=torch.float64),
+            _PARTS: torch.tensor([(part.every, part.ne) for part in reached.parts], dtype=torch.float64),
+            _PARTS_SECONDS: torch.tensor(reached.parts_cpu_seconds, dtype=torch.float64),
+            **{_COURSE + name: part.detach() for name, part in reached.course.items()},
         }
         with suppress(OSError):
             self._file.parent.mkdir(parents=True, exist_ok=True)

@@ -100,14 +100,19 @@ def train_and_score(asked: TrainModel, training: Training = train) -> Iterator[S
     course, curve = Course(begun.course), list(begun.curve)
     total = (rows.stop - rows.start) * spec.train.epochs
     stops = [share for share in asked.stops if not curve or share > curve[-1].rows / total]  # the others were obeyed
-    watch.went_on(begun.cpu_seconds)
+    watch.went_on(begun.cpu_seconds + begun.parts_cpu_seconds)
     try:
-        if asked.parts:
-            parts_cpu = time.process_time()
+        if asked.parts and not begun.parts:
+            before = time.process_time()
             parts = tuple(rehearse(asked, spec, log, rows, every, training) for every in asked.parts)
             watch.lap("parts")
-            watch.cpu["parts"] = time.process_time() - parts_cpu
-            start = replace(start, parts=parts)
+            begun = replace(begun, parts=parts, parts_cpu_seconds=time.process_time() - before)
+            if kept is not None and kept.due and kept.write(begun):
+                yield Step(share=0.0, kept=True)
+        if asked.parts:
+            start = replace(start, parts=begun.parts)
+            watch.cpu["parts"] = begun.parts_cpu_seconds
+        if asked.parts and not curve:  # later it was promoted already
             yield Step(share=0.0, measurement=start, cpu_seconds=watch.cpu_seconds)
             watch.resume()
         train_cpu = Stopwatch()
@@ -134,8 +139,10 @@ def train_and_score(asked: TrainModel, training: Training = train) -> Iterator[S
                 watch.lap("score")
                 yield Step(share=share, curve=tuple(curve), measurement=start, cpu_seconds=watch.cpu_seconds)
                 watch.resume()
-            if kept is not None and share < 1 and kept.due and kept.write(course.state(), curve, train_cpu.cpu_seconds):
-                yield Step(share=share, kept=True)
+            if kept is not None and share < 1 and kept.due:
+                reached = replace(begun, course=course.state(), curve=tuple(curve), cpu_seconds=train_cpu.cpu_seconds)
+                if kept.write(reached):
+                    yield Step(share=share, kept=True)
         watch.lap("train")
         watch.cpu["train"] = train_cpu.cpu_seconds
         train_qps = curve[-1].rows / max(train_cpu.cpu_seconds, 1e-9)

@@ -159,6 +159,8 @@ def _check_reaches(space: SearchSpace, scaled: Scaled, problem: Problem) -> None
         ends = [f"{flops:,.0f} ({flops / scaled.brought_flops:.3g}x)" for flops in (low, high)]
         found = f"none; its candidates have about {ends[0]} to {ends[1]}"
         hint = "name a space with wider layers (ctr-large goes to 26M), or ask for a smaller --scale"
-        if low <= scaled.target <= high:
+        if low > most:
+            hint = "name a space with narrower layers, or ask for a larger --scale"
+        elif high >= least:
             hint = "its other constraints leave none: ease those on params, flops or activation_bytes"
         raise InputError([Mistake(problem.document.at("space"), must, found, hint)]) from None

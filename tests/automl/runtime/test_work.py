@@ -198,3 +198,29 @@ def test_a_model_that_diverges_on_a_part_is_trained_no_further(log: EncodedLog, 
     assert step.done
     assert step.failure is not None
     assert step.failure.kind == "diverged"
+
+
+def test_parts_that_a_checkpoint_tells_are_not_trained_again(log: EncodedLog, tmp_path: Path) -> None:
+    whole = list(train_and_score(asked(log, tmp_path, parts=(8, 4))))
+    job = asked(log, tmp_path, parts=(8, 4), checkpoint=str(tmp_path / "one.pt"), checkpoint_s=0.0)
+    first = train_and_score(job)
+    assert next(first).kept, "they are worth a checkpoint of their own"
+    first.close()
+    again = train_and_score(job)
+    part = next(again)
+    assert not part.kept
+    assert part.measurement is not None
+    assert whole[0].measurement is not None
+    assert part.measurement.parts == whole[0].measurement.parts
+    assert "parts" not in part.measurement.seconds, "nothing was trained for them"
+    assert part.measurement.cpu_seconds["parts"] > 0, "but before"
+    assert next(again).kept
+    again.close()
+    last = [step for step in train_and_score(job) if not step.kept]
+    assert [step.done for step in last] == [True], "who was promoted is not asked about again"
+    assert last[0].measurement is not None
+    assert whole[-1].measurement is not None
+    assert (last[0].measurement.ne, last[0].measurement.parts) == (
+        whole[-1].measurement.ne,
+        whole[-1].measurement.parts,
+    )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import numpy as np
 import pytest
 
 from automl.data.store.log import EncodedLog
@@ -18,6 +20,7 @@ from automl.study.scaled import (
     scaled_folder,
     scaled_problem,
 )
+from search_spaces.banded import reach
 from search_spaces.errors import InputError
 from search_spaces.model import Embedding, ModelSpec
 from search_spaces.source import read_text
@@ -117,6 +120,23 @@ def test_constraints_that_leave_nothing_there_are_named_instead(tmp_path: Path) 
     tight = Problem(**{**vars(problem), "space": problem.space.with_where([f"flops <= {FLOPS}"])})
     with pytest.raises(InputError, match="other constraints leave none"):
         scaled_problem(tight, 4.0)
+
+
+def test_they_are_named_where_the_space_ends_below_the_target_too(tmp_path: Path) -> None:
+    problem = problem_in(tmp_path)
+    _, high = reach(problem.space.plan, problem.space.flops, np.random.default_rng(0))
+    tight = Problem(**{**vars(problem), "space": problem.space.with_where([f"flops <= {FLOPS}"])})
+    with pytest.raises(InputError, match="other constraints leave none"):
+        scaled_problem(tight, 1.2 * high / FLOPS)
+
+
+def test_a_space_that_begins_above_the_band_is_told_so(tmp_path: Path) -> None:
+    tiny = replace(HUMAN, embedding=replace(HUMAN.embedding, dim=1), interaction=(), deep=())
+    wide = problem_in(tmp_path, tiny).space.with_where([])
+    low, _ = reach(wide.plan, wide.flops, np.random.default_rng(0))
+    assert low > 3 * tiny.cost(INPUTS).flops
+    with pytest.raises(InputError, match="narrower layers, or ask for a larger --scale"):
+        scaled_problem(problem_in(tmp_path, tiny), 2.0)
 
 
 def test_a_family_must_name_its_ledger(tmp_path: Path) -> None:
