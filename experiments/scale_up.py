@@ -5,7 +5,7 @@
 At each scale the project's search, then random candidates from the same space for as many core-seconds, repeats
 counted. A search goes on where it stopped; one that has ended leaves its figures under .cache/scale_up and is not
 opened again. --minutes ends this call's part of each search. With --gpu models train on a part of a GPU each, and are
-timed on a core all the same. Writes experiments/results/scale_up.json.
+timed on a core all the same. Writes experiments/results/scale_up.json, where what was found at other scales stays.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from automl.cli.common import terminal
 from automl.runtime.host import machine
 from automl.study.scale_up import Reached, ScaleUp, core_seconds
 from experiments import kuairand
-from experiments.record import write_result
+from experiments.record import runs_of, write_result
 from experiments.studies import changed
 
 CACHE = Path(__file__).parents[1] / ".cache" / "scale_up"
@@ -48,7 +48,7 @@ def main() -> None:
     asked = parser.parse_args()
     if asked.quick:
         asked.trials, asked.scales = 3, (2.0,)
-    runs: list[Run] = []
+    runs: list[Run] = [run for run in runs_of("scale_up") if run["scale"] not in asked.scales]
     for scale in asked.scales:
         ours = ended(OURS, scale, asked)
         if ours is None:
@@ -58,7 +58,7 @@ def main() -> None:
             return
         runs += [ours, rival]
         print(*table(runs), sep="\n", flush=True)
-    settings = {"trials": asked.trials, "seed": asked.seed, "space": SPACE, "workers": asked.workers}
+    settings = {"seed": asked.seed, "space": SPACE}
     path = write_result("scale_up", settings=settings, figures={"runs": runs}, headline=headline(runs))
     print(path)
 
@@ -93,7 +93,7 @@ def ended(strategy: str, scale: float, asked: argparse.Namespace, spend: float |
             break
     print(study.summary(), study.report(), sep="\n", flush=True)
     CACHE.mkdir(parents=True, exist_ok=True)
-    figures = figures_of(study, strategy, asked.gpu)
+    figures = figures_of(study, strategy, asked)
     cached.write_text(json.dumps(figures, indent=1))
     return figures
 
@@ -117,7 +117,7 @@ def written(name: str, strategy: str, seed: int, gpu: float) -> Path:
     return changed(file, patient)
 
 
-def figures_of(study: automl.StudyHandle, strategy: str, gpu: float) -> Run:
+def figures_of(study: automl.StudyHandle, strategy: str, asked: argparse.Namespace) -> Run:
     """What a run found. Cost: seconds of a core for a million rows served."""
     found, history = study.scale_up(), study.history
     assert found is not None
@@ -125,7 +125,8 @@ def figures_of(study: automl.StudyHandle, strategy: str, gpu: float) -> Run:
     return {
         "strategy": strategy,
         "machine": machine(),
-        "gpu": gpu,
+        "workers": asked.workers,
+        "gpu": asked.gpu,
         "scale": found.scaled.factor,
         "reached": found.scaled.reached,
         "flops": found.scaled.flops,
