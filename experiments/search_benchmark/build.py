@@ -10,7 +10,6 @@ drawn evenly, 600 are proposed by six searches of 100; 100 of them, and the base
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import multiprocessing
 import time
@@ -29,6 +28,7 @@ from automl.strategies.draft import Draft
 from automl.strategies.opening import nearest_to_baseline
 from automl.study.history import Failure, History, Origin, Proposal
 from automl.study.problem import Problem
+from experiments import json_lines
 from experiments.search_benchmark.logs import LOGS, problem_of
 from experiments.search_benchmark.play import Answer, baseline_of, begin, end, measured
 from experiments.search_benchmark.table import Line, lines_of, pack, read_lines, unpack, waves_of
@@ -74,16 +74,14 @@ def main() -> None:
 def build(log: str, processes: int, seconds: float) -> bool:
     """Train what is left, wave by wave; whether all was trained in that time."""
     problem, file, until = problem_of(log), lines_of(log), time.monotonic() + seconds
-    file.parent.mkdir(parents=True, exist_ok=True)
     unpack(log)
-    done = {} if not file.exists() else read_lines(file)
-    with multiprocessing.get_context("spawn").Pool(processes, _begin, (log,)) as pool, file.open("a") as out:
+    done = read_lines(file)
+    with multiprocessing.get_context("spawn").Pool(processes, _begin, (log,)) as pool:
         for wave in waves(problem, done, waves_of(log)):
             left = [one for one in wave if (one.candidate.key, one.order) not in done]
             jobs = [(one.candidate.model.to_tree(), one.order, one.source) for one in left]
             for line in pool.imap_unordered(_train, jobs):
-                out.write(json.dumps(line) + "\n")
-                out.flush()
+                json_lines.append(file, line)
                 done[line["key"], line["order"]] = line
                 if time.monotonic() > until:
                     print(f"{len(done)} trainings; call it again to go on", flush=True)
@@ -118,17 +116,16 @@ def waves(problem: Problem, done: Mapping[tuple[str, int], Line], kept: Path) ->
 def _proposed(problem: Problem, turn: int, histories: Mapping[str, History], kept: Path) -> dict[str, list[Proposal]]:
     """What each search proposes in its turn: written down, so that a table goes on as it began though the strategies
     have changed since."""
-    lines = kept.read_text().splitlines() if kept.exists() else []
+    lines = json_lines.read(kept)
     if turn >= len(lines):
         found = {
             name: _strategy(strategy)(problem.space, histories[name], BATCH, seed)
             for name, (strategy, seed) in SEARCHES.items()
         }
         trees = {name: [one.candidate.model.to_tree() for one in of] for name, of in found.items()}
-        with kept.open("a") as out:
-            out.write(json.dumps(trees) + "\n")
+        json_lines.append(kept, trees)
         return found
-    told: dict[str, list[Any]] = json.loads(lines[turn])
+    told: dict[str, list[Any]] = lines[turn]
     models = {name: [ModelSpec.from_tree(tree) for tree in trees] for name, trees in told.items()}
     return {
         name: [Proposal(problem.space.locate(model) or Candidate({}, model), Origin.MUTATION) for model in of]

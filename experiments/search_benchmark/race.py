@@ -10,7 +10,6 @@ same call goes on where it stopped.
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +19,7 @@ from typing import Any
 
 from automl.strategies import Strategy
 from automl.study.history import History, State, Trial
+from experiments import json_lines
 from experiments.search_benchmark.logs import LOGS
 from experiments.search_benchmark.play import play
 from experiments.search_benchmark.rivals import rival_of
@@ -59,15 +59,13 @@ def played(
 ) -> list[Mapping[str, Any]]:
     """A line for each case in the table of that digest: those that stand in the file, and the others, played now and
     written as each ends. A line has its case's own keys."""
-    file.parent.mkdir(parents=True, exist_ok=True)
     lines = [line for line in read_races(file) if line["table"] == mark]
     found = []
     for case in cases:
         line = next((one for one in lines if case.items() <= one.items()), None)
         if line is None:
             line = {"table": mark, **case, **play_one(case)}
-            with file.open("a") as out:
-                out.write(json.dumps(line) + "\n")
+            json_lines.append(file, line)
         found.append(line)
     return found
 
@@ -79,7 +77,7 @@ def races_of(log: str, world: str) -> Path:
 
 def read_races(file: Path) -> list[Mapping[str, Any]]:
     """The searches that were played."""
-    return [json.loads(text) for text in file.read_text().splitlines()] if file.exists() else []
+    return json_lines.read(file)
 
 
 @cache

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from experiments import json_lines
 from experiments.search_benchmark.logs import problem_of
 from search_spaces.model import ModelSpec
 from search_spaces.space import Candidate, SearchSpace
@@ -63,9 +64,8 @@ def packed(log: str) -> Path:
 
 
 def read_lines(file: Path) -> dict[tuple[str, int], Line]:
-    """Trainings by key and order; half a line at the end of a killed run is none."""
-    lines = (json.loads(text) for text in file.read_text().splitlines() if text.endswith("}"))
-    return {(line["key"], line["order"]): line for line in lines}
+    """Trainings by key and order."""
+    return {(line["key"], line["order"]): line for line in json_lines.read(file)}
 
 
 def pack(log: str) -> Path:
@@ -75,7 +75,7 @@ def pack(log: str) -> Path:
     rows = [
         {**line, "model": json.dumps(line["model"]), "seconds": json.dumps(line["seconds"])} for line in lines.values()
     ]
-    told = [json.loads(text) for text in waves_of(log).read_text().splitlines()]
+    told = json_lines.read(waves_of(log))
     keys = [{name: [ModelSpec.from_tree(tree).key for tree in of] for name, of in wave.items()} for wave in told]
     trained = {key for key, _ in lines}
     whole = [wave for wave in keys if trained.issuperset(key for of in wave.values() for key in of)]
