@@ -2,13 +2,15 @@
 
     python -m experiments.search_benchmark.rank [--world surrogate|look-up]
 
-Regret is hypervolume that is missing to the best front that anybody knows of. Writes
-experiments/results/search_benchmark_WORLD.json; what is compared are the seeds that both have.
+Regret is hypervolume that is missing to the best front that anybody knows of. Rivals are met at batches of the same
+size; of the controller without a part it is told what hypervolume is missing to the whole one. What is compared are the
+seeds that both have. Writes experiments/results/search_benchmark_WORLD.json.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -31,6 +33,7 @@ from experiments.search_benchmark.told import (
     ratio_interval,
     trials_to_match,
 )
+from experiments.search_benchmark.variants import VARIANTS
 
 OURS = "controller"
 MARKS = (25, 50, 100)
@@ -93,17 +96,29 @@ def _row(courses: Courses, key: tuple[str, int], best: tuple[str, int], ideal: f
         volumes, gains = np.array([course.at(mark) for course in own.values()]).T
         row[f"regret_{mark}"] = _rounded(interval(ideal - volumes, rng))
         row[f"best_ne_pct_{mark}"] = round(float(gains.mean()), 3)
-    both = sorted(own.keys() & courses[best].keys())
-    if key != best and len(both) > 1:
-        ours, theirs = (np.array([ideal - courses[one][seed].at(TRIALS)[0] for seed in both]) for one in (key, best))
-        goal = float(np.mean([courses[best][seed].at(TRIALS)[0] for seed in both]))
+    rival = (best[0], key[1])
+    both = sorted(own.keys() & courses.get(rival, {}).keys())
+    if key != rival and len(both) > 1:
+        ours, theirs = (np.array([ideal - courses[one][seed].at(TRIALS)[0] for seed in both]) for one in (key, rival))
+        goal = float(np.mean([courses[rival][seed].at(TRIALS)[0] for seed in both]))
         row["against_best_rival"] = {
             "regret_ratio": _rounded(ratio_interval(ours, theirs, rng)),
             "better_in": f"{int((ours < theirs).sum())} of {len(both)}",
             "p": round(paired_p(ours, theirs), 5),
             "trials_to_match": trials_to_match([own[seed] for seed in both], goal),
         }
+    if key[0] in VARIANTS and key != (OURS, 10):
+        row["less_than_ours"] = {str(mark): _less(own, courses[OURS, 10], mark) for mark in MARKS}
     return row
+
+
+def _less(own: Mapping[int, Course], ours: Mapping[int, Course], mark: int) -> list[float]:
+    """Hypervolume that is missing to ours of the same seeds: mean, its standard error, p."""
+    both = sorted(own.keys() & ours.keys())
+    theirs_S, ours_S = (np.array([of[seed].at(mark)[0] for seed in both]) for of in (own, ours))
+    missing_S = ours_S - theirs_S
+    error = float(np.std(missing_S, ddof=1)) / len(both) ** 0.5 if len(both) > 1 else math.nan
+    return _rounded([float(missing_S.mean()), error, paired_p(ours_S, theirs_S)])
 
 
 def _words(row: Mapping[str, Any]) -> str:
@@ -112,6 +127,8 @@ def _words(row: Mapping[str, Any]) -> str:
     more = (
         "" if found is None else f"  x{found['regret_ratio'][0]:.2f} p {found['p']:.4f} at {found['trials_to_match']}"
     )
+    for mark, (mean, error, p) in row.get("less_than_ours", {}).items():
+        more += f"  {mark}: {-mean:+.2f} ± {error:.2f} (p {p:.3f})"
     return f"{row['seeds']:>3} seeds  {'  '.join(parts)}{more}"
 
 
