@@ -127,7 +127,7 @@ def searched(write: Callable[[str, int], Path], name: str, kind: str, seed: int,
 
 def tell(log: str, seed: int, trials: int, full: History, auto: History) -> None:
     """What one pair of searches says."""
-    goal = _volumes(full)[-1]
+    goal = seen_volumes(full)[-1]
     figures = {
         "full": _figures(full, goal),
         "auto": _figures(auto, goal),
@@ -146,7 +146,7 @@ def tell(log: str, seed: int, trials: int, full: History, auto: History) -> None
 
 
 def _figures(history: History, goal: float) -> Mapping[str, Any]:
-    volumes, seconds = _volumes(history), np.cumsum([trial.cpu_seconds or 0.0 for trial in history.trials])
+    volumes, seconds = seen_volumes(history), np.cumsum([trial.cpu_seconds or 0.0 for trial in history.trials])
     there = np.flatnonzero(volumes >= 0.98 * goal)
     best = min((history.baseline.mean_gain_pct(t) for t in _done(history) if _ratio(t) >= 1.0), default=0.0)
     return {
@@ -161,7 +161,7 @@ def _figures(history: History, goal: float) -> Mapping[str, Any]:
     }
 
 
-def _volumes(history: History) -> np.ndarray[Any, np.dtype[np.float64]]:
+def seen_volumes(history: History) -> np.ndarray[Any, np.dtype[np.float64]]:
     """Hypervolume that was seen, after each trial."""
     points = np.array([
         (history.baseline.mean_gain_pct(trial), -np.log2(_ratio(trial)))
