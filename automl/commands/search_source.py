@@ -289,11 +289,12 @@ class SearchSource:
 
     def _trial_job(self, trial: Trial) -> Job:
         name, parts = f"trial-{trial.number}", self._parts()
+        fidelity = chosen(self._others()) if parts else None
         pilots = sum(is_pilot(one) for one in self._study.trials) + len(self._pilots)
-        if parts and pilots < PILOTS:
+        none_smaller = fidelity is not None and fidelity.every == max(parts)
+        if parts and pilots < PILOTS and not none_smaller:
             self._pilots.add(name)
-        elif parts:
-            fidelity = chosen(self._others())
+        else:
             parts = () if fidelity is None else (fidelity.every,)
         job = self._job(name, trial.candidate.model, 0, stops=self._stops(), parts=parts, timed=True)
         self._trials[job.name] = trial

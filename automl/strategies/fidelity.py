@@ -1,8 +1,9 @@
 """Low fidelity: which part of the rows ranks trials as all rows do, and who is promoted to all of them.
 
-The first trials, the pilots, are trained on parts of the rows and on all of them. The smallest part on which they rank
-alike is the search's fidelity from then on: a trial is trained on it first, and on all rows only where it is promising.
-Where no part ranks alike, every trial is trained on all rows. Each trial that is trained on all rows tells anew.
+The first trials, the pilots, are trained on parts of the rows and on all of them, until the smallest part ranks them
+alike or there are PILOTS of them. The smallest part that does is the search's fidelity from then on: a trial is trained
+on it first, and on all rows only where it is promising. Where no part ranks alike, every trial is trained on all rows.
+Each trial that is trained on all rows tells anew.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from automl.strategies.promising import Agreement, Early, agreement, foreseen, p
 from automl.study.history import PartNE, State, Trial
 
 PILOTS = 12
-FEWEST = 8  # of them that must have ended before a part is chosen
+FEWEST = 8  # trials, the baseline among them, that must have ended before a part is chosen
 
 
 @dataclass(frozen=True, slots=True)

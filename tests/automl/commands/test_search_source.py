@@ -530,6 +530,29 @@ def test_after_the_pilots_a_trial_is_promoted_or_ends_on_a_part(
     assert trial.measurement.ne == pytest.approx(0.97, abs=1e-6), "what its part leads to"
 
 
+@pytest.mark.parametrize("smallest_ranks", [True, False])
+def test_pilots_end_where_no_smaller_part_could_be_taken(
+    smallest_ranks: bool, tmp_path: Path, shuffled: Strategy, small_parts: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search_source, "PILOTS", FEWEST + 4)
+    study = fresh(tmp_path)
+    add_baseline(study)
+    source = source_of(tmp_path, study, FEWEST + 6, **AUTO)
+    for number in range(FEWEST):
+        job = source.next(0)
+        assert isinstance(job, Job)
+        outcome = on_parts(job, 0.90 + 0.01 * number)
+        assert outcome.measurement is not None
+        smallest, *others = outcome.measurement.parts
+        ne = smallest.ne if smallest_ranks else 1.9 - smallest.ne
+        parts = (PartNE(smallest.every, ne), *others)
+        source.ended(job, replace(outcome, measurement=replace(outcome.measurement, parts=parts)))
+    job = source.next(0)
+    assert isinstance(job, Job)
+    assert asked(job).parts == (EVERY[:1] if smallest_ranks else EVERY), "a smaller part may rank yet"
+    source.close()
+
+
 def test_a_search_that_goes_on_knows_its_pilots(tmp_path: Path, shuffled: Strategy, small_parts: None) -> None:
     study = fresh(tmp_path)
     source, job = after_pilots(tmp_path, study)
