@@ -176,7 +176,7 @@ def _fidelity(view: View) -> str | None:
         return None
     told = fidelities((*view.history.baseline.trials[:1], *view.history.trials))
     ranked = [
-        f"one row in {one.every} {one.agreement.tau:.2f} [{one.agreement.low:.2f}, {one.agreement.high:.2f}]"
+        f"{one.agreement.tau:.2f} [{one.agreement.low:.2f}, {one.agreement.high:.2f}] for one row in {one.every}"
         for one in told
     ]
     tried = [
@@ -201,12 +201,15 @@ def _stopped_too_soon(view: View) -> str | None:
     known = pareto.objectives(np.array([p.gain_pct for p in front]), np.array([p.qps_ratio for p in front]))
     extrapolated = pareto.objectives(np.array([p.gain_pct for p in stopped]), np.array([p.qps_ratio for p in stopped]))
     worth = pareto.improvements(extrapolated, known)
-    lost = [f"#{p.trial.number}" for p, more in zip(stopped, worth, strict=True) if more > 0]
+    lost = [p.trial for p, more in zip(stopped, worth, strict=True) if more > 0]
     if not lost:
         return None
+    on_part = [trial for trial in lost if not trial.curve]
+    keys = [*(["`fidelity: full`"] if on_part else []), *(["`stop_early: false`"] if len(on_part) < len(lost) else [])]
+    which = listed([f"#{trial.number}" for trial in lost])
     return (
-        f"{counted(len(lost), 'trial')} stopped early ({listed(lost)}) would stand on the front if the extrapolated NE "
-        "held. `stop_early: false` trains every trial to its end."
+        f"{counted(len(lost), 'trial')} stopped early ({which}) would stand on the front if the extrapolated NE held. "
+        f"{listed(keys)} would have trained {'it' if len(lost) == 1 else 'them'} to the end."
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from automl.report.study.data import ReportData
 from automl.report.study.derived import View
 from automl.report.study.notes import predictor_notes, search_notes, worthless_words
-from automl.study.history import Forecast, History, Limit, Metric, Origin, State, Trial
+from automl.study.history import CurvePoint, Forecast, History, Limit, Metric, Origin, State, Trial
 from tests.worlds.report_studies import (
     START,
     complete,
@@ -103,6 +103,9 @@ def test_stopping_is_blamed_only_where_it_may_have_cost_something() -> None:
     assert notes_of(front, worse) == ""
     assert notes_of(front, worse, better).startswith("1 trial stopped early (#3) would stand on the front")
     assert "(#3)" in notes_of(better)  # no front at all
+    assert notes_of(front, replace(better, curve=())).endswith(" `fidelity: full` would have trained it to the end.")
+    halfway = replace(better, curve=(CurvePoint(100, 0.9, 0.9),))
+    assert notes_of(front, halfway).endswith(" `stop_early: false` would have trained it to the end.")
     assert notes_of(front, better, limits=(Limit(Metric.QPS_RATIO, low=1.45),)) == ""
 
 
