@@ -365,7 +365,7 @@ class SearchSource:
             ne = (
                 extrapolated_ne(trial, outcome.curve, others)
                 if outcome.curve
-                else part_ne(measurement.parts[0], others)
+                else part_ne(measurement.parts[0], measurement.speed.qps_ratio, others)
             )
             measurement = replace(measurement, ne=ne)
         return replace(with_outcome(trial, outcome, measurement), seeds=self._seeds(0))

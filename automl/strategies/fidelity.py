@@ -45,9 +45,9 @@ def promoted(trial: Trial, part: PartNE, qps_ratio: float, others: Sequence[Tria
     return promising(Early(trial.number, part.ne, qps_ratio), peers, [peer for peer in peers if peer.ended])
 
 
-def part_ne(part: PartNE, others: Sequence[Trial]) -> float:
+def part_ne(part: PartNE, qps_ratio: float, others: Sequence[Trial]) -> float:
     """NE on the validation window that a training on all rows leads to; NaN where nothing tells."""
-    found = foreseen(part.ne, _early(others, part.every))
+    found = foreseen(part.ne, _early(others, part.every), ratio=qps_ratio)
     return math.nan if found is None else found.ne
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from automl.stats import pareto
 from automl.study.history import State, Trial
-from predictors.curves import Foreseen, foresee
+from predictors.curves import Foreseen, at_speed, foresee
 from predictors.evaluate import tau
 
 Floats = NDArray[np.float64]
@@ -84,12 +84,16 @@ def tau_interval(found: float, count: int) -> tuple[float, float]:
     return math.tanh(middle - half), math.tanh(middle + half)
 
 
-def foreseen(level: float, peers: Sequence[Early], fewest: int = 1) -> Foreseen | None:
-    """NE at its end of a trial at a level; None where too few peers tell."""
+def foreseen(level: float, peers: Sequence[Early], fewest: int = 1, ratio: float | None = None) -> Foreseen | None:
+    """NE at its end of a trial at a level; None where too few peers tell. With its QPS ratio: of a level on a part of
+    the rows, which does not mean the same for fast and for slow models."""
     done = [peer for peer in peers if math.isfinite(peer.level) and peer.ended]
     if len(done) < fewest or not math.isfinite(level):
         return None
-    return foresee(level, np.array([peer.level for peer in done]), np.array([peer.ne for peer in done]))
+    levels, ends = np.array([peer.level for peer in done]), np.array([peer.ne for peer in done])
+    if ratio is not None:
+        ends = at_speed(math.log2(ratio), levels, ends, np.log2([peer.ratio for peer in done]))
+    return foresee(level, levels, ends)
 
 
 def std_of(found: Foreseen) -> float:
@@ -116,7 +120,8 @@ def promising(mine: Early, peers: Sequence[Early], done: Sequence[Early]) -> boo
 
 def _worth(one: Early, peers: Sequence[Early], done: Sequence[Early]) -> float:
     """Hypervolume that it may be expected to add to what the others came to; the baseline stands for all of it."""
-    found = foreseen(one.level, [peer for peer in peers if peer.number != one.number or one.number == 0])
+    others = [peer for peer in peers if peer.number != one.number or one.number == 0]
+    found = foreseen(one.level, others, ratio=one.ratio)
     if found is None:
         return 0.0
     base = done[0].ne

@@ -26,6 +26,7 @@ from automl.strategies.recipe import STANDARD
 from automl.strategies.stopping import CHECK_ROWS, CHECK_SHARE, IN_A_ROW, MIN_PEERS, MIN_TAU, STOPS, SURE
 from automl.study.history import Origin, Prefer
 from automl.study.parts import EVERY, LEAST_ROWS
+from predictors.curves import TOLD
 from tests.docs.pages import page
 
 COUNTS = {2: "two", 3: "three", 4: "four"}
@@ -64,6 +65,7 @@ SAID = [
     ("study.md", f"one row in {EVERY[0]}, {EVERY[1]} or {EVERY[2]}"),
     ("study.md", f"The first {PILOTS} candidates and the baseline are pilots"),
     ("study.md", f"Pilots cost up to {1 + sum(1 / every for every in EVERY):.2f} trainings"),
+    ("statistics.md", f"is told from 0 ({TOLD:.0%})"),
     ("study.md", f"each of these parts that has at least {LEAST_ROWS:,} rows"),
     ("study.md", f"one row in {EVERY[-1]} is fewer than {LEAST_ROWS:,} rows"),
     ("study.md", f"at most {PART_ROWS:,} rows of the validation window"),

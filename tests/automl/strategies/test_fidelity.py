@@ -69,5 +69,5 @@ def test_a_leader_is_promoted_and_a_follower_is_not() -> None:
 
 def test_what_a_part_leads_to_is_told_by_those_that_went_on() -> None:
     others = [on_parts(n, 0.88 + 0.002 * n, [PartNE(8, 0.90 + 0.002 * n)]) for n in range(12)]
-    assert part_ne(PartNE(8, 0.91), others) == pytest.approx(0.89)
-    assert math.isnan(part_ne(PartNE(4, 0.91), others)), "nobody was trained on that part"
+    assert part_ne(PartNE(8, 0.91), 1.0, others) == pytest.approx(0.89)
+    assert math.isnan(part_ne(PartNE(4, 0.91), 1.0, others)), "nobody was trained on that part"
