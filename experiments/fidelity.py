@@ -16,7 +16,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -30,7 +29,7 @@ from automl.study.parts import is_pilot
 from automl.study.saved import saved_share
 from experiments import completejourney
 from experiments.large_log import simulated
-from experiments.record import RESULTS, write_result
+from experiments.record import summarise, write_result
 from experiments.studies import STUDIES, changed, write_files
 
 SPACE, CORES, ROWS = "ctr-small", 2, 5_000_000
@@ -80,7 +79,7 @@ def main() -> None:
     parser.add_argument("--summary", action="store_true")
     asked = parser.parse_args()
     if asked.summary:
-        summarise()
+        summarise("fidelity", ("share", "tau", "compute_ratio", "hypervolume_ratio"))
         return
     log, write = asked.log, _completejourney
     if log == "simulated":
@@ -182,18 +181,6 @@ def _others(history: History) -> tuple[Trial, ...]:
 
 def _ratio(trial: Trial) -> float:
     return trial.measurement.speed.qps_ratio if trial.measurement else 0.0
-
-
-def summarise() -> None:
-    """All pairs together."""
-    runs = {file.stem: json.loads(file.read_text()) for file in sorted(RESULTS.glob("fidelity_*_*.json"))}
-    figures = {name: run["figures"] for name, run in runs.items()}
-    known = [run["headline"] for run in runs.values()]
-    headline = {
-        name: round(fmean(values), 3) if (values := [run[name] for run in known if run[name] is not None]) else None
-        for name in ("share", "tau", "compute_ratio", "hypervolume_ratio")
-    }
-    write_result("fidelity", settings={"runs": list(runs)}, figures=figures, headline=headline)
 
 
 if __name__ == "__main__":

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from automl.runtime.host import machine, versions
@@ -30,6 +31,16 @@ def write_result(
     }
     path.write_text(json.dumps(content, indent=1, default=_plain) + "\n")
     return path
+
+
+def summarise(name: str, keys: Sequence[str]) -> Path:
+    """NAME.json of all NAME_*.json: their figures by name; of these keys of their headlines the mean where they have
+    it."""
+    runs = {file.stem: json.loads(file.read_text()) for file in sorted(RESULTS.glob(f"{name}_*.json"))}
+    known = {key: [run["headline"][key] for run in runs.values() if run["headline"][key] is not None] for key in keys}
+    headline = {key: round(fmean(values), 3) if values else None for key, values in known.items()}
+    figures = {stem: run["figures"] for stem, run in runs.items()}
+    return write_result(name, settings={"runs": list(runs)}, figures=figures, headline=headline)
 
 
 def figures_of(name: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ The world tells NE at eight points of a training too: the end, plus what a fores
 candidate, plus what that leaves of some candidate of the table with the same kind of order. So what a search learns
 from trials that were cut short has its effect on what it proposes, which a replay of trials that were proposed without
 any stop cannot show. Beside each rule: a search without stops that is as cheap. Writes
-experiments/results/early_stopping_LOG.json.
+experiments/results/early_stopping_LOG.json, and early_stopping.json of all logs.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from automl.stats.seeds import seed_of
 from automl.strategies import stopping, strategy_of
 from automl.strategies.promising import Early, agreement, promising
 from automl.study.history import CurvePoint, History, State, Trial
-from experiments.record import write_result
+from experiments.record import summarise, write_result
 from experiments.search_benchmark.logs import LOGS
 from experiments.search_benchmark.play import begin, end
 from experiments.search_benchmark.race import played, rows_of, world_of
@@ -196,6 +196,7 @@ def tell(log: str, lines: Sequence[Mapping[str, Any]]) -> None:
     headline = {name: rows["in force"][name] for name in ("compute_saved", "hypervolume_loss_pct")}
     settings = {"trials": TRIALS, "batch": BATCH, "table": lines[0]["table"]}
     write_result(f"early_stopping_{log}", settings=settings, figures=rows, headline=headline)
+    summarise("early_stopping", tuple(headline))
 
 
 @cache

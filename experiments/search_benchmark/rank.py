@@ -4,7 +4,7 @@
 
 Regret is hypervolume that is missing to the best front that anybody knows of. Rivals are met at batches of the same
 size; of the controller without a part it is told what hypervolume is missing to the whole one. What is compared are the
-seeds that both have. Writes experiments/results/search_benchmark_WORLD.json.
+seeds that both have. Writes experiments/results/search_benchmark.json; of the other world _look-up.json.
 """
 
 from __future__ import annotations
@@ -56,7 +56,8 @@ def main() -> None:
             f"trials_to_match_{NAMES[log]}": against.get("trials_to_match"),
             f"p_{NAMES[log]}": against.get("p"),
         }
-    write_result(f"search_benchmark_{asked.world}", settings={"trials": TRIALS}, figures=figures, headline=headline)
+    name = "search_benchmark" if asked.world == "surrogate" else f"search_benchmark_{asked.world}"
+    write_result(name, settings={"trials": TRIALS}, figures=figures, headline=headline)
 
 
 def figures_of(log: str, world: str) -> dict[str, Any]:

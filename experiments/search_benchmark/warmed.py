@@ -5,7 +5,8 @@
 Old studies of 100 trials: `same` are really trained candidates of the same log, drawn evenly among those that its
 searches proposed; `other` those of the other log, whose models, knobs and winners differ; `opposite` are the same
 log's with every gain turned round. Trials saved: how many more a search without an old study takes to the hypervolume
-that one with it has after 40. Writes experiments/results/warm_start_LOG.json.
+that one with it has after 40. Writes experiments/results/warm_start_LOG.json,
+and warm_start.json of all logs.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import numpy as np
 from automl.stats.seeds import seed_of
 from automl.strategies import strategy_of
 from automl.study.precedents import Precedent
-from experiments.record import write_result
+from experiments.record import summarise, write_result
 from experiments.search_benchmark.logs import LOGS
 from experiments.search_benchmark.play import play
 from experiments.search_benchmark.race import played, rows_of, world_of
@@ -103,6 +104,7 @@ def tell(log: str, lines: Sequence[Line]) -> None:
     headline = {"trials_saved": rows["same"]["trials_saved"], "misled_loss_pct": rows["opposite"]["loss_pct"][-1]}
     settings = {"old": OLD, "marks": MARKS, "at": AT, "table": lines[0]["table"]}
     write_result(f"warm_start_{log}", settings=settings, figures=rows, headline=headline)
+    summarise("warm_start", tuple(headline))
 
 
 def reached(volumes: Sequence[float], goal: float) -> int:
