@@ -17,7 +17,7 @@ from automl.runtime.rate_line import RateLine, says
 from automl.study.claims import Subject, ask, finals_of, recorded_config, recorded_file
 from automl.study.history import History, State
 from automl.study.problem import Problem, load_problem
-from automl.study.scaled import folder_at, scaled_or_none_left
+from automl.study.scaled import loaded_at
 from search_spaces.errors import InputError
 from search_spaces.model import ModelSpec
 from search_spaces.space import SearchSpace
@@ -295,14 +295,15 @@ def search(
             to the scale, or the space does not reach it.
         automl.runtime.errors.RunError: the baseline or every trial failed.
     """
-    folder = folder_at(Path(file), out, scale)
-    is_new = folder is not None and not folder.exists()
-    with RateLine(lambda: console) as passed:
-        problem = load_problem(Path(file), folder, passed, told=says(console), warm=warm_start_of)
-    for _, text in problem.warm.notes if problem.warm is not None else ():
-        says(console)(f"note: {text}")
-    if scale is not None:
-        problem = scaled_or_none_left(problem, scale, is_new=is_new)
+
+    def load(folder: Path | None) -> Problem:
+        with RateLine(lambda: console) as passed:
+            problem = load_problem(Path(file), folder, passed, told=says(console), warm=warm_start_of)
+        for _, text in problem.warm.notes if problem.warm is not None else ():
+            says(console)(f"note: {text}")
+        return problem
+
+    problem = loaded_at(scale, Path(file), out, load)
     from automl.commands.search import search as run_search
     from automl.study.sqlite import version_of
 

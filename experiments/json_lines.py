@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import json
+from os import SEEK_END
 from pathlib import Path
 from typing import Any
 
 
 def read(file: Path) -> list[Any]:
     """The values of the whole lines; none where there is no file."""
-    content = _content(file)
+    content = file.read_bytes() if file.exists() else b""
     return [json.loads(line) for line in content[: _whole(content)].splitlines()]
 
 
 def append(file: Path, value: Any) -> None:
     """One more, in the place of half a line."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    content = _content(file)
-    with file.open("ab") as out:
-        if _whole(content) < len(content):  # else another process may have added a line since
-            out.truncate(_whole(content))
+    with file.open("a+b") as out:
+        out.seek(max(out.seek(0, SEEK_END) - 1, 0))
+        if out.read(1) not in (b"", b"\n"):
+            out.truncate(_whole(file.read_bytes()))
         out.write(json.dumps(value).encode() + b"\n")
-
-
-def _content(file: Path) -> bytes:
-    return file.read_bytes() if file.exists() else b""
 
 
 def _whole(content: bytes) -> int:

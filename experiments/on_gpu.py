@@ -50,7 +50,10 @@ def main() -> None:
     flops = brought.cost(log.inputs).flops
     models = {scale: brought if scale == 1 else widened(brought, log.inputs, scale * flops) for scale in SCALES}
     runs = [
-        run for scale, model in models.items() for batch in BATCHES for run in pair(log, model, scale, batch, asked)
+        run
+        for scale, model in models.items()
+        for batch in BATCHES
+        for run in pair(log, model, scale, batch, asked.rows)
     ]
     speeds = [speed_of(log, models[scale], brought, scale, kind) for scale in SCALES for kind in KINDS]
     for told in (*runs, *speeds):
@@ -70,16 +73,14 @@ def main() -> None:
     print(write_result("on_gpu", settings=settings, figures={"runs": runs, "speeds": speeds}, headline=headline))
 
 
-def pair(
-    log: EncodedLog, model: ModelSpec, scale: float, batch: int, asked: argparse.Namespace
-) -> list[dict[str, Any]]:
+def pair(log: EncodedLog, model: ModelSpec, scale: float, batch: int, rows: int) -> list[dict[str, Any]]:
     """A model trained on either kind of device."""
     spec = replace(model, train=replace(model.train, batch_size=batch))
     trained(log, spec, slice(0, WARM_ROWS), "gpu")
     found = []
     for kind in KINDS:
-        seconds, quality = trained(log, spec, slice(0, asked.rows), kind)
-        run = {"scale": scale, "batch": batch, "kind": kind, "rows_per_s": asked.rows / seconds, "ne": quality}
+        seconds, quality = trained(log, spec, slice(0, rows), kind)
+        run = {"scale": scale, "batch": batch, "kind": kind, "rows_per_s": rows / seconds, "ne": quality}
         found.append(run)
     return found
 

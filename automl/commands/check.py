@@ -18,7 +18,7 @@ from automl.report.common.words import positive_words, scale_words
 from automl.study.checked import Checked, CheckedFeature, CheckedNote, CheckedWindow
 from automl.study.precedents import WarmStart
 from automl.study.problem import Problem, problem_of
-from automl.study.scaled import folder_at, scaled_or_none_left
+from automl.study.scaled import loaded_at
 from search_spaces.extends import resolve
 from search_spaces.source import Document
 from search_spaces.space import SearchSpace, space_of
@@ -99,11 +99,11 @@ def check_study(
     Raises:
         InputError: with every mistake.
     """
-    at = folder_at(Path(document.file), folder, scale)
-    is_new = at is not None and not at.exists()
-    problem = problem_of(document, at, told, passed, warm=warm_start_of)
-    if scale is not None:
-        problem = scaled_or_none_left(problem, scale, is_new=is_new)
+
+    def load(at: Path | None) -> Problem:
+        return problem_of(document, at, told, passed, warm=warm_start_of)
+
+    problem = loaded_at(scale, Path(document.file), folder, load)
     from automl.commands.cost import drawn, predicted
     from automl.ranking.place import busy_seconds
     from automl.runtime.host import room as room_of

@@ -102,19 +102,19 @@ def train_and_score(asked: TrainModel, training: Training = train) -> Iterator[S
     stops = [share for share in asked.stops if not curve or share > curve[-1].rows / total]  # the others were obeyed
     watch.went_on(begun.cpu_seconds + begun.parts_cpu_seconds)
     try:
-        if asked.parts and not begun.parts:
-            before = time.process_time()
-            parts = tuple(rehearse(asked, spec, log, rows, every, training) for every in asked.parts)
-            watch.lap("parts")
-            begun = replace(begun, parts=parts, parts_cpu_seconds=time.process_time() - before)
-            if kept is not None and kept.due and kept.write(begun):
-                yield Step(share=0.0, kept=True)
         if asked.parts:
+            if not begun.parts:
+                before = time.process_time()
+                parts = tuple(rehearse(asked, spec, log, rows, every, training) for every in asked.parts)
+                watch.lap("parts")
+                begun = replace(begun, parts=parts, parts_cpu_seconds=time.process_time() - before)
+                if kept is not None and kept.due and kept.write(begun):
+                    yield Step(share=0.0, kept=True)
             start = replace(start, parts=begun.parts)
             watch.cpu["parts"] = begun.parts_cpu_seconds
-        if asked.parts and not curve:  # later it was promoted already
-            yield Step(share=0.0, measurement=start, cpu_seconds=watch.cpu_seconds)
-            watch.resume()
+            if not curve:  # later it was promoted already
+                yield Step(share=0.0, measurement=start, cpu_seconds=watch.cpu_seconds)
+                watch.resume()
         train_cpu = Stopwatch()
         train_cpu.went_on(begun.cpu_seconds)
         for point in (training if kept is None else partial(train, course=course))(

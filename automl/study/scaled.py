@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import re
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -96,18 +97,19 @@ def scaled_folder(folder: Path, factor: float) -> Path:
     return folder / f"scale-{times(factor)}"
 
 
-def folder_at(file: Path, out: Path | None, factor: float | None) -> Path | None:
-    """Where a study at a scale, if any, goes: into `out` where that is asked for.
+def loaded_at(factor: float | None, file: Path, out: Path | None, load: Callable[[Path | None], Problem]) -> Problem:
+    """The problem of a file as `load` reads it for a folder, at a scale where one is asked for: then that is a folder
+    of its own, or `out`. One that was made for it goes again where the scale is refused: there is nothing in it but the
+    log that told what the models would cost.
 
     Raises:
-        InputError: as checked_scale.
+        InputError: as `load`, checked_scale and scaled_problem.
     """
-    return out if factor is None else out or scaled_folder(study_folder(file), checked_scale(factor))
-
-
-def scaled_or_none_left(problem: Problem, factor: float, *, is_new: bool) -> Problem:
-    """The same as scaled_problem; a folder that is new goes again where that is refused: there is nothing in it but the
-    log that told what the models would cost."""
+    if factor is None:
+        return load(out)
+    folder = out or scaled_folder(study_folder(file), checked_scale(factor))
+    is_new = not folder.exists()
+    problem = load(folder)
     try:
         return scaled_problem(problem, factor)
     except InputError:

@@ -59,7 +59,7 @@ def played(
 ) -> list[Mapping[str, Any]]:
     """A line for each case in the table of that digest: those that stand in the file, and the others, played now and
     written as each ends. A line has its case's own keys."""
-    lines = [line for line in read_races(file) if line["table"] == mark]
+    lines = [line for line in json_lines.read(file) if line["table"] == mark]
     found = []
     for case in cases:
         line = next((one for one in lines if case.items() <= one.items()), None)
@@ -73,11 +73,6 @@ def played(
 def races_of(log: str, world: str) -> Path:
     """Where the lines stand."""
     return ROOT / ".cache" / "search_benchmark" / f"races_{log}_{world}.jsonl"
-
-
-def read_races(file: Path) -> list[Mapping[str, Any]]:
-    """The searches that were played."""
-    return json_lines.read(file)
 
 
 @cache

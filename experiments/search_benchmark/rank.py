@@ -18,9 +18,10 @@ from typing import Any
 import numpy as np
 
 from automl.stats.seeds import seed_of
+from experiments import json_lines
 from experiments.record import write_result
 from experiments.search_benchmark.logs import LOGS
-from experiments.search_benchmark.race import TRIALS, races_of, read_races
+from experiments.search_benchmark.race import TRIALS, races_of
 from experiments.search_benchmark.rivals import RIVALS
 from experiments.search_benchmark.table import read_table
 from experiments.search_benchmark.told import (
@@ -63,7 +64,7 @@ def main() -> None:
 def figures_of(log: str, world: str) -> dict[str, Any]:
     """Of one log: a row for each strategy and batch, best first."""
     table = read_table(log)
-    lines = [line for line in read_races(races_of(log, world)) if line["table"] == table.digest]
+    lines = [line for line in json_lines.read(races_of(log, world)) if line["table"] == table.digest]
     ideal = ideal_volume(lines)
     courses: dict[tuple[str, int], dict[int, Course]] = defaultdict(dict)
     for line in lines:

@@ -34,7 +34,7 @@ def scale_part(found: ScaleUp | None, brought: ModelSpec | None, tuned: bool) ->
     scaled = found.scaled
     least, most = scaled.ends
     hours = f"of NE at equal cost; {found.core_hours:.3g} core-hours inside trials"
-    rate = percent(found.gain_per_core_hour_pct) if found.core_hours >= LEAST_CORE_HOURS else "–"
+    rate = percent(found.gain_per_core_hour_pct) if found.core_hours >= LEAST_CORE_HOURS else ABSENT
     tiles = (
         ("FLOPs target", count(scaled.target), f"{scaled} of {count(scaled.brought_flops)} a row as brought"),
         ("widened baseline", count(scaled.flops), f"FLOPs a row, {scaled.reached:.3g}x"),

@@ -22,7 +22,7 @@ from automl.stats.seeds import trial_seeds
 from automl.strategies.fidelity import FEWEST
 from automl.strategies.stopping import MIN_PEERS, STOPS
 from automl.study import parts
-from automl.study.history import Failure, History, Limit, Metric, Origin, PartNE, Proposal, State
+from automl.study.history import Failure, History, Limit, Measurement, Metric, Origin, PartNE, Proposal, State
 from automl.study.parts import EVERY, is_pilot
 from automl.study.problem import Problem
 from automl.study.record import Study
@@ -495,8 +495,13 @@ def on_parts(job: Job, ne: float) -> Outcome:
     return replace(found, measurement=replace(found.measurement, ne=ne, parts=parts))
 
 
-def after_pilots(folder: Path, study: Study, every: tuple[int, ...] = EVERY) -> tuple[SearchSource, Job]:
-    """A source whose pilots have ended at 0.90, 0.91 and so on, and its next job."""
+def after_pilots(
+    folder: Path,
+    study: Study,
+    every: tuple[int, ...] = EVERY,
+    told: Callable[[int, Measurement], Measurement] = lambda number, found: found,
+) -> tuple[SearchSource, Job]:
+    """A source whose pilots have ended at 0.90, 0.91 and so on, as `told`, and its next job."""
     add_baseline(study)
     source = source_of(folder, study, FEWEST + 2, **AUTO)
     for number in range(FEWEST):
@@ -505,7 +510,9 @@ def after_pilots(folder: Path, study: Study, every: tuple[int, ...] = EVERY) -> 
         assert asked(job).parts == every, "a pilot"
         at = Progress(share=0.0, curve=(), qps_ratio=1.0, parts=(PartNE(every[0], 9.0),))
         assert source.keep_going(job, at), "pilots are trained to their end"
-        source.ended(job, on_parts(job, 0.90 + 0.01 * number))
+        outcome = on_parts(job, 0.90 + 0.01 * number)
+        assert outcome.measurement is not None
+        source.ended(job, replace(outcome, measurement=told(number, outcome.measurement)))
     job = source.next(0)
     assert isinstance(job, Job)
     return source, job
@@ -535,20 +542,13 @@ def test_pilots_end_where_no_smaller_part_could_be_taken(
     smallest_ranks: bool, tmp_path: Path, shuffled: Strategy, small_parts: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(search_source, "PILOTS", FEWEST + 4)
-    study = fresh(tmp_path)
-    add_baseline(study)
-    source = source_of(tmp_path, study, FEWEST + 6, **AUTO)
-    for number in range(FEWEST):
-        job = source.next(0)
-        assert isinstance(job, Job)
-        outcome = on_parts(job, 0.90 + 0.01 * number)
-        assert outcome.measurement is not None
-        smallest, *others = outcome.measurement.parts
+
+    def told(_: int, found: Measurement) -> Measurement:
+        smallest, *others = found.parts
         ne = smallest.ne if smallest_ranks else 1.9 - smallest.ne
-        parts = (PartNE(smallest.every, ne), *others)
-        source.ended(job, replace(outcome, measurement=replace(outcome.measurement, parts=parts)))
-    job = source.next(0)
-    assert isinstance(job, Job)
+        return replace(found, parts=(PartNE(smallest.every, ne), *others))
+
+    source, job = after_pilots(tmp_path, fresh(tmp_path), told=told)
     assert asked(job).parts == (EVERY[:1] if smallest_ranks else EVERY), "a smaller part may rank yet"
     source.close()
 
@@ -580,17 +580,10 @@ def test_pilots_are_told_from_others_where_there_is_but_one_part(
 def test_where_no_part_ranks_trials_are_trained_on_all_rows(
     tmp_path: Path, shuffled: Strategy, small_parts: None
 ) -> None:
-    study = fresh(tmp_path)
-    add_baseline(study)
-    source = source_of(tmp_path, study, FEWEST + 2, **AUTO)
-    for number in range(FEWEST):
-        job = source.next(0)
-        assert isinstance(job, Job)
-        outcome = on_parts(job, 0.90 + 0.01 * number)
-        assert outcome.measurement is not None
-        source.ended(job, replace(outcome, measurement=replace(outcome.measurement, ne=0.95 - 0.01 * number)))
-    job = source.next(0)
-    assert isinstance(job, Job)
+    def told(number: int, found: Measurement) -> Measurement:
+        return replace(found, ne=0.95 - 0.01 * number)
+
+    source, job = after_pilots(tmp_path, fresh(tmp_path), told=told)
     assert asked(job).parts == ()
     source.close()
 
