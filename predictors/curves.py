@@ -19,7 +19,6 @@ from predictors.evaluate import tau
 MIN_FOR_LINE = 8
 STEEPEST = 1.5
 LEAST_SPREAD = 1e-4
-TOLD = 0.9  # confidence that the slope through speeds is not 0, from which on it counts
 TO_STD = 1.4826  # of a median of absolute deviations
 
 
@@ -30,21 +29,6 @@ class Foreseen:
     ne: float
     std: float
     tau: float
-
-
-def at_speed(speed: float, levels: Floats, finals: Floats, speeds: Floats) -> Floats:
-    """Final NE of trials as they would be at a speed (log2 of the QPS ratio): what the line through levels leaves is
-    moved along its own line through speeds, where that one's slope is told from 0.
-
-    On a part of the rows fast models are ranked too well: slower ones have more to learn from the rest. Of 52 trials on
-    an eighth of 1.4M rows that takes tau of what is foreseen of each by the others from .53 to .77.
-    """
-    if len(levels) < MIN_FOR_LINE or np.ptp(levels) == 0 or np.ptp(speeds) == 0:
-        return finals
-    line = float(np.clip(stats.theilslopes(finals, levels).slope, 0.0, STEEPEST))
-    found = stats.theilslopes(finals - line * levels, speeds, alpha=TOLD)
-    slope = found.slope if found.low_slope > 0 or found.high_slope < 0 else 0.0
-    return finals - slope * (speeds - speed) if slope else finals
 
 
 def foresee(level: float, levels: Floats, finals: Floats) -> Foreseen:

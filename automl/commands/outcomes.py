@@ -35,6 +35,28 @@ def with_outcome(trial: Trial, outcome: Outcome, measurement: Measurement | None
     )
 
 
+def promoted_with(trial: Trial, outcome: Outcome) -> Trial:
+    """A parked trial as its training on all rows ended, at the speed that it was timed at. Its seconds are those of
+    both trainings."""
+    parked, found = trial.measurement, outcome.measurement
+    assert parked is not None
+    if found is not None:
+        speed = replace(parked.speed, train_qps=found.speed.train_qps)
+        seconds = {
+            **parked.seconds,
+            **found.seconds,
+            "build": _sum(parked.seconds.get("build"), found.seconds.get("build")),
+        }
+        cpu_seconds = {**parked.cpu_seconds, **found.cpu_seconds}
+        found = replace(found, speed=speed, parts=parked.parts, seconds=seconds, cpu_seconds=cpu_seconds)
+    ended = with_outcome(trial, outcome, found)
+    return replace(ended, on_part=parked, cpu_seconds=_sum(trial.cpu_seconds, outcome.cpu_seconds))
+
+
+def _sum(first: float | None, second: float | None) -> float:
+    return (first or 0.0) + (second or 0.0)
+
+
 def repeat_with(trial: Trial, order: int, outcome: Outcome, seeds: Mapping[str, int]) -> Repeat:
     """One more training of a trial as it ended: at the speed that the trial was timed at."""
     found, failure = outcome.measurement, failure_of(outcome)

@@ -12,18 +12,18 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from automl.commands.failing import breaks_limit, hopeless, some_hope
-from automl.commands.outcomes import repeat_with, with_outcome
+from automl.commands.once_more import TRIAL, Moment, OnceMore, OneMore
+from automl.commands.outcomes import promoted_with, repeat_with, with_outcome
 from automl.commands.proposing import awaited, pause, proposed
 from automl.commands.repeats import CONFIRM, kept_in, predictions_file, predictions_folder, resumable, trained_again
 from automl.runtime.errors import RunError
 from automl.runtime.jobs import Done, Job, Limits, Outcome, Progress, Timing, TrainModel, Wait
 from automl.stats.seeds import trial_seeds
 from automl.strategies import Strategy, strategy_of
-from automl.strategies.again import again
-from automl.strategies.fidelity import PILOTS, chosen, part_ne, promoted
+from automl.strategies.fidelity import PILOTS, Expected, chosen
 from automl.strategies.stopping import STOPS, check_rows, extrapolated_ne, should_stop
 from automl.study.drivers import Claim
-from automl.study.history import Failure, History, Metric, Origin, Proposal, State, Trial
+from automl.study.history import Failure, Metric, Origin, Proposal, State, Trial
 from automl.study.parts import is_pilot, parts_of
 from automl.study.problem import Problem
 from automl.study.record import Study
@@ -31,8 +31,6 @@ from automl.study.requests import Request
 from search_spaces.model import ModelSpec
 from search_spaces.space import Candidate
 
-REPEATS_FROM = 2 / 3  # of the candidates: earlier, repeats take more from the search than they give to it
-_AGAIN = "again-"  # before the names of jobs that are repeats: then the trial, then the order
 _BASELINE, _BROUGHT = "baseline-", "brought-"  # of the models that trials are compared with: then the order
 
 
@@ -66,10 +64,8 @@ class SearchSource:
             self._queue: deque[Trial] = deque(study.take_over())
         self._trials: dict[str, Trial] = {}
         self._pilots: set[str] = set()  # names of the jobs that are trained to their end whatever their parts say
-        self._again: dict[str, tuple[int, int]] = {}  # trial and order, by the job's name
-        self._given: list[str] = []
+        self._once_more = OnceMore(study, problem.config, budget.trials, workers)
         self._events = 0  # trainings that ended
-        self._judged: tuple[object, int | None] = (None, None)  # what is worth repeating, and as of when
         self._proposer = ThreadPoolExecutor(1, thread_name_prefix="propose")
         self._asked: tuple[Request, Future[list[Proposal]]] | None = None
         self._exhausted = False
@@ -84,14 +80,19 @@ class SearchSource:
     @property
     def finished(self) -> bool:
         """Nothing is left to run: the budget was spent before."""
-        return not self._baselines and not self._queue and self._wanted() <= 0 and self._worth_repeating(0) is None
+        return (
+            not self._baselines
+            and not self._queue
+            and self._wanted() <= 0
+            and not self._once_more.worth_it(self._now(0))
+        )
 
     def next(self, running: int) -> Job | Wait | Done:
         if self._broken is not None:
             return Done()
         job = self._next(running)
         if isinstance(job, Job):
-            self._given.append(job.name)
+            self._once_more.given.append(job.name)
         return job
 
     def _next(self, running: int) -> Job | Wait | Done:
@@ -102,21 +103,21 @@ class SearchSource:
         if self._timer() >= self._budget.deadline:
             return Done()
         self._refill(block=running == 0)
-        number = self._claimed_repeat(running)
-        if number is not None:
-            return self._repeat_job(number)
+        one_more = self._once_more.claimed(self._now(running))
+        if one_more is not None:
+            return self._job_again(one_more)
         if self._queue and len(self._study.trials) - len(self._queue) < self._budget.trials:
             return self._trial_job(self._queue.popleft())
         if self._asked is not None or (self._wanted() > 0 and not self._exhausted):
             return Wait()
-        return Wait() if running and self._repeats_left(self._study.history()) > 0 else Done()
+        return Wait() if running and self._once_more.may_follow(self._now(running)) else Done()
 
     def keep_going(self, job: Job, progress: Progress) -> bool:
         trial = self._trials.get(job.name)
         if trial is None or progress.qps_ratio is None or job.name in self._pilots:
             return True
         if progress.parts and not progress.curve:
-            return promoted(trial, progress.parts[0], progress.qps_ratio, self._others())
+            return False  # it is parked
         return not (
             self._problem.config.search.stop_early
             and should_stop(trial, progress.curve, progress.qps_ratio, self._others())
@@ -128,10 +129,10 @@ class SearchSource:
             if job.name in self._pilots:
                 self._pilots.remove(job.name)
                 outcome = _of_a_pilot(outcome)
-            if job.name in self._again:
-                number, order = self._again.pop(job.name)
-                self._end_repeat(number, order, outcome)
-                self._study.drivers.release(Claim.REPEAT, number)
+            if job.name in self._once_more.under_way:
+                one_more = self._once_more.under_way.pop(job.name)
+                self._end_again(one_more, outcome)
+                self._study.drivers.release(Claim.REPEAT, one_more.number)
             elif job.name in self._trials:
                 self._end_trial(self._ended_trial(self._trials.pop(job.name), outcome))
             else:
@@ -188,54 +189,9 @@ class SearchSource:
         answer = partial(proposed, self._problem.space, self._strategy, history, request)
         self._asked = request, self._proposer.submit(answer)
 
-    # ------------------------------------------------------------------ repeats
-
-    def _claimed_repeat(self, running: int) -> int | None:
-        """The trial to be trained again now, if any: this driver's alone."""
-        number = self._worth_repeating(running)
-        if number is None or self._study.drivers.number is None:
-            return number
-        with self._study.turn():
-            self._judged = (None, None)  # others have ended some since
-            number = self._worth_repeating(running)
-            return number if number is not None and self._study.drivers.claim(Claim.REPEAT, number) else None
-
-    def _worth_repeating(self, running: int) -> int | None:
-        """The trial to be trained again now, if any.
-
-        It is judged without the jobs that were given last, as many as there are workers, as if they still ran: whether
-        the engine had to wait for a proposal before it gave the last one must not decide what is trained again.
-        """
-        if self._study.baseline() is None:
-            return None
-        at_the_end = not running and not self._queue and self._wanted() <= 0
-        late = frozenset(() if at_the_end else self._given[-self._workers :])
-        moment = (self._events, late, tuple(self._again), self._exhausted, not self._queue)
-        if self._judged[0] != moment:  # the engine asks again and again while it waits
-            self._judged = moment, self._best_repeated(late)
-        return self._judged[1]
-
-    def _best_repeated(self, late: frozenset[str]) -> int | None:
-        history = self._study.history()
-        unseen = {int(name.split("-")[1]) for name in late if not name.startswith((_BASELINE, _BROUGHT))}
-        trials = (_without(trial, late) if trial.number in unseen else trial for trial in history.trials)
-        history = replace(history, trials=tuple(trials))
-        if self._repeats_left(history) <= 0:
-            return None
-        config = self._problem.config
-        names = (*late, *self._again)
-        busy = frozenset(int(name.split("-")[1]) for name in names if name.startswith(_AGAIN))
-        busy |= self._study.drivers.claimed(Claim.REPEAT)
-        return again(history, config.baseline_seeds - 1, config.finals.margin_pct, busy)
-
-    def _repeats_left(self, history: History) -> int:
-        """How many more trainings the candidates that ended have earned; none before most of them have."""
-        ended = sum(trial.ended for trial in history.trials)
-        if ended < REPEATS_FROM * self._budget.trials and not (self._exhausted and not self._queue):
-            return 0
-        under_way = {number for number, _ in self._again.values()} | self._study.drivers.claimed(Claim.REPEAT)
-        begun = sum(len(trial.repeats) for trial in self._study.trials) + len(under_way)
-        return int(self._problem.config.search.repeats * min(ended, self._budget.trials)) - begun
+    def _now(self, running: int) -> Moment:
+        last = self._exhausted or self._wanted() <= 0
+        return Moment(events=self._events, queued=len(self._queue), running=running, last=last)
 
     # ------------------------------------------------------------------ jobs
 
@@ -288,11 +244,10 @@ class SearchSource:
         return (*(one for one in self._study.baseline_repeats() if one.seeds["order"] == order), *self._study.trials)
 
     def _trial_job(self, trial: Trial) -> Job:
-        name, parts = f"trial-{trial.number}", self._parts()
-        fidelity = chosen(self._others()) if parts else None
+        name, parts = f"{TRIAL}{trial.number}", self._parts()
+        fidelity = chosen(self._study.history()) if parts else None
         pilots = sum(is_pilot(one) for one in self._study.trials) + len(self._pilots)
-        none_smaller = fidelity is not None and fidelity.every == max(parts)
-        if parts and pilots < PILOTS and not none_smaller:
+        if parts and fidelity is None and pilots < PILOTS:
             self._pilots.add(name)
         else:
             parts = () if fidelity is None else (fidelity.every,)
@@ -300,11 +255,11 @@ class SearchSource:
         self._trials[job.name] = trial
         return job
 
-    def _repeat_job(self, number: int) -> Job:
-        trial = next(trial for trial in self._study.trials if trial.number == number)
-        order = 1 + max((repeat.order for repeat in trial.repeats), default=0)
-        job = self._job(_again_name(number, order), trial.candidate.model, order, stops=(), parts=(), timed=False)
-        self._again[job.name] = (number, order)
+    def _job_again(self, asked: OneMore) -> Job:
+        job = self._job(
+            asked.job, self._trial(asked.number).candidate.model, asked.order, stops=(), parts=(), timed=False
+        )
+        self._once_more.under_way[job.name] = asked
         return job
 
     def _job(
@@ -354,19 +309,25 @@ class SearchSource:
             self._vain.append(trial)
             self._broken = self._broken or hopeless(self._vain)
 
-    def _end_repeat(self, number: int, order: int, outcome: Outcome) -> None:
-        trial = next(trial for trial in self._study.trials if trial.number == number)
-        self._study.add_repeat(number, repeat_with(trial, order, outcome, self._seeds(order)))
+    def _end_again(self, asked: OneMore, outcome: Outcome) -> None:
+        trial = self._trial(asked.number)
+        if asked.order:
+            self._study.add_repeat(trial.number, repeat_with(trial, asked.order, outcome, self._seeds(asked.order)))
+        else:
+            self._study.promote(promoted_with(trial, outcome))
+
+    def _trial(self, number: int) -> Trial:
+        return next(trial for trial in self._study.trials if trial.number == number)
 
     def _ended_trial(self, trial: Trial, outcome: Outcome) -> Trial:
         measurement = outcome.measurement
         if outcome.stopped and measurement is not None:
-            others = self._others()
-            ne = (
-                extrapolated_ne(trial, outcome.curve, others)
-                if outcome.curve
-                else part_ne(measurement.parts[0], measurement.speed.qps_ratio, others)
-            )
+            if outcome.curve:
+                ne = extrapolated_ne(trial, outcome.curve, self._others())
+            else:
+                expected = Expected(self._study.history())
+                found = expected.by_part(measurement.parts[0], measurement.speed.qps_ratio)
+                ne = math.nan if found is None else found.ne
             measurement = replace(measurement, ne=ne)
         return replace(with_outcome(trial, outcome, measurement), seeds=self._seeds(0))
 
@@ -375,14 +336,3 @@ def _of_a_pilot(outcome: Outcome) -> Outcome:
     """The same, and that its parts were to tell what parts are worth."""
     found = outcome.measurement
     return outcome if found is None else replace(outcome, measurement=replace(found, pilot=bool(found.parts)))
-
-
-def _without(trial: Trial, late: frozenset[str]) -> Trial:
-    """A trial as it stood before those jobs ended."""
-    if f"trial-{trial.number}" in late:
-        return replace(trial, state=State.RUNNING, measurement=None, failure=None, curve=())
-    return replace(trial, repeats=tuple(r for r in trial.repeats if _again_name(trial.number, r.order) not in late))
-
-
-def _again_name(number: int, order: int) -> str:
-    return f"{_AGAIN}{number}-{order}"

@@ -80,7 +80,7 @@ def _bar(done: int, total: int) -> str:
 
 def search_words(history: History) -> str:
     """Of the trials that may be named (History.eligible): lowest NE, highest QPS with NE no worse than the baseline's,
-    size of the front. Then repeats, stopped and failed."""
+    size of the front. Then repeats, promoted, stopped and failed."""
     trials, baseline = history.trials, history.baseline
     done = [(t, t.measurement) for t in trials if t.measurement is not None and history.eligible(t)]
     parts = []
@@ -96,6 +96,8 @@ def search_words(history: History) -> str:
         parts.append("none keeps the limits" if history.limits else "none fit to ship")
     repeats = sum(len(t.repeats) for t in trials)
     parts += [f"repeats {repeats}"] if repeats else []
+    promoted = sum(t.on_part is not None for t in trials)
+    parts += [f"promoted {promoted}"] if promoted else []
     for state in (State.STOPPED, State.FAILED):
         count = sum(t.state is state for t in trials)
         if count:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from automl.stats import pareto
 from automl.strategies.believed import believe
+from automl.strategies.fidelity import Expected, waits
 from automl.study.history import History, Limit, Metric, Speed, State, Trial
 from automl.study.precedents import Precedent
 from search_spaces.space import Candidate, SearchSpace
@@ -30,6 +31,7 @@ class Evidence:
     log2_train_ratio_N: Floats  # NaN where it was not measured
     weight_N: Floats
     eligible_N: NDArray[np.bool_]  # History.eligible, and by what is believed of them too
+    waiting_N: NDArray[np.bool_]  # parked on a part of the rows, and no limit is known to be broken
     failed: tuple[Candidate, ...]
     pending: tuple[Candidate, ...]
     baseline_ne: float
@@ -41,20 +43,21 @@ class Evidence:
 
     @property
     def points(self) -> Floats:
-        """What is believed of the objectives of the eligible trials, and of the baseline."""
-        chosen = self.eligible_N
+        """What is believed of the objectives of those that are eligible or may be yet, and of the baseline."""
+        chosen = self.eligible_N | self.waiting_N
         measured = pareto.objectives(self.believed_N[chosen], np.exp2(self.log2_ratio_N[chosen]))
         return np.vstack([measured, [[0.0, 0.0]]])
 
     def front(self) -> tuple[Candidate, ...]:
-        """Eligible candidates that no other one dominates, the largest hypervolume contribution first."""
-        index = np.flatnonzero(self.eligible_N)
+        """Of the same the candidates that no other one dominates, the largest hypervolume contribution first."""
+        index = np.flatnonzero(self.eligible_N | self.waiting_N)
         points = pareto.objectives(self.believed_N[index], np.exp2(self.log2_ratio_N[index]))
         return tuple(self.candidates[i] for i in index[pareto.leaders(points)])
 
 
 def gather(space: SearchSpace, history: History) -> Evidence:
     """Read the history. Every failure counts against a candidate, that of a process which ended without a word too."""
+    history = Expected(history).told_anew()
     trials = [t for t in history.of_state(State.COMPLETE, State.STOPPED) if t.measured]
     candidates = [t.candidate for t in trials]
     speeds = [_speed(t) for t in trials]
@@ -64,13 +67,14 @@ def gather(space: SearchSpace, history: History) -> Evidence:
     believed, weights = gains.copy(), np.where(complete, 1.0, STOPPED_WEIGHT)
     gains[complete], believed[complete], weights[complete] = belief.level_N, belief.mean_N, belief.weights()
     fit = np.array([history.eligible(t) for t in trials], dtype=bool)
+    waiting = np.array([waits(history, t) for t in trials], dtype=bool)
     inside = space.locate(history.baseline.candidate.model)
     if inside is not None:
         candidates.insert(0, inside)
         speeds.insert(0, _baseline_speed(history))
         gains, believed = (np.insert(values, 0, 0.0) for values in (gains, believed))
         weights = np.insert(weights, 0, float(max(1, len(history.baseline.trials))) ** 0.5)
-        fit = np.insert(fit, 0, True)
+        fit, waiting = np.insert(fit, 0, True), np.insert(waiting, 0, False)
     ratios = np.array([s.qps_ratio for s in speeds], dtype=np.float64)
     train = np.array([history.baseline.train_ratio(s) for s in speeds], dtype=np.float64)
     metrics = {str(Metric.NE_GAIN_PCT): believed, Metric.QPS_RATIO: ratios, Metric.TRAIN_QPS_RATIO: train}
@@ -89,6 +93,7 @@ def gather(space: SearchSpace, history: History) -> Evidence:
         log2_train_ratio_N=np.log2(train),
         weight_N=weights,
         eligible_N=fit & _within(history.limits, metrics),
+        waiting_N=waiting,
         failed=tuple(t.candidate for t in history.of_state(State.FAILED)),
         pending=tuple(t.candidate for t in history.of_state(State.RUNNING)),
         baseline_ne=history.baseline.ne,

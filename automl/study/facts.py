@@ -19,6 +19,7 @@ REPEATS, TUNING, BROUGHT, NEXT_NUMBER = "baseline", "tuning", "brought", "next_n
 # Before the place of one repeat of a trial: they are attributes of the study, since Optuna's ended trials never change.
 TRIAL_REPEAT = "repeat:"
 DRIVER = "driver"  # of a trial: which of several drivers trains it
+PROMOTED = "promoted"  # of a trial: one that ended on a part of the rows, and has its number, was trained on all then
 BATCH = "batch:"  # before the round of a batch of proposals
 # The fact that is written last of all: each is a transaction of its own, and a record that has this one has the others.
 MARK = "started_at"

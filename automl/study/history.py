@@ -164,6 +164,7 @@ class Trial:
     cpu_seconds: float | None = None  # of its process: what it truly used of a core
     seeds: Mapping[str, int] = field(default_factory=dict)
     repeats: tuple[Repeat, ...] = ()  # that ended, in the order of their ends
+    on_part: Measurement | None = None  # what it had ended with on a part of the rows, where it was promoted later
 
     @property
     def ended(self) -> bool:

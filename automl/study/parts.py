@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from automl.study.history import Trial
+from automl.study.history import State, Trial
 
 EVERY = (16, 8, 4)  # a part is one row of each run of so many
 LEAST_ROWS = 8192  # of a part: fewer are a handful of steps
@@ -30,11 +30,25 @@ def is_pilot(trial: Trial) -> bool:
     return trial.measurement is not None and trial.measurement.pilot
 
 
+def is_parked(trial: Trial) -> bool:
+    """Whether it ended on a part of the rows and may be promoted to all of them."""
+    found = trial.measurement
+    return trial.state is State.STOPPED and not trial.curve and found is not None and bool(found.parts)
+
+
+def before_promotion(trial: Trial) -> Trial:
+    """A promoted trial as it was while it was parked; another as it is."""
+    if trial.on_part is None:
+        return trial
+    parked = replace(trial, state=State.STOPPED, measurement=trial.on_part, on_part=None)
+    return replace(parked, failure=None, curve=(), repeats=())
+
+
 def parted(trials: Sequence[Trial]) -> tuple[Parted, ...]:
     """By part, the smallest one first."""
-    first = [(trial, trial.measurement.parts) for trial in trials if trial.measurement and not is_pilot(trial)]
-    alone = [(trial, parts[0].every) for trial, parts in first if parts]
+    first = [(trial, trial.on_part or trial.measurement) for trial in trials if not is_pilot(trial)]
+    alone = [(trial, found.parts[0].every) for trial, found in first if found and found.parts]
     return tuple(
-        Parted(every, sum(n == every for _, n in alone), sum(n == every and bool(t.curve) for t, n in alone))
+        Parted(every, sum(n == every for _, n in alone), sum(n == every and not is_parked(t) for t, n in alone))
         for every in sorted({n for _, n in alone}, reverse=True)
     )

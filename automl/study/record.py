@@ -19,10 +19,11 @@ from optuna.trial import FrozenTrial, TrialState
 from automl.study.baselines import Baselines, summarize_baseline
 from automl.study.batches import Batches
 from automl.study.drivers import ALONE, Claim, Drivers, others
-from automl.study.facts import DRIVER, NEXT_NUMBER, TRIAL_REPEAT, Facts
+from automl.study.facts import DRIVER, NEXT_NUMBER, PROMOTED, TRIAL_REPEAT, Facts
 from automl.study.history import Baseline, History, Limit, Proposal, Repeat, State, Trial, begun
 from automl.study.importances import shares_of
 from automl.study.in_optuna import STATES, distribution, new_trial, number_of, read_trial
+from automl.study.parts import before_promotion, is_parked
 from automl.study.records import (
     ProposalJson,
     outcome_json,
@@ -177,6 +178,7 @@ class Study:
             trials=spans(self._trials),
             running=spans(trial.number for trial in self._trials.values() if not trial.ended),
             repeats=spans(self._places),
+            promoted=spans(trial.number for trial in self._trials.values() if trial.on_part is not None),
             limits=self._limits,
             prefer=facts.prefer,
             made_with={**facts.versions, "machine": facts.machine, **plugins},
@@ -185,6 +187,7 @@ class Study:
     def as_known(self, request: Request) -> History:
         """The history as it stood when a batch was asked for."""
         running, known = set(numbers(request.running)), set(numbers(request.repeats))
+        promoted = set(numbers(request.promoted))
         seen = {self._places[place] for place in known}
         trials = []
         for number in numbers(request.trials):
@@ -194,7 +197,7 @@ class Study:
             else:
                 repeats = tuple(repeat for repeat in trial.repeats if (number, repeat.order) in seen)
                 trial = replace(trial, repeats=repeats)
-            trials.append(trial)
+            trials.append(trial if number in promoted else before_promotion(trial))
         baseline = summarize_baseline(self.baseline_repeats()[: request.baseline], self.facts.baseline_qps)
         return History(baseline, tuple(trials), request.limits, self.facts.warm_start, request.prefer)
 
@@ -255,7 +258,7 @@ class Study:
             self.add_repeat(trial.number, repeat)
 
     def end(self, trial: Trial) -> None:
-        """Record how a running trial ended; for good: an ended trial never changes."""
+        """Record how a running trial ended; for good: an ended trial never changes, unless it is promoted."""
         if self._trials[trial.number].ended:
             raise RuntimeError(f"trial {trial.number} has ended before and must not change")
         live = optuna.trial.Trial(self._study, self._ids[trial.number])
@@ -264,6 +267,18 @@ class Study:
         live.set_user_attr("outcome", json.dumps(outcome_json(trial)))
         self._trials[trial.number] = trial
         self._tell(trial)
+
+    def promote(self, trial: Trial) -> None:
+        """Record what a trial that was parked came to on all rows: for Optuna one more trial, of the same number.
+
+        Raises:
+            RuntimeError: where the trial was not parked, or `trial` does not hold what it had ended with.
+        """
+        parked = self._trials[trial.number]
+        if not is_parked(parked) or trial.on_part != parked.measurement or not trial.ended:
+            raise RuntimeError(f"trial {trial.number} must have ended on a part of the rows to be promoted")
+        data = proposal_json(Proposal(trial.candidate, trial.origin, trial.forecast))
+        self._add(trial, data, trial.candidate.values)
 
     def add_repeat(self, number: int, repeat: Repeat) -> None:
         """Record one more training of a complete trial. What the trial itself ended with stays as it is.
@@ -326,7 +341,8 @@ class Study:
         trials = self._study.get_trials(deepcopy=False)
         for frozen in trials:
             known = self._trials.get(number_of(frozen))
-            if known is None or not known.ended:  # an ended trial never changes
+            promoted = PROMOTED in frozen.user_attrs and known is not None and known.on_part is None
+            if known is None or not known.ended or promoted:  # else an ended trial never changes
                 self._trials[number_of(frozen)] = read_trial(frozen)
         self._note_running([frozen for frozen in trials if frozen.state is TrialState.RUNNING])
         self._load_trial_repeats(attrs)
@@ -346,6 +362,9 @@ class Study:
     def _add(self, trial: Trial, proposal: ProposalJson, values: Mapping[str, Value]) -> None:
         """One transaction, so that a trial is there as a whole or not at all."""
         number = self.drivers.number
+        attributes = {PROMOTED: 1} if trial.on_part is not None else {}
+        if not trial.ended and number is not None:
+            attributes[DRIVER] = number
         added = new_trial(
             trial,
             proposal,
@@ -353,7 +372,7 @@ class Study:
             self._distributions,
             objectives=self._values(trial),
             constraints=self._constraints(trial),
-            attributes={} if trial.ended or number is None else {DRIVER: number},
+            attributes=attributes,
         )
         self._study.add_trial(added)
         self._trials[trial.number] = trial

@@ -71,6 +71,7 @@ class OutcomeJson(TypedDict):
     ended_at: float | None
     cpu_seconds: float | None
     seeds: Mapping[str, int]
+    on_part: NotRequired[MeasurementJson]  # of a promoted trial: what it had ended with before
 
 
 class RepeatJson(TypedDict):
@@ -173,7 +174,7 @@ def measurement_of(data: MeasurementJson) -> Measurement:
 
 def outcome_json(trial: Trial) -> OutcomeJson:
     """What is known once the trial has ended."""
-    return {
+    told: OutcomeJson = {
         "state": str(trial.state),
         "measurement": None if trial.measurement is None else measurement_json(trial.measurement),
         "failure": None if trial.failure is None else (trial.failure.kind, trial.failure.reason),
@@ -183,6 +184,9 @@ def outcome_json(trial: Trial) -> OutcomeJson:
         "cpu_seconds": _finite(trial.cpu_seconds),
         "seeds": dict(trial.seeds),
     }
+    if trial.on_part is not None:
+        told["on_part"] = measurement_json(trial.on_part)
+    return told
 
 
 def repeat_json(repeat: Repeat) -> RepeatJson:
@@ -241,6 +245,7 @@ def trial_of(number: int, round_: int, proposal: ProposalJson, outcome: OutcomeJ
         ended_at=outcome["ended_at"],
         cpu_seconds=outcome["cpu_seconds"],
         seeds=outcome["seeds"],
+        on_part=measurement_of(outcome["on_part"]) if "on_part" in outcome else None,
     )
 
 

@@ -20,6 +20,7 @@ class Request:
     trials: str  # that had begun
     running: str  # of these, those that had not ended
     repeats: str  # of trials, by their place in the record
+    promoted: str = ""  # of these, those that had been trained on a part of the rows before they were on all
     limits: tuple[Limit, ...] = ()
     prefer: Prefer = Prefer.BALANCED
     # Versions of packages, the machine, digests of plug-ins; None in the record where all is as for the batch before.

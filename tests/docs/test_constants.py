@@ -17,16 +17,16 @@ from automl.strategies.baselines import FIRST_RANDOM, NSGA2_POPULATION
 from automl.strategies.controller import ControllerConfig
 from automl.strategies.ends import PLACES
 from automl.strategies.evidence import STOPPED_WEIGHT
+from automl.strategies.fidelity import ALONG, LEAST, PATIENCE, PILOTS
 from automl.strategies.fidelity import FEWEST as FEWEST_RANKED
-from automl.strategies.fidelity import PILOTS
 from automl.strategies.opening import KINDS, OPENING
 from automl.strategies.picks import FOLDS, MIN_FOR_PREDICTOR
-from automl.strategies.promising import BY_NE, BY_VOLUME, LUCK, MIN_LOW, RECENT
+from automl.strategies.promising import LUCK, MIN_LOW
 from automl.strategies.recipe import STANDARD
 from automl.strategies.stopping import CHECK_ROWS, CHECK_SHARE, IN_A_ROW, MIN_PEERS, MIN_TAU, STOPS, SURE
 from automl.study.history import Origin, Prefer
 from automl.study.parts import EVERY, LEAST_ROWS
-from predictors.curves import TOLD
+from predictors.monotone import KEPT
 from tests.docs.pages import page
 
 COUNTS = {2: "two", 3: "three", 4: "four"}
@@ -58,14 +58,16 @@ ENDS = [
 SAID = [
     ("statistics.md", f"each tenth of a training up to {STOPS[-1]:.0%} is a stop"),
     ("statistics.md", f"{CHECK_ROWS} rows evenly spread over it, or a {1 / CHECK_SHARE:.0f}nd of the rows"),
-    ("statistics.md", f"at least {FEWEST_RANKED} trials tell and the 95% interval"),
+    ("statistics.md", f"at least {FEWEST_RANKED} pilots tell and the 95% interval"),
     ("statistics.md", f"lies from {_dot(MIN_LOW)} on"),
-    ("statistics.md", f"among the best {WORDS[BY_VOLUME]} of the last {RECENT} trials on that part"),
-    ("statistics.md", f"its NE among the best {WORDS[BY_NE]}"),
+    ("statistics.md", f"({KEPT:.0%} of the slope)"),
+    ("study.md", f"one in {WORDS[1 / ALONG]} of them; once it has nothing"),
+    ("study.md", f"expected to add {LEAST:.0%} of the front"),
+    ("study.md", f"until {WORDS[PATIENCE]} in a row have not added"),
+    ("study.md", f"From {FEWEST_RANKED} pilots on"),
     ("study.md", f"one row in {EVERY[0]}, {EVERY[1]} or {EVERY[2]}"),
-    ("study.md", f"The first {PILOTS} candidates and the baseline are pilots"),
+    ("study.md", f"there are at most {PILOTS} besides it"),
     ("study.md", f"Pilots cost up to {1 + sum(1 / every for every in EVERY):.2f} trainings"),
-    ("statistics.md", f"is told from 0 ({TOLD:.0%})"),
     ("study.md", f"each of these parts that has at least {LEAST_ROWS:,} rows"),
     ("study.md", f"one row in {EVERY[-1]} is fewer than {LEAST_ROWS:,} rows"),
     ("study.md", f"at most {PART_ROWS:,} rows of the validation window"),

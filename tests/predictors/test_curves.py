@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from predictors.curves import LEAST_SPREAD, MIN_FOR_LINE, at_speed, foresee
+from predictors.curves import LEAST_SPREAD, MIN_FOR_LINE, foresee
 
 
 def world(count: int, *, noise: float = 0.002, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -64,23 +64,3 @@ def test_nothing_to_learn_from_is_refused() -> None:
     ):
         with pytest.raises(ValueError, match="must be finite"):
             foresee(level, told, ends)
-
-
-def test_ends_are_moved_to_a_speed_where_speed_tells() -> None:
-    """A level of fast models promises too much: they end worse, by .01 for each doubling of the QPS."""
-    rng = np.random.default_rng(5)
-    levels, speeds = rng.uniform(0.84, 0.88, 40), rng.uniform(-1.0, 3.0, 40)
-    ends = levels - 0.03 + 0.01 * speeds + rng.normal(0.0, 0.0005, 40)
-    moved = at_speed(2.0, levels, ends, speeds)
-    assert foresee(0.86, levels, moved).ne == pytest.approx(0.85, abs=1e-3)
-    assert foresee(0.86, levels, moved).std < 0.2 * foresee(0.86, levels, ends).std
-
-
-def test_ends_stay_where_speed_tells_nothing() -> None:
-    rng = np.random.default_rng(6)
-    levels, speeds = rng.uniform(0.84, 0.88, 40), rng.uniform(-1.0, 3.0, 40)
-    ends = levels - 0.03 + rng.normal(0.0, 0.002, 40)
-    assert at_speed(2.0, levels, ends, speeds) is ends
-    few = slice(0, MIN_FOR_LINE - 1)
-    assert at_speed(2.0, levels[few], (ends + speeds)[few], speeds[few]).tolist() == (ends + speeds)[few].tolist()
-    assert at_speed(0.0, levels, ends, np.zeros(40)) is ends, "all are as fast"

@@ -12,10 +12,10 @@ from automl.report.study.derived import View
 from automl.report.study.search_figures import last_quarter
 from automl.stats import pareto
 from automl.stats.verdicts import LEVEL
-from automl.strategies.fidelity import fidelities
+from automl.strategies.fidelity import fidelities, next_promoted
 from automl.strategies.foretold import RECENT, track_record, trusted
 from automl.study.history import History, Origin, State, Trial
-from automl.study.parts import is_pilot, parted
+from automl.study.parts import is_parked, is_pilot, parted
 from automl.study.results import Correction, Detectable, Family, TaskGain, Unfit
 from predictors.evaluate import Ranked, pooled_tau
 
@@ -174,7 +174,7 @@ def _fidelity(view: View) -> str | None:
     pilots = sum(is_pilot(trial) for trial in view.history.trials)
     if not pilots:
         return None
-    told = fidelities((*view.history.baseline.trials[:1], *view.history.trials))
+    told = fidelities(view.history)
     ranked = [
         f"{one.agreement.tau:.2f} [{one.agreement.low:.2f}, {one.agreement.high:.2f}] for one row in {one.every}"
         for one in told
@@ -187,6 +187,8 @@ def _fidelity(view: View) -> str | None:
         after = f" After them were trained: {listed(tried)}."
     else:
         after = " No part ranked well enough: all rows were used." if ranked else ""
+    if next_promoted(view.history, frozenset(), at_the_end=True) is not None:
+        after += " Not all are promoted yet that may add to the front: the same command goes on with them."
     return (
         f"{counted(pilots, 'pilot')} were trained on parts of the rows and on all of them. How parts ranked what was "
         f"trained on all (Kendall's tau, 95%): {listed(ranked) if ranked else 'too few to tell'}.{after}"
@@ -195,6 +197,7 @@ def _fidelity(view: View) -> str | None:
 
 def _stopped_too_soon(view: View) -> str | None:
     stopped = [p for p in view.points if p.trial.state is State.STOPPED and view.history.within_limits(p.trial)]
+    stopped = [p for p in stopped if not is_parked(p.trial)]  # the best of them are promoted
     if not stopped:
         return None
     front = [p for p in view.points if p.on_front]
@@ -204,12 +207,10 @@ def _stopped_too_soon(view: View) -> str | None:
     lost = [p.trial for p, more in zip(stopped, worth, strict=True) if more > 0]
     if not lost:
         return None
-    on_part = [trial for trial in lost if not trial.curve]
-    keys = [*(["`fidelity: full`"] if on_part else []), *(["`stop_early: false`"] if len(on_part) < len(lost) else [])]
     which = listed([f"#{trial.number}" for trial in lost])
     return (
         f"{counted(len(lost), 'trial')} stopped early ({which}) would stand on the front if the extrapolated NE held. "
-        f"{listed(keys)} would have trained {'it' if len(lost) == 1 else 'them'} to the end."
+        f"`stop_early: false` would have trained {'it' if len(lost) == 1 else 'them'} to the end."
     )
 
 

@@ -23,7 +23,7 @@ from automl.strategies.fidelity import FEWEST
 from automl.strategies.stopping import MIN_PEERS, STOPS
 from automl.study import parts
 from automl.study.history import Failure, History, Limit, Measurement, Metric, Origin, PartNE, Proposal, State
-from automl.study.parts import EVERY, is_pilot
+from automl.study.parts import EVERY, is_parked, is_pilot
 from automl.study.problem import Problem
 from automl.study.record import Study
 from automl.study.scaled import Scaled
@@ -518,27 +518,97 @@ def after_pilots(
     return source, job
 
 
-def test_after_the_pilots_a_trial_is_promoted_or_ends_on_a_part(
+def end_parked(source: SearchSource, job: Job, part: float) -> None:
+    """What a worker tells of a trial on a part, and that it was let go."""
+    at = Progress(share=0.0, curve=(), qps_ratio=1.0, parts=(PartNE(asked(job).parts[0], part),))
+    assert not source.keep_going(job, at)
+    found = measured(Candidate({}, ModelSpec.from_tree(asked(job).model)), ne=float("nan"))
+    found = replace(found, parts=at.parts, cpu_seconds={"parts": 1.0})
+    source.ended(job, Outcome(measurement=found, stopped=True, started_at=1.0, ended_at=2.0, cpu_seconds=1.5))
+
+
+def test_after_the_pilots_a_trial_is_parked_with_what_its_part_leads_to(
     tmp_path: Path, shuffled: Strategy, small_parts: None
 ) -> None:
     study = fresh(tmp_path)
     source, job = after_pilots(tmp_path, study)
     assert asked(job).parts == (EVERY[0],), "the smallest part ranks the pilots"
-    at = Progress(share=0.0, curve=(), qps_ratio=1.0, parts=(PartNE(EVERY[0], 0.90),))
-    assert source.keep_going(job, at)
-    assert not source.keep_going(job, replace(at, parts=(PartNE(EVERY[0], 0.99),)))
-    partial = measured(Candidate({}, ModelSpec.from_tree(asked(job).model)), ne=float("nan"))
-    partial = replace(partial, parts=(PartNE(EVERY[0], 0.99),))
-    source.ended(job, Outcome(measurement=partial, stopped=True, started_at=1.0, ended_at=2.0))
+    end_parked(source, job, 0.99)
     source.close()
     trial = study.trials[FEWEST]
-    assert trial.state is State.STOPPED
+    assert is_parked(trial)
     assert trial.measurement is not None
     assert trial.measurement.ne == pytest.approx(0.97, abs=1e-6), "what its part leads to"
 
 
+def test_the_best_of_the_parked_are_promoted_at_the_end(tmp_path: Path, shuffled: Strategy, small_parts: None) -> None:
+    study = fresh(tmp_path)
+    source, job = after_pilots(tmp_path, study)
+    end_parked(source, job, 0.99)
+    job = source.next(0)
+    assert isinstance(job, Job)
+    end_parked(source, job, 0.90)
+    promotion = source.next(0)
+    assert isinstance(promotion, Job)
+    number = FEWEST + 2
+    assert promotion.name == f"again-{number}-0"
+    assert asked(promotion).parts == ()
+    assert asked(promotion).timing is None, "it was timed before"
+    assert asked(promotion).order_seed == asked(job).order_seed, "the order on which all trials are trained"
+    assert source.keep_going(promotion, Progress(share=0.5, curve=checked(9.0, 9.0, 9.0, 9.0), qps_ratio=1.0))
+    outcome = good(promotion)
+    assert outcome.measurement is not None
+    cpu = replace(outcome.measurement, ne=0.879, speed=replace(outcome.measurement.speed, qps_ratio=9.0))
+    source.ended(promotion, replace(outcome, measurement=replace(cpu, cpu_seconds={"train": 2.0})))
+    assert isinstance(source.next(0), Done), "the other one has nothing to win"
+    source.close()
+    trial = open_study(tmp_path, "ads", SPACE).trials[number - 1]
+    assert trial.state is State.COMPLETE
+    assert trial.measurement is not None
+    assert (trial.measurement.ne, trial.measurement.speed.qps_ratio) == (0.879, 1.0), "the speed that it was timed at"
+    assert trial.measurement.parts == (PartNE(EVERY[0], 0.90),)
+    assert trial.measurement.cpu_seconds == {"parts": 1.0, "train": 2.0}
+    assert trial.cpu_seconds == 4.0
+    assert trial.on_part is not None
+    assert trial.on_part.ne == pytest.approx(0.90), "nothing lower was reached before"
+
+
+def test_a_promotion_that_fails_ends_no_search(tmp_path: Path, shuffled: Strategy, small_parts: None) -> None:
+    study = fresh(tmp_path)
+    source, job = after_pilots(tmp_path, study)
+    end_parked(source, job, 0.99)
+    job = source.next(0)
+    assert isinstance(job, Job)
+    end_parked(source, job, 0.90)
+    promotion = source.next(0)
+    assert isinstance(promotion, Job)
+    source.ended(promotion, bad(promotion))
+    assert isinstance(source.next(0), Done)
+    source.close()
+    failed = open_study(tmp_path, "ads", SPACE).trials[FEWEST + 1]
+    assert failed.state is State.FAILED
+    assert failed.failure == bad(promotion).failure
+
+
+def test_a_killed_search_goes_on_with_its_promotions(tmp_path: Path, shuffled: Strategy, small_parts: None) -> None:
+    source, job = after_pilots(tmp_path, fresh(tmp_path))
+    end_parked(source, job, 0.90)
+    job = source.next(0)
+    assert isinstance(job, Job)
+    end_parked(source, job, 0.91)
+    promotion = source.next(0)
+    assert isinstance(promotion, Job)
+    source.close()
+    again = source_of(tmp_path, open_study(tmp_path, "ads", SPACE), FEWEST + 2, **AUTO)
+    assert not again.finished
+    found = again.next(0)
+    assert isinstance(found, Job)
+    assert (found.name, found.payload) == (promotion.name, promotion.payload)
+    again.close()
+
+
 @pytest.mark.parametrize("smallest_ranks", [True, False])
-def test_pilots_end_where_no_smaller_part_could_be_taken(
+def test_pilots_end_where_a_part_ranks(
     smallest_ranks: bool, tmp_path: Path, shuffled: Strategy, small_parts: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(search_source, "PILOTS", FEWEST + 4)
@@ -549,7 +619,7 @@ def test_pilots_end_where_no_smaller_part_could_be_taken(
         return replace(found, parts=(PartNE(smallest.every, ne), *others))
 
     source, job = after_pilots(tmp_path, fresh(tmp_path), told=told)
-    assert asked(job).parts == (EVERY[:1] if smallest_ranks else EVERY), "a smaller part may rank yet"
+    assert asked(job).parts == (EVERY[:1] if smallest_ranks else EVERY[1:2])
     source.close()
 
 

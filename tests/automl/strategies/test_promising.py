@@ -10,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import kendalltau
 
-from automl.strategies.promising import RECENT, Early, agreement, promising, tau_interval
+from automl.stats.pareto import improvements
+from automl.strategies.promising import LUCK, Early, added_volume, agreement, points_of, tau_interval
+from predictors.curves import Foreseen
 
 BASE = Early(0, 0.92, 1.0, 0.90)
 DROP = 0.02
@@ -66,39 +68,20 @@ def test_an_interval_covers_as_it_says() -> None:
     assert np.mean([low <= true <= high for low, high in bounds]) == pytest.approx(0.95, abs=0.02)
 
 
-def test_who_would_lead_goes_on_and_who_would_follow_does_not() -> None:
-    peers = crowd()
-    assert promising(Early(99, 0.905, 1.0), peers, peers)
-    assert not promising(Early(99, 0.93, 1.0), peers, peers)
-
-
-def test_a_fast_one_goes_on_though_its_ne_is_behind() -> None:
-    peers = crowd()
-    assert not promising(Early(99, 0.9245, 0.9), peers, peers), "no better than others, and slower"
-    assert promising(Early(99, 0.9245, 4.0), peers, peers), "nobody else is so fast"
-
-
-def test_the_lowest_ne_at_the_baselines_speed_goes_on_where_another_end_has_all_the_volume() -> None:
-    fast = [ended(n, 0.8995 + 0.0001 * n, 6.0 + n) for n in range(1, 16)]
-    peers = [BASE, *fast]
-    assert promising(Early(99, 0.9194, 1.0), peers, peers)
-
-
-def test_it_is_held_against_the_latest_only() -> None:
-    old = [ended(n, 0.85 + 0.001 * n) for n in range(1, 11)]
-    late = [ended(n, 0.93 + 0.001 * n) for n in range(11, 11 + RECENT)]
-    mine = Early(99, 0.9315, 1.0)
-    assert promising(mine, [BASE, *old, *late], [BASE, *late])
-    assert not promising(mine, [BASE, *late, *old, *old], [BASE, *late, *old])
+def test_what_is_expected_to_be_added_is_the_mean_over_what_a_forecast_may_mean() -> None:
+    rng, known = np.random.default_rng(2), np.array([[0.0, 0.0], [-0.4, -1.0], [-0.2, -2.0]])
+    foreseen = [Foreseen(0.9, 0.004, 0.5), Foreseen(0.897, 0.0, 0.5), Foreseen(0.95, 0.004, 0.5)]
+    ratios = np.array([3.0, 1.0, 1.0])
+    found = added_volume(foreseen, ratios, known, 0.9)
+    for one, ratio, worth in zip(foreseen, ratios, found, strict=True):
+        drawn = one.ne + max(one.std, LUCK * one.ne) * rng.normal(size=20_000)
+        points = points_of(drawn, np.full(len(drawn), ratio), 0.9)
+        assert worth == pytest.approx(float(improvements(points, known).mean()), rel=0.1, abs=1e-3)
 
 
 @settings(max_examples=30, deadline=None)
 @given(st.floats(0.85, 1.0), st.floats(0.001, 0.05), st.floats(0.3, 8.0))
-def test_a_better_level_is_never_less_promising(level: float, better: float, ratio: float) -> None:
-    peers = crowd(step=0.004)
-    if promising(Early(99, level, ratio), peers, peers):
-        assert promising(Early(99, level - better, ratio), peers, peers)
-
-
-def test_with_nobody_to_tell_it_goes_on() -> None:
-    assert promising(Early(1, 0.9, 1.0), [], [BASE])
+def test_a_better_forecast_never_adds_less(ne: float, better: float, ratio: float) -> None:
+    known, ratios = points_of(np.array([0.9, 0.895]), np.array([1.0, 2.0]), 0.9), np.array([ratio, ratio])
+    worse, good = added_volume([Foreseen(ne, 0.002, 0.5), Foreseen(ne - better, 0.002, 0.5)], ratios, known, 0.9)
+    assert good >= worse

@@ -13,7 +13,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.trial import TrialState
 
 from automl.study.facts import Facts
-from automl.study.history import Failure, Limit, Metric, Origin, Proposal, Repeat, State, Trial
+from automl.study.history import Failure, Limit, Metric, Origin, PartNE, Proposal, Repeat, State, Trial
 from automl.study.in_optuna import distribution
 from automl.study.record import Study
 from automl.study.records import outcome_json
@@ -453,6 +453,67 @@ def test_only_a_complete_trial_is_repeated_and_an_order_once(tmp_path: Path, num
     study.add_repeat(1, repeated(1, 0.9))
     with pytest.raises(RuntimeError, match=f"trial {number} must be complete, and new to order {order}"):
         study.add_repeat(number, repeated(order, 0.9))
+
+
+def parked(trial: Trial, ne: float = 0.91) -> Trial:
+    ended = stopped(trial, ne=ne)
+    assert ended.measurement is not None
+    return replace(ended, curve=(), measurement=replace(ended.measurement, parts=(PartNE(8, ne + 0.02),)))
+
+
+def promoted(trial: Trial, ne: float) -> Trial:
+    return replace(complete(trial, ne=ne), on_part=trial.measurement, curve=curve(0.95, 0.92))
+
+
+def test_a_promoted_trial_is_what_it_came_to_and_was_what_its_part_led_to(tmp_path: Path) -> None:
+    study = reopened(tmp_path)
+    add_baseline(study)
+    first, second, _ = study.begin(proposals(3, space=tiny()), 1)
+    study.end(parked(first))
+    study.end(parked(second))
+    before = study.request(strategy="random", seed=1, count=4), study.history()
+    study.promote(promoted(study.trials[1], 0.88))
+    study.add_repeat(2, repeated(1, 0.89))
+    after = study.request(strategy="random", seed=1, count=4), study.history()
+    again = reopened(tmp_path)
+    assert repr(again.trials) == repr(study.trials)
+    assert [trial.state for trial in again.trials] == [State.STOPPED, State.COMPLETE, State.RUNNING]
+    for request, history in (before, after):
+        known = again.as_known(request)
+        assert [_known(trial) for trial in known.trials] == [_known(trial) for trial in history.trials]
+    values = [trial.values for trial in in_optuna(tmp_path).trials]
+    assert values[3] == [0.88, BASELINE_QPS], "its dashboard sees the promoted one beside the parked"
+    assert values[:3] == [None] * 3
+
+
+def _known(trial: Trial) -> object:
+    """What strategies read of it."""
+    return repr(replace(trial, started_at=None, ended_at=None, cpu_seconds=None, seeds={}))
+
+
+def test_only_a_parked_trial_is_promoted_and_once(tmp_path: Path) -> None:
+    study = reopened(tmp_path)
+    add_baseline(study)
+    first, second = study.begin(proposals(2, space=tiny()), 1)
+    study.end(parked(first))
+    study.end(complete(second))
+    done = promoted(study.trials[0], 0.88)
+    study.promote(done)
+    for trial in (done, promoted(study.trials[1], 0.88), promoted(first, 0.88)):
+        with pytest.raises(RuntimeError, match="must have ended on a part of the rows"):
+            study.promote(trial)
+
+
+def test_promotions_go_with_their_trials_into_an_edited_space(tmp_path: Path) -> None:
+    study = reopened(tmp_path)
+    add_baseline(study)
+    for trial in study.begin(proposals(2, space=tiny()), 1):
+        study.end(parked(trial))
+    study.promote(promoted(study.trials[0], 0.88))
+    wider = reopened(tmp_path, tiny(TINY.replace("[4, 8, 16]", "[4, 8, 16, 32]")))
+    assert repr(wider.trials) == repr(study.trials)
+    wider.promote(promoted(wider.trials[1], 0.89))
+    assert [trial.state for trial in reopened(tmp_path, wider._space).trials] == [State.COMPLETE] * 2
 
 
 def test_repeats_go_with_their_trials_into_an_edited_space(tmp_path: Path) -> None:
