@@ -11,7 +11,6 @@ Writes experiments/results/fidelity_LOG_SEED.json; --summary reads all and write
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from functools import partial
@@ -27,45 +26,11 @@ from automl.strategies.fidelity import chosen, fidelities
 from automl.study.history import History, State, Trial
 from automl.study.parts import is_pilot
 from automl.study.saved import saved_share
-from experiments import completejourney
-from experiments.large_log import simulated
+from experiments import completejourney, simulated
 from experiments.record import summarise, write_result
-from experiments.studies import STUDIES, changed, write_files
+from experiments.studies import STUDIES, changed
 
 SPACE, CORES, ROWS = "ctr-small", 2, 5_000_000
-WINDOWS = {"train": (1, 10), "validate": (11, 12), "test": (13, 14)}  # days of the simulated log
-_SIMULATED = """\
-data:
-  path: {folder}/log.parquet
-  join:
-    - {{path: {folder}/users.parquet, on: user_id}}
-    - {{path: {folder}/items.parquet, on: item_id}}
-  time: {{column: time_ms, unit: ms, timezone: UTC}}
-  label: click
-  cluster: user_id
-  features:
-    categorical:
-      user_id: {{min_count: 2}}
-      item_id: {{min_count: 2}}
-      author_id: {{min_count: 2}}
-      tab: {{}}
-      age_band: {{}}
-      city: {{}}
-      segment: {{}}
-      device: {{}}
-      category: {{}}
-      tag: {{}}
-      format: {{}}
-      "@hour": {{}}
-    dense: {{weeks_since_signup: {{}}, duration_ms: {{transform: log}}, price: {{transform: log}}}}
-  split: {split}
-"""
-_BASELINE = """\
-embedding: {dim: 16, lr: 0.05, min_count: 2}
-interaction: [{cross: {rank: 32}}, {cross: {rank: 32}}]
-deep: [{mlp: {width: 256}}, {mlp: {width: 128}}]
-train: {batch_size: 1024, dense_lr: 0.001}
-"""
 
 
 def main() -> None:
@@ -98,17 +63,7 @@ def _completejourney(name: str, seed: int) -> Path:
 
 
 def _simulated(rows: int, name: str, seed: int) -> Path:
-    folder = STUDIES / f"simulated-{rows}"
-    folder.mkdir(parents=True, exist_ok=True)
-    log = simulated(folder, rows).parent
-    split = {
-        window: [f"2024-03-{4 + first - 1:02d}", f"2024-03-{4 + last - 1:02d}"]
-        for window, (first, last) in WINDOWS.items()
-    }
-    data = _SIMULATED.format(folder=log.absolute(), split=json.dumps(split))
-    return write_files(
-        name, data=data, baseline=_BASELINE, space=SPACE, strategy="controller", seed=seed, tune_baseline=0, rest=""
-    )
+    return simulated.write_study(name, rows=rows, space=SPACE, seed=seed)
 
 
 def searched(write: Callable[[str, int], Path], name: str, kind: str, seed: int, trials: int) -> History:
@@ -130,9 +85,9 @@ def tell(log: str, seed: int, trials: int, full: History, auto: History) -> None
     figures = {
         "full": _figures(full, goal),
         "auto": _figures(auto, goal),
-        "parts": [{"every": one.every, **asdict(one.agreement)} for one in fidelities(_others(auto))],
+        "parts": [{"every": one.every, **asdict(one.agreement)} for one in fidelities(auto)],
     }
-    found = chosen(_others(auto))
+    found = chosen(auto)
     headline = {
         "share": None if found is None else 1 / found.every,
         "tau": None if found is None else found.agreement.tau,
@@ -145,7 +100,8 @@ def tell(log: str, seed: int, trials: int, full: History, auto: History) -> None
 
 
 def _figures(history: History, goal: float) -> Mapping[str, Any]:
-    volumes, seconds = seen_volumes(history), np.cumsum([trial.cpu_seconds or 0.0 for trial in history.trials])
+    trials = by_end(history)
+    volumes, seconds = seen_volumes(history), np.cumsum([trial.cpu_seconds or 0.0 for trial in trials])
     there = np.flatnonzero(volumes >= 0.98 * goal)
     best = min((history.baseline.mean_gain_pct(t) for t in _done(history) if _ratio(t) >= 1.0), default=0.0)
     return {
@@ -156,27 +112,29 @@ def _figures(history: History, goal: float) -> Mapping[str, Any]:
         "complete": len(_done(history)),
         "stopped": len(history.of_state(State.STOPPED)),
         "pilots": sum(is_pilot(trial) for trial in history.trials),
+        "promoted": sum(trial.on_part is not None for trial in history.trials),
         "saved": round(saved_share(history.trials, history.baseline), 3),
     }
 
 
 def seen_volumes(history: History) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Hypervolume that was seen, after each trial."""
+    """Hypervolume that was seen, after each end of a trial."""
     points = np.array([
         (history.baseline.mean_gain_pct(trial), -np.log2(_ratio(trial)))
         if trial.state is State.COMPLETE and history.eligible(trial)
         else (np.inf, np.inf)
-        for trial in history.trials
+        for trial in by_end(history)
     ])  # fmt: skip
     return np.array([pareto.hypervolume(np.vstack([[[0.0, 0.0]], points[: n + 1]])) for n in range(len(points))])
 
 
+def by_end(history: History) -> list[Trial]:
+    """In the order of their ends; a promoted trial, with all its seconds, at that of its promotion."""
+    return sorted(history.trials, key=lambda trial: trial.ended_at or 0.0)
+
+
 def _done(history: History) -> list[Trial]:
     return [trial for trial in history.of_state(State.COMPLETE) if history.eligible(trial)]
-
-
-def _others(history: History) -> tuple[Trial, ...]:
-    return (*history.baseline.trials[:1], *history.trials)
 
 
 def _ratio(trial: Trial) -> float:

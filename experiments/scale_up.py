@@ -1,11 +1,13 @@
-"""Models scaled up on KuaiRand: at 2, 8 and 50 times the FLOPs of the tuned DCN-V2, against that baseline widened.
+"""Models scaled up: at 2, 8 and 50 times the FLOPs of a DCN-V2, against that baseline widened.
 
-    python -m experiments.scale_up [--trials 20] [--scales 2 8 50] [--seed 7] [--minutes 60] [--gpu 0.25] [--quick]
+    python -m experiments.scale_up [--rows 2000000] [--trials 20] [--scales 2 8 50] [--minutes 60] [--gpu 0.25]
 
-At each scale the project's search, then random candidates from the same space for as many core-seconds, repeats
-counted. A search goes on where it stopped; one that has ended leaves its figures under .cache/scale_up and is not
-opened again. --minutes ends this call's part of each search. With --gpu models train on a part of a GPU each, and are
-timed on a core all the same. Writes experiments/results/scale_up.json, where what was found at other scales stays.
+On a week of KuaiRand, or with --rows on a simulated log of so many, whose rows feed more capacity. At each scale the
+project's search, then random candidates from the same space for as many core-seconds, repeats counted. A search goes on
+where it stopped; one that has ended leaves its figures under .cache/scale_up and is not opened again. --minutes ends
+this call's part of each search. With --gpu models train on a part of a GPU each, and are timed on a core all the same.
+Writes experiments/results/scale_up.json (scale_up_simulated.json with --rows), where what was found at other scales
+stays.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ import automl
 from automl.cli.common import terminal
 from automl.runtime.host import machine
 from automl.study.scale_up import Reached, ScaleUp, core_seconds
-from experiments import kuairand
+from experiments import kuairand, simulated
 from experiments.record import runs_of, write_result
 from experiments.studies import changed
 
@@ -38,6 +40,7 @@ Run = dict[str, Any]
 def main() -> None:
     """Go on with the searches in turn; table and result once all have ended."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, help="of a simulated log, in place of KuaiRand's week")
     parser.add_argument("--trials", type=int, default=20, help="of our search at each scale")
     parser.add_argument("--scales", type=float, nargs="+", default=SCALES)
     parser.add_argument("--seed", type=int, default=7)
@@ -48,7 +51,8 @@ def main() -> None:
     asked = parser.parse_args()
     if asked.quick:
         asked.trials, asked.scales = 3, (2.0,)
-    runs: list[Run] = [run for run in runs_of("scale_up") if run["scale"] not in asked.scales]
+    result = "scale_up" if asked.rows is None else "scale_up_simulated"
+    runs: list[Run] = [run for run in runs_of(result) if run["scale"] not in asked.scales]
     for scale in asked.scales:
         ours = ended(OURS, scale, asked)
         if ours is None:
@@ -58,20 +62,20 @@ def main() -> None:
             return
         runs += [ours, rival]
         print(*table(runs), sep="\n", flush=True)
-    settings = {"seed": asked.seed, "space": SPACE}
-    path = write_result("scale_up", settings=settings, figures={"runs": runs}, headline=headline(runs))
+    settings = {"seed": asked.seed, "space": SPACE, "rows": asked.rows}
+    path = write_result(result, settings=settings, figures={"runs": runs}, headline=headline(runs))
     print(path)
 
 
 def ended(strategy: str, scale: float, asked: argparse.Namespace, spend: float | None = None) -> Run | None:
     """The figures of a search that has ended; None where it goes on with the next call. `spend` are the core-seconds
     that it gets in place of a number of trials."""
-    name = f"scale-{strategy}-{asked.seed}-{asked.trials}"
+    name = f"scale-{strategy}-{asked.seed}-{asked.trials}" + (f"-simulated-{asked.rows}" if asked.rows else "")
     cached = CACHE / f"{name}-{scale:g}x.json"
     if cached.exists():
         found: Run = json.loads(cached.read_text())
         return found
-    file = written(name, strategy, asked.seed, asked.gpu)
+    file = written(name, strategy, asked)
     budget = None if asked.minutes is None else 60 * asked.minutes
     trials = asked.trials if spend is None else max(1, asked.trials // 2)
     while True:
@@ -106,15 +110,17 @@ def more(trials: int, done: int, spent: float, spend: float | None, most: int) -
     return min(most, done + max(1, round((spend - spent) / each)))
 
 
-def written(name: str, strategy: str, seed: int, gpu: float) -> Path:
+def written(name: str, strategy: str, asked: argparse.Namespace) -> Path:
     """The study file; trials may take long at the largest scale."""
 
     def patient(tree: Any) -> None:
         tree["trial"] = {"timeout": "60m", "memory": "6GiB"}
-        tree["resources"] = {"gpu": gpu}
+        tree["resources"] = {"gpu": asked.gpu}
 
-    file = kuairand.write_study(name, space=SPACE, strategy=strategy, seed=seed, split=kuairand.WEEK)
-    return changed(file, patient)
+    told = {"space": SPACE, "strategy": strategy, "seed": asked.seed}
+    if asked.rows is None:
+        return changed(kuairand.write_study(name, split=kuairand.WEEK, **told), patient)
+    return changed(simulated.write_study(name, rows=asked.rows, **told), patient)
 
 
 def figures_of(study: automl.StudyHandle, strategy: str, asked: argparse.Namespace) -> Run:

@@ -15,7 +15,6 @@ import argparse
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
-from math import nan
 from typing import Any
 
 import numpy as np
@@ -25,7 +24,6 @@ from sklearn.model_selection import cross_val_predict
 
 from automl.stats.seeds import seed_of
 from automl.strategies import stopping, strategy_of
-from automl.strategies.promising import Early, agreement, promising
 from automl.study.history import CurvePoint, History, State, Trial
 from experiments.record import summarise, write_result
 from experiments.search_benchmark.logs import LOGS
@@ -36,29 +34,13 @@ from experiments.search_benchmark.told import course_of
 from experiments.search_benchmark.worlds import Features, World, baseline_in
 
 Floats = NDArray[np.float64]
-TRIALS, BATCH, PEERS = 100, 10, 12
+TRIALS, BATCH = 100, 10
 ROWS = 100_000  # of a training, as curves tell them
 Rule = Callable[[Trial, tuple[CurvePoint, ...], float, tuple[Trial, ...]], bool]
 
 
 def never(trial: Trial, curve: tuple[CurvePoint, ...], ratio: float, others: tuple[Trial, ...]) -> bool:
     """No stops."""
-    return False
-
-
-def promising_only(trial: Trial, curve: tuple[CurvePoint, ...], ratio: float, others: tuple[Trial, ...]) -> bool:
-    """As in force, and at the first check that ranks the ends of a dozen trials those that are not promising too."""
-    if stopping.should_stop(trial, curve, ratio, others):
-        return True
-    kin = [one for one in others if one.candidate.model.train.order == trial.candidate.model.train.order]
-    for count in range(2, len(curve) + 1, 2):
-        levels = [(one, one.curve[count - 1].check_ne) for one in kin if len(one.curve) >= count]
-        peers = [Early.of(one, nan if level is None else level) for one, level in levels]
-        found = agreement(peers, PEERS)
-        if found is not None and found.holds:
-            mine = Early(trial.number, curve[count - 1].check_ne or nan, ratio)
-            done = [early for one in others if (early := Early.of(one, nan)).ended]
-            return count == len(curve) and not promising(mine, peers, done)
     return False
 
 
@@ -74,7 +56,6 @@ def halving(trial: Trial, curve: tuple[CurvePoint, ...], ratio: float, others: t
 RULES: Mapping[str, Rule] = {
     "none": never,
     "in force": stopping.should_stop,
-    "promising only": promising_only,
     "successive halving": halving,
 }
 
