@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from automl.stats import pareto
-from automl.strategies.promising import Agreement, Early, added_volume, agreement, points_of, told
+from automl.strategies.early import Agreement, Early, added_volume, agreement, points_of, told
 from automl.study.history import History, PartNE, State, Trial
 from automl.study.parts import is_parked, is_pilot
 from predictors.curves import Foreseen

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from automl.strategies.promising import SPEED_SLACK, Early, foreseen, std_of
+from automl.strategies.early import SPEED_SLACK, Early, foreseen, std_of
 from automl.study.history import CurvePoint, Trial
 from predictors.curves import Foreseen
 

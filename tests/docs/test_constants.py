@@ -15,13 +15,13 @@ from automl.stats.pareto import REFERENCE
 from automl.stats.verdicts import FASTER, LEVEL
 from automl.strategies.baselines import FIRST_RANDOM, NSGA2_POPULATION
 from automl.strategies.controller import ControllerConfig
+from automl.strategies.early import LUCK, MIN_LOW
 from automl.strategies.ends import PLACES
 from automl.strategies.evidence import STOPPED_WEIGHT
 from automl.strategies.fidelity import ALONG, LEAST, PATIENCE, PILOTS
 from automl.strategies.fidelity import FEWEST as FEWEST_RANKED
 from automl.strategies.opening import KINDS, OPENING
 from automl.strategies.picks import FOLDS, MIN_FOR_PREDICTOR
-from automl.strategies.promising import LUCK, MIN_LOW
 from automl.strategies.recipe import STANDARD
 from automl.strategies.stopping import CHECK_ROWS, CHECK_SHARE, IN_A_ROW, MIN_PEERS, MIN_TAU, STOPS, SURE
 from automl.study.history import Origin, Prefer

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.stats import kendalltau
 
 from automl.stats.pareto import improvements
-from automl.strategies.promising import LUCK, Early, added_volume, agreement, points_of, tau_interval
+from automl.strategies.early import LUCK, Early, added_volume, agreement, points_of, tau_interval
 from predictors.curves import Foreseen
 
 BASE = Early(0, 0.92, 1.0, 0.90)
