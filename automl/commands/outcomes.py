@@ -42,19 +42,15 @@ def promoted_with(trial: Trial, outcome: Outcome) -> Trial:
     assert parked is not None
     if found is not None:
         speed = replace(parked.speed, train_qps=found.speed.train_qps)
-        seconds = {
-            **parked.seconds,
-            **found.seconds,
-            "build": _sum(parked.seconds.get("build"), found.seconds.get("build")),
-        }
-        cpu_seconds = {**parked.cpu_seconds, **found.cpu_seconds}
+        seconds = _summed(parked.seconds, found.seconds)
+        cpu_seconds = _summed(parked.cpu_seconds, found.cpu_seconds)
         found = replace(found, speed=speed, parts=parked.parts, seconds=seconds, cpu_seconds=cpu_seconds)
     ended = with_outcome(trial, outcome, found)
-    return replace(ended, on_part=parked, cpu_seconds=_sum(trial.cpu_seconds, outcome.cpu_seconds))
+    return replace(ended, on_part=parked, cpu_seconds=(trial.cpu_seconds or 0.0) + (outcome.cpu_seconds or 0.0))
 
 
-def _sum(first: float | None, second: float | None) -> float:
-    return (first or 0.0) + (second or 0.0)
+def _summed(first: Mapping[str, float], second: Mapping[str, float]) -> dict[str, float]:
+    return {name: first.get(name, 0.0) + second.get(name, 0.0) for name in {**first, **second}}
 
 
 def repeat_with(trial: Trial, order: int, outcome: Outcome, seeds: Mapping[str, int]) -> Repeat:

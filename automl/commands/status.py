@@ -14,7 +14,7 @@ from automl.study.history import Baseline, MeanGain, Origin, State, Trial
 from automl.study.parts import is_pilot, parted
 from automl.study.precedents import trials_told
 from automl.study.record import Study
-from automl.study.saved import saved_share
+from automl.study.saved import saved_share, saved_words
 from automl.study.scale_up import LEAST_CORE_HOURS, Reached
 from automl.study.shared import study_file_of
 from automl.study.sqlite import reading
@@ -164,7 +164,7 @@ def _saved(trials: tuple[Trial, ...], baseline: Baseline) -> str:
     what = "early stops"
     if any(trial.measurement and trial.measurement.parts for trial in trials):
         what = "parts of the rows and early stops"
-    return f"; {what} saved {saved_share(trials, baseline):.0%} of the training"
+    return f"; {what} {saved_words(saved_share(trials, baseline))}"
 
 
 def _fidelity(trials: tuple[Trial, ...]) -> list[str]:
@@ -172,7 +172,11 @@ def _fidelity(trials: tuple[Trial, ...]) -> list[str]:
     pilots = sum(is_pilot(trial) for trial in trials)
     if not pilots:
         return []
-    parts = [f"{one.trials} on one row in {one.every} first, {one.promoted} of them on all" for one in parted(trials)]
+    parts = [
+        f"{one.trials} on one row in {one.every} first: {one.promoted} of them on all then, "
+        f"{one.trials - one.promoted} waiting"
+        for one in parted(trials)
+    ]
     return [f"fidelity   {'; '.join([f'{pilots} on parts of the rows and on all', *parts])}"]
 
 

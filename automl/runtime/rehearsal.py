@@ -34,17 +34,20 @@ def rehearse(
     part = sampled(log, "part", one_in(rows, every, seed_of("part", asked.order_seed, every)))
     model = build_model(spec, log.inputs, seed=asked.weights_seed)
     module_to(model, device_of(asked.device))
-    for _ in training(
-        model,
-        spec,
-        part,
-        part.windows["part"],
-        order_seed=asked.order_seed,
-        weights_seed=asked.weights_seed,
-        points=1,
-        steppers=None,
-    ):
-        pass
+    try:
+        for _ in training(
+            model,
+            spec,
+            part,
+            part.windows["part"],
+            order_seed=asked.order_seed,
+            weights_seed=asked.weights_seed,
+            points=1,
+            steppers=None,
+        ):
+            pass
+    except Diverged as diverged:
+        raise Diverged(f"on one row in {every}, {diverged}") from None
     ne = check(model, log, log.windows[asked.score], min(CHECK_ROWS, len(part)))
     if ne is None:
         raise Diverged(f"predictions are not finite after a training on one row in {every}")

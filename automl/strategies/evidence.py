@@ -31,7 +31,7 @@ class Evidence:
     log2_train_ratio_N: Floats  # NaN where it was not measured
     weight_N: Floats
     eligible_N: NDArray[np.bool_]  # History.eligible, and by what is believed of them too
-    waiting_N: NDArray[np.bool_]  # parked on a part of the rows, and no limit is known to be broken
+    waiting_N: NDArray[np.bool_]  # parked on a part of the rows, and no limit is broken by what that leads to
     failed: tuple[Candidate, ...]
     pending: tuple[Candidate, ...]
     baseline_ne: float
@@ -68,6 +68,9 @@ def gather(space: SearchSpace, history: History) -> Evidence:
     gains[complete], believed[complete], weights[complete] = belief.level_N, belief.mean_N, belief.weights()
     fit = np.array([history.eligible(t) for t in trials], dtype=bool)
     waiting = np.array([waits(history, t) for t in trials], dtype=bool)
+    for limit in history.limits:
+        if limit.metric is Metric.NE_GAIN_PCT and limit.task is None:
+            waiting &= limit.keeps(gains)
     inside = space.locate(history.baseline.candidate.model)
     if inside is not None:
         candidates.insert(0, inside)

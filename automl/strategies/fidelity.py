@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from automl.stats import pareto
 from automl.strategies.early import Agreement, Early, added_volume, agreement, points_of, told
-from automl.study.history import History, PartNE, State, Trial
+from automl.study.history import History, Metric, PartNE, State, Trial
 from automl.study.parts import is_parked, is_pilot
 from predictors.curves import Foreseen
 from predictors.monotone import Monotone, fit_monotone
@@ -83,10 +83,12 @@ class Expected:
 
 
 def waits(history: History, trial: Trial) -> bool:
-    """Whether a trial is parked and breaks no limit by what is known of it."""
+    """Whether a trial is parked and breaks no limit by what was measured. Its NE was not: what a part leads to is never
+    lower than what was reached, and would keep all from a limit that none has reached yet."""
     if not is_parked(trial):
         return False
-    over = ((limit, history.baseline.metric(limit.metric, trial, limit.task)) for limit in history.limits)
+    limits = [limit for limit in history.limits if limit.metric is not Metric.NE_GAIN_PCT]
+    over = ((limit, history.baseline.metric(limit.metric, trial, limit.task)) for limit in limits)
     return not any(math.isfinite(value) and limit.excess(value) > 0 for limit, value in over)
 
 

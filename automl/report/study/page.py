@@ -21,7 +21,7 @@ from automl.report.study.tables import write_tables
 from automl.report.study.tuned import parts_words, tuned_baseline
 from automl.report.study.verdict import answer
 from automl.study.history import State, Trial
-from automl.study.saved import saved_share
+from automl.study.saved import saved_share, saved_words
 from search_spaces.model import ModelSpec
 
 SECTIONS = (
@@ -119,7 +119,7 @@ def _tiles(view: View) -> list[tuple[str, str, str]]:
     last = formats.share(search_figures.last_quarter(view))
     core = formats.duration(facts.core_seconds_inside_trials)
     saved = saved_share(view.history.trials, view.history.baseline)
-    stops = f"; {formats.share(saved)} of the training saved" if counts[State.STOPPED] else ""
+    stops = f"; {saved_words(saved)}" if counts[State.STOPPED] else ""
     return [
         ("trials", f"{len(view.history.trials):,}", states),
         ("front", formats.counted(len(view.front), "model"), "not beaten in both NE and QPS"),

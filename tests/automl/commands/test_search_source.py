@@ -878,7 +878,7 @@ def test_where_the_baseline_was_widened_the_one_brought_is_trained_on_the_same_o
     for one in payloads:
         assert one.timing is not None
         assert ModelSpec.from_tree(one.timing.reference) == widened
-    assert [bool(one.timing and one.timing.limits) for one in payloads] == [True, True, False, False]
+    assert not any(one.timing and one.timing.limits for one in payloads), "a baseline is nobody's proposal"
     for job in jobs[:3]:
         assert isinstance(job, Job)
         source.ended(job, Outcome(measurement=measured(Candidate({}, HUMAN), ne=0.9), started_at=1.0, ended_at=2.0))

@@ -14,7 +14,7 @@ from automl.study.history import Failure, Limit, Metric, Origin, PartNE, Proposa
 from automl.study.parts import Parted, is_pilot, parted
 from automl.study.precedents import Precedent
 from automl.study.record import Study
-from automl.study.saved import saved_share
+from automl.study.saved import saved_share, saved_words
 from automl.study.storage import open_study
 from tests.worlds.studies import (
     BASELINE_NE,
@@ -100,12 +100,15 @@ def test_what_a_stop_saves_is_told_by_rows_not_by_points() -> None:
 
 
 def test_what_is_spent_on_parts_of_the_rows_is_spent() -> None:
-    """A pilot: 2 s and 1 s on parts. Two trials of 1 s on every fourth row: one promoted, 2 s more; one that is not."""
+    """A pilot: 2 s and 1 s on parts. Two trials of 1 s on every fourth row: one promoted, 2 s more; one that is not. By
+    the rows of their parts those two would have taken 8/3 and 4 s: parts cost more than their rows."""
     one, two, three = (complete(running(n, candidate)) for n, candidate in enumerate(candidates(3)))
     pilot = _on_parts(replace(one, curve=curve(0.95)), 8, 4, pilot=True)
     promoted = _on_parts(replace(two, curve=curve(0.95)), 4)
     stays = replace(_on_parts(three, 4, train=0.0), state=State.STOPPED)
-    assert saved_share([pilot, promoted, stays], baseline()) == pytest.approx(1 - (3 + 3 + 1) / (2 + 2 + 4))
+    assert saved_share([pilot, promoted, stays], baseline()) == pytest.approx(1 - (3 + 3 + 1) / (2 + 2 + 0.625 * 4))
+    assert saved_words(-0.0769) == "cost 8% more than to train all on all rows"
+    assert saved_words(-0.004) == "saved 0% of the training"
 
 
 def test_who_was_trained_on_which_part_is_counted() -> None:

@@ -153,6 +153,14 @@ def test_who_is_known_to_break_a_limit_is_not_promoted() -> None:
     assert next_promoted(history, frozenset(), at_the_end=True) == 51, "its training speed is not known yet"
 
 
+def test_a_limit_on_ne_that_none_has_reached_keeps_nobody_from_his_training() -> None:
+    """What a part leads to is never lower than what was reached."""
+    strict = Limit(Metric.NE_GAIN_PCT, high=-5.0)
+    history = past(*pilots(16), parked(50, 0.91), limits=[strict])
+    assert next_promoted(history, frozenset(), at_the_end=True) == 50
+    assert not gather(small_space(), history).waiting_N.any(), "proposals do not count on it"
+
+
 def test_proposals_count_on_those_that_wait() -> None:
     """Else a search would pile up more of what it has parked already."""
     (one,) = candidates(1)
