@@ -44,8 +44,8 @@ def fidelities(history: History) -> tuple[Fidelity, ...]:
     chosen by what their part said."""
     pilots = [*_baselines(history), *(trial for trial in history.trials if is_pilot(trial))]
     parts = {part.every for trial in pilots if trial.measurement for part in trial.measurement.parts}
-    told = ((every, agreement(_early(pilots, every), FEWEST)) for every in sorted(parts, reverse=True))
-    return tuple(Fidelity(every, found) for every, found in told if found is not None)
+    ranked = ((every, agreement(_early(pilots, every), FEWEST)) for every in sorted(parts, reverse=True))
+    return tuple(Fidelity(every, found) for every, found in ranked if found is not None)
 
 
 def chosen(history: History) -> Fidelity | None:

@@ -527,6 +527,17 @@ def end_parked(source: SearchSource, job: Job, part: float) -> None:
     source.ended(job, Outcome(measurement=found, stopped=True, started_at=1.0, ended_at=2.0, cpu_seconds=1.5))
 
 
+def after_two(source: SearchSource, job: Job, first: float, second: float) -> Job:
+    """The job that follows two trials on a part, the last ones of the search."""
+    end_parked(source, job, first)
+    job_of_second = source.next(0)
+    assert isinstance(job_of_second, Job)
+    end_parked(source, job_of_second, second)
+    promotion = source.next(0)
+    assert isinstance(promotion, Job)
+    return promotion
+
+
 def test_after_the_pilots_a_trial_is_parked_with_what_its_part_leads_to(
     tmp_path: Path, shuffled: Strategy, small_parts: None
 ) -> None:
@@ -544,12 +555,7 @@ def test_after_the_pilots_a_trial_is_parked_with_what_its_part_leads_to(
 def test_the_best_of_the_parked_are_promoted_at_the_end(tmp_path: Path, shuffled: Strategy, small_parts: None) -> None:
     study = fresh(tmp_path)
     source, job = after_pilots(tmp_path, study)
-    end_parked(source, job, 0.99)
-    job = source.next(0)
-    assert isinstance(job, Job)
-    end_parked(source, job, 0.90)
-    promotion = source.next(0)
-    assert isinstance(promotion, Job)
+    promotion = after_two(source, job, 0.99, 0.90)
     number = FEWEST + 2
     assert promotion.name == f"again-{number}-0"
     assert asked(promotion).parts == ()
@@ -576,12 +582,7 @@ def test_the_best_of_the_parked_are_promoted_at_the_end(tmp_path: Path, shuffled
 def test_a_promotion_that_fails_ends_no_search(tmp_path: Path, shuffled: Strategy, small_parts: None) -> None:
     study = fresh(tmp_path)
     source, job = after_pilots(tmp_path, study)
-    end_parked(source, job, 0.99)
-    job = source.next(0)
-    assert isinstance(job, Job)
-    end_parked(source, job, 0.90)
-    promotion = source.next(0)
-    assert isinstance(promotion, Job)
+    promotion = after_two(source, job, 0.99, 0.90)
     source.ended(promotion, bad(promotion))
     assert isinstance(source.next(0), Done)
     source.close()
@@ -592,12 +593,7 @@ def test_a_promotion_that_fails_ends_no_search(tmp_path: Path, shuffled: Strateg
 
 def test_a_killed_search_goes_on_with_its_promotions(tmp_path: Path, shuffled: Strategy, small_parts: None) -> None:
     source, job = after_pilots(tmp_path, fresh(tmp_path))
-    end_parked(source, job, 0.90)
-    job = source.next(0)
-    assert isinstance(job, Job)
-    end_parked(source, job, 0.91)
-    promotion = source.next(0)
-    assert isinstance(promotion, Job)
+    promotion = after_two(source, job, 0.90, 0.91)
     source.close()
     again = source_of(tmp_path, open_study(tmp_path, "ads", SPACE), FEWEST + 2, **AUTO)
     assert not again.finished
