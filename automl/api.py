@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from automl.commands.warm import warm_start_of
 from automl.runtime.rate_line import RateLine, says
 from automl.study.claims import Subject, ask, finals_of, recorded_config, recorded_file
-from automl.study.history import History, State
+from automl.study.history import History
+from automl.study.parts import untrained
 from automl.study.problem import Problem, load_problem
 from automl.study.scaled import loaded_at
 from search_spaces.errors import InputError
@@ -248,11 +249,11 @@ class StudyHandle:
         return finals_of(self.folder, study.facts, study.trials)[0]
 
     def _model(self, number: int) -> ModelSpec:
-        ended = {t.number: t for t in self.history.of_state(State.COMPLETE)}
-        if number not in ended:
+        missing = untrained(self.history.trials, [number])
+        if missing:
             must = "must hold the trial, trained to its end, in the space as it is now"
-            raise InputError.of(str(self.folder), must, f"no #{number}")
-        return ended[number].candidate.model
+            raise InputError.of(str(self.folder), must, f"no {missing[0]}")
+        return self._now().trial(number).candidate.model
 
     def _data(self) -> ReportData:
         from automl.report.study.build import report_data

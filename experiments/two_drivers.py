@@ -102,7 +102,7 @@ def kill_first(driver: subprocess.Popen[bytes], folders: Sequence[Path], trials:
 
 def units(study: Study) -> Iterator[str]:
     """Every training that is recorded as ended."""
-    for trial in (*study.baseline_repeats(), *study.trials):
+    for trial in (*study.baselines.repeats, *study.trials):
         seeds = [trial.seeds, *(repeat.seeds for repeat in trial.repeats)] if trial.ended else []
         yield from (f"{trial.candidate.model.key} {one['order']}" for one in seeds)
 

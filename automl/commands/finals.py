@@ -33,6 +33,7 @@ from automl.strategies.picks import Pick, entrants, picks
 from automl.study.facts import Facts
 from automl.study.family import family_of, ledger_folder
 from automl.study.history import History, State
+from automl.study.parts import untrained
 from automl.study.problem import FINALS_FIT, Problem, encode
 from automl.study.record import Study, measured_history
 from automl.study.results import Finals, SpokenOf, level_at, write_finals
@@ -183,11 +184,9 @@ def _named(problem: Problem, history: History, trials: Sequence[int]) -> tuple[P
         InputError: where one was not trained to its end.
     """
     complete = {trial.number: trial for trial in history.of_state(State.COMPLETE)}
-    missing = [f"#{number}" for number in trials if number not in complete]
+    missing = ", ".join(untrained(history.trials, trials))
     if missing:
-        raise InputError.of(
-            str(problem.folder), "must hold the trials, trained to their end", f"no {', '.join(missing)}"
-        )
+        raise InputError.of(str(problem.folder), "must hold the trials, trained to their end", f"no {missing}")
     gain = history.baseline.gain_pct
     return tuple(
         Pick(number, "named", gain(measured.ne))

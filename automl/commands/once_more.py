@@ -96,8 +96,8 @@ class OnceMore:
         number = again(history, self.config.baseline_seeds - 1, self.config.finals.margin_pct, busy)
         if number is None:
             return None
-        trial = next(trial for trial in self.study.trials if trial.number == number)
-        return OneMore(number, 1 + max((repeat.order for repeat in trial.repeats), default=0))
+        repeats = self.study.trial(number).repeats
+        return OneMore(number, 1 + max((repeat.order for repeat in repeats), default=0))
 
     def _repeats_left(self, history: History, now: Moment) -> int:
         """How many repeats the candidates that ended on all rows have earned; none before most of all have ended."""

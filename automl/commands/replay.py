@@ -13,6 +13,7 @@ from automl.runtime.errors import RunError
 from automl.runtime.host import machine, versions
 from automl.strategies import strategy_of
 from automl.study.history import Proposal, Trial
+from automl.study.known import as_known
 from automl.study.plugins import digests
 from automl.study.record import Study
 from automl.study.records import proposal_json
@@ -109,7 +110,7 @@ class _Asked:
 
     def replayed(self) -> tuple[int, Difference | None]:
         """How many of its proposals come out as they are recorded, and the first that does not."""
-        history = self.study.as_known(self.request)
+        history = as_known(self.study, self.request)
         try:
             found = proposed(self.space, strategy_of(self.request.strategy), history, self.request)
         except (KeyError, RunError) as error:

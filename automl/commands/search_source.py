@@ -17,13 +17,14 @@ from automl.commands.outcomes import promoted_with, repeat_with, with_outcome
 from automl.commands.proposing import awaited, pause, proposed
 from automl.commands.repeats import CONFIRM, kept_in, predictions_file, predictions_folder, resumable, trained_again
 from automl.runtime.errors import RunError
-from automl.runtime.jobs import Done, Job, Limits, Outcome, Progress, Timing, TrainModel, Wait
+from automl.runtime.jobs import Done, Job, Limits, Outcome, Progress, Timing, Wait
 from automl.stats.seeds import trial_seeds
 from automl.strategies import Strategy, strategy_of
 from automl.strategies.fidelity import PILOTS, Expected, chosen
 from automl.strategies.stopping import STOPS, check_rows, extrapolated_ne, should_stop
 from automl.study.drivers import Claim
-from automl.study.history import Failure, Metric, Origin, Proposal, State, Trial
+from automl.study.history import Failure, Limit, Metric, Origin, Proposal, State, Trial
+from automl.study.known import request_of
 from automl.study.parts import is_pilot, parts_of
 from automl.study.problem import Problem
 from automl.study.record import Study
@@ -184,7 +185,7 @@ class SearchSource:
             if count <= 0 or len(self._queue) > self._workers:
                 self._study.drivers.release(Claim.PROPOSALS)
                 return
-            request = self._study.request(strategy=config.search.strategy, seed=config.seed, count=count)
+            request = request_of(self._study, strategy=config.search.strategy, seed=config.seed, count=count)
             history = self._study.history()
         answer = partial(proposed, self._problem.space, self._strategy, history, request)
         self._asked = request, self._proposer.submit(answer)
@@ -197,9 +198,9 @@ class SearchSource:
 
     def _baselines_left(self) -> Iterator[tuple[str, int]]:
         """What trials are compared with that is not trained yet; repeats need not have ended in their order."""
-        kinds = [(_BASELINE, self._study.baseline_repeats())]
+        kinds = [(_BASELINE, self._study.baselines.repeats)]
         if self._problem.scaled is not None:
-            kinds.append((_BROUGHT, self._study.brought()))
+            kinds.append((_BROUGHT, self._study.baselines.brought))
         for kind, trained in kinds:
             done = {trial.seeds["order"] for trial in trained}
             for order in range(self._problem.config.baseline_seeds):
@@ -214,17 +215,14 @@ class SearchSource:
         """It keeps no limit on speed: against itself it is as fast within noise, and nobody proposed it. Nor is a trial
         compared with the one brought while that trains."""
         first = order == 0 and kind == _BASELINE
-        job = self._job(
+        return self._job(
             f"{kind}{order}",
             self._model_of(kind),
             order,
             stops=self._stops() if first else (),
             parts=self._parts() if first else (),
-            timed=True,
+            timing=self._timing(()),
         )
-        assert isinstance(job.payload, TrainModel)
-        assert job.payload.timing is not None
-        return replace(job, payload=replace(job.payload, timing=replace(job.payload.timing, limits=())))
 
     def _stops(self) -> tuple[float, ...]:
         return STOPS if self._problem.config.search.stop_early else ()
@@ -241,7 +239,7 @@ class SearchSource:
     def _others(self) -> tuple[Trial, ...]:
         """Whom a trial is compared with: the baseline on the same order of the data, and all trials."""
         order = self._seeds(0)["order"]
-        return (*(one for one in self._study.baseline_repeats() if one.seeds["order"] == order), *self._study.trials)
+        return (*(one for one in self._study.baselines.repeats if one.seeds["order"] == order), *self._study.trials)
 
     def _trial_job(self, trial: Trial) -> Job:
         name, parts = f"{TRIAL}{trial.number}", self._parts()
@@ -251,36 +249,45 @@ class SearchSource:
             self._pilots.add(name)
         else:
             parts = () if fidelity is None else (fidelity.every,)
-        job = self._job(name, trial.candidate.model, 0, stops=self._stops(), parts=parts, timed=True)
-        self._trials[job.name] = trial
-        return job
+        limits = tuple(limit for limit in self._problem.config.limits if limit.metric is Metric.QPS_RATIO)
+        self._trials[name] = trial
+        return self._job(name, trial.candidate.model, 0, stops=self._stops(), parts=parts, timing=self._timing(limits))
 
     def _job_again(self, asked: OneMore) -> Job:
-        job = self._job(
-            asked.job, self._trial(asked.number).candidate.model, asked.order, stops=(), parts=(), timed=False
-        )
-        self._once_more.under_way[job.name] = asked
-        return job
+        self._once_more.under_way[asked.job] = asked
+        model = self._study.trial(asked.number).candidate.model
+        return self._job(asked.job, model, asked.order, stops=(), parts=(), timing=None)
 
-    def _job(
-        self, name: str, model: ModelSpec, order: int, *, stops: tuple[float, ...], parts: tuple[int, ...], timed: bool
-    ) -> Job:
-        """A model on an order: what the finals would train again lies where they look for it."""
+    def _timing(self, limits: tuple[Limit, ...]) -> Timing:
+        """Beside the baseline; what is slower than `limits` is not trained."""
         config = self._problem.config
-        payload = trained_again(self._problem, self._problem.log, model, CONFIRM, order - CONFIRM.first_order)
-        timing = Timing(
+        return Timing(
             reference=self._problem.baseline.to_tree(),
             batch_rows=config.qps.batch_rows,
             max_seconds=config.qps.max_seconds,
             clock=config.qps.clock,
-            limits=tuple(limit for limit in config.limits if limit.metric is Metric.QPS_RATIO),
+            limits=limits,
         )
+
+    def _job(
+        self,
+        name: str,
+        model: ModelSpec,
+        order: int,
+        *,
+        stops: tuple[float, ...],
+        parts: tuple[int, ...],
+        timing: Timing | None,
+    ) -> Job:
+        """A model on an order: what the finals would train again lies where they look for it."""
+        config = self._problem.config
+        payload = trained_again(self._problem, self._problem.log, model, CONFIRM, order - CONFIRM.first_order)
         if order >= CONFIRM.first_order:
             predictions_folder(self._problem, self._problem.log).mkdir(parents=True, exist_ok=True)
             file = predictions_file(self._problem, self._problem.log, model, CONFIRM, order - CONFIRM.first_order)
             payload = kept_in(payload, file)
         rows = check_rows(self._train_rows) if stops else 0
-        payload = replace(payload, stops=stops, check_rows=rows, parts=parts, timing=timing if timed else None)
+        payload = replace(payload, stops=stops, check_rows=rows, parts=parts, timing=timing)
         payload = resumable(self._problem, name, payload)
         return Job(name, payload, Limits(timeout_s=config.trial.timeout, memory_bytes=config.trial.memory))
 
@@ -298,7 +305,7 @@ class SearchSource:
         proposal = Proposal(Candidate({}, self._model_of(kind)), Origin.BASELINE)
         trial = Trial(number=0, candidate=proposal.candidate, origin=Origin.BASELINE, state=State.RUNNING)
         seeds = self._seeds(order)
-        add = self._study.add_baseline_repeat if kind == _BASELINE else self._study.add_brought
+        add = self._study.baselines.add_repeat if kind == _BASELINE else self._study.baselines.add_brought
         add(proposal, replace(with_outcome(trial, outcome, outcome.measurement), seeds=seeds))
 
     def _end_trial(self, trial: Trial) -> None:
@@ -310,14 +317,11 @@ class SearchSource:
             self._broken = self._broken or hopeless(self._vain)
 
     def _end_again(self, asked: OneMore, outcome: Outcome) -> None:
-        trial = self._trial(asked.number)
+        trial = self._study.trial(asked.number)
         if asked.order:
             self._study.add_repeat(trial.number, repeat_with(trial, asked.order, outcome, self._seeds(asked.order)))
         else:
             self._study.promote(promoted_with(trial, outcome))
-
-    def _trial(self, number: int) -> Trial:
-        return next(trial for trial in self._study.trials if trial.number == number)
 
     def _ended_trial(self, trial: Trial, outcome: Outcome) -> Trial:
         measurement = outcome.measurement

@@ -42,11 +42,11 @@ def screen(folder: Path, study: Study) -> str:
     lines = [f"study {study_file_of(study.facts, folder)}", f"folder {folder}"]
     facts = study.facts
     if facts.tune_baseline and facts.tuned is None:
-        done = f"{len(study.tunings())} of at most {facts.tune_baseline} trainings"
+        done = f"{len(study.baselines.tunings)} of at most {facts.tune_baseline} trainings"
         return "\n".join([*lines, f"baseline: its training is being tuned, {done}; no trial yet"])
     lines += [*_warm(study), *_scaled(study), *_tuning(study)]
     if baseline is None:
-        done = f"{len(study.baseline_repeats())} of {facts.baseline_seeds} seeds trained"
+        done = f"{len(study.baselines.repeats)} of {facts.baseline_seeds} seeds trained"
         return "\n".join([*lines, f"baseline: {done}; no trial yet"])
     lines += [*_baseline(baseline), *_trials(study, baseline), *_scale_up(study), *_failures(study.trials)]
     return "\n".join(lines)
@@ -177,6 +177,8 @@ def _fidelity(trials: tuple[Trial, ...]) -> list[str]:
         f"{one.trials - one.promoted} waiting"
         for one in parted(trials)
     ]
+    if not parts and pilots < sum(trial.state is State.COMPLETE for trial in trials):
+        parts = ["no part ranks them as all rows do: all rows are used"]
     return [f"fidelity   {'; '.join([f'{pilots} on parts of the rows and on all', *parts])}"]
 
 

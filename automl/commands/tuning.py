@@ -52,7 +52,7 @@ def tuned_problem(
             run(source, resources, told=progress.wait)
         if source.broken is not None:
             raise RunError(source.broken)
-        study.note(replace(study.facts, tuned=decided(study.tunings(), source.plan, one_sided)))
+        study.note(replace(study.facts, tuned=decided(study.baselines.tunings, source.plan, one_sided)))
         found = study.tuning()
         assert found is not None
         console.print(tuning_line(found), highlight=False, soft_wrap=True)
@@ -106,12 +106,12 @@ class TuningSource:
         if wanted.number == BROUGHT and trial.failure is not None:
             self.broken = f"the baseline must train, but it failed: {trial.failure.kind}: {trial.failure.reason}"
         else:
-            self._study.add_tuning(trial)
+            self._study.baselines.add_tuning(trial)
         self.told()
 
     def describe(self) -> tuple[int, int, str]:
         """Done, total, words: for a line of progress."""
-        trials = self._study.tunings()
+        trials = self._study.baselines.tunings
         total = self.plan.explored + self.plan.orders * (1 + self.plan.leaders)
         ne = first_ne(trials)
         words = "tuning the baseline's training"
@@ -124,7 +124,7 @@ class TuningSource:
 
     def _wave(self) -> list[Wanted]:
         """The trainings that come next, from what is recorded; none where all is done."""
-        trials = self._study.tunings()
+        trials = self._study.baselines.tunings
         models = {trial.number: trial.candidate.model for trial in trials}
         tried = {models[number].key: ne for number, ne in first_ne(trials).items()}
         train = self._problem.log.windows["train"]

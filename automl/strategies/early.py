@@ -31,7 +31,6 @@ _NODES = norm.ppf((np.arange(21) + 0.5) / 21)  # of a normal, as likely each: wh
 class Early:
     """Of a trial: early NE, QPS ratio, and NE at its end (NaN where it has none)."""
 
-    number: int
     level: float
     ratio: float
     ne: float = math.nan
@@ -41,8 +40,8 @@ class Early:
         """Of a trial that ended, at that early NE."""
         found = trial.measurement
         if found is None:
-            return cls(trial.number, level, 0.0)
-        return cls(trial.number, level, found.speed.qps_ratio, found.ne if trial.state is State.COMPLETE else math.nan)
+            return cls(level, 0.0)
+        return cls(level, found.speed.qps_ratio, found.ne if trial.state is State.COMPLETE else math.nan)
 
     @property
     def ended(self) -> bool:

@@ -24,6 +24,11 @@ class Baselines:
         self.brought = tuple(_repeat_of(plain) for plain in self._held[BROUGHT])
         self.tunings = tuple(_tuning_of(plain) for plain in self._held[TUNING])
 
+    @property
+    def all(self) -> tuple[Trial, ...]:
+        """Every training there was."""
+        return (*self.repeats, *self.brought, *self.tunings)
+
     def add_repeat(self, proposal: Proposal, trial: Trial) -> None:
         """Record one repeat that is done."""
         plain = self._add(REPEATS, {"proposal": proposal_json(proposal), "outcome": outcome_json(trial)})
@@ -36,15 +41,28 @@ class Baselines:
 
     def add_tuning(self, trial: Trial) -> None:
         """Record one training of the tuning that has ended."""
-        proposal = proposal_json(Proposal(trial.candidate, trial.origin, trial.forecast))
+        proposal = proposal_json(_proposal_of(trial))
         data = {"number": trial.number, "round": trial.round, "proposal": proposal, "outcome": outcome_json(trial)}
         self.tunings = (*self.tunings, _tuning_of(self._add(TUNING, data)))
+
+    def take_from(self, old: Baselines) -> None:
+        """Record all that another study holds."""
+        for trial in old.repeats:
+            self.add_repeat(_proposal_of(trial), trial)
+        for trial in old.brought:
+            self.add_brought(_proposal_of(trial), trial)
+        for trial in old.tunings:
+            self.add_tuning(trial)
 
     def _add(self, name: str, data: Mapping[str, object]) -> Any:
         """What was added, as it is read again."""
         self._write(name, [*self._held[name], data])
         self._held[name] = [*self._held[name], plain := json.loads(json.dumps(data))]
         return plain
+
+
+def _proposal_of(trial: Trial) -> Proposal:
+    return Proposal(trial.candidate, trial.origin, trial.forecast)
 
 
 def _repeat_of(plain: Any) -> Trial:

@@ -36,6 +36,14 @@ def is_parked(trial: Trial) -> bool:
     return trial.state is State.STOPPED and not trial.curve and found is not None and bool(found.parts)
 
 
+def untrained(trials: Sequence[Trial], numbers: Sequence[int]) -> list[str]:
+    """Of the trials asked for by number, as people read it, those that were not trained to their end."""
+    complete = {trial.number for trial in trials if trial.state is State.COMPLETE}
+    parked = {trial.number for trial in trials if is_parked(trial)}
+    left = [number for number in numbers if number not in complete]
+    return [f"#{number} (trained on a part of the rows)" if number in parked else f"#{number}" for number in left]
+
+
 def before_promotion(trial: Trial) -> Trial:
     """A promoted trial as it was while it was parked; another as it is."""
     if trial.on_part is None:

@@ -19,22 +19,21 @@ from optuna.trial import FrozenTrial, TrialState
 from automl.study.baselines import Baselines, summarize_baseline
 from automl.study.batches import Batches
 from automl.study.drivers import ALONE, Claim, Drivers, others
-from automl.study.facts import DRIVER, NEXT_NUMBER, PROMOTED, TRIAL_REPEAT, Facts
-from automl.study.history import Baseline, History, Limit, Proposal, Repeat, State, Trial, begun
+from automl.study.facts import DRIVER, NEXT_NUMBER, PROMOTED, Facts
+from automl.study.history import Baseline, History, Limit, Proposal, Repeat, State, Trial
 from automl.study.importances import shares_of
 from automl.study.in_optuna import STATES, distribution, new_trial, number_of, read_trial
-from automl.study.parts import before_promotion, is_parked
+from automl.study.parts import is_parked
 from automl.study.records import (
     ProposalJson,
     outcome_json,
     proposal_json,
     proposal_of,
-    repeat_json,
-    repeat_of,
     trial_of,
 )
-from automl.study.requests import Batch, Request, numbers, spans
+from automl.study.requests import Batch, Request
 from automl.study.scale_up import ScaleUp, scale_up_of
+from automl.study.trial_repeats import TrialRepeats
 from automl.study.tuning import Tuning, TuningPlan, told
 from search_spaces.errors import InputError
 from search_spaces.knobs import Value
@@ -45,18 +44,20 @@ class Study:
     """Trials of one study and one space. Who writes holds a lock on the folder; of several drivers that share a record
     each writes in its turn."""
 
+    baselines: Baselines
+    repeats: TrialRepeats
+
     def __init__(
         self, study: optuna.Study, space: SearchSpace, limits: Sequence[Limit] = (), drivers: Drivers = ALONE
     ) -> None:
         self._study = study
         self._space = space
-        self._limits = tuple(limits)
+        self.limits = tuple(limits)
         self.drivers = drivers
         self._facts: Facts | None = None
         self._trials: dict[int, Trial] = {}
         self._ids: dict[int, int] = {}  # of the trials that Optuna has not been told the end of
         self._owners: dict[int, int] = {}  # of those, which of several drivers trains it
-        self._places: dict[int, tuple[int, int]] = {}  # of the repeats in the record: trial and order
         self._distributions = {decision.path: distribution(decision) for decision in space.decisions}
         self._load()
 
@@ -101,55 +102,35 @@ class Study:
         """Every trial in the order of its number."""
         return tuple(self._trials[number] for number in sorted(self._trials))
 
+    def trial(self, number: int) -> Trial:
+        """One of them."""
+        return self._trials[number]
+
     def baseline(self) -> Baseline | None:
         """The baseline, once all its repeats are in."""
-        repeats = self._baselines.repeats
+        repeats = self.baselines.repeats
         if self._facts is None or not repeats or len(repeats) < self._facts.baseline_seeds:
             return None
         return summarize_baseline(repeats, self._facts.baseline_qps)
-
-    def baseline_repeats(self) -> tuple[Trial, ...]:
-        """The repeats of the baseline that are done."""
-        return self._baselines.repeats
-
-    def add_baseline_repeat(self, proposal: Proposal, trial: Trial) -> None:
-        """Record one repeat that is done."""
-        self._baselines.add_repeat(proposal, trial)
-
-    def brought(self) -> tuple[Trial, ...]:
-        """The trainings of the baseline as brought that are done, where it was widened."""
-        return self._baselines.brought
-
-    def add_brought(self, proposal: Proposal, trial: Trial) -> None:
-        """Record one training of the baseline as brought."""
-        self._baselines.add_brought(proposal, trial)
 
     def has_baselines(self) -> bool:
         """Whether all that the search is compared with is trained: the baseline, and where it was widened the one
         brought."""
         facts = self.facts
-        whole = facts.scaled is None or len(self.brought()) >= facts.baseline_seeds
+        whole = facts.scaled is None or len(self.baselines.brought) >= facts.baseline_seeds
         return whole and self.baseline() is not None and not (facts.tune_baseline and facts.tuned is None)
 
     def scale_up(self) -> ScaleUp | None:
         """What a scaled study found so far; None where it is not scaled, or its baseline not measured yet."""
         if self._facts is None or self._facts.scaled is None or self.baseline() is None:
             return None
-        return scale_up_of(self.history(), self.brought(), self._facts.scaled)
-
-    def tunings(self) -> tuple[Trial, ...]:
-        """The trainings that tuned the baseline, as they ended: automl/study/tuning.py reads them."""
-        return self._baselines.tunings
-
-    def add_tuning(self, trial: Trial) -> None:
-        """Record one training of the tuning that has ended."""
-        self._baselines.add_tuning(trial)
+        return scale_up_of(self.history(), self.baselines.brought, self._facts.scaled)
 
     def tuning(self) -> Tuning | None:
         """The baseline as brought and as tuned; None where it is not tuned, or not yet."""
         if self._facts is None or self._facts.tuned is None:
             return None
-        return told(self.tunings(), TuningPlan.of(self._facts.tune_baseline), self._facts.tuned)
+        return told(self.baselines.tunings, TuningPlan.of(self._facts.tune_baseline), self._facts.tuned)
 
     def history(self) -> History:
         """All trials so far, for a search strategy.
@@ -160,46 +141,11 @@ class Study:
         baseline = self.baseline()
         if baseline is None:
             raise RuntimeError("the baseline must be measured before the history is read")
-        return History(baseline, self.trials, self._limits, self.facts.warm_start, self.facts.prefer)
+        return History(baseline, self.trials, self.limits, self.facts.warm_start, self.facts.prefer)
 
     def importances(self, most: int) -> dict[str, dict[str, float]]:
         """Share of each knob in the variance of NE and of QPS, from at most so many trials."""
         return shares_of(self._study, most)
-
-    def request(self, *, strategy: str, seed: int, count: int) -> Request:
-        """What is known at this moment, for the record of a batch that is asked for now."""
-        facts = self.facts
-        plugins = {f"plug-in {Path(file).name}": digest for file, digest in facts.plugins.items()}
-        return Request(
-            strategy=strategy,
-            seed=seed,
-            count=count,
-            baseline=len(self.baseline_repeats()),
-            trials=spans(self._trials),
-            running=spans(trial.number for trial in self._trials.values() if not trial.ended),
-            repeats=spans(self._places),
-            promoted=spans(trial.number for trial in self._trials.values() if trial.on_part is not None),
-            limits=self._limits,
-            prefer=facts.prefer,
-            made_with={**facts.versions, "machine": facts.machine, **plugins},
-        )
-
-    def as_known(self, request: Request) -> History:
-        """The history as it stood when a batch was asked for."""
-        running, known = set(numbers(request.running)), set(numbers(request.repeats))
-        promoted = set(numbers(request.promoted))
-        seen = {self._places[place] for place in known}
-        trials = []
-        for number in numbers(request.trials):
-            trial = self._trials[number]
-            if number in running:
-                trial = begun(trial)
-            else:
-                repeats = tuple(repeat for repeat in trial.repeats if (number, repeat.order) in seen)
-                trial = replace(trial, repeats=repeats)
-            trials.append(trial if number in promoted else before_promotion(trial))
-        baseline = summarize_baseline(self.baseline_repeats()[: request.baseline], self.facts.baseline_qps)
-        return History(baseline, tuple(trials), request.limits, self.facts.warm_start, request.prefer)
 
     @property
     def batches(self) -> Mapping[int, Batch]:
@@ -239,12 +185,7 @@ class Study:
         """Take over the facts, the baseline and its tuning of a study of another space, and its numbers as given."""
         if old.started:
             self.note(old.facts)
-        for repeat in old.baseline_repeats():
-            self.add_baseline_repeat(Proposal(repeat.candidate, repeat.origin, repeat.forecast), repeat)
-        for trial in old.brought():
-            self.add_brought(Proposal(trial.candidate, trial.origin, trial.forecast), trial)
-        for tuning in old.tunings():
-            self.add_tuning(tuning)
+        self.baselines.take_from(old.baselines)
         self._first_number = old.next_number
         self._study.set_user_attr(NEXT_NUMBER, self._first_number)
 
@@ -289,10 +230,7 @@ class Study:
         trial = self._trials[number]
         if trial.state is not State.COMPLETE or repeat.order in {0, *(known.order for known in trial.repeats)}:
             raise RuntimeError(f"trial {number} must be complete, and new to order {repeat.order}, to be repeated")
-        place = 1 + max(self._places, default=-1)
-        data = {"trial": number, **repeat_json(repeat)}
-        self._study.set_user_attr(f"{TRIAL_REPEAT}{place}", json.dumps(data))
-        self._places[place] = (number, repeat.order)
+        self.repeats.add(number, repeat)
         self._trials[number] = replace(trial, repeats=(*trial.repeats, repeat))
 
     def take_over(self) -> tuple[Trial, ...]:
@@ -337,7 +275,8 @@ class Study:
         self._facts = Facts.of_json(attrs)
         self._first_number = int(attrs.get(NEXT_NUMBER, 1))
         self._batches = Batches(attrs, self._study.set_user_attr)
-        self._baselines = Baselines(attrs, self._study.set_user_attr)
+        self.baselines = Baselines(attrs, self._study.set_user_attr)
+        self.repeats = TrialRepeats(attrs, self._study.set_user_attr)
         trials = self._study.get_trials(deepcopy=False)
         for frozen in trials:
             known = self._trials.get(number_of(frozen))
@@ -345,19 +284,12 @@ class Study:
             if known is None or not known.ended or promoted:  # else an ended trial never changes
                 self._trials[number_of(frozen)] = read_trial(frozen)
         self._note_running([frozen for frozen in trials if frozen.state is TrialState.RUNNING])
-        self._load_trial_repeats(attrs)
+        for number, repeats in self.repeats.by_trial(self.repeats.places).items():
+            self._trials[number] = replace(self._trials[number], repeats=repeats)
 
     def _note_running(self, running: Sequence[FrozenTrial]) -> None:
         self._ids = {number_of(frozen): frozen._trial_id for frozen in running}
         self._owners = {number_of(f): f.user_attrs[DRIVER] for f in running if DRIVER in f.user_attrs}
-
-    def _load_trial_repeats(self, attrs: Mapping[str, str]) -> None:
-        places = sorted(int(name.removeprefix(TRIAL_REPEAT)) for name in attrs if name.startswith(TRIAL_REPEAT))
-        for place in (place for place in places if place not in self._places):
-            data = json.loads(attrs[f"{TRIAL_REPEAT}{place}"])
-            self._places[place] = (data["trial"], data["order"])
-            trial = self._trials[data["trial"]]
-            self._trials[trial.number] = replace(trial, repeats=(*trial.repeats, repeat_of(data)))
 
     def _add(self, trial: Trial, proposal: ProposalJson, values: Mapping[str, Value]) -> None:
         """One transaction, so that a trial is there as a whole or not at all."""
@@ -392,7 +324,7 @@ class Study:
         baseline = self.baseline()
         if trial.measurement is None or baseline is None:
             return {}
-        return baseline.excess(self._limits, trial)
+        return baseline.excess(self.limits, trial)
 
 
 def measured_history(study: Study, folder: Path) -> History:
@@ -402,6 +334,6 @@ def measured_history(study: Study, folder: Path) -> History:
         InputError: where the baseline is not measured yet: every figure is against it.
     """
     if study.baseline() is None:
-        found = f"{len(study.baseline_repeats())} of {study.facts.baseline_seeds} seeds"
+        found = f"{len(study.baselines.repeats)} of {study.facts.baseline_seeds} seeds"
         raise InputError.of(str(folder), "must hold a measured baseline", found, "the same `automl search` goes on")
     return study.history()

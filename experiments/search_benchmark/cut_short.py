@@ -111,7 +111,7 @@ def cut_short(log: str, rule: str, seed: int) -> dict[str, Any]:
     while len(history.trials) < TRIALS:
         history = begin(history, controller(world.table.space, history, BATCH, seed))
         for trial in [one for one in history.trials if not one.ended]:
-            whole = end(replace(history, trials=(trial,)), partial(_answer, world, seed)).trials[0]
+            whole = end(replace(history, trials=(trial,)), partial(world.answer, seed=seed)).trials[0]
             share = 1.0
             if whole.measurement is not None:
                 whole = _with_curve(whole, levels, world, 100 * (whole.measurement.ne / base - 1), seed)
@@ -126,10 +126,6 @@ def cut_short(log: str, rule: str, seed: int) -> dict[str, Any]:
         "volume": [round(float(volume), 4) for volume in volumes],
         "stopped": sum(trial.state is State.STOPPED for trial in history.trials),
     }
-
-
-def _answer(world: World, seed: int, candidate: Any, order: int) -> Any:
-    return world.answer(candidate, order, seed)
 
 
 def _with_curve(trial: Trial, levels: Levels, world: World, gain: float, seed: int) -> Trial:

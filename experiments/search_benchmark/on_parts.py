@@ -133,7 +133,7 @@ class Played:
     def _whole(self, trial: Trial) -> Trial:
         running = replace(trial, state=State.RUNNING, measurement=None)
         one = replace(self.history, trials=(running,))
-        return end(one, partial(_answer, self.world, self.seed)).trials[0]
+        return end(one, partial(self.world.answer, seed=self.seed)).trials[0]
 
     def _with_parts(self, trial: Trial, every: Sequence[int], *, pilot: bool) -> Trial:
         measurement, base = trial.measurement, float(self.world.table.baseline_ne_O.mean())
@@ -173,10 +173,6 @@ def _speed(measurement: Measurement | None) -> float:
 def _cost(trial: Trial) -> float:
     """Of a training on all rows, the baseline's being 1."""
     return 0.1 + 0.9 * _speed(trial.measurement) ** -0.8
-
-
-def _answer(world: World, seed: int, candidate: Candidate, order: int) -> Any:
-    return world.answer(candidate, order, seed)
 
 
 def main() -> None:

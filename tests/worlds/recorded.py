@@ -48,13 +48,13 @@ def search_over(file: Path, folder: Path | None = None) -> Study:
     problem = load_problem(file, folder)
     study = open_study(problem.folder, problem.config.name, problem.space, problem.config.limits)
     prepare(study, problem, trials=2, time_budget=None, workers=1, command="", now=1.7e9)
-    for order in range(problem.config.baseline_seeds - len(study.baseline_repeats())):
+    for order in range(problem.config.baseline_seeds - len(study.baselines.repeats)):
         of_baseline = Trial(
             number=0, candidate=Candidate({}, problem.baseline), origin=Origin.BASELINE, state=State.RUNNING
         )
         seeds = trial_seeds(problem.config.seed, order)
         repeat = complete(of_baseline, ne=0.9 + 0.001 * order, seeds=seeds)
-        study.add_baseline_repeat(Proposal(repeat.candidate, Origin.BASELINE), repeat)
+        study.baselines.add_repeat(Proposal(repeat.candidate, Origin.BASELINE), repeat)
     near = [problem.space.nearest(problem.baseline), problem.space.default()]
     if not study.trials:
         for trial in study.begin([Proposal(candidate, Origin.MUTATION) for candidate in near], 1):

@@ -23,6 +23,7 @@ from automl.study.history import (
     Limit,
     Measurement,
     Origin,
+    PartNE,
     Proposal,
     Speed,
     State,
@@ -112,6 +113,20 @@ def stopped(trial: Trial, *, ne: float = 0.95, ratio: float = 1.0) -> Trial:
     return replace(trial, state=State.STOPPED, measurement=found, curve=curve(1.0, 0.99))
 
 
+def parked(trial: Trial, *, ne: float = 0.91, every: int = 8) -> Trial:
+    """Trained on a part of the rows, and waiting."""
+    ended = stopped(trial, ne=ne)
+    assert ended.measurement is not None
+    return replace(ended, curve=(), measurement=replace(ended.measurement, parts=(PartNE(every, ne + 0.02),)))
+
+
+def pilot(trial: Trial, *, every: int = 8) -> Trial:
+    """Trained on a part of the rows and on all of them."""
+    ended = complete(trial)
+    assert ended.measurement is not None
+    return replace(ended, measurement=replace(ended.measurement, parts=(PartNE(every, 0.93),), pilot=True))
+
+
 def failed(trial: Trial, kind: str = "error", reason: str = "RuntimeError: it fell over") -> Trial:
     return replace(trial, state=State.FAILED, failure=Failure(kind, reason))
 
@@ -154,7 +169,7 @@ def add_baseline(study: Study, seeds: int = 2) -> None:
     study.note(study_facts(baseline_seeds=seeds))
     for repeat in range(seeds):
         trial = baseline_repeat(repeat, BASELINE_NE + BASELINE_STD * repeat)
-        study.add_baseline_repeat(Proposal(trial.candidate, Origin.BASELINE), trial)
+        study.baselines.add_repeat(Proposal(trial.candidate, Origin.BASELINE), trial)
 
 
 def begun_study(

@@ -45,7 +45,7 @@ def report_data(
         history=history,
         tuning=study.tuning(),
         scale_up=study.scale_up(),
-        brought=next((trial.candidate.model for trial in study.brought()), None),
+        brought=next((trial.candidate.model for trial in study.baselines.brought), None),
         finals=finals,
         picks=roles(chosen),
         expected={pick.trial: pick.shrunken_gain_pct for pick in chosen},
@@ -75,9 +75,7 @@ def _facts(study: Study, space: SearchSpace, log: EncodedLog | None, config: Stu
         split_days=_windows(config.data.split, log),
         seed=config.seed,
         strategy=config.search.strategy,
-        core_seconds_inside_trials=sum(
-            t.cpu_seconds or 0.0 for t in (*study.trials, *study.baseline_repeats(), *study.brought(), *study.tunings())
-        ),
+        core_seconds_inside_trials=sum(trial.cpu_seconds or 0.0 for trial in (*study.trials, *study.baselines.all)),
         qps_conditions=_qps_words(config.qps),
         bayes_ne=_recorded_bayes_ne(run, config, folder),
         data_notes=tuple(note.text for note in log.notes) if log else (),

@@ -11,6 +11,7 @@ from automl.report.common.plot import Figure, Json, Nothing, band, dots, line, p
 from automl.report.study.derived import Point, View
 from automl.stats import pareto
 from automl.study.history import Metric, State
+from automl.study.parts import is_parked
 
 GAIN_AXIS = "NE gain against the baseline (up is better)"
 RATIO_AXIS = "serving QPS against the baseline (right is faster)"
@@ -25,8 +26,10 @@ def front(view: View) -> Figure | Nothing:
     if not view.points:
         return Nothing(title, "No trial has both an NE and a QPS yet, so there is no front to draw.")
     rest = [p for p in view.points if not p.on_front and p.trial.state is State.COMPLETE]
-    stopped = [p for p in view.points if p.trial.state is State.STOPPED]
+    parked = [p for p in view.points if is_parked(p.trial)]
+    stopped = [p for p in view.points if p.trial.state is State.STOPPED and not is_parked(p.trial)]
     data = [
+        _point_dots("on a part", parked, {"color": "$dim", "size": 6, "symbol": "diamond-open"}),
         _point_dots("stopped early", stopped, {"color": "$dim", "size": 6, "symbol": "circle-open"}),
         _point_dots("dominated", rest, {"color": "$dim", "size": 8}),
         _staircase(view.front),
@@ -56,11 +59,10 @@ def front(view: View) -> Figure | Nothing:
     legend = [
         ("front", "front"),
         ("dim", "dominated"),
-        ("ring", "stopped early, NE extrapolated"),
+        *([("ring", "stopped early, NE extrapolated")] if stopped else []),
+        *([("diamond-ring", "on a part of the rows, NE foretold")] if parked else []),
         ("cross", "baseline, its seeds and their spread"),
     ]
-    drawn = {True: stopped, False: [1]}
-    legend = [entry for entry in legend if drawn[entry[0] == "ring"]]
     legend += [("pick", f"{ROLE_LETTERS.get(role, '•')} {role} #{p.trial.number}") for role, p in view.picks]
     caption = (
         "Each dot is one trial on the validation window. Touch a dot for its architecture; click it for the whole "

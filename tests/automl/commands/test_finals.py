@@ -45,7 +45,7 @@ from search_spaces.errors import InputError
 from search_spaces.model import ModelSpec
 from tests.worlds.judged import JUDGED_STUDY
 from tests.worlds.report_studies import make_finals, rich_history
-from tests.worlds.studies import begun_study, candidates, complete, stopped, study_facts
+from tests.worlds.studies import begun_study, candidates, complete, parked, stopped, study_facts
 
 Floats = NDArray[np.float64]
 
@@ -372,10 +372,12 @@ def test_without_a_trial_to_pick_nothing_is_run(problem: Problem, tmp_path: Path
 
 def test_named_trials_must_be_trained_to_their_end(problem: Problem, tmp_path: Path) -> None:
     study = begun_study(tmp_path, space=problem.space)
-    (trial,) = study.begin([Proposal(candidates(1, space=problem.space)[0], Origin.RANDOM)], 1)
-    study.end(stopped(trial))
-    with pytest.raises(InputError, match="must hold the trials, trained to their end, but found no #1, #9"):
-        run_finals(problem, study, trials=[1, 9])
+    one, two = study.begin([Proposal(c, Origin.RANDOM) for c in candidates(2, space=problem.space)], 1)
+    study.end(stopped(one))
+    study.end(parked(two))
+    found = r"must hold the trials, trained to their end, but found no #1, #2 \(trained on a part of the rows\), #9"
+    with pytest.raises(InputError, match=found):
+        run_finals(problem, study, trials=[1, 2, 9])
 
 
 def test_trials_that_fail_before_the_picks_are_told() -> None:

@@ -388,7 +388,7 @@ def test_a_baseline_that_fails_ends_the_run(
     again = source_of(tmp_path, open_study(tmp_path, "ads", SPACE), 2)
     assert play(again)[0] == "baseline-0", "what failed is tried again, what did not is kept"
     again.close()
-    assert sorted(t.seeds["repeat"] for t in again._study.baseline_repeats()) == [0, 1]
+    assert sorted(t.seeds["repeat"] for t in again._study.baselines.repeats) == [0, 1]
 
 
 # ---------------------------------------------------------------- going on
@@ -421,7 +421,7 @@ def test_repeats_of_the_baseline_may_end_in_any_order(tmp_path: Path, strategy: 
     again = source_of(tmp_path, open_study(tmp_path, "ads", SPACE), 0, baseline_seeds=3)
     assert play(again) == ["baseline-1"]
     again.close()
-    repeats = again._study.baseline_repeats()
+    repeats = again._study.baselines.repeats
     seeds = [trial_seeds(7, order) for order in range(3)]
     assert sorted(t.seeds["order"] for t in repeats) == sorted(of["order"] for of in seeds), "each on its own order"
     assert {t.seeds["weights"] for t in repeats} == {of["weights"] for of in seeds}
@@ -763,7 +763,7 @@ def test_a_repeat_is_the_training_that_the_finals_would_do(tmp_path: Path, strat
     assert asked(job) == resumable(problem, job.name, kept_in(expected, file))
     assert asked(jobs["trial-3"]).predictions is None
     assert study.trials[2].repeats[0].seeds["order"] == asked(job).order_seed
-    assert study.baseline_repeats()[1].seeds["order"] == asked(job).order_seed, "the baseline's second order"
+    assert study.baselines.repeats[1].seeds["order"] == asked(job).order_seed, "the baseline's second order"
 
 
 @pytest.mark.parametrize(("share", "most"), [(0.0, 0), (0.2, 1), (1.0, 2)])
@@ -879,7 +879,7 @@ def test_where_the_baseline_was_widened_the_one_brought_is_trained_on_the_same_o
         assert isinstance(job, Job)
         source.ended(job, Outcome(measurement=measured(Candidate({}, HUMAN), ne=0.9), started_at=1.0, ended_at=2.0))
     assert study.baseline() is not None
-    assert len(study.brought()) == 1
+    assert len(study.baselines.brought) == 1
     assert not study.has_baselines()
     assert isinstance(source.next(1), Job), "trials need not wait for it"
     source.close()

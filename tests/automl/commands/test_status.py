@@ -26,6 +26,8 @@ from tests.worlds.studies import (
     curve,
     failed,
     measured,
+    parked,
+    pilot,
     proposals,
     running,
     small_space,
@@ -40,7 +42,7 @@ def test_before_the_first_trial(tmp_path: Path) -> None:
     study = open_study(tmp_path, "ads", small_space())
     study.note(study_facts(study_file="ads/study.yaml", baseline_seeds=3))
     one = baseline_repeat(0, 0.9)
-    study.add_baseline_repeat(Proposal(one.candidate, Origin.BASELINE), one)
+    study.baselines.add_repeat(Proposal(one.candidate, Origin.BASELINE), one)
     assert screen(FOLDER, study).splitlines() == [
         "study ads/study.yaml",
         "folder somewhere/ads",
@@ -109,6 +111,17 @@ def test_what_is_spent_on_parts_of_the_rows_is_spent() -> None:
     assert saved_share([pilot, promoted, stays], baseline()) == pytest.approx(1 - (3 + 3 + 1) / (2 + 2 + 0.625 * 4))
     assert saved_words(-0.0769) == "cost 8% more than to train all on all rows"
     assert saved_words(-0.004) == "saved 0% of the training"
+
+
+def test_who_waits_is_told_and_that_no_part_was_worth_it(tmp_path: Path) -> None:
+    study = begun_study(tmp_path)
+    first, second, third = study.begin(proposals(3), 1)
+    study.end(pilot(first))
+    study.end(complete(second))
+    told = "fidelity   1 on parts of the rows and on all; "
+    assert f"{told}no part ranks them as all rows do: all rows are used" in summary(study)
+    study.end(parked(third))
+    assert f"{told}1 on one row in 8 first: 0 of them on all then, 1 waiting" in summary(study)
 
 
 def test_who_was_trained_on_which_part_is_counted() -> None:
@@ -215,7 +228,7 @@ def test_of_several_labels_each_is_told(tmp_path: Path) -> None:
         trial = baseline_repeat(order, BASELINE_NE)
         assert trial.measurement is not None
         told = replace(trial, measurement=replace(trial.measurement, nes={"ctr": 0.8, "cvr": BASELINE_NE}))
-        study.add_baseline_repeat(Proposal(trial.candidate, Origin.BASELINE), told)
+        study.baselines.add_repeat(Proposal(trial.candidate, Origin.BASELINE), told)
     (trial,) = study.begin(proposals(1), 1)
     done = complete(trial, ne=BASELINE_NE * 0.99, ratio=2.0)
     assert done.measurement is not None

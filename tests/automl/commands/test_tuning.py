@@ -90,8 +90,8 @@ def test_the_plan_is_worked_off_and_the_best_is_trained_again(tmp_path: Path) ->
     assert names[:10] == [f"tune-{number}-0" for number in range(10)]
     assert len(names) == 16
     assert [name for name in names if name.startswith("tune-0-")] == ["tune-0-0", "tune-0-1", "tune-0-2"]
-    assert {trial.seeds["repeat"] for trial in study.tunings()} == {0, 1, 2}
-    assert decided(study.tunings(), PLAN, one_sided) != HUMAN
+    assert {trial.seeds["repeat"] for trial in study.baselines.tunings} == {0, 1, 2}
+    assert decided(study.baselines.tunings, PLAN, one_sided) != HUMAN
 
 
 def test_a_wave_waits_for_the_one_before(tmp_path: Path) -> None:
@@ -112,17 +112,19 @@ def test_whatever_is_killed_in_between_the_tuned_model_is_the_same(tmp_path: Pat
 
     def found(study: Study) -> list[tuple[int, int, str, float]]:
         return sorted(
-            (t.number, t.seeds["repeat"], t.candidate.key, t.measurement.ne) for t in study.tunings() if t.measurement
+            (t.number, t.seeds["repeat"], t.candidate.key, t.measurement.ne)
+            for t in study.baselines.tunings
+            if t.measurement
         )
 
     assert found(cut) == found(whole)
-    assert decided(cut.tunings(), PLAN, one_sided) == decided(whole.tunings(), PLAN, one_sided)
+    assert decided(cut.baselines.tunings, PLAN, one_sided) == decided(whole.baselines.tunings, PLAN, one_sided)
 
 
 def test_orders_are_none_of_the_search_or_the_finals(tmp_path: Path) -> None:
     study = fresh(tmp_path)
     play(TuningSource(problem_in(tmp_path), study, PLAN))
-    again = [trial for trial in study.tunings() if trial.seeds["repeat"] == 1]
+    again = [trial for trial in study.baselines.tunings if trial.seeds["repeat"] == 1]
     assert len({trial.seeds["order"] for trial in again}) == 1, "a repeat is one order for all"
     assert len({trial.seeds["weights"] for trial in again}) == 1, "and what is drawn"
 
@@ -144,7 +146,7 @@ def test_another_model_that_fails_is_recorded_and_passed_over(tmp_path: Path) ->
     jobs = [source.next(running) for running in range(2)]
     assert isinstance(jobs[1], Job)
     source.ended(jobs[1], Outcome(failure=Failure("diverged", "NE is not a number")))
-    (trial,) = study.tunings()
+    (trial,) = study.baselines.tunings
     assert (trial.number, trial.failure) == (1, Failure("diverged", "NE is not a number"))
 
 
@@ -171,7 +173,7 @@ def test_the_screen_tells_of_it_at_every_stage(tmp_path: Path) -> None:
     told = screen(tmp_path, study).splitlines()[2:]
     assert told == ["baseline: its training is being tuned, 4 of at most 16 trainings; no trial yet"]
     play(TuningSource(problem_in(tmp_path), study, PLAN))
-    tuned = decided(study.tunings(), PLAN, one_sided)
+    tuned = decided(study.baselines.tunings, PLAN, one_sided)
     study.note(replace(study.facts, tuned=tuned))
     line, then = screen(tmp_path, study).splitlines()[2:]
     assert line.startswith("baseline   as brought NE 0.89")
@@ -187,7 +189,7 @@ def test_the_screen_tells_of_it_at_every_stage(tmp_path: Path) -> None:
 def test_an_edited_space_takes_the_tuning_along(tmp_path: Path) -> None:
     study = fresh(tmp_path)
     play(TuningSource(problem_in(tmp_path), study, PLAN))
-    study.note(replace(study.facts, tuned=decided(study.tunings(), PLAN, one_sided)))
+    study.note(replace(study.facts, tuned=decided(study.baselines.tunings, PLAN, one_sided)))
     edited = open_study(tmp_path, "ads", load_space("dhen-small", INPUTS))
     assert edited.tuning() == study.tuning()
-    assert edited.tunings() == study.tunings()
+    assert edited.baselines.tunings == study.baselines.tunings

@@ -14,17 +14,17 @@ from automl.stats.pareto import improvements
 from automl.strategies.early import LUCK, Early, added_volume, agreement, points_of, tau_interval
 from predictors.curves import Foreseen
 
-BASE = Early(0, 0.92, 1.0, 0.90)
+BASE = Early(0.92, 1.0, 0.90)
 DROP = 0.02
 
 
-def ended(number: int, ne: float, ratio: float = 1.0) -> Early:
+def ended(ne: float, ratio: float = 1.0) -> Early:
     """One whose level told its end exactly."""
-    return Early(number, ne + DROP, ratio, ne)
+    return Early(ne + DROP, ratio, ne)
 
 
 def crowd(count: int = 15, best: float = 0.901, step: float = 0.002) -> list[Early]:
-    return [BASE, *(ended(n, best + step * n) for n in range(1, count + 1))]
+    return [BASE, *(ended(best + step * n) for n in range(1, count + 1))]
 
 
 def test_levels_that_rank_the_ends_agree_with_them() -> None:
@@ -37,7 +37,7 @@ def test_levels_that_rank_the_ends_agree_with_them() -> None:
 
 def test_levels_that_say_nothing_do_not_hold() -> None:
     rng = np.random.default_rng(3)
-    peers = [Early(n, float(rng.normal()), 1.0, float(rng.normal())) for n in range(30)]
+    peers = [Early(float(rng.normal()), 1.0, float(rng.normal())) for _ in range(30)]
     found = agreement(peers, 8)
     assert found is not None
     assert found.tau == pytest.approx(float(kendalltau([p.level for p in peers], [p.ne for p in peers]).statistic))
@@ -46,9 +46,9 @@ def test_levels_that_say_nothing_do_not_hold() -> None:
 
 
 def test_only_those_that_came_to_their_end_tell() -> None:
-    peers = [*crowd(6), *(Early(n, 0.9, 1.0) for n in range(50, 60))]
+    peers = [*crowd(6), *[Early(0.9, 1.0)] * 10]
     assert agreement(peers, 8) is None
-    assert agreement([Early(n, 0.9, 1.0, 0.9) for n in range(20)], 8) is None, "all alike"
+    assert agreement([Early(0.9, 1.0, 0.9)] * 20, 8) is None, "all alike"
 
 
 @given(st.floats(-1, 1), st.integers(5, 500))

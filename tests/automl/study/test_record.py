@@ -13,8 +13,9 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.trial import TrialState
 
 from automl.study.facts import Facts
-from automl.study.history import Failure, Limit, Metric, Origin, PartNE, Proposal, Repeat, State, Trial
+from automl.study.history import Failure, Limit, Metric, Origin, Proposal, Repeat, State, Trial
 from automl.study.in_optuna import distribution
+from automl.study.known import as_known, request_of
 from automl.study.record import Study
 from automl.study.records import outcome_json
 from automl.study.sqlite import sqlite_storage
@@ -33,6 +34,7 @@ from tests.worlds.studies import (
     failed,
     key_of,
     measured,
+    parked,
     proposals,
     small_space,
     stopped,
@@ -112,10 +114,10 @@ def test_the_history_waits_for_the_baseline(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="the baseline must be measured"):
         study.history()
     first = baseline_repeat(0, 0.90)
-    study.add_baseline_repeat(Proposal(first.candidate, Origin.BASELINE), first)
+    study.baselines.add_repeat(Proposal(first.candidate, Origin.BASELINE), first)
     assert study.baseline() is None
     second = baseline_repeat(1, 0.92)
-    study.add_baseline_repeat(Proposal(second.candidate, Origin.BASELINE), second)
+    study.baselines.add_repeat(Proposal(second.candidate, Origin.BASELINE), second)
     found = reopened(tmp_path).baseline()
     assert found is not None
     assert found.ne == pytest.approx(0.91)
@@ -416,7 +418,7 @@ def test_facts_are_plain_and_stay(tmp_path: Path) -> None:
     assert again.facts == study.facts
     assert again.facts.versions == {"torch": "2.9"}
     assert in_optuna(tmp_path).user_attrs["time_budget"] == 60.0
-    assert len(again.baseline_repeats()) == 3
+    assert len(again.baselines.repeats) == 3
     assert space_of(read_text(in_optuna(tmp_path).user_attrs["space"], "space.yaml")).to_yaml() == tiny().to_yaml()
 
 
@@ -455,12 +457,6 @@ def test_only_a_complete_trial_is_repeated_and_an_order_once(tmp_path: Path, num
         study.add_repeat(number, repeated(order, 0.9))
 
 
-def parked(trial: Trial, ne: float = 0.91) -> Trial:
-    ended = stopped(trial, ne=ne)
-    assert ended.measurement is not None
-    return replace(ended, curve=(), measurement=replace(ended.measurement, parts=(PartNE(8, ne + 0.02),)))
-
-
 def promoted(trial: Trial, ne: float) -> Trial:
     return replace(complete(trial, ne=ne), on_part=trial.measurement, curve=curve(0.95, 0.92))
 
@@ -471,15 +467,15 @@ def test_a_promoted_trial_is_what_it_came_to_and_was_what_its_part_led_to(tmp_pa
     first, second, _ = study.begin(proposals(3, space=tiny()), 1)
     study.end(parked(first))
     study.end(parked(second))
-    before = study.request(strategy="random", seed=1, count=4), study.history()
+    before = request_of(study, strategy="random", seed=1, count=4), study.history()
     study.promote(promoted(study.trials[1], 0.88))
     study.add_repeat(2, repeated(1, 0.89))
-    after = study.request(strategy="random", seed=1, count=4), study.history()
+    after = request_of(study, strategy="random", seed=1, count=4), study.history()
     again = reopened(tmp_path)
     assert repr(again.trials) == repr(study.trials)
     assert [trial.state for trial in again.trials] == [State.STOPPED, State.COMPLETE, State.RUNNING]
     for request, history in (before, after):
-        known = again.as_known(request)
+        known = as_known(again, request)
         assert [_known(trial) for trial in known.trials] == [_known(trial) for trial in history.trials]
     values = [trial.values for trial in in_optuna(tmp_path).trials]
     assert values[3] == [0.88, BASELINE_QPS], "its dashboard sees the promoted one beside the parked"

@@ -80,7 +80,7 @@ def make_study(folder: Path, trials: tuple[Trial, ...], space: SearchSpace | Non
     )
     study.note(facts)
     for trial in make_baseline().trials[:repeats]:
-        study.add_baseline_repeat(Proposal(Candidate({}, HUMAN), Origin.BASELINE), trial)
+        study.baselines.add_repeat(Proposal(Candidate({}, HUMAN), Origin.BASELINE), trial)
     for trial in trials:
         study.copy(trial, trial.candidate.values)
     return study

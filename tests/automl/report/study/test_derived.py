@@ -10,10 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from automl.report.common.plot import Figure
 from automl.report.study.data import ReportData
 from automl.report.study.derived import View, busy_seconds
+from automl.report.study.front_figure import front
 from automl.stats import pareto
-from automl.study.history import Failure, History, Limit, Metric, State, Trial
+from automl.study.history import CurvePoint, Failure, History, Limit, Metric, PartNE, State, Trial
 from tests.worlds.report_studies import (
     complete,
     failed,
@@ -53,6 +55,21 @@ def test_stopped_trials_are_shown_but_never_on_the_front() -> None:
     good = complete(1, gain=-5.0, ratio=3.0)
     view = view_of(history_of(replace(good, state=State.STOPPED), complete(2, gain=0.1, ratio=0.9)))
     assert [(p.trial.number, p.on_front) for p in view.points] == [(1, False), (2, True)]
+
+
+def test_the_chart_tells_trials_on_a_part_from_those_that_were_stopped() -> None:
+    good, early, waits = (complete(number, gain=-1.0, ratio=2.0) for number in (1, 2, 3))
+    early = replace(early, state=State.STOPPED, curve=(CurvePoint(100, 0.9, 0.9),))
+    assert waits.measurement is not None
+    on_part = replace(waits.measurement, parts=(PartNE(8, 0.9),))
+    waits = replace(waits, state=State.STOPPED, measurement=on_part, curve=())
+    drawn = front(view_of(history_of(good, early, waits)))
+    assert isinstance(drawn, Figure)
+    dots = {trace["name"]: trace["customdata"] for trace in drawn.data if "customdata" in trace}
+    assert (dots["stopped early"], dots["on a part"]) == ([2], [3])
+    assert {"stopped early, NE extrapolated", "on a part of the rows, NE foretold"} <= {
+        text for _, text in drawn.legend
+    }
 
 
 def test_a_stopped_trial_without_an_extrapolation_has_no_point() -> None:
