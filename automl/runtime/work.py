@@ -27,6 +27,7 @@ from automl.ranking.training import Diverged, Steppers, make_steppers, train
 from automl.runtime.checkpoints import Checkpoint, Checkpoints
 from automl.runtime.jobs import CURVE_POINTS, Step, Timing, TrainModel
 from automl.runtime.rehearsal import rehearse
+from automl.runtime.stopwatch import Stopwatch
 from automl.runtime.training import Training
 from automl.stats.seeds import seed_of
 from automl.study.history import CurvePoint, Failure, Measurement, Speed
@@ -36,37 +37,6 @@ Floats = NDArray[np.float64]
 _REFERENCE_SEED = 0  # speed does not depend on the weights
 
 
-class Stopwatch:
-    """Seconds by part of a trial."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-        self.cpu: dict[str, float] = {}  # of trainings
-        self._last = time.perf_counter()
-        self._cpu_start = time.process_time()
-
-    def lap(self, part: str) -> None:
-        now = time.perf_counter()
-        self.seconds[part] = self.seconds.get(part, 0.0) + now - self._last
-        self._last = now
-
-    def resume(self) -> None:
-        """Leave out the time since the last lap: the trial was waiting for its driver."""
-        self._last = time.perf_counter()
-
-    def went_on(self, cpu_seconds: float) -> None:
-        """So much was worked before, by a process that died."""
-        self._cpu_start -= cpu_seconds
-
-    def leave_out(self, cpu_seconds: float) -> None:
-        """So much was worked at something else."""
-        self._cpu_start += cpu_seconds
-
-    @property
-    def cpu_seconds(self) -> float:
-        return time.process_time() - self._cpu_start
-
-
 def train_and_score(asked: TrainModel, training: Training = train) -> Iterator[Step]:
     """Build, time, train and score a model; yields once the parts are trained, at its stops, and at last the step with
     `done`.
@@ -74,109 +44,156 @@ def train_and_score(asked: TrainModel, training: Training = train) -> Iterator[S
     A model that diverges or breaks a limit ends with a failure; whatever else goes wrong is raised. Another
     `training` is another loop between the same timing and scoring; only the usual one leaves checkpoints.
     """
-    watch = Stopwatch()
-    log = open_log(Path(asked.log), asked.task)
-    spec = ModelSpec.from_tree(asked.model)
-    model = build_model(spec, log.inputs, seed=asked.weights_seed)
-    watch.lap("build")
-    speed = _time(model, log, asked) if asked.timing else Speed(qps_ratio=1.0, qps_ratio_low=1.0, qps_ratio_high=1.0)
-    watch.lap("time")
-    start = _untrained(spec, log, speed, watch)
-    broken = _broken_limit(asked.timing, speed)
+    work = _Work(asked, training)
+    broken = _broken_limit(asked.timing, work.found.speed)
     if broken:
-        yield Step(
-            share=0.0,
-            measurement=start,
-            failure=Failure("constraint", broken),
-            done=True,
-            cpu_seconds=watch.cpu_seconds,
-        )
+        yield work.failed(Failure("constraint", broken))
         return
-    rows = window_rows(log, asked.train)
-    module_to(model, device_of(asked.device))
-    steppers = make_steppers(model, spec, log, weights_seed=asked.weights_seed) if asked.days else None
-    kept = Checkpoints(asked, log.fingerprint) if asked.checkpoint is not None and training is train else None
-    begun = Checkpoint({}) if kept is None else kept.read()
-    course, curve = Course(begun.course), list(begun.curve)
-    total = (rows.stop - rows.start) * spec.train.epochs
-    stops = [share for share in asked.stops if not curve or share > curve[-1].rows / total]  # the others were obeyed
-    watch.went_on(begun.cpu_seconds + begun.parts_cpu_seconds)
+    work.prepare()
     try:
-        if asked.parts:
-            if not begun.parts:
-                before = time.process_time()
-                parts = tuple(rehearse(asked, spec, log, rows, every, training) for every in asked.parts)
-                watch.lap("parts")
-                begun = replace(begun, parts=parts, parts_cpu_seconds=time.process_time() - before)
-                if kept is not None and kept.due and kept.write(begun):
-                    yield Step(share=0.0, kept=True)
-            start = replace(start, parts=begun.parts)
-            watch.cpu["parts"] = begun.parts_cpu_seconds
-            if not curve:  # later it was promoted already
-                yield Step(share=0.0, measurement=start, cpu_seconds=watch.cpu_seconds)
-                watch.resume()
+        yield from work.on_parts()
+        yield from work.on_all_rows()
+        yield work.scored()
+    except Diverged as diverged:
+        yield work.failed(Failure("diverged", str(diverged)))
+
+
+class _Work:
+    """One model on its way: built and timed as it is made, then trained on parts of the rows and on all, then scored.
+    `found` is what is known of it by now."""
+
+    def __init__(self, asked: TrainModel, training: Training) -> None:
+        self._asked, self._training = asked, training
+        self._watch = Stopwatch()
+        self._log = open_log(Path(asked.log), asked.task)
+        self._spec = ModelSpec.from_tree(asked.model)
+        self._model = build_model(self._spec, self._log.inputs, seed=asked.weights_seed)
+        self._watch.lap("build")
+        speed = Speed(qps_ratio=1.0, qps_ratio_low=1.0, qps_ratio_high=1.0)
+        if asked.timing is not None:
+            speed = _time(self._model, self._log, asked.timing, asked.score)
+        self._watch.lap("time")
+        self.found = _untrained(self._spec, self._log, speed, self._watch)
+        self._curve: list[CurvePoint] = []
+        self._rows = slice(0, 0)
+
+    def prepare(self) -> None:
+        """For its training: on its device, and as far as a process that died had brought it."""
+        asked = self._asked
+        self._rows = window_rows(self._log, asked.train)
+        module_to(self._model, device_of(asked.device))
+        self._steppers = (
+            make_steppers(self._model, self._spec, self._log, weights_seed=asked.weights_seed) if asked.days else None
+        )
+        kept = asked.checkpoint is not None and self._training is train
+        self._kept = Checkpoints(asked, self._log.fingerprint) if kept else None
+        self._begun = Checkpoint({}) if self._kept is None else self._kept.read()
+        self._curve = list(self._begun.curve)
+        self._watch.went_on(self._begun.cpu_seconds + self._begun.parts_cpu_seconds)
+
+    def on_parts(self) -> Iterator[Step]:
+        """Trained anew on each part that is asked for."""
+        asked, begun = self._asked, self._begun
+        if not asked.parts:
+            return
+        if not begun.parts:
+            before = time.process_time()
+            parts = tuple(
+                rehearse(asked, self._spec, self._log, self._rows, every, self._training) for every in asked.parts
+            )
+            self._watch.lap("parts")
+            self._begun = begun = replace(begun, parts=parts, parts_cpu_seconds=time.process_time() - before)
+            if self._kept is not None and self._kept.due and self._kept.write(begun):
+                yield Step(share=0.0, kept=True)
+        self.found = replace(self.found, parts=begun.parts)
+        self._watch.cpu["parts"] = begun.parts_cpu_seconds
+        if not self._curve:  # later it was promoted already
+            yield from self._judged(0.0)
+
+    def on_all_rows(self) -> Iterator[Step]:
+        """Trained on the whole window, from where the dead process had come to."""
+        asked, curve, course = self._asked, self._curve, Course(self._begun.course)
+        stops = [share for share in asked.stops if share > self._share]  # the others were obeyed
         train_cpu = Stopwatch()
-        train_cpu.went_on(begun.cpu_seconds)
-        for point in (training if kept is None else partial(train, course=course))(
-            model,
-            spec,
-            log,
-            rows,
+        train_cpu.went_on(self._begun.cpu_seconds)
+        for point in (self._training if self._kept is None else partial(train, course=course))(
+            self._model,
+            self._spec,
+            self._log,
+            self._rows,
             order_seed=asked.order_seed,
             weights_seed=asked.weights_seed,
             points=CURVE_POINTS,
-            steppers=steppers,
+            steppers=self._steppers,
         ):
             curve.append(CurvePoint(point.rows, point.window_ne, point.lifetime_ne))
-            share = point.rows / total  # a batch may be larger than what is between two points
+            share = self._share
             if stops and stops[0] <= share < 1:
                 stops = [stop for stop in stops if stop > share]
-                watch.lap("train")
-                watch.cpu["train"] = train_cpu.cpu_seconds
+                self._watch.lap("train")
+                self._watch.cpu["train"] = train_cpu.cpu_seconds
                 before = time.process_time()
-                curve[-1] = replace(curve[-1], check_ne=check(model, log, log.windows[asked.score], asked.check_rows))
+                curve[-1] = replace(curve[-1], check_ne=self._checked())
                 train_cpu.leave_out(time.process_time() - before)
-                watch.lap("score")
-                yield Step(share=share, curve=tuple(curve), measurement=start, cpu_seconds=watch.cpu_seconds)
-                watch.resume()
-            if kept is not None and share < 1 and kept.due:
-                reached = replace(begun, course=course.state(), curve=tuple(curve), cpu_seconds=train_cpu.cpu_seconds)
-                if kept.write(reached):
+                self._watch.lap("score")
+                yield from self._judged(share)
+            if self._kept is not None and share < 1 and self._kept.due:
+                reached = replace(
+                    self._begun, course=course.state(), curve=tuple(curve), cpu_seconds=train_cpu.cpu_seconds
+                )
+                if self._kept.write(reached):
                     yield Step(share=share, kept=True)
-        watch.lap("train")
-        watch.cpu["train"] = train_cpu.cpu_seconds
+        self._watch.lap("train")
+        self._watch.cpu["train"] = train_cpu.cpu_seconds
         train_qps = curve[-1].rows / max(train_cpu.cpu_seconds, 1e-9)
+        self.found = replace(self.found, speed=replace(self.found.speed, train_qps=train_qps))
+
+    def scored(self) -> Step:
+        """The last step of a model that trained to its end."""
+        asked, log = self._asked, self._log
         if asked.weights is not None:
-            _save_weights(Path(asked.weights), model)
-        days = _days(model, spec, log, asked, training, steppers)
+            _save_weights(Path(asked.weights), self._model)
+        days = _days(self._model, self._spec, log, asked, self._training, self._steppers)
         scored = _scored(np.concatenate(list(days)), log, asked)
-    except Diverged as diverged:
-        yield Step(
-            share=curve[-1].rows / total if curve else 0.0,
-            curve=tuple(curve),
-            measurement=start,
-            failure=Failure("diverged", str(diverged)),
-            done=True,
-            cpu_seconds=watch.cpu_seconds,
-        )
-        return
-    watch.lap("score")
-    yield Step(
-        share=1.0,
-        curve=tuple(curve),
-        measurement=replace(
-            start,
+        self._watch.lap("score")
+        found = replace(
+            self.found,
             ne=scored.ne,
             auc=scored.auc,
             calibration=scored.calibration,
             nes=None if scored.nes is None else dict(zip(log.tasks, scored.nes, strict=True)),
-            speed=replace(speed, train_qps=train_qps),
-            seconds=dict(watch.seconds),
-            cpu_seconds=dict(watch.cpu),
-        ),
-        done=True,
-        cpu_seconds=watch.cpu_seconds,
-    )
+            seconds=dict(self._watch.seconds),
+            cpu_seconds=dict(self._watch.cpu),
+        )
+        return Step(
+            share=1.0, curve=tuple(self._curve), measurement=found, done=True, cpu_seconds=self._watch.cpu_seconds
+        )
+
+    def failed(self, failure: Failure) -> Step:
+        """The last step of one that did not."""
+        return Step(
+            share=self._share,
+            curve=tuple(self._curve),
+            measurement=self.found,
+            failure=failure,
+            done=True,
+            cpu_seconds=self._watch.cpu_seconds,
+        )
+
+    def _judged(self, share: float) -> Iterator[Step]:
+        """A step at which whoever runs it may stop it; the time that takes is not its own."""
+        watch = self._watch
+        yield Step(share=share, curve=tuple(self._curve), measurement=self.found, cpu_seconds=watch.cpu_seconds)
+        watch.resume()
+
+    @property
+    def _share(self) -> float:
+        """Of the rows to train on; a batch may be larger than what is between two points."""
+        total = (self._rows.stop - self._rows.start) * self._spec.train.epochs
+        return self._curve[-1].rows / total if self._curve else 0.0
+
+    def _checked(self) -> float | None:
+        return check(self._model, self._log, self._log.windows[self._asked.score], self._asked.check_rows)
 
 
 def window_rows(log: EncodedLog, windows: tuple[str, ...]) -> slice:
@@ -188,14 +205,12 @@ def window_rows(log: EncodedLog, windows: tuple[str, ...]) -> slice:
     return slice(parts[0].start, parts[-1].stop)
 
 
-def _time(model: Ranker, log: EncodedLog, asked: TrainModel) -> Speed:
-    timing = asked.timing
-    assert timing is not None
+def _time(model: Ranker, log: EncodedLog, timing: Timing, window: str) -> Speed:
     reference = build_model(ModelSpec.from_tree(timing.reference), log.inputs, seed=_REFERENCE_SEED)
     return time_ratio(
         model,
         reference,
-        timed_batches(log, log.windows[asked.score], timing.batch_rows),
+        timed_batches(log, log.windows[window], timing.batch_rows),
         max_seconds=timing.max_seconds,
         clock=make_clock(timing.clock),
     )
