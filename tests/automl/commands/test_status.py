@@ -122,6 +122,7 @@ def test_who_waits_is_told_and_that_no_part_was_worth_it(tmp_path: Path) -> None
     assert f"{told}no part ranks them as all rows do: all rows are used" in summary(study)
     study.end(parked(third))
     assert f"{told}1 on one row in 8 first: 0 of them on all then, 1 waiting" in summary(study)
+    assert search_words(study.history()).endswith("  on a part 1")
 
 
 def test_who_was_trained_on_which_part_is_counted() -> None:
