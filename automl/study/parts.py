@@ -45,11 +45,11 @@ def untrained(trials: Sequence[Trial], numbers: Sequence[int]) -> list[str]:
 
 
 def before_promotion(trial: Trial) -> Trial:
-    """A promoted trial as it was while it was parked; another as it is."""
+    """A promoted trial as it was while it was parked, but for when that was, which is not kept; another as it is."""
     if trial.on_part is None:
         return trial
-    parked = replace(trial, state=State.STOPPED, measurement=trial.on_part, on_part=None)
-    return replace(parked, failure=None, curve=(), repeats=())
+    parked = replace(trial, state=State.STOPPED, measurement=trial.on_part, on_part=None, failure=None)
+    return replace(parked, curve=(), repeats=(), started_at=None, ended_at=None)
 
 
 def parted(trials: Sequence[Trial]) -> tuple[Parted, ...]:

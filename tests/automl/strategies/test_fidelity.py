@@ -11,7 +11,7 @@ import pytest
 from automl.strategies.evidence import gather
 from automl.strategies.fidelity import ALONG, PATIENCE, Expected, chosen, fidelities, next_promoted, waits
 from automl.study.history import History, Limit, Metric, PartNE, State, Trial
-from automl.study.parts import EVERY, LEAST_ROWS, parts_of
+from automl.study.parts import EVERY, LEAST_ROWS, before_promotion, parts_of
 from search_spaces.space import Candidate
 from tests.worlds.studies import HUMAN, baseline, candidates, complete, running, small_space
 
@@ -127,6 +127,10 @@ def test_promotions_end_where_the_last_ones_were_in_vain() -> None:
     known = *pilots(16), waiting
     assert next_promoted(past(*known, *vain), frozenset(), at_the_end=True) is None
     assert next_promoted(past(*known, *vain[1:]), frozenset(), at_the_end=True) == 50
+    late = before_promotion(at(60 + PATIENCE, 20.0 + PATIENCE))
+    assert next_promoted(past(*known, *vain, late), frozenset({late.number}), at_the_end=True) is None, (
+        "not yet to be known"
+    )
     won = at(60, 20.0 + PATIENCE, ne=0.85)
     assert next_promoted(past(*known, *vain[1:], won), frozenset(), at_the_end=True) == 50
     along = [replace(trial, started_at=11.0) for trial in vain]
