@@ -44,7 +44,7 @@ def main() -> None:
     parser.add_argument("--summary", action="store_true")
     asked = parser.parse_args()
     if asked.summary:
-        summarise("fidelity", ("share", "tau", "compute_ratio", "hypervolume_ratio"))
+        summarise("fidelity", ("share", "tau", "compute_ratio", "front_ratio", "hypervolume_ratio"))
         return
     log, write = asked.log, _completejourney
     if log == "simulated":
@@ -87,11 +87,12 @@ def tell(log: str, seed: int, trials: int, full: History, auto: History) -> None
         "auto": _figures(auto, goal),
         "parts": [{"every": one.every, **asdict(one.agreement)} for one in fidelities(auto)],
     }
-    found = chosen(auto)
+    found, there = chosen(auto), figures["auto"]["core_seconds_to_the_front_of_full"]
     headline = {
         "share": None if found is None else 1 / found.every,
         "tau": None if found is None else found.agreement.tau,
         "compute_ratio": figures["auto"]["core_seconds"] / figures["full"]["core_seconds"],
+        "front_ratio": None if there is None else there / figures["full"]["core_seconds"],
         "hypervolume_ratio": figures["auto"]["hypervolume"] / figures["full"]["hypervolume"],
     }
     write_result(
