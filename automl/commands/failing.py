@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from automl.study.history import State, Trial
 
-HOPELESS_AFTER = 16  # trials that failed, with none that did not
+HOPELESS_AFTER = 16  # trials that failed in a row
 _TODO = {
     "timeout": "give trials more time (`trial: {timeout}`), or the space smaller models",
     "memory": "give trials more memory (`trial: {memory}`), or the space smaller models",
     "diverged": "give the space lower learning rates",
     "lost": "see what ends their processes: a plug-in, or the machine's memory (dmesg)",
-    "error": "mend what fails: a plug-in, or the space",
+    "error": "mend what fails: a plug-in, the installation, or the space",
 }
 
 
@@ -31,18 +32,48 @@ def all_failed(trials: Sequence[Trial]) -> str | None:
     ended = [trial for trial in trials if trial.ended]
     if not ended or any(trial.state is not State.FAILED for trial in ended):
         return None
-    reasons = [f"{t.failure.kind}: {t.failure.reason}" if t.failure else "error: not recorded" for t in ended]
+    reasons = [_words(trial) for trial in ended]
     most = max(reasons, key=reasons.count)
     return f"every trial failed ({len(ended)}); most often ({reasons.count(most)}): {most}"
 
 
-def hopeless(failed: Sequence[Trial]) -> str | None:
-    """Why a search goes no further, if the first of its trials failed one and all: with the reason, and what to do.
+@dataclass(slots=True)
+class Hope:
+    """Of a search, as its trials end. It is lost where the first of them fail one and all, and later where they fail in
+    a row by the same error: then something else than models has gone wrong.
 
     In a space where a quarter of the trials would train, so many fail in a row by chance in one search of a hundred.
     """
-    if len(failed) < HOPELESS_AFTER:
-        return None
-    kinds = [trial.failure.kind for trial in failed if trial.failure]
-    todo = _TODO.get(max(kinds, key=kinds.count), _TODO["error"])
-    return f"{all_failed(failed)}. Nothing more is tried: {todo}; the same command goes on"
+
+    trained: bool  # whether any trial was, in this run or before
+    _failed: list[Trial] = field(default_factory=list)  # in a row, in this run
+
+    def end(self, trial: Trial) -> None:
+        """One more trial has ended."""
+        if some_hope([trial]):
+            self.trained = True
+            self._failed.clear()
+        elif not breaks_limit(trial):
+            self._failed.append(trial)
+
+    def lost(self) -> str | None:
+        """Why the search goes no further, and what to do; None while there is hope."""
+        failed = self._failed
+        if len(failed) < HOPELESS_AFTER or (self.trained and not _by_one_error(failed[-HOPELESS_AFTER:])):
+            return None
+        kinds = [trial.failure.kind for trial in failed if trial.failure]
+        todo = _TODO.get(max(kinds, key=kinds.count), _TODO["error"])
+        told = all_failed(failed)
+        if self.trained:
+            told = f"the last {len(failed)} trials failed alike: {_words(failed[-1])}"
+        return f"{told}. Nothing more is tried: {todo}; the same command goes on"
+
+
+def _by_one_error(failed: Sequence[Trial]) -> bool:
+    """Whether all failed by an error of the same words."""
+    kinds = {trial.failure.kind for trial in failed if trial.failure}
+    return kinds == {"error"} and len(set(map(_words, failed))) == 1
+
+
+def _words(trial: Trial) -> str:
+    return f"{trial.failure.kind}: {trial.failure.reason}" if trial.failure else "error: not recorded"

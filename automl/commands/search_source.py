@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 
-from automl.commands.failing import breaks_limit, hopeless, some_hope
+from automl.commands.failing import Hope, some_hope
 from automl.commands.once_more import TRIAL, Moment, OnceMore, OneMore
 from automl.commands.outcomes import promoted_with, repeat_with, with_outcome
 from automl.commands.proposing import awaited, pause, proposed
@@ -71,7 +71,7 @@ class SearchSource:
         self._asked: tuple[Request, Future[list[Proposal]]] | None = None
         self._exhausted = False
         self._broken: str | None = None
-        self._vain: list[Trial] | None = None if some_hope(study.trials) else []  # that failed in this run
+        self._hope = Hope(trained=some_hope(study.trials))
 
     @property
     def exhausted(self) -> bool:
@@ -310,11 +310,8 @@ class SearchSource:
 
     def _end_trial(self, trial: Trial) -> None:
         self._study.end(trial)
-        if some_hope([trial]):
-            self._vain = None
-        elif self._vain is not None and not breaks_limit(trial):
-            self._vain.append(trial)
-            self._broken = self._broken or hopeless(self._vain)
+        self._hope.end(trial)
+        self._broken = self._broken or self._hope.lost()
 
     def _end_again(self, asked: OneMore, outcome: Outcome) -> None:
         trial = self._study.trial(asked.number)

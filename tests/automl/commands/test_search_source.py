@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -843,6 +844,25 @@ def test_one_trial_that_trains_is_hope_enough(tmp_path: Path, strategy: Strategy
     study = fresh(tmp_path)
     source = source_of(tmp_path, study, 40)
     play(source, end=only_baseline(bad, healthy="trial-5"))
+    source.close()
+    assert sum(trial.ended for trial in study.trials) == 40
+
+
+def test_where_all_fail_alike_from_some_moment_on_nothing_more_is_tried(tmp_path: Path, strategy: Strategy) -> None:
+    """As where the installation breaks in the middle of a search. Errors of several kinds are the models' own."""
+
+    def broken(*reasons: str) -> Callable[[Job], Outcome]:
+        failures = itertools.cycle(Failure("error", reason) for reason in reasons)
+        return only_baseline(lambda job: Outcome(failure=next(failures)), healthy="trial-5")
+
+    study = fresh(tmp_path / "alike")
+    source = source_of(tmp_path / "alike", study, 60)
+    play(source, end=broken("ModuleNotFoundError: torch"))
+    with pytest.raises(RunError, match=r"the last 16 trials failed alike: error: ModuleNotFoundError: torch\. Nothing"):
+        source.close()
+    study = fresh(tmp_path / "several")
+    source = source_of(tmp_path / "several", study, 40)
+    play(source, end=broken("width is 0", "rank is 0"))
     source.close()
     assert sum(trial.ended for trial in study.trials) == 40
 
