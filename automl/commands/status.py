@@ -11,7 +11,7 @@ from automl.report.common.words import changes, scale_words
 from automl.study.config import DEAF
 from automl.study.file import part
 from automl.study.history import Baseline, MeanGain, Origin, State, Trial
-from automl.study.parts import is_pilot, parted
+from automl.study.parts import is_pilot, parted, states
 from automl.study.precedents import trials_told
 from automl.study.record import Study
 from automl.study.saved import saved_share, saved_words
@@ -133,9 +133,8 @@ def _baseline(baseline: Baseline) -> list[str]:
 
 
 def _trials(study: Study, baseline: Baseline) -> list[str]:
-    counts = Counter(trial.state for trial in study.trials)
-    names = {State.RUNNING: "running or queued"}
-    words = ", ".join(f"{counts[s]} {names.get(s, s.value)}" for s in State if counts[s]) or "none yet"
+    names = {State.RUNNING.value: "running or queued"}
+    words = ", ".join(f"{count} {names.get(name, name)}" for name, count in states(study.trials).items()) or "none yet"
     lines = [f"trials     {words}{_saved(study.trials, baseline)}", *_fidelity(study.trials), *_repeats(study.trials)]
     history = study.history()
     done = [

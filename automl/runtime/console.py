@@ -15,7 +15,7 @@ from rich.text import Text
 
 from automl.stats import pareto
 from automl.study.history import History, State
-from automl.study.parts import is_parked
+from automl.study.parts import states
 
 _BAR = 24
 _LINE_EVERY_S = 20.0
@@ -99,13 +99,8 @@ def search_words(history: History) -> str:
     parts += [f"repeats {repeats}"] if repeats else []
     promoted = sum(t.on_part is not None for t in trials)
     parts += [f"promoted {promoted}"] if promoted else []
-    waiting = sum(map(is_parked, trials))
-    counts = {
-        "on a part": waiting,
-        State.STOPPED.value: sum(t.state is State.STOPPED for t in trials) - waiting,
-        State.FAILED.value: sum(t.state is State.FAILED for t in trials),
-    }
-    parts += [f"{name} {count}" for name, count in counts.items() if count]
+    told = (State.RUNNING.value, State.COMPLETE.value)  # by the bar
+    parts += [f"{name} {count}" for name, count in states(trials).items() if name not in told]
     return "  ".join(parts) or "first trials"
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from automl.study.history import State, Trial
 
 EVERY = (16, 8, 4)  # a part is one row of each run of so many
+ON_A_PART = "on a part"
 LEAST_ROWS = 8192  # of a part: fewer are a handful of steps
 
 
@@ -34,6 +36,13 @@ def is_parked(trial: Trial) -> bool:
     """Whether it ended on a part of the rows and may be promoted to all of them."""
     found = trial.measurement
     return trial.state is State.STOPPED and not trial.curve and found is not None and bool(found.parts)
+
+
+def states(trials: Sequence[Trial]) -> dict[str, int]:
+    """How many there are of each state, in words; those that wait on a part of the rows are told apart."""
+    counts = Counter(ON_A_PART if is_parked(trial) else trial.state.value for trial in trials)
+    order = [State.RUNNING.value, State.COMPLETE.value, ON_A_PART, State.STOPPED.value, State.FAILED.value]
+    return {name: counts[name] for name in order if counts[name]}
 
 
 def untrained(trials: Sequence[Trial], numbers: Sequence[int]) -> list[str]:

@@ -11,7 +11,7 @@ from automl.report.common.plot import Figure, Json, Nothing, band, dots, line, p
 from automl.report.study.derived import Point, View
 from automl.stats import pareto
 from automl.study.history import Metric, State
-from automl.study.parts import is_parked
+from automl.study.parts import ON_A_PART, is_parked
 
 GAIN_AXIS = "NE gain against the baseline (up is better)"
 RATIO_AXIS = "serving QPS against the baseline (right is faster)"
@@ -29,8 +29,8 @@ def front(view: View) -> Figure | Nothing:
     parked = [p for p in view.points if is_parked(p.trial)]
     stopped = [p for p in view.points if p.trial.state is State.STOPPED and not is_parked(p.trial)]
     data = [
-        _point_dots("on a part", parked, {"color": "$dim", "size": 6, "symbol": "diamond-open"}),
-        _point_dots("stopped early", stopped, {"color": "$dim", "size": 6, "symbol": "circle-open"}),
+        *([_point_dots(ON_A_PART, parked, _marker("diamond-open"))] if parked else []),
+        _point_dots("stopped early", stopped, _marker("circle-open")),
         _point_dots("dominated", rest, {"color": "$dim", "size": 8}),
         _staircase(view.front),
         _point_dots(
@@ -80,6 +80,11 @@ def front(view: View) -> Figure | Nothing:
         legend=tuple(legend),
         views=views,
     )
+
+
+def _marker(symbol: str) -> Json:
+    """Of trials whose NE is not measured."""
+    return {"color": "$dim", "size": 6, "symbol": symbol}
 
 
 def _point_dots(name: str, points: Sequence[Point], marker: Json, **extra: object) -> Json:

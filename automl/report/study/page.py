@@ -21,6 +21,7 @@ from automl.report.study.tables import write_tables
 from automl.report.study.tuned import parts_words, tuned_baseline
 from automl.report.study.verdict import answer
 from automl.study.history import State, Trial
+from automl.study.parts import states
 from automl.study.saved import saved_share, saved_words
 from search_spaces.model import ModelSpec
 
@@ -106,7 +107,7 @@ def _importances(view: View) -> list[Chart]:
 def _tiles(view: View) -> list[tuple[str, str, str]]:
     """(label, number, small print) of the search as a whole."""
     facts, counts, progress = view.data.facts, view.state_counts, view.progress
-    states = ", ".join(f"{counts[s]} {s.value}" for s in State if counts[s]) or "none yet"
+    found = ", ".join(f"{count} {name}" for name, count in states(view.history.trials).items()) or "none yet"
     core_hours = facts.core_seconds_inside_trials / SECONDS_PER_HOUR
     held = facts.run.workers * facts.run.wall_seconds
     busy = formats.share(facts.core_seconds_inside_trials / held) if held > 0 else formats.ABSENT
@@ -121,7 +122,7 @@ def _tiles(view: View) -> list[tuple[str, str, str]]:
     saved = saved_share(view.history.trials, view.history.baseline)
     stops = f"; {saved_words(saved)}" if counts[State.STOPPED] else ""
     return [
-        ("trials", f"{len(view.history.trials):,}", states),
+        ("trials", f"{len(view.history.trials):,}", found),
         ("front", formats.counted(len(view.front), "model"), "not beaten in both NE and QPS"),
         ("wall clock", formats.duration(facts.run.wall_seconds), formats.counted(facts.run.workers, "worker")),
         ("core time inside trials", core, f"{busy} of workers × wall clock{stops}"),

@@ -15,6 +15,7 @@ from automl.report.study.front_figure import ROLE_LETTERS
 from automl.report.study.notes import family_words, tested_words, unfit_words
 from automl.stats.verdicts import FASTER, Verdict
 from automl.study.history import State, Trial
+from automl.study.parts import states
 from automl.study.results import Family, FinalPick, Finals, TaskGain
 
 ROLE_MEANING = {
@@ -81,9 +82,7 @@ def _nothing(view: View) -> Answer:
     if counts[State.COMPLETE]:
         lead = f"{counted(counts[State.COMPLETE], 'trial')} ended complete, but none keeps the study's limits."
         return Answer(headline="Nothing to ship: no trial keeps the limits.", lead=lead, cards=(), tone="bad")
-    parts = [
-        f"{counts[state]} {state.value}" for state in (State.STOPPED, State.FAILED, State.RUNNING) if counts[state]
-    ]
+    parts = [f"{count} {name}" for name, count in states(trials).items()]
     lead = f"Of {counted(len(trials), 'trial')}: {', '.join(parts)}."
     if view.failure_counts:
         kind, reasons = view.failure_counts[0]
