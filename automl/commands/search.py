@@ -149,7 +149,8 @@ def _run_trials(
     finally:
         failed = _close(source, wait=patient)
         with study.turn():
-            study.note(replace(study.facts, exhausted=source.exhausted))
+            late = timer() >= budget.deadline and not source.finished
+            study.note(replace(study.facts, exhausted=source.exhausted, out_of_time=late))
     if failed is not None:
         raise failed
 

@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from pathlib import Path
 
-from automl.report.common.formats import counted
+from automl.report.common.formats import counted, duration
 from automl.report.common.words import changes, scale_words
 from automl.study.config import DEAF
 from automl.study.file import part
@@ -135,7 +135,8 @@ def _baseline(baseline: Baseline) -> list[str]:
 def _trials(study: Study, baseline: Baseline) -> list[str]:
     names = {State.RUNNING.value: "running or queued"}
     words = ", ".join(f"{count} {names.get(name, name)}" for name, count in states(study.trials).items()) or "none yet"
-    lines = [f"trials     {words}{_saved(study.trials, baseline)}", *_fidelity(study.trials), *_repeats(study.trials)]
+    lines = [f"trials     {words}{_saved(study.trials, baseline)}", *_out_of_time(study)]
+    lines += [*_fidelity(study.trials), *_repeats(study.trials)]
     history = study.history()
     done = [
         (history.gain(t), t.measurement.speed.qps_ratio, t)
@@ -154,6 +155,15 @@ def _trials(study: Study, baseline: Baseline) -> list[str]:
         words = f"at NE {_gain(gain)}, no worse than the baseline"
         lines.append(f"best QPS   #{trial.number}: x{ratio:.2f} {words}{_of_tasks(baseline, trial)}")
     return lines
+
+
+def _out_of_time(study: Study) -> list[str]:
+    """Whether the last start was ended by its time budget."""
+    facts = study.facts
+    if not facts.out_of_time or facts.time_budget is None:
+        return []
+    ended = f"{sum(trial.ended for trial in study.trials)} of {facts.trials_wanted} trials have ended"
+    return [f"budget     of {duration(facts.time_budget)} ended the search: {ended}; the same command goes on"]
 
 
 def _saved(trials: tuple[Trial, ...], baseline: Baseline) -> str:
@@ -178,6 +188,8 @@ def _fidelity(trials: tuple[Trial, ...]) -> list[str]:
     ]
     if not parts and pilots < sum(trial.state is State.COMPLETE for trial in trials):
         parts = ["no part ranks them as all rows do: all rows are used"]
+    elif not parts:
+        parts = ["too few to take a part"]
     return [f"fidelity   {'; '.join([f'{pilots} on parts of the rows and on all', *parts])}"]
 
 
@@ -203,8 +215,14 @@ def _repeats(trials: tuple[Trial, ...]) -> list[str]:
 
 
 def _failures(trials: tuple[Trial, ...]) -> list[str]:
-    reasons = Counter(f"{t.failure.kind}: {t.failure.reason}" for t in trials if t.failure)
-    return [f"failed     {count} x {reason}" for reason, count in reasons.most_common(5)]
+    """By kind, with the reason that was given most often."""
+    lines = []
+    kinds = Counter(trial.failure.kind for trial in trials if trial.failure)
+    for kind, count in kinds.most_common():
+        reasons = Counter(t.failure.reason for t in trials if t.failure and t.failure.kind == kind)
+        reason, often = reasons.most_common(1)[0]
+        lines.append(f"failed     {count} x {kind}{'' if often == count else f' ({often} x this)'}: {reason}")
+    return lines
 
 
 def _count(value: float) -> str:

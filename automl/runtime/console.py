@@ -33,6 +33,7 @@ class ProgressLine:
         self._first_done: int | None = None
         self._last_line = -math.inf
         self._waiting = ""
+        self._unsaid: Text | None = None  # the last line, where it was not printed
 
     def __enter__(self) -> Self:
         if self._live:
@@ -44,6 +45,8 @@ class ProgressLine:
     ) -> None:
         if self._live:
             self._live.stop()
+        elif self._unsaid is not None:
+            self._console.print(self._unsaid, soft_wrap=True)
 
     def update(self) -> None:
         """Draw anew; cheap enough for every event."""
@@ -57,8 +60,10 @@ class ProgressLine:
         if self._live:
             self._live.update(line, refresh=True)
         elif self._clock() - self._last_line >= _LINE_EVERY_S or done == total:
-            self._last_line = self._clock()
+            self._last_line, self._unsaid = self._clock(), None
             self._console.print(line, soft_wrap=True)
+        else:
+            self._unsaid = line
 
     def wait(self, words: str) -> None:
         """Say at once what is waited for, in place of other words; nothing ("") where it has come."""

@@ -74,6 +74,7 @@ class Facts:
     trials_wanted: int | None = None  # the budget of the last start; None if it is not recorded
     time_budget: float | None = None  # seconds
     exhausted: bool = False  # the space held nothing new any more
+    out_of_time: bool = False  # the last start was ended by its time budget
     wall_seconds: float = 0.0  # of all starts that ended
     # By key, every model that the test window was ever asked of; written before anything of it is scored.
     tested: Mapping[str, Asked] = field(default_factory=dict)

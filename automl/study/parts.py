@@ -50,7 +50,7 @@ def untrained(trials: Sequence[Trial], numbers: Sequence[int]) -> list[str]:
     complete = {trial.number for trial in trials if trial.state is State.COMPLETE}
     parked = {trial.number for trial in trials if is_parked(trial)}
     left = [number for number in numbers if number not in complete]
-    return [f"#{number} (trained on a part of the rows)" if number in parked else f"#{number}" for number in left]
+    return [f"#{number}{' (waits, trained on a part of the rows)' if number in parked else ''}" for number in left]
 
 
 def before_promotion(trial: Trial) -> Trial:

@@ -259,7 +259,7 @@ def make_facts(**changes: Any) -> StudyFacts:
         },
         seed=7,
         strategy="controller",
-        core_seconds_inside_trials=401.0,
+        core_seconds=401.0,
         qps_conditions="PyTorch, float32, 1 thread, batches of 512 rows, CPU time",
         bayes_ne={"validate": 0.8312, "test": 0.8330},
         data_notes=("time `time_ms`: read as milliseconds by its size",),

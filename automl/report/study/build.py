@@ -22,6 +22,7 @@ from automl.study.facts import Facts
 from automl.study.history import History, State
 from automl.study.record import Study, measured_history
 from automl.study.results import Finals
+from automl.study.scale_up import core_seconds
 from search_spaces.errors import InputError
 from search_spaces.space import SearchSpace
 
@@ -75,7 +76,7 @@ def _facts(study: Study, space: SearchSpace, log: EncodedLog | None, config: Stu
         split_days=_windows(config.data.split, log),
         seed=config.seed,
         strategy=config.search.strategy,
-        core_seconds_inside_trials=sum(trial.cpu_seconds or 0.0 for trial in (*study.trials, *study.baselines.all)),
+        core_seconds=core_seconds(study.trials) + core_seconds(study.baselines.all),
         qps_conditions=_qps_words(config.qps),
         bayes_ne=_recorded_bayes_ne(run, config, folder),
         data_notes=tuple(note.text for note in log.notes) if log else (),

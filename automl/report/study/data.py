@@ -32,7 +32,7 @@ class StudyFacts:
     split_days: Mapping[str, str]  # window -> "2022-04-25 to 2022-05-04"
     seed: int
     strategy: str
-    core_seconds_inside_trials: float
+    core_seconds: float
     qps_conditions: str = ""  # engine, batch size, threads, dtype, device
     bayes_ne: Mapping[str, float] = field(default_factory=dict)  # window -> NE of the true probabilities, if known
     data_notes: Sequence[str] = ()  # what reading the log had to say

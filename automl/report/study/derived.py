@@ -150,9 +150,11 @@ class View:
 
 
 def trial_seconds(trial: Trial) -> float:
-    """Seconds that a trial held its core: from start to end, else the sum of its measured parts."""
+    """Seconds that a trial held its core: from start to end, else the sum of its measured parts. Start and end of a
+    promoted trial are those of its promotion, before which it was trained on its part."""
     if trial.started_at is not None and trial.ended_at is not None:
-        return max(0.0, trial.ended_at - trial.started_at)
+        before = 0.0 if trial.on_part is None else sum(trial.on_part.seconds.values())
+        return before + max(0.0, trial.ended_at - trial.started_at)
     return sum(trial.measurement.seconds.values()) if trial.measurement else 0.0
 
 

@@ -153,7 +153,7 @@ def _budget(view: View) -> str | None:
         return None
     if run.exhausted:
         return f"The space holds only {counted(ended, 'different model')} within the study's limits: all were tried."
-    if run.time_budget is not None and run.wall_seconds >= run.time_budget:
+    if run.out_of_time and run.time_budget is not None:
         return f"The time budget of {duration(run.time_budget)} ended the search after {ended} of {wanted} trials."
     return f"{ended} of {wanted} trials have ended; the same command goes on."
 

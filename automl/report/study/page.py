@@ -23,6 +23,7 @@ from automl.report.study.verdict import answer
 from automl.study.history import State, Trial
 from automl.study.parts import states
 from automl.study.saved import saved_share, saved_words
+from automl.study.scale_up import LEAST_CORE_HOURS
 from search_spaces.model import ModelSpec
 
 SECTIONS = (
@@ -108,24 +109,24 @@ def _tiles(view: View) -> list[tuple[str, str, str]]:
     """(label, number, small print) of the search as a whole."""
     facts, counts, progress = view.data.facts, view.state_counts, view.progress
     found = ", ".join(f"{count} {name}" for name, count in states(view.history.trials).items()) or "none yet"
-    core_hours = facts.core_seconds_inside_trials / SECONDS_PER_HOUR
+    core_hours = facts.core_seconds / SECONDS_PER_HOUR
     held = facts.run.workers * facts.run.wall_seconds
-    busy = formats.share(facts.core_seconds_inside_trials / held) if held > 0 else formats.ABSENT
+    busy = formats.share(facts.core_seconds / held) if held > 0 else formats.ABSENT
     best = progress.best_gain_at_speed_pct[-1] if len(progress.best_gain_at_speed_pct) else float("nan")
     rate = best / core_hours if core_hours > 0 and formats.is_number(best) and best < 0 else None
     volume = progress.hypervolume[-1] if len(progress.hypervolume) else 0.0
     per_hour = f"{formats.percent(rate)} per core-hour"
-    if view.data.scale_up is not None:  # which has a rate of its own, of the search without its baselines
+    if core_hours < LEAST_CORE_HOURS or view.data.scale_up is not None:  # that has a rate of its own, without baselines
         per_hour = "at the baseline's QPS or more"
     last = formats.share(search_figures.last_quarter(view))
-    core = formats.duration(facts.core_seconds_inside_trials)
+    core = formats.duration(facts.core_seconds)
     saved = saved_share(view.history.trials, view.history.baseline)
     stops = f"; {saved_words(saved)}" if counts[State.STOPPED] else ""
     return [
         ("trials", f"{len(view.history.trials):,}", found),
         ("front", formats.counted(len(view.front), "model"), "not beaten in both NE and QPS"),
         ("wall clock", formats.duration(facts.run.wall_seconds), formats.counted(facts.run.workers, "worker")),
-        ("core time inside trials", core, f"{busy} of workers × wall clock{stops}"),
+        ("core time of trainings", core, f"{busy} of workers × wall clock{stops}"),
         ("best NE gain at speed", formats.percent(best), per_hour),
         ("hypervolume", f"{volume:.3g}", f"{last} of it in the last quarter of the core time"),
     ]

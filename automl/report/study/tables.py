@@ -11,7 +11,7 @@ from automl.files.whole import whole_file
 from automl.report.common.words import describe, knobs
 from automl.report.study.derived import View, trial_seconds
 from automl.study.history import Trial
-from automl.study.parts import is_pilot
+from automl.study.parts import is_parked, is_pilot
 
 _PARETO_COLUMNS = (
     "trial",
@@ -82,6 +82,7 @@ def _columns() -> tuple[str, ...]:
         "forecast_qps_ratio",
         "parts",
         "pilot",
+        "waiting",
         "promoted",
         "unfit",
         "failure_kind",
@@ -138,6 +139,7 @@ def trial_row(view: View, trial: Trial) -> dict[str, object]:
         "forecast_qps_ratio": forecast.qps_ratio if forecast else None,
         "parts": json.dumps({part.every: part.ne for part in m.parts}) if m and m.parts else None,
         "pilot": is_pilot(trial),
+        "waiting": is_parked(trial),
         "promoted": trial.on_part is not None,
         "unfit": trial.unfit.kind if trial.unfit else None,
         "failure_kind": failure.kind if failure else None,

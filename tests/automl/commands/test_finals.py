@@ -375,7 +375,7 @@ def test_named_trials_must_be_trained_to_their_end(problem: Problem, tmp_path: P
     one, two = study.begin([Proposal(c, Origin.RANDOM) for c in candidates(2, space=problem.space)], 1)
     study.end(stopped(one))
     study.end(parked(two))
-    found = r"must hold the trials, trained to their end, but found no #1, #2 \(trained on a part of the rows\), #9"
+    found = r"trained to their end, but found no #1, #2 \(waits, trained on a part of the rows\), #9"
     with pytest.raises(InputError, match=found):
         run_finals(problem, study, trials=[1, 2, 9])
 

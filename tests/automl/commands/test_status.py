@@ -117,12 +117,36 @@ def test_who_waits_is_told_and_that_no_part_was_worth_it(tmp_path: Path) -> None
     study = begun_study(tmp_path)
     first, second, third = study.begin(proposals(3), 1)
     study.end(pilot(first))
+    assert summary(study).splitlines()[2] == "fidelity   1 on parts of the rows and on all; too few to take a part"
     study.end(complete(second))
     told = "fidelity   1 on parts of the rows and on all; "
     assert f"{told}no part ranks them as all rows do: all rows are used" in summary(study)
     study.end(parked(third))
     assert f"{told}1 on one row in 8 first: 0 of them on all then, 1 waiting" in summary(study)
     assert search_words(study.history()).endswith("  on a part 1")
+
+
+def test_what_a_time_budget_has_ended_is_told(tmp_path: Path) -> None:
+    study = begun_study(tmp_path)
+    study.note(replace(study.facts, trials_wanted=9, time_budget=240.0))
+    study.end(complete(study.begin(proposals(1), 1)[0]))
+    assert "budget" not in summary(study)
+    study.note(replace(study.facts, out_of_time=True))
+    told = "budget     of 4 min 00 s ended the search: 1 of 9 trials have ended; the same command goes on"
+    assert told in summary(study).splitlines()
+
+
+def test_of_each_kind_of_failure_the_most_frequent_reason_is_told(tmp_path: Path) -> None:
+    study = begun_study(tmp_path)
+    slow, slower, slowest, broken = study.begin(proposals(4), 1)
+    study.end(failed(slow, "constraint", "QPS must be at least 3 x, but it is 2 x"))
+    study.end(failed(slower, "constraint", "QPS must be at least 3 x, but it is 1 x"))
+    study.end(failed(slowest, "constraint", "QPS must be at least 3 x, but it is 1 x"))
+    study.end(failed(broken, "error", "it fell over"))
+    assert screen(FOLDER, study).splitlines()[-2:] == [
+        "failed     3 x constraint (2 x this): QPS must be at least 3 x, but it is 1 x",
+        "failed     1 x error: it fell over",
+    ]
 
 
 def test_who_was_trained_on_which_part_is_counted() -> None:

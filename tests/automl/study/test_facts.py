@@ -41,6 +41,7 @@ RECORDED = {
     "trials_wanted": 40,
     "time_budget": None,
     "exhausted": False,
+    "out_of_time": False,
     "wall_seconds": 12.5,
     "baseline": [],
 }

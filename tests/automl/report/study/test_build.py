@@ -130,7 +130,7 @@ def test_a_study_becomes_a_report(data: ReportData, study: Study, folder: Path) 
     assert facts.run == study.facts
     assert facts.command == facts.run.command
     used = [t.cpu_seconds or 0.0 for t in (*data.history.trials, *data.history.baseline.trials)]
-    assert facts.core_seconds_inside_trials == pytest.approx(sum(used))
+    assert facts.core_seconds == pytest.approx(sum(used))
     page = write_report(data, folder)
     assert "Promising, not proven" in page.read_text(encoding="utf-8")
 

@@ -84,6 +84,9 @@ def test_budget() -> None:
     assert notes_of(trial, run={"trials_wanted": 1}) == ""
     assert notes_of(trial, run={"trials_wanted": 9}) == "1 of 9 trials have ended; the same command goes on."
     out_of_time = {"trials_wanted": 9, "time_budget": 240.0, "wall_seconds": 244.0}
+    told = "1 of 9 trials have ended; the same command goes on."
+    assert notes_of(trial, run=out_of_time) == told, "the seconds are those of all starts"
+    out_of_time["out_of_time"] = True
     assert notes_of(trial, run=out_of_time) == "The time budget of 4 min 00 s ended the search after 1 of 9 trials."
     assert "holds only 1 different model " in notes_of(trial, run={"trials_wanted": 9, "exhausted": True})
 
