@@ -129,7 +129,12 @@ def search(
     )
     click.echo(found.summary())
     page = found.report()
-    click.echo(f"report: {short(page)}     next: automl finals {shlex.quote(short(found.folder))}")
+    follows = ""
+    if found.facts.out_of_time:
+        follows = "     next: the same command"
+    elif any(map(found.history.eligible, found.history.trials)):
+        follows = f"     next: automl finals {shlex.quote(short(found.folder))}"
+    click.echo(f"report: {short(page)}{follows}")
 
 
 @click.command()

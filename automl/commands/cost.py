@@ -20,7 +20,7 @@ from automl.ranking.process import prepare_process
 from automl.report.common.formats import counted
 from automl.runtime.host import Room
 from automl.study.checked import CheckedNote, Cost, NoteKind, TrialSeconds
-from automl.study.fits import lengths_alike
+from automl.study.fits import cuts_alike, lengths_alike
 from automl.study.parts import EVERY, LEAST_ROWS, parts_of
 from automl.study.problem import Problem
 from search_spaces.model import ModelSpec
@@ -113,7 +113,7 @@ def predicted(
         memory_gib=(workers * (WORKER_BYTES + held) + DRIVER_BYTES) / GIB,
         disk_gib=_disk_bytes(problem) / GIB,
     )
-    notes = [*_length_notes(problem), *_limit_notes(problem, cost.trial_seconds, held)]
+    notes = [*_alike_notes(problem), *_limit_notes(problem, cost.trial_seconds, held)]
     notes += _room_notes(problem, cost, room)
     notes += [*_step_notes(problem), *_part_notes(problem), *_gpu_notes(problem)]
     return Prediction(cost, WORKER_BYTES + held, tuple(notes))
@@ -151,12 +151,12 @@ def _encoded_bytes(problem: Problem) -> int:
     return sum(file.stat().st_size for file in problem.log.folder.rglob("*") if file.is_file())
 
 
-def _length_notes(problem: Problem) -> list[CheckedNote]:
+def _alike_notes(problem: Problem) -> list[CheckedNote]:
     """Where trials would be spent on one model under several names."""
-    if not problem.log.histories:
-        return []
-    longest = max(history.shape.most for history in problem.log.histories)
-    alike = lengths_alike(problem.document, problem.space, longest)
+    alike = cuts_alike(problem.document, problem.space, problem.log.inputs)
+    if problem.log.histories:
+        longest = max(history.shape.most for history in problem.log.histories)
+        alike += lengths_alike(problem.document, problem.space, longest)
     return [CheckedNote(at=str(at), text=text, kind="space") for at, text in alike]
 
 

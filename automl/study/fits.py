@@ -13,10 +13,12 @@ from search_spaces.dense_forms import LinearForm
 from search_spaces.errors import InputError, Mistake, Position
 from search_spaces.extends import is_name, read_space
 from search_spaces.history import EventsSpec
-from search_spaces.model import ModelSpec
+from search_spaces.model import InputShape, ModelSpec
 from search_spaces.source import Document, did_you_mean, read
 from search_spaces.space import SearchSpace
 from search_spaces.tree import BlockTree, Question
+
+_FEW = 64  # values of a whole number that are looked at
 
 
 def untaught(document: Document, space: SearchSpace | None, baseline: ModelSpec | None) -> list[Mistake]:
@@ -225,6 +227,28 @@ def lengths_alike(document: Document, space: SearchSpace, longest: int) -> list[
             text = f"history.{block.name}.length: {words} are one model, as no sequence has a max_len above {longest}"
             found.append((_way_at(document, block, "length"), text))
     return found
+
+
+def cuts_alike(document: Document, space: SearchSpace, inputs: InputShape) -> list[tuple[Position, str]]:
+    """Where a space asks how often an id must be seen and several answers are one model: they tell the same ids
+    apart."""
+    setting = space.tree.embedding.settings.get("min_count")
+    domain = setting.domain if isinstance(setting, Question) else None
+    if isinstance(domain, Choice):
+        options = sorted(map(int, domain.options))
+    elif isinstance(domain, Integer):
+        options = list(range(domain.low, min(domain.high, domain.low + _FEW) + 1))
+    else:
+        return []
+    alike: dict[tuple[int, ...], list[int]] = {}
+    for option in options:
+        alike.setdefault(inputs.table_rows(option), []).append(option)
+    at = _space_file(document).at_key("embedding", "min_count")
+    return [
+        (at, f"embedding.min_count: {', '.join(map(str, group))} are one model, as they tell the same ids apart")
+        for group in alike.values()
+        if len(group) > 1
+    ]
 
 
 def _way_at(document: Document, block: BlockTree, knob: str) -> Position:

@@ -21,9 +21,15 @@ TRIALS = 14
 def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("study") / WORST
     file = write_study(folder)
-    done = automl("search", file, "--trials", TRIALS.__str__(), "--workers", "2")
+    command = "search", file, "--trials", str(TRIALS), "--workers", "2"
+    cut = automl(*command, "--time-budget", "1s")
+    told = f"budget     of 1.0 s ended the search: 0 of {TRIALS} trials have ended; the same command goes on"
+    assert told in cut.stdout
+    assert cut.stdout.endswith("next: the same command\n")
+    done = automl(*command)
     assert done.returncode == 0, done.stderr
     assert "next: automl finals" in done.stdout
+    assert "ended the search" not in done.stdout
     return folder
 
 
