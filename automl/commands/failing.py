@@ -58,14 +58,14 @@ class Hope:
 
     def lost(self) -> str | None:
         """Why the search goes no further, and what to do; None while there is hope."""
-        failed = self._failed
-        if len(failed) < HOPELESS_AFTER or (self.trained and not _by_one_error(failed[-HOPELESS_AFTER:])):
+        failed = self._failed[-HOPELESS_AFTER:] if self.trained else self._failed
+        if len(failed) < HOPELESS_AFTER or (self.trained and not _by_one_error(failed)):
             return None
         kinds = [trial.failure.kind for trial in failed if trial.failure]
         todo = _TODO.get(max(kinds, key=kinds.count), _TODO["error"])
-        told = all_failed(failed)
-        if self.trained:
-            told = f"the last {len(failed)} trials failed alike: {_words(failed[-1])}"
+        told = (
+            f"{len(failed)} trials in a row failed alike: {_words(failed[0])}" if self.trained else all_failed(failed)
+        )
         return f"{told}. Nothing more is tried: {todo}; the same command goes on"
 
 

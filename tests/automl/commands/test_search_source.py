@@ -858,7 +858,7 @@ def test_where_all_fail_alike_from_some_moment_on_nothing_more_is_tried(tmp_path
     study = fresh(tmp_path / "alike")
     source = source_of(tmp_path / "alike", study, 60)
     play(source, end=broken("ModuleNotFoundError: torch"))
-    with pytest.raises(RunError, match=r"the last 16 trials failed alike: error: ModuleNotFoundError: torch\. Nothing"):
+    with pytest.raises(RunError, match=r"16 trials in a row failed alike: error: ModuleNotFoundError: torch\. Nothing"):
         source.close()
     study = fresh(tmp_path / "several")
     source = source_of(tmp_path / "several", study, 40)
