@@ -149,7 +149,7 @@ def _run_trials(
     finally:
         failed = _close(source, wait=patient)
         with study.turn():
-            late = timer() >= budget.deadline and not source.finished
+            late = not source.finished and timer() >= budget.deadline
             study.note(replace(study.facts, exhausted=source.exhausted, out_of_time=late))
     if failed is not None:
         raise failed

@@ -334,7 +334,7 @@ def test_a_pick_of_the_finals_stays_the_pick_when_the_search_goes_on(
 
 def test_a_pick_that_breaks_a_limit_taken_over_since_is_not_exported(handle: StudyHandle, tmp_path: Path) -> None:
     finals_of_trial(handle, 1)
-    handle._study._limits = (parse_limit("ne <= 0.5 * baseline.ne"),)
+    handle._study.limits = (parse_limit("ne <= 0.5 * baseline.ne"),)
     try:
         for asked in (lambda: handle.best("accurate"), lambda: handle.export(tmp_path / "m", pick="accurate")):
             with pytest.raises(InputError, match=r"the pick accurate must keep the study's limits.* found #1"):
