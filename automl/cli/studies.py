@@ -129,10 +129,10 @@ def search(
     )
     click.echo(found.summary())
     page = found.report()
-    follows = ""
+    history, follows = found.history, ""
     if found.facts.out_of_time:
         follows = "     next: the same command"
-    elif any(map(found.history.eligible, found.history.trials)):
+    elif any(map(history.eligible, history.trials)):
         follows = f"     next: automl finals {shlex.quote(short(found.folder))}"
     click.echo(f"report: {short(page)}{follows}")
 

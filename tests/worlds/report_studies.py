@@ -24,6 +24,7 @@ from automl.study.history import (
     Measurement,
     Metric,
     Origin,
+    PartNE,
     Proposal,
     Speed,
     State,
@@ -431,6 +432,14 @@ def complete(number: int, *, gain: float, ratio: float, seed: int = 0) -> Trial:
         ended_at=START + 5 * number + 4,
         cpu_seconds=3.9,
     )
+
+
+def on_part(number: int, level: float, gain: float, *, pilot: bool) -> Trial:
+    """Trained on one row in 8, to this NE: a pilot, which is complete, or one that waits."""
+    trial = complete(number, gain=gain, ratio=1.4)
+    assert trial.measurement is not None
+    trial = replace(trial, measurement=replace(trial.measurement, parts=(PartNE(8, level),), pilot=pilot))
+    return trial if pilot else replace(trial, state=State.STOPPED, curve=())
 
 
 def failed(number: int, kind: str = "diverged", reason: str = "NE is not a number") -> Trial:

@@ -15,13 +15,14 @@ from automl.report.study.data import ReportData
 from automl.report.study.derived import View, busy_seconds
 from automl.report.study.front_figure import front
 from automl.stats import pareto
-from automl.study.history import CurvePoint, Failure, History, Limit, Metric, PartNE, State, Trial
+from automl.study.history import CurvePoint, Failure, History, Limit, Metric, State, Trial
 from tests.worlds.report_studies import (
     complete,
     failed,
     history_of,
     make_facts,
     make_finals,
+    on_part,
     rich_data,
     rich_history,
     roles_of,
@@ -58,12 +59,9 @@ def test_stopped_trials_are_shown_but_never_on_the_front() -> None:
 
 
 def test_the_chart_tells_trials_on_a_part_from_those_that_were_stopped() -> None:
-    good, early, waits = (complete(number, gain=-1.0, ratio=2.0) for number in (1, 2, 3))
+    good, early = (complete(number, gain=-1.0, ratio=2.0) for number in (1, 2))
     early = replace(early, state=State.STOPPED, curve=(CurvePoint(100, 0.9, 0.9),))
-    assert waits.measurement is not None
-    on_part = replace(waits.measurement, parts=(PartNE(8, 0.9),))
-    waits = replace(waits, state=State.STOPPED, measurement=on_part, curve=())
-    drawn = front(view_of(history_of(good, early, waits)))
+    drawn = front(view_of(history_of(good, early, on_part(3, 0.9, -1.0, pilot=False))))
     assert isinstance(drawn, Figure)
     dots = {trace["name"]: trace["customdata"] for trace in drawn.data if "customdata" in trace}
     assert (dots["stopped early"], dots["on a part"]) == ([2], [3])

@@ -10,7 +10,7 @@ import numpy as np
 from automl.report.study.data import ReportData
 from automl.report.study.derived import View
 from automl.report.study.notes import predictor_notes, search_notes, worthless_words
-from automl.study.history import CurvePoint, Forecast, History, Limit, Metric, Origin, PartNE, State, Trial
+from automl.study.history import CurvePoint, Forecast, History, Limit, Metric, Origin, State, Trial
 from tests.worlds.report_studies import (
     START,
     complete,
@@ -19,6 +19,7 @@ from tests.worlds.report_studies import (
     make_facts,
     make_finals,
     make_run,
+    on_part,
     rich_data,
     rich_history,
     roles_of,
@@ -111,21 +112,14 @@ def test_stopping_is_blamed_only_where_it_may_have_cost_something() -> None:
     assert notes_of(front, better, limits=(Limit(Metric.QPS_RATIO, low=1.45),)) == ""
 
 
-def on_part(number: int, level: float, gain: float, *, pilot: bool) -> Trial:
-    trial = complete(number, gain=gain, ratio=1.4)
-    assert trial.measurement is not None
-    found = replace(trial.measurement, parts=(PartNE(8, level),), pilot=pilot)
-    return replace(trial, measurement=found, state=State.COMPLETE if pilot else State.STOPPED)
-
-
 def test_parts_are_told_and_who_waits_though_it_may_add_to_the_front() -> None:
     pilots = [on_part(n, 0.9 + 0.01 * n, -0.2 + 0.1 * n, pilot=True) for n in range(10)]
-    slow = replace(on_part(20, 0.99, 0.0, pilot=False), curve=())
+    slow = on_part(20, 0.99, 0.0, pilot=False)
     told = notes_of(*pilots, slow)
     assert told.startswith("10 pilots were trained on parts of the rows and on all of them. How parts ranked")
     assert "1.00 [0.99, 1.00] for one row in 8" in told
     assert told.endswith("1 candidate on one row in 8 first, 0 of them on all then.")
-    fast = replace(on_part(21, 0.9, 0.0, pilot=False), curve=())
+    fast = on_part(21, 0.9, 0.0, pilot=False)
     assert notes_of(*pilots, fast).endswith("may add to the front: the same command goes on with them.")
 
 
